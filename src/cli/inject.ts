@@ -1,0 +1,64 @@
+/** `frp-k8s inject`: the webhook's decision about every Pod and Pod template of a manifest, offline. */
+import { loadConfig } from '../config/load.ts';
+import { decidePod } from '../../webhooks/pods/decide.ts';
+import { readManifests } from '../manifests.ts';
+import { UserError } from '../errors.ts';
+import { parseOptions } from './options.ts';
+import { formats, output, type Format, type Rewrite } from './rewrite.ts';
+import { nameOf, podsOf, workset } from './workset.ts';
+
+export const help = `frp-k8s inject: add frpc sidecars to manifests, as the webhook does it on admission
+
+usage: frp-k8s inject -f FILE|- [--services FILE|DIR]... [-n NAMESPACE] [-o yaml|json|patch] [--config FILE]
+
+Every Pod, Deployment, StatefulSet, DaemonSet, ReplicaSet, Job and CronJob (also in a List) whose Pod template has
+the annotation frp.io/group gets its sidecars; everything else passes through unchanged. DistributedServices come
+from --services and from the input itself. A Namespace in the input with the label frp.io/injection counts too.
+
+  -f, --filename FILE   manifest, directory or - for standard input; may be repeated
+      --services PATH   file or directory with DistributedServices; may be repeated
+  -n, --namespace NS    namespace of objects that name none (default: default)
+  -o, --output FORMAT   yaml (default), json, or patch: the RFC 6902 patch alone
+      --config FILE     configuration of the installation (frp server, base domain, sidecar image)
+
+Exit code 0; 1 with a message on stderr, and nothing on stdout, when a Pod is refused or the input is bad.
+
+examples:
+  frp-k8s inject -f deployment.yaml --services service.yaml | kubectl apply -f -
+  kustomize build . | frp-k8s inject -f - --services services/
+  frp-k8s inject -f deployment.yaml --services service.yaml -o patch | jq .
+`;
+
+export async function run(args: string[]): Promise<number> {
+  const options = parseOptions('inject', args, {
+    filename: { type: 'string', short: 'f', multiple: true },
+    services: { type: 'string', multiple: true, default: [] },
+    namespace: { type: 'string', short: 'n', default: 'default' },
+    output: { type: 'string', short: 'o', default: 'yaml' },
+    config: { type: 'string' },
+  });
+  if (!options.filename?.length) throw new UserError('inject: -f FILE is missing (- reads standard input); see frp-k8s inject --help');
+  if (!(formats as readonly string[]).includes(options.output))
+    throw new UserError(`inject: -o ${options.output}: must be one of: ${formats.join(', ')}`);
+  const config = loadConfig(options.config, process.env);
+  const documents = readManifests(options.filename);
+  const input = workset(documents, readManifests(options.services), config, options.namespace);
+
+  if (input.problems.length > 0) throw new UserError(problemText(input.problems));
+  const errors: string[] = [];
+  const rewrites: Rewrite[] = [];
+  for (const { object, pod, pointer } of podsOf(input.objects)) {
+    const { disabled, ...context } = input.contextOf(object);
+    if (disabled) continue;
+    const where = `${object.document.file}: ${nameOf(object.value)}`;
+    const decision = decidePod(pod, context);
+    for (const warning of decision.warnings) process.stderr.write(`warning: ${where}: ${warning}\n`);
+    if (decision.outcome === 'denied') errors.push(`${where}: ${decision.message}`);
+    if (decision.patch) rewrites.push({ object, pointer, patch: decision.patch });
+  }
+  if (errors.length > 0) throw new UserError(problemText(errors));
+  process.stdout.write(output(documents, rewrites, options.output as Format));
+  return 0;
+}
+
+const problemText = (problems: readonly string[]) => `inject: ${problems.join('\nfrp-k8s: inject: ')}`;

@@ -1,0 +1,148 @@
+/** `frp-k8s rotate`: another group key of a service, or another certificate authority of the installation. */
+import { randomBytes } from 'node:crypto';
+import { UserError } from '../errors.ts';
+import { loadAccess } from '../kube/access.ts';
+import { base64 } from '../kube/authority-secret.ts';
+import { KubeClient } from '../kube/client.ts';
+import { isNotFound } from '../kube/errors.ts';
+import { describe, distributedServices, pods, secrets, type KubeObject, type Resource } from '../kube/types.ts';
+import { annotation, authoritySecretName, groupSecretName, label } from '../model/names.ts';
+import { parseOptions } from './options.ts';
+
+export const help = `frp-k8s rotate: replace a key, stating what it interrupts
+
+usage: frp-k8s rotate group NAME [-n NS] --accept-outage
+       frp-k8s rotate ca [--system NS] --accept-outage
+
+group NAME   Writes another key for the frp group of a DistributedService, and restarts the workloads whose Pods are its
+             members, as kubectl rollout restart does. Members with the new key are refused while one with the old key
+             is there, and try again every 30 s: once the last old Pod is gone, the service is away for up to 30 s.
+ca           Asks the controller for another certificate authority. Certificates change without an interruption, except
+             that the frp server loads them at its start only: it restarts three times, some minutes apart, and each
+             time every tunnel is away for the seconds until its sidecar has dialled again. The rotation is over when
+             Secret frp-ca has no annotation ${annotation.rotationPhase} any more.
+token        There is no frp auth token to rotate: the tunnel is authenticated by mTLS. Use "rotate ca".
+
+  -n, --namespace NS       namespace of the service (default: the context's, else default)
+      --system NS          namespace of the installation (default: frp-system)
+      --accept-outage      needed: without it the command says what would happen, and changes nothing
+
+It uses KUBECONFIG, else ~/.kube/config.
+
+examples:
+  frp-k8s rotate group api -n prod --accept-outage
+  frp-k8s rotate ca --accept-outage
+`;
+
+const say = (text: string) => process.stdout.write(`${text}\n`);
+const workload = (kind: string, plural: string): Resource<KubeObject> => ({ apiVersion: 'apps/v1', kind, plural, namespaced: true });
+const replicaSets = workload('ReplicaSet', 'replicasets');
+/** What `kubectl rollout restart` can restart. */
+const restartable: Record<string, Resource<KubeObject>> = {
+  Deployment: workload('Deployment', 'deployments'),
+  StatefulSet: workload('StatefulSet', 'statefulsets'),
+  DaemonSet: workload('DaemonSet', 'daemonsets'),
+};
+
+export async function run(args: string[]): Promise<number> {
+  const { values, positionals } = parseOptions(
+    'rotate',
+    args,
+    {
+      namespace: { type: 'string', short: 'n' },
+      system: { type: 'string', default: 'frp-system' },
+      'accept-outage': { type: 'boolean', default: false },
+    },
+    'positionals',
+  );
+  const [what, name] = positionals;
+  const isAccepted = values['accept-outage'];
+  if (what === 'token')
+    throw new UserError('rotate token: there is no frp auth token: the tunnel is authenticated by mTLS; use: frp-k8s rotate ca');
+  if (what === 'ca') return withClient((client) => rotateAuthority(client, values.system, isAccepted));
+  if (what !== 'group') throw new UserError(`rotate: what to rotate is "group NAME" or "ca"; see frp-k8s rotate --help`);
+  if (name === undefined) throw new UserError('rotate group: the name of a DistributedService is missing; see frp-k8s rotate --help');
+  return withClient((client) => rotateGroup(client, values.namespace ?? client.access.namespace ?? 'default', name, isAccepted));
+}
+
+async function withClient(work: (client: KubeClient) => Promise<void>): Promise<number> {
+  const client = new KubeClient(loadAccess());
+  try {
+    await work(client);
+    return 0;
+  } finally {
+    client.close();
+  }
+}
+
+function needsAcceptance(what: string, isAccepted: boolean): void {
+  if (!isAccepted) throw new UserError(`${what}; nothing was changed: say --accept-outage to go on`);
+}
+
+async function rotateAuthority(client: KubeClient, namespace: string, isAccepted: boolean): Promise<void> {
+  needsAcceptance('rotate ca: the frp server restarts three times, and each time every tunnel is away for some seconds', isAccepted);
+  const patch = { metadata: { annotations: { [annotation.rotate]: new Date().toISOString() } } };
+  const secret = await client.mergePatch(secrets, namespace, authoritySecretName, patch).catch((error: unknown) => {
+    if (!isNotFound(error)) throw error;
+    throw new UserError(
+      `rotate ca: ${describe(secrets, namespace, authoritySecretName)} does not exist; name the installation's namespace with --system`,
+    );
+  });
+  const phase = secret.metadata.annotations?.[annotation.rotationPhase];
+  say(
+    phase === undefined
+      ? 'asked for: the controller begins within seconds'
+      : `asked for: another rotation is under way (${phase}); this one begins after it`,
+  );
+  say(
+    `follow it with: kubectl -n ${namespace} get secret ${authoritySecretName} -o jsonpath='{.metadata.annotations}', and the controller's log`,
+  );
+}
+
+async function rotateGroup(client: KubeClient, namespace: string, name: string, isAccepted: boolean): Promise<void> {
+  await client.getMetadata(distributedServices, namespace, name);
+  const { items } = await client.list(pods, { namespace, labelSelector: `${label.sidecar}=injected` });
+  const members = items.filter((pod) => groupsOf(pod).includes(name));
+  const { workloads, others } = await ownersOf(client, members);
+  needsAcceptance(
+    `rotate group ${name}: restarts ${[...workloads.keys()].join(', ') || 'nothing'} (${members.length} Pods); once its last old Pod is gone, the service is away for up to 30 s`,
+    isAccepted,
+  );
+  const data = { key: base64(randomBytes(32).toString('base64url')) };
+  await client.mergePatch(secrets, namespace, groupSecretName(name), { data });
+  say(`${describe(secrets, namespace, groupSecretName(name))} has another key`);
+  const restart = { spec: { template: { metadata: { annotations: { 'kubectl.kubernetes.io/restartedAt': new Date().toISOString() } } } } };
+  for (const [text, { resource, owner }] of workloads) {
+    await client.mergePatch(resource, namespace, owner, restart);
+    say(`restarting ${text}`);
+  }
+  for (const pod of others) say(`Pod ${namespace}/${pod.metadata.name} belongs to nothing that restarts it: delete it yourself`);
+}
+
+/** Names of the groups that a Pod asked for. */
+const groupsOf = ({ metadata }: KubeObject): string[] =>
+  (metadata.annotations?.[annotation.group] ?? injectedGroups(metadata.annotations?.[annotation.injected]))
+    .split(',')
+    .map((name) => name.trim());
+
+/** In selector mode only the injector's own note says it. */
+function injectedGroups(note = ''): string {
+  const [, groups = ''] = /"groups":\[([^\]]*)\]/.exec(note) ?? [];
+  return groups.replaceAll('"', '');
+}
+
+async function ownersOf(client: KubeClient, members: KubeObject[]) {
+  const workloads = new Map<string, { resource: Resource<KubeObject>; owner: string }>();
+  const others: KubeObject[] = [];
+  for (const pod of members) {
+    const { namespace } = pod.metadata;
+    let owner = controllerOf(pod);
+    if (owner?.kind === 'ReplicaSet') owner = controllerOf(await client.getMetadata(replicaSets, namespace, owner.name));
+    const resource = owner && restartable[owner.kind];
+    if (resource) workloads.set(describe(resource, namespace, owner!.name), { resource, owner: owner!.name });
+    else others.push(pod);
+  }
+  return { workloads, others };
+}
+
+const controllerOf = ({ metadata }: KubeObject) => metadata.ownerReferences?.find(({ controller }) => controller);

@@ -1,0 +1,132 @@
+/** The configuration of every part: one YAML file and the environment, read with zod (design, "Names on the wire"). */
+import { z } from 'zod';
+import { isCidr } from '../model/addresses.ts';
+
+const text = z.string().min(1);
+const portNumber = z.coerce.number().int().min(0).max(65535);
+/** A duration as in Go, of one unit: 30s, 10m, 720h, 30d. Parsed to milliseconds. */
+const duration = z
+  .string()
+  .regex(/^[0-9]+(ms|s|m|h|d)$/, 'must be a duration such as 30s, 10m, 720h or 30d')
+  .transform(milliseconds);
+/** A Kubernetes quantity, kept as text. */
+export const quantity = z
+  .string()
+  .regex(/^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$/, 'must be a Kubernetes quantity such as 10m, 64Mi or 1');
+export const logLevel = z.enum(['trace', 'debug', 'info', 'warn', 'error']);
+const portRange = z.union([
+  portNumber.transform(String),
+  z.string().regex(/^[0-9]{1,5}(-[0-9]{1,5})?$/, 'must be a port or a range such as 6000-6100'),
+]);
+
+const units = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** Milliseconds of a duration of one unit, such as 90s or 7d; the caller has checked its form. */
+export function milliseconds(value: string): number {
+  const unit = value.replace(/^[0-9]+/, '') as keyof typeof units;
+  return Number.parseInt(value, 10) * units[unit];
+}
+
+const minute = 60_000;
+const certificateLife = duration.refine((ms) => ms >= minute, 'must be at least 1m');
+
+interface Lives {
+  lifetime: number;
+  renewBefore: number;
+  serverLifetime: number;
+  authorityLifetime: number;
+}
+
+/** Where one life ends before another that depends on it, nothing could ever be renewed in time. */
+function checkLives({ lifetime, renewBefore, serverLifetime, authorityLifetime }: Lives, context: z.RefinementCtx): void {
+  const problem = (key: keyof Lives, message: string) => context.addIssue({ code: 'custom', path: [key], message });
+  if (renewBefore >= lifetime)
+    problem('renewBefore', 'must be shorter than certificates.lifetime; a third of it or less leaves time to renew');
+  for (const [key, life] of Object.entries({ lifetime, serverLifetime }))
+    if (life >= authorityLifetime) problem('authorityLifetime', `must be longer than certificates.${key}; its certificates end with it`);
+}
+
+export const configSchema = z.strictObject({
+  /** address that the HTTPS and the plain port listen on; absent: every one, IPv4 and IPv6 */
+  host: text.optional(),
+  port: portNumber.default(8443),
+  metricsPort: portNumber.default(8080),
+  logLevel: logLevel.default('info'),
+  /** seconds that serving goes on after SIGTERM, while the API server finds another replica */
+  drainSeconds: z.number().min(0).max(300).default(10),
+  /** namespace of the installation: Secrets frp-ca and frp-server-tls are there */
+  namespace: text.default('frp-system'),
+  /** certificate from files; absent: self-managed */
+  tls: z.strictObject({ certFile: text, keyFile: text }).optional(),
+  /** DNS names of the self-managed serving certificate */
+  serviceName: text.default('frp-webhook'),
+  /** DistributedServices from files instead of a cluster (embedded default) */
+  servicesDir: text.optional(),
+  /** domain that `expose.subdomain` is below */
+  baseDomain: text.optional(),
+  /** the frp server that every sidecar dials */
+  frps: z
+    .strictObject({
+      address: text.default('frp-server.frp-system.svc'),
+      port: portNumber.default(7000),
+      /** name that the server's certificate must carry; default: address */
+      serverName: text.optional(),
+      /** frps' transport.maxPoolCount; larger pools give a warning. frp's own default is 5. */
+      maxPoolCount: z.number().int().min(0).default(5),
+      /** its own API, where health comes from; absent: health is not known. User and password: Secret frp-server-api */
+      api: z.strictObject({ url: z.url().default('http://frp-server.frp-system.svc:7500') }).optional(),
+      /** ports that services may not claim (frps' own) */
+      reservedPorts: z.array(portNumber).default([7000]),
+    })
+    .prefault({}),
+  sidecar: z
+    .strictObject({
+      image: text.default('fatedier/frpc:v0.70.1'),
+      cpuRequest: quantity.default('10m'),
+      cpuLimit: quantity.optional(),
+      memoryRequest: quantity.default('32Mi'),
+      memoryLimit: quantity.optional().default('128Mi'),
+      logLevel: logLevel.default('info'),
+      drain: duration.default(5000),
+    })
+    .prefault({}),
+  certificates: z
+    .strictObject({
+      /** of client and serving certificates */
+      lifetime: certificateLife.default(30 * 86_400_000),
+      renewBefore: duration.default(7 * 86_400_000),
+      /** of the frp server's certificate, which it loads at its start only: each renewal is a restart of it */
+      serverLifetime: certificateLife.default(365 * 86_400_000),
+      authorityLifetime: certificateLife.default(3650 * 86_400_000),
+      /** how long each phase of a rotation of the authority lasts at least: the way from a Secret into every process */
+      rotationPause: duration.default(10 * 60_000),
+      /** of cert-manager, for services with `mtls.mode: external` */
+      issuer: z
+        .strictObject({
+          name: text.default('frp-ca-issuer'),
+          kind: text.default('ClusterIssuer'),
+          group: text.default('cert-manager.io'),
+        })
+        .prefault({}),
+    })
+    .superRefine(checkLives)
+    .prefault({}),
+  connectors: z
+    .strictObject({
+      /** addresses that a connector may dial although they are loopback, link-local, reserved or the API server's */
+      allowAddresses: z.array(text.refine(isCidr, 'must be an IP address or a CIDR such as 10.0.0.0/8')).default([]),
+      /** address or name of the API server, which no backend may be; in a Pod the environment says it */
+      apiServer: text.optional(),
+    })
+    .prefault({}),
+  /** hosts and ports that belong to namespaces; without an entry a host belongs to its oldest service's namespace */
+  exposure: z
+    .array(z.strictObject({ namespaces: z.array(text).min(1), hosts: z.array(text).default([]), ports: z.array(portRange).default([]) }))
+    .default([]),
+});
+
+/** Durations are milliseconds. */
+export type Config = z.output<typeof configSchema>;
+
+/** The configuration without any file: the embedded default. */
+export const defaultConfig: Config = configSchema.parse({});

@@ -1,0 +1,309 @@
+/**
+ * The controller: for each DistributedService the Secrets that its sidecars mount, its status and its end; for the
+ * installation the authority and frps' certificate. Watches and the frp server's API fill stores, changes put keys into a
+ * queue, reconcile.ts acts on one key at a time. One replica leads and writes; the others have everything in memory.
+ */
+import type { Registry } from '@prometheus-io/client';
+import { every, systemClock, type Clock } from '../../certs/clock.ts';
+import { tickPeriod } from '../../certs/managed.ts';
+import type { Config } from '../config/schema.ts';
+import { backoffMs, pause, type BackoffLimits } from '../kube/backoff.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { Election } from '../kube/lease.ts';
+import { Reflector } from '../kube/reflector.ts';
+import { distributedServices, pods, secrets, slim, type KubeObject, type Secret } from '../kube/types.ts';
+import type { Log } from '../log.ts';
+import { authoritySecretName, label, leaseName, manager, serverApiSecretName, serverSecretName } from '../model/names.ts';
+import type { Conflict } from '../model/claims.ts';
+import { describeExposure } from '../model/exposure.ts';
+import { gatewayRequired, gatewayRequiredReason } from '../model/plainmode.ts';
+import { serviceKey, ServiceStore } from '../model/store.ts';
+import type { DistributedService } from '../model/types.ts';
+import { AuthorityKeeper } from './authority.ts';
+import { servicesSink } from '../services/sink.ts';
+import { ControllerMetrics } from './metrics.ts';
+import { FactSource, type ConnectorSource } from './facts.ts';
+import type { OutdatedOf } from './outdated.ts';
+import { WorkQueue } from './queue.ts';
+import { userSecretsOf } from './identity.ts';
+import { reconcileServer, reconcileService, type Reconciled, type ReconcileDeps } from './reconcile.ts';
+import { SecretStore } from './secret-store.ts';
+import { credentialsIn, ensureServerApi } from './server-api.ts';
+import type { ConfigurationCheck, Problem } from './status.ts';
+
+export interface ControllerDeps {
+  client: KubeClient;
+  config: Config;
+  log: Log;
+  registry: Registry;
+  outdated: OutdatedOf;
+  /** what makes ConfigurationValid False, most important first; default: what plain mode cannot protect */
+  checks?: ConfigurationCheck[];
+  /** looks after the services of the installation's namespace alone, and needs no right in any other */
+  ownNamespaceOnly?: boolean;
+  /** takes part in the election of a leader, and writes only while it leads; absent: it is the only one */
+  election?: { identity: string; durationMs?: number; deadlineMs?: number; retryMs?: number; onLost: () => void };
+  /** for people: why a service may not have the host or port that it claims */
+  describeConflict?: (conflict: Conflict, service: DistributedService) => string;
+  /** backends that are not annotated Pods */
+  connectors?: ConnectorSource;
+  /** DEBUG_MODE (R5.15): start, spec, status and steps of each reconcile are logged */
+  debug?: boolean;
+  clock?: Clock;
+}
+
+export interface RunningController {
+  services: ServiceStore;
+  /** undefined when everything is watched and no watch is failing; otherwise why not */
+  problem(): string | undefined;
+  isLeading(): boolean;
+  /** Finishes what it is doing, and ends. */
+  close(): Promise<void>;
+}
+
+/** Keys of the queue that are no service: a service's key has a slash. */
+const serverKey = 'server-certificate';
+const authorityKey = 'authority';
+
+/** How often to look for what is due. */
+const lookMs = 5000;
+/** Services that come at once are compared once with each other. */
+const conflictsMs = 250;
+const startRetry: BackoffLimits = { minMs: 500, maxMs: 15_000 };
+
+export const needsGateway: ConfigurationCheck = ({ spec }) => {
+  const message = gatewayRequired(spec);
+  return message === undefined ? undefined : { reason: gatewayRequiredReason, message };
+};
+
+/** Starts at once and keeps trying: an API server that is not there yet is waited for. */
+export function startController(deps: ControllerDeps): RunningController {
+  const controller = new Controller(deps);
+  return {
+    services: controller.services,
+    problem: () => controller.problem(),
+    isLeading: () => controller.isLeading,
+    close: () => controller.close(),
+  };
+}
+
+class Controller {
+  readonly services = new ServiceStore();
+  readonly #deps: ControllerDeps;
+  readonly #clock: Clock;
+  readonly #stop = new AbortController();
+  readonly #metrics: ControllerMetrics;
+  readonly #secrets = new SecretStore((secret) => this.#secretChanged(secret));
+  readonly #userSecrets = new SecretStore((secret) => this.#userSecretChanged(secret));
+  readonly #authority: AuthorityKeeper;
+  readonly #facts: FactSource;
+  readonly #queue: WorkQueue;
+  readonly #podsQueue: WorkQueue;
+  /** when a key must be looked at again, though nothing changes: certificates come of age */
+  readonly #due = new Map<string, number>();
+  readonly #starting: Promise<void>;
+  #stopTicker = () => {};
+  #cancelReview: (() => void) | undefined;
+  #election: Election | undefined;
+  #leading: Promise<void> = Promise.resolve();
+  isLeading = false;
+  #reflectors: Pick<Reflector<KubeObject>, 'synced' | 'lastError' | 'refresh' | 'close'>[] = [];
+  #startProblem: string | undefined = 'starting';
+
+  constructor(deps: ControllerDeps) {
+    this.#deps = deps;
+    this.#clock = deps.clock ?? systemClock;
+    const { client, config, log } = deps;
+    this.#authority = new AuthorityKeeper({ client, config, log, clock: this.#clock, secrets: this.#secrets, services: this.services });
+    this.#metrics = new ControllerMetrics(deps.registry, () => this.services.all(), client.requests);
+    this.#facts = new FactSource({
+      config,
+      services: this.services,
+      outdated: deps.outdated,
+      connectors: deps.connectors,
+      changed: (key) => this.#queue.add(key),
+      outdatedChanged: (...change) => this.#metrics.setOutdated(...change),
+      credentials: () => credentialsIn(this.#secrets, config.namespace),
+    });
+    const onFailure = (key: string, error: unknown, waitMs: number) =>
+      deps.log.warn({ err: error, key, waitMs: Math.round(waitMs) }, 'reconciling failed, trying again');
+    this.#queue = new WorkQueue({ handle: (key) => this.#reconcile(key), onFailure });
+    // Many services of a namespace change at once when they are listed: its Pods are then looked at once.
+    this.#podsQueue = new WorkQueue({ handle: async (namespace) => this.#facts.refreshPods(namespace), onFailure, concurrency: 1 });
+    deps.connectors?.subscribe((key) => this.#queue.add(key));
+    this.services.subscribe((before, after) => this.#serviceChanged(before, after));
+    this.#starting = this.#start();
+  }
+
+  problem(): string | undefined {
+    if (this.#startProblem !== undefined) return this.#startProblem;
+    return this.#reflectors.find(({ lastError }) => lastError)?.lastError?.message;
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    await this.#starting;
+    await this.#leading;
+    this.#stopTicker();
+    this.#cancelReview?.();
+    await Promise.all([this.#queue.close(), this.#podsQueue.close(), this.#facts.close(), this.#deps.connectors?.close()]);
+    await Promise.all([...this.#reflectors.map((reflector) => reflector.close()), this.#election?.close()]);
+    this.isLeading = false;
+  }
+
+  async #start(): Promise<void> {
+    const { signal } = this.#stop;
+    await this.#loadAuthority();
+    if (signal.aborted) return;
+    const { client, log, config, ownNamespaceOnly } = this.#deps;
+    const own = `${label.managedBy}=${manager}`;
+    const common = { client, log, ...(ownNamespaceOnly ? { namespace: config.namespace } : {}) };
+    this.#reflectors = [
+      new Reflector({ ...common, resource: distributedServices, sink: servicesSink(this.services) }),
+      new Reflector({ ...common, resource: secrets, labelSelector: own, sink: this.#secrets }),
+      new Reflector({ ...common, resource: secrets, labelSelector: `${label.use}=true`, sink: this.#userSecrets }),
+      new Reflector({ ...common, resource: pods, labelSelector: `${label.sidecar}=injected`, sink: this.#facts.pods }),
+    ];
+    this.#startProblem = 'the first lists of DistributedServices, Secrets and Pods are under way';
+    const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+    await Promise.race([aborted, Promise.all(this.#reflectors.map(({ synced }) => synced))]);
+    if (signal.aborted) return;
+    this.#startProblem = undefined;
+    log.info({ services: this.services.size }, 'the controller has its lists');
+    if (!this.#deps.election) return this.#lead();
+    const { onLost, ...rest } = this.#deps.election;
+    const onLeading = () => void (this.#leading = this.#lead());
+    this.#election = new Election({ client, log, namespace: config.namespace, name: leaseName, ...rest, onLeading, onLost });
+  }
+
+  /** Work begins with the authority as it is now and with the frp server's answer: a new leader changes nothing on no knowledge. */
+  async #lead(): Promise<void> {
+    const { config } = this.#deps;
+    await this.#untilItWorks('the controller cannot begin its work', async () => {
+      // Who has been cut off may get the Lease before its watches have caught up.
+      if (this.#election) await Promise.all(this.#reflectors.map((reflector) => reflector.refresh()));
+      await this.#followAuthority();
+      await ensureServerApi(this.#reconcileDeps);
+      if (this.services.size > 0) await this.#facts.meetServer();
+    });
+    if (this.#stop.signal.aborted) return;
+    this.isLeading = true;
+    this.#facts.server.start();
+    this.#stopTicker = every(this.#clock, Math.min(lookMs, tickPeriod(config.certificates.renewBefore)), () => this.#addDue());
+    this.#queue.add(authorityKey);
+    this.#queue.add(serverKey);
+    this.#queue.start();
+    this.#podsQueue.start();
+  }
+
+  #loadAuthority(): Promise<void> {
+    return this.#untilItWorks('the certificate authority is not there yet', () => this.#authority.load());
+  }
+
+  async #untilItWorks(failure: string, work: () => Promise<void>): Promise<void> {
+    for (let attempt = 0; !this.#stop.signal.aborted; attempt++) {
+      try {
+        await work();
+        this.#startProblem = undefined;
+        return;
+      } catch (error) {
+        this.#startProblem = (error as Error).message;
+        this.#deps.log.error({ err: error }, failure);
+        await pause(backoffMs(attempt, startRetry), this.#stop.signal);
+      }
+    }
+  }
+
+  #serviceChanged(before: DistributedService | undefined, after: DistributedService | undefined): void {
+    const service = (after ?? before)!;
+    this.#queue.add(serviceKey(service));
+    // Our own writes of the status change nothing for others.
+    if (before && after && before.metadata.generation === after.metadata.generation) return;
+    this.#podsQueue.add(service.metadata.namespace ?? '');
+    this.#cancelReview ??= this.#clock.after(conflictsMs, () => {
+      this.#cancelReview = undefined;
+      this.#facts.reviewConflicts();
+    });
+  }
+
+  #secretChanged({ metadata }: Secret): void {
+    const service = metadata.labels?.[label.service];
+    if (service !== undefined) return this.#queue.add(`${metadata.namespace}/${service}`);
+    if (metadata.namespace !== this.#deps.config.namespace) return;
+    if (metadata.name === serverSecretName || metadata.name === serverApiSecretName) this.#queue.add(serverKey);
+    if (metadata.name === authoritySecretName) this.#queue.add(authorityKey);
+  }
+
+  /** Secrets of users, and of cert-manager, say nothing of the services that use them: those of the namespace are asked. */
+  #userSecretChanged({ metadata: { namespace = '', name } }: Secret): void {
+    for (const service of this.services.names(namespace).map((named) => this.services.get(namespace, named)!))
+      if (userSecretsOf(service).includes(name)) this.#queue.add(serviceKey(service));
+  }
+
+  #addDue(): void {
+    const now = this.#clock.now();
+    for (const [key, at] of this.#due) if (at <= now) this.#queue.add(key);
+  }
+
+  #reconcile(key: string): Promise<void> {
+    return this.#metrics.timed(async () => {
+      if (key === authorityKey) return this.#followAuthority();
+      const service = key === serverKey ? undefined : this.services.get(...splitKey(key));
+      if (key !== serverKey && !service) return this.#forget(key);
+      const { renewAt } = service ? await reconcileService(this.#reconcileDeps, service) : await this.#reconcileServer();
+      this.#due.set(key, renewAt);
+    });
+  }
+
+  async #reconcileServer(): Promise<Reconciled> {
+    await ensureServerApi(this.#reconcileDeps);
+    return reconcileServer(this.#reconcileDeps);
+  }
+
+  #forget(key: string): void {
+    this.#due.delete(key);
+    this.#facts.forget(key);
+    this.#deps.connectors?.forget(key);
+    this.#metrics.forget(...splitKey(key));
+  }
+
+  get #reconcileDeps(): ReconcileDeps {
+    const { client, config, log, debug, connectors, checks = [needsGateway] } = this.#deps;
+    return {
+      client,
+      config,
+      log,
+      debug,
+      checks: [...checks, (service: DistributedService) => this.#conflict(service)],
+      facts: this.#facts,
+      connect: connectors && ((service, isRefused) => connectors.reconcile(service, isRefused)),
+      clock: this.#clock,
+      secrets: this.#secrets,
+      userSecrets: this.#userSecrets,
+      authority: () => this.#authority.current,
+      statusWritten: (service: DistributedService) => this.services.set(slim(service)),
+      observed: (service, { server, judgement }) =>
+        this.#metrics.setBackends(service.metadata, server.status === 'reachable' ? judgement : undefined),
+    };
+  }
+
+  #conflict(service: DistributedService): Problem | undefined {
+    const conflict = this.#facts.conflictOf(service);
+    if (!conflict) return undefined;
+    const message = this.#deps.describeConflict?.(conflict, service) ?? describeExposure(conflict.exposure);
+    return { reason: conflict.kind === 'notGranted' ? 'NotGranted' : 'HostConflict', message };
+  }
+
+  async #followAuthority(): Promise<void> {
+    const { hasChanged, renewAt } = await this.#authority.reconcile();
+    this.#due.set(authorityKey, renewAt);
+    if (!hasChanged) return;
+    this.#queue.add(serverKey);
+    for (const service of this.services.all()) this.#queue.add(serviceKey(service));
+  }
+}
+
+const splitKey = (key: string): [namespace: string, name: string] => {
+  const slash = key.indexOf('/');
+  return [key.slice(0, slash), key.slice(slash + 1)];
+};

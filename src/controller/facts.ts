@@ -1,0 +1,169 @@
+/** Everything that a service's status is computed from, kept up by watches and by the frp server's API; asked for one service at a time. */
+import type { Config } from '../config/schema.ts';
+import type { Sink } from '../kube/reflector.ts';
+import type { KubeObject } from '../kube/types.ts';
+import { Claims, type Conflict } from '../model/claims.ts';
+import { exposuresOf, type Exposure } from '../model/exposure.ts';
+import { serviceKey, type ServiceStore } from '../model/store.ts';
+import type { DistributedService } from '../model/types.ts';
+import { judge, type Backend } from './backends.ts';
+import type { CertificatesOutcome, Problem } from './conditions.ts';
+import { ServerView } from './frps.ts';
+import { OutdatedPods, type OutdatedListener, type OutdatedOf } from './outdated.ts';
+import { PodBackends } from './pods.ts';
+import type { StatusFacts } from './status.ts';
+
+/** Backends that are not annotated Pods, reached through a Deployment of the controller's. */
+export interface ConnectorSource {
+  /** @param changed to be told of services (namespace/name) that must be reconciled */
+  subscribe(changed: (service: string) => void): void;
+  /** @param isRefused nothing of the service may be exposed */
+  reconcile(service: DistributedService, isRefused: boolean): Promise<{ problem?: Problem }>;
+  backendsOf(service: DistributedService): Backend[];
+  /** label selector of its Pods; undefined where the service has no connector */
+  selectorOf?(service: DistributedService): string | undefined;
+  /** of a service that is gone (namespace/name) */
+  forget(service: string): void;
+  close(): void | Promise<void>;
+}
+
+export interface FactsDeps {
+  config: Config;
+  services: ServiceStore;
+  outdated: OutdatedOf;
+  connectors?: ConnectorSource | undefined;
+  /** told of a service (namespace/name) of which something may have changed */
+  changed: (service: string) => void;
+  outdatedChanged: OutdatedListener;
+  credentials: () => { user: string; password: string } | undefined;
+}
+
+export class FactSource {
+  readonly server: ServerView;
+  /** fed by the watch of injected Pods */
+  readonly pods: Sink<KubeObject>;
+  readonly #deps: FactsDeps;
+  readonly #backends: PodBackends;
+  readonly #outdatedPods: OutdatedPods;
+  /** outdated Pods by service */
+  readonly #outdated = new Map<string, Set<string>>();
+  readonly #claims: Claims;
+  /** services that lost a host or port at the last look */
+  readonly #losers = new Set<string>();
+
+  constructor(deps: FactsDeps) {
+    this.#deps = deps;
+    const { config, services, changed } = deps;
+    this.#claims = new Claims(services, config);
+    this.#backends = new PodBackends(changed);
+    this.#outdatedPods = new OutdatedPods(deps.outdated, services, (...change) => this.#setOutdated(...change));
+    this.pods = both(this.#backends, this.#outdatedPods);
+    this.server = new ServerView({
+      url: config.frps.api?.url ?? '',
+      credentials: deps.credentials,
+      isWanted: () => config.frps.api !== undefined && services.size > 0,
+      changed: (keys) => {
+        for (const key of keys ?? [...services.all()].map(serviceKey)) changed(key);
+      },
+    });
+  }
+
+  close(): Promise<void> {
+    this.#claims.close();
+    return this.server.close();
+  }
+
+  /** Asks until it is known whether the frp server answers: nothing is written on no knowledge. */
+  async meetServer(): Promise<void> {
+    if (this.#deps.config.frps.api === undefined) return;
+    while (this.server.health.status === 'unknown') await this.server.poll();
+  }
+
+  /** Looks at the Pods of a namespace anew, after one of its services has changed. */
+  refreshPods(namespace: string): void {
+    this.#outdatedPods.refresh(namespace);
+  }
+
+  /** What keeps a service from its host or port (HostConflict). */
+  conflictOf(service: DistributedService): Conflict | undefined {
+    const [conflict] = this.#claims.conflictsOf(service);
+    if (conflict) this.#losers.add(serviceKey(service));
+    else this.#losers.delete(serviceKey(service));
+    return conflict;
+  }
+
+  /** Tells of the services that win or lose since others have changed. */
+  reviewConflicts(): void {
+    for (const service of this.#deps.services.all()) {
+      const key = serviceKey(service);
+      if (this.#claims.conflictsOf(service).length > 0 !== this.#losers.has(key)) this.#deps.changed(key);
+    }
+  }
+
+  of(service: DistributedService, certificates: CertificatesOutcome, problem: Problem | undefined, now: number): StatusFacts {
+    const key = serviceKey(service);
+    const { config, connectors } = this.#deps;
+    const judgement = judge([...this.#backends.of(key), ...(connectors?.backendsOf(service) ?? [])], {
+      now,
+      isUdp: service.spec.serviceType === 'udp',
+      countsOf: (id) => this.server.countsOf(key, id),
+      graceUntil: this.server.graceUntil,
+    });
+    return {
+      problem,
+      certificates,
+      server: this.server.health,
+      judgement,
+      isOutdated: this.#outdated.has(key),
+      externalEndpoint: externalEndpointOf(service, config),
+      selector: connectors?.selectorOf?.(service),
+    };
+  }
+
+  /** The service is gone. */
+  forget(service: string): void {
+    this.#losers.delete(service);
+  }
+
+  #setOutdated(namespace: string, name: string, pod: string, isOutdated: boolean): void {
+    const key = `${namespace}/${name}`;
+    const pods = this.#outdated.get(key) ?? new Set();
+    if (isOutdated) this.#outdated.set(key, pods.add(pod));
+    else if (pods.delete(pod) && pods.size === 0) this.#outdated.delete(key);
+    this.#deps.outdatedChanged(namespace, name, pod, isOutdated);
+    this.#deps.changed(key);
+  }
+}
+
+/** Where users reach a service: its first exposure, as a URL or as host:port. */
+export function externalEndpointOf({ spec }: DistributedService, { baseDomain, frps }: Config): string | undefined {
+  const [exposure] = exposuresOf(spec, baseDomain);
+  return exposure && endpointOf(exposure, frps.address);
+}
+
+function endpointOf(exposure: Exposure, address: string): string {
+  switch (exposure.kind) {
+    case 'http':
+      return `http://${exposure.host}${exposure.path}`;
+    case 'sni':
+      return `${exposure.host}:443`;
+    case 'tcp':
+    case 'udp':
+      return `${address.includes(':') ? `[${address}]` : address}:${exposure.port}`;
+  }
+}
+
+const both = (first: Sink<KubeObject>, second: Sink<KubeObject>): Sink<KubeObject> => ({
+  replace: (objects) => {
+    first.replace(objects);
+    second.replace(objects);
+  },
+  set: (object) => {
+    first.set(object);
+    second.set(object);
+  },
+  delete: (object) => {
+    first.delete(object);
+    second.delete(object);
+  },
+});

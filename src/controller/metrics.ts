@@ -1,0 +1,97 @@
+/** The controller's metrics, with the seeds' names and help texts (R5.14; issue 3 item 5). */
+import { Counter, Gauge, Histogram, type Registry } from '@prometheus-io/client';
+import { KubeError } from '../kube/errors.ts';
+import { statusSchema } from '../model/schema.ts';
+import type { DistributedService } from '../model/types.ts';
+
+const states = statusSchema.properties.state.enum;
+
+export class ControllerMetrics {
+  readonly #duration: Histogram;
+  readonly #errors: Counter<'error_type'>;
+  readonly #outdated: Gauge<'namespace' | 'name' | 'pod'>;
+  readonly #backends: Gauge<'namespace' | 'name' | 'state'>;
+
+  /** @param requests to the API server so far, by method */
+  constructor(registry: Registry, services: () => Iterable<DistributedService>, requests: ReadonlyMap<string, number> = new Map()) {
+    const registers = [registry];
+    this.#duration = new Histogram({
+      name: 'frp_operator_reconcile_duration_seconds',
+      help: 'Time spent in reconcile loop',
+      buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
+      registers,
+    });
+    this.#errors = new Counter({
+      name: 'frp_operator_reconcile_errors_total',
+      help: 'Total reconcile errors',
+      labelNames: ['error_type'],
+      registers,
+    });
+    const managed: Gauge<'state'> = new Gauge({
+      name: 'frp_operator_managed_services',
+      help: 'Number of managed services',
+      labelNames: ['state'],
+      registers,
+      collect: () => {
+        const counts = new Map<string, number>(states.map((state) => [state, 0]));
+        for (const { status } of services()) counts.set(status?.state ?? 'Pending', (counts.get(status?.state ?? 'Pending') ?? 0) + 1);
+        for (const [state, count] of counts) managed.set({ state }, count);
+      },
+    });
+    const sent: Counter<'method'> = new Counter({
+      name: 'frp_operator_api_requests_total',
+      help: 'Requests to the Kubernetes API server, without watches',
+      labelNames: ['method'],
+      registers,
+      collect: () => {
+        sent.reset();
+        for (const [method, count] of requests) sent.inc({ method }, count);
+      },
+    });
+    this.#backends = new Gauge({
+      name: 'frp_distributed_service_backends',
+      help: 'Backends of a service by health; none while the frp server cannot be asked',
+      labelNames: ['namespace', 'name', 'state'],
+      registers,
+    });
+    this.#outdated = new Gauge({
+      name: 'frp_distributed_service_outdated_pods',
+      help: 'Pods whose sidecar was configured by an older version of the service; they take the change when they restart',
+      labelNames: ['namespace', 'name', 'pod'],
+      registers,
+    });
+  }
+
+  /** Times `work`, and counts what it throws. */
+  async timed(work: () => Promise<void>): Promise<void> {
+    const end = this.#duration.startTimer();
+    try {
+      await work();
+    } catch (error) {
+      this.#errors.inc({ error_type: error instanceof KubeError ? error.reason : (error as Error).name });
+      throw error;
+    } finally {
+      end();
+    }
+  }
+
+  /** @param name of the service */
+  setOutdated(namespace: string, name: string, pod: string, isOutdated: boolean): void {
+    if (isOutdated) this.#outdated.set({ namespace, name, pod }, 1);
+    else this.#outdated.remove({ namespace, name, pod });
+  }
+
+  /** @param counts undefined while health is not known (R2.47) */
+  setBackends(
+    { namespace = '', name }: { namespace?: string; name: string },
+    counts: { healthy: number; unhealthy: number } | undefined,
+  ): void {
+    if (!counts) return this.forget(namespace, name);
+    for (const state of ['healthy', 'unhealthy'] as const) this.#backends.set({ namespace, name, state }, counts[state]);
+  }
+
+  /** The service is gone: its series go too. */
+  forget(namespace: string, name: string): void {
+    for (const state of ['healthy', 'unhealthy']) this.#backends.remove({ namespace, name, state });
+  }
+}

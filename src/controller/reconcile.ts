@@ -1,0 +1,102 @@
+/** Brings one service to what it should be, or to its end: finalizer, Secrets, connector, status, Events. */
+import { isNotFound, KubeError } from '../kube/errors.ts';
+import { fieldManager } from '../kube/managers.ts';
+import { distributedServices, type Metadata } from '../kube/types.ts';
+import { serviceKey } from '../model/store.ts';
+import type { DistributedService, DistributedServiceStatus } from '../model/types.ts';
+import { addFinalizer, cleanUp, hasFinalizer } from './cleanup.ts';
+import { eventsBetween, tell } from './events.ts';
+import type { FactSource } from './facts.ts';
+import { ensureIdentity, ensureServerCertificate, type IdentityDeps } from './identity.ts';
+import { nextStatus, type ConfigurationCheck, type Problem, type StatusFacts } from './status.ts';
+
+export interface ReconcileDeps extends IdentityDeps {
+  facts: FactSource;
+  /** @param isRefused nothing of the service may be exposed */
+  connect?: ((service: DistributedService, isRefused: boolean) => Promise<{ problem?: Problem }>) | undefined;
+  /** told of the service as the API server has it now, before the watch tells: nothing is written twice */
+  statusWritten: (service: DistributedService) => void;
+  /** told what was found, after it was written */
+  observed: (service: DistributedService, facts: StatusFacts) => void;
+  /** the first that finds a problem decides */
+  checks: ConfigurationCheck[];
+  /** DEBUG_MODE (R5.15) */
+  debug?: boolean | undefined;
+}
+
+/** When to look again though nothing has changed; milliseconds since the epoch. */
+export interface Reconciled {
+  renewAt: number;
+}
+
+/** @throws KubeError where the API server refused or could not be reached: try again later */
+export async function reconcileService(deps: ReconcileDeps, service: DistributedService): Promise<Reconciled> {
+  const step = stepsOf(deps, service);
+  step('start', { spec: service.spec, status: service.status });
+  if (service.metadata.deletionTimestamp !== undefined) {
+    await deps.connect?.(service, true);
+    if (hasFinalizer(service)) await cleanUp(deps, service);
+    return { renewAt: Infinity };
+  }
+  const held = hasFinalizer(service) ? service : await hold(deps, service);
+  if (!held) return { renewAt: Infinity };
+  const { outcome, renewAt } = await ensureIdentity(deps, held);
+  const refused = deps.checks.map((check) => check(held)).find((found) => found !== undefined);
+  const connected = await deps.connect?.(held, refused !== undefined);
+  step('provision', { certificates: outcome, connector: connected?.problem });
+  const facts = deps.facts.of(held, outcome, refused ?? connected?.problem, deps.clock.now());
+  const written = await writeStatus(deps, held, facts);
+  step('configure', { status: written.status });
+  deps.observed(written, facts);
+  return { renewAt: Math.min(renewAt, facts.judgement.again) };
+}
+
+/** The finalizer comes before all that it is for. @returns undefined where the service is gone */
+async function hold(deps: ReconcileDeps, service: DistributedService): Promise<DistributedService | undefined> {
+  const held = await addFinalizer(deps.client, service).catch((error: unknown) => {
+    // Of a service that is gone an apply would make a new one; the uid in it turns that into a Conflict.
+    if (isNotFound(error) || (error instanceof KubeError && /no existing object was found/.test(error.message))) return undefined;
+    throw error;
+  });
+  if (held) deps.statusWritten(held);
+  return held;
+}
+
+/** One write for each legal step of the state, with its Events; none where nothing has changed. */
+async function writeStatus(deps: ReconcileDeps, service: DistributedService, facts: StatusFacts): Promise<DistributedService> {
+  let current = service;
+  for (;;) {
+    const status = nextStatus(current, facts, deps.clock.now());
+    const written = status && (await applyStatus(deps, current, status));
+    if (!written) return current;
+    deps.statusWritten(written);
+    await tell(deps.client, deps.log, written, eventsBetween(current.status, status, facts.judgement.backends));
+    current = written;
+  }
+}
+
+/**
+ * With the version that was decided from: where it has changed since, that is a Conflict, and what comes from the watch
+ * decides. So a new leader whose watch lags repeats no transition and no Event.
+ */
+function applyStatus(
+  { client }: ReconcileDeps,
+  { metadata: { name, namespace, uid, resourceVersion } }: DistributedService,
+  status: DistributedServiceStatus,
+): Promise<DistributedService | undefined> {
+  const object = { metadata: { name, namespace, uid, resourceVersion } as Metadata, status };
+  const options = { fieldManager: fieldManager.controller, force: true, subresource: 'status' } as const;
+  return client.apply<DistributedService>(distributedServices, object, options).catch((error: unknown) => {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  });
+}
+
+/** The certificate of the frp server. @throws as reconcileService, and where the Secret is somebody else's */
+export const reconcileServer = (deps: ReconcileDeps): Promise<Reconciled> => ensureServerCertificate(deps);
+
+const stepsOf =
+  ({ debug, log }: ReconcileDeps, service: DistributedService) =>
+  (step: string, details: object) => {
+    if (debug) log.info({ service: serviceKey(service), step, ...details }, 'DEBUG_MODE');
+  };

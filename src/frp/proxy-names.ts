@@ -1,0 +1,40 @@
+/** Names of proxies on the frp server (client-config.ts makes them), read back: whose they are, and of which backend. */
+import { isObject } from '../model/json.ts';
+
+/** What a sidecar's configuration serves: one service, at one port of the Pod, by so many proxies. */
+export interface Membership {
+  service: string;
+  port: number;
+  proxies: number;
+}
+
+/** The services that a sidecar's configuration names; none where it is not one of ours. @param text JSON of frpc's configuration */
+export function membershipsIn(text: string, namespace: string): Membership[] {
+  const found = new Map<string, Membership>();
+  for (const proxy of proxiesOf(text)) {
+    const { name, localPort } = isObject(proxy) ? proxy : {};
+    if (typeof name !== 'string' || typeof localPort !== 'number' || !name.startsWith(`${namespace}.`)) continue;
+    // <namespace>.<service>.<hash>.{{ .Envs.POD_NAME }}.{{ .Envs.POD_UID }}
+    const [, service] = /^(.+)\.[0-9a-f]{8}\.\{\{/.exec(name.slice(namespace.length + 1)) ?? [];
+    if (service === undefined) continue;
+    const known = found.get(service);
+    if (known) known.proxies++;
+    else found.set(service, { service, port: localPort, proxies: 1 });
+  }
+  return [...found.values()];
+}
+
+function proxiesOf(text: string): unknown[] {
+  try {
+    const { proxies } = JSON.parse(text) as { proxies?: unknown };
+    return Array.isArray(proxies) ? proxies : [];
+  } catch {
+    return [];
+  }
+}
+
+/** The service (namespace/name) and the backend's id in the name of a proxy; undefined for the proxies of others. */
+export function ownerOf(proxy: string): { service: string; id: string } | undefined {
+  const [, namespace, service, id] = /^([^.]+)\.(.+?)\.[0-9a-f]{8}\.(?:.+\.)?([^.]+)$/.exec(proxy) ?? [];
+  return namespace === undefined ? undefined : { service: `${namespace}/${service}`, id: id! };
+}

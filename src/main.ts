@@ -1,0 +1,63 @@
+#!/usr/bin/env node
+/** The command line: one table of commands, each loaded when it is used. */
+import { programVersion } from './version.ts';
+import { UserError } from './errors.ts';
+
+export interface Command {
+  /** text of `--help`, with examples */
+  help: string;
+  /** @returns the exit code */
+  run(args: string[]): Promise<number>;
+}
+
+const commands: Record<string, { summary: string; load: () => Promise<Command> }> = {
+  serve: { summary: 'answer admission reviews: the webhooks', load: () => import('./cli/serve.ts') },
+  controller: { summary: 'keep the Secrets and the status of DistributedServices', load: () => import('./cli/controller.ts') },
+  inject: { summary: 'add frpc sidecars to manifests, offline', load: () => import('./cli/inject.ts') },
+  uninject: { summary: 'take frpc sidecars out of manifests again', load: () => import('./cli/uninject.ts') },
+  validate: { summary: 'check DistributedServices and annotations, offline', load: () => import('./cli/validate.ts') },
+  rotate: { summary: 'replace a group key or the certificate authority', load: () => import('./cli/rotate.ts') },
+  uninstall: { summary: 'remove services, webhooks and the installation from a cluster', load: () => import('./cli/uninstall.ts') },
+  demo: { summary: 'show the main job in one minute, without a cluster', load: () => import('./cli/demo.ts') },
+};
+
+const usage = `frp-k8s ${programVersion}: frpc sidecars for Kubernetes, by annotation
+
+usage: frp-k8s COMMAND [options]
+
+${Object.entries(commands)
+  .map(([name, { summary }]) => `  ${name.padEnd(12)}${summary}`)
+  .join('\n')}
+
+frp-k8s COMMAND --help tells more. Start with:
+  frp-k8s demo
+  frp-k8s inject -f deployment.yaml --services service.yaml | kubectl apply -f -
+`;
+
+async function main([name, ...args]: string[]): Promise<number> {
+  if (name === undefined || ['help', '--help', '-h'].includes(name)) {
+    process.stdout.write(usage);
+    return name === undefined ? 1 : 0;
+  }
+  if (name === '--version' || name === 'version') {
+    process.stdout.write(`${programVersion}\n`);
+    return 0;
+  }
+  const entry = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (!entry) throw new UserError(`there is no command "${name}"; the commands are: ${Object.keys(commands).join(', ')}`);
+  const command = await entry.load();
+  if (args.includes('--help') || args.includes('-h')) {
+    process.stdout.write(command.help);
+    return 0;
+  }
+  return command.run(args);
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  // What the API server refused, a person can mend as well.
+  if (!(error instanceof UserError) && (error as Error).name !== 'KubeError') throw error;
+  process.stderr.write(`frp-k8s: ${(error as Error).message}\n`);
+  process.exitCode = 1;
+}

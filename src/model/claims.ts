@@ -1,0 +1,189 @@
+/**
+ * Which services may have the hosts and ports that they claim (design, "Tenancy"; requirements G-14).
+ *
+ * Services are taken in order of age: creationTimestamp, then namespace/name. Each wins unless a winner before it has
+ * the same host and path or the same port, or has an overlapping host from another namespace, or unless a grant gives
+ * its host or port to other namespaces. Grants replace age between namespaces. So a loser takes nothing from anyone,
+ * and every reader of the same services comes to the same answer.
+ */
+import { exposuresOf, type Exposure } from './exposure.ts';
+import { standingOf, type Grants } from './grants.ts';
+import { domainsAbove } from './hosts.ts';
+import { isObject } from './json.ts';
+import { serviceKey, type ServiceStore } from './store.ts';
+import type { DistributedService } from './types.ts';
+
+export type Conflict =
+  /** the same host and path, or the same port */
+  | { kind: 'duplicate'; exposure: Exposure; other: string }
+  /** the host, or a part of it, is another namespace's */
+  | { kind: 'foreign'; exposure: Exposure; other: string }
+  /** the configuration gives it to others */
+  | { kind: 'notGranted'; exposure: Exposure; namespaces: string[] };
+
+interface Claimant {
+  /** namespace/name */
+  key: string;
+  namespace: string;
+  /** milliseconds; infinite where unknown */
+  created: number;
+  /** a service that is not stored yet is younger than all that are */
+  stored: boolean;
+  exposures: Exposure[];
+}
+
+export interface ClaimRules {
+  baseDomain?: string | undefined;
+  exposure: Grants;
+}
+
+/** Where the index hears of services. */
+export type ServiceSource = Pick<ServiceStore, 'all' | 'subscribe'>;
+
+/** An index of what the services of a store claim, kept up with it, so that no question scans them all. */
+export class Claims {
+  readonly #rules: ClaimRules;
+  readonly #claimants = new Map<string, Claimant>();
+  /** by exposure, by host, and by each domain above a host */
+  readonly #index = new Map<string, Set<Claimant>>();
+  readonly #unsubscribe: () => void;
+  /** of conflictsOf, until the next change */
+  #answers = new WeakMap<DistributedService, Conflict[]>();
+
+  constructor(services: ServiceSource, rules: ClaimRules) {
+    this.#rules = rules;
+    for (const service of services.all()) this.#add(service);
+    this.#unsubscribe = services.subscribe((before, after) => {
+      if (before) this.#remove(before);
+      if (after) this.#add(after);
+    });
+  }
+
+  close(): void {
+    this.#unsubscribe();
+  }
+
+  /** What keeps a service that is to be created or changed from its claims: whatever a stored winner has. */
+  conflictsOfNew(service: DistributedService): Conflict[] {
+    return this.#conflicts(this.#claimant(service, false), new Map());
+  }
+
+  /** What a stored service loses by; it must not be served unless this is empty (HostConflict). */
+  conflictsOf(service: DistributedService): Conflict[] {
+    let conflicts = this.#answers.get(service);
+    if (!conflicts) this.#answers.set(service, (conflicts = this.#conflicts(this.#claimant(service, true), new Map())));
+    return conflicts;
+  }
+
+  #claimant(service: DistributedService, stored: boolean): Claimant {
+    const { namespace = '', creationTimestamp } = service.metadata;
+    const created = creationTimestamp === undefined ? NaN : Date.parse(creationTimestamp);
+    return {
+      key: serviceKey(service),
+      namespace,
+      created: Number.isNaN(created) ? Infinity : created,
+      stored,
+      exposures: exposures(service, this.#rules.baseDomain),
+    };
+  }
+
+  #add(service: DistributedService): void {
+    this.#answers = new WeakMap();
+    const claimant = this.#claimant(service, true);
+    this.#claimants.set(claimant.key, claimant);
+    for (const entry of entriesOf(claimant)) {
+      let set = this.#index.get(entry);
+      if (!set) this.#index.set(entry, (set = new Set()));
+      set.add(claimant);
+    }
+  }
+
+  #remove(service: DistributedService): void {
+    this.#answers = new WeakMap();
+    const claimant = this.#claimants.get(serviceKey(service));
+    if (!claimant) return;
+    this.#claimants.delete(claimant.key);
+    for (const entry of entriesOf(claimant)) {
+      const set = this.#index.get(entry);
+      set?.delete(claimant);
+      if (set?.size === 0) this.#index.delete(entry);
+    }
+  }
+
+  /** @param verdicts of the claimants that this question has met so far */
+  #conflicts(claimant: Claimant, verdicts: Map<Claimant, boolean>): Conflict[] {
+    const { namespace } = claimant;
+    return claimant.exposures.flatMap((exposure): Conflict[] => {
+      const standing = standingOf(this.#rules.exposure, namespace, exposure);
+      if (standing.kind === 'refused') return [{ kind: 'notGranted', exposure, namespaces: standing.namespaces }];
+      const twin = this.#oldestWinner(this.#claimingExactly(exposure), claimant, verdicts);
+      if (twin) return [{ kind: 'duplicate', exposure, other: twin.key }];
+      if (!('host' in exposure) || standing.kind === 'granted') return [];
+      const foreigners = this.#overlapping(exposure.host).filter((other) => other.namespace !== namespace);
+      const owner = this.#oldestWinner(foreigners, claimant, verdicts);
+      return owner ? [{ kind: 'foreign', exposure, other: owner.key }] : [];
+    });
+  }
+
+  #oldestWinner(others: Iterable<Claimant>, claimant: Claimant, verdicts: Map<Claimant, boolean>): Claimant | undefined {
+    return [...others]
+      .filter((other) => other.key !== claimant.key && isOlder(other, claimant))
+      .sort((a, b) => (isOlder(a, b) ? -1 : 1))
+      .find((other) => this.#wins(other, verdicts));
+  }
+
+  /** Asks only about older claimants, so it comes to an end. */
+  #wins(claimant: Claimant, verdicts: Map<Claimant, boolean>): boolean {
+    const known = verdicts.get(claimant);
+    if (known !== undefined) return known;
+    const wins = this.#conflicts(claimant, verdicts).length === 0;
+    verdicts.set(claimant, wins);
+    return wins;
+  }
+
+  #claimingExactly(exposure: Exposure): Iterable<Claimant> {
+    return this.#index.get(exposureEntry(exposure)) ?? [];
+  }
+
+  #overlapping(host: string): Claimant[] {
+    const entries = [hostEntry(host), ...domainsAbove(host).map((domain) => hostEntry(`*.${domain}`))];
+    if (host.startsWith('*.')) entries.push(belowEntry(host.slice(2)));
+    return [...new Set(entries.flatMap((entry) => [...(this.#index.get(entry) ?? [])]))];
+  }
+}
+
+function isOlder(a: Claimant, b: Claimant): boolean {
+  if (a.stored !== b.stored) return a.stored;
+  return a.created === b.created ? a.key < b.key : a.created < b.created;
+}
+
+/** Exposures of a service that may come from anywhere: what is malformed claims nothing. */
+function exposures({ spec }: DistributedService, baseDomain: string | undefined): Exposure[] {
+  if (!isObject(spec)) return [];
+  const claimed = (exposuresOf(spec, baseDomain) as Exposure[] | undefined) ?? [];
+  return claimed.filter((exposure) => ('host' in exposure ? typeof exposure.host === 'string' : Number.isInteger(exposure.port)));
+}
+
+const hostEntry = (host: string): string => `host ${host}`;
+const belowEntry = (domain: string): string => `below ${domain}`;
+
+function exposureEntry(exposure: Exposure): string {
+  switch (exposure.kind) {
+    case 'http':
+      return `http ${exposure.host} ${exposure.path}`;
+    case 'sni':
+      return `sni ${exposure.host}`;
+    case 'tcp':
+    case 'udp':
+      return `${exposure.kind} ${exposure.port}`;
+  }
+}
+
+function entriesOf({ exposures }: Claimant): string[] {
+  return exposures.flatMap((exposure) => {
+    const exact = exposureEntry(exposure);
+    if (!('host' in exposure)) return [exact];
+    const { host } = exposure;
+    return [exact, hostEntry(host), ...domainsAbove(host).map(belowEntry)];
+  });
+}

@@ -1,0 +1,52 @@
+/** What a service claims on the frp server: hosts, paths and ports. Rendering, tenancy and status all start from it. */
+import type { DistributedServiceSpec } from './types.ts';
+
+export type Exposure =
+  | { kind: 'http'; host: string; path: string }
+  /** TLS connections, told apart by the server name in their ClientHello */
+  | { kind: 'sni'; host: string }
+  | { kind: 'tcp'; port: number }
+  | { kind: 'udp'; port: number };
+
+/**
+ * The exposures of a spec, without duplicates. A spec that breaks the exposure rules (G-1, G-2) may have none.
+ * http: every host with its path, or a tcp port for `type: port`. tcp and grpc: the port, or the hosts by SNI where
+ * `type` names a host and there is one. udp: the port. (requirements §C mapping; issue 3 item 5)
+ */
+export function exposuresOf(spec: DistributedServiceSpec, baseDomain: string | undefined): Exposure[] {
+  const expose = spec.expose ?? {};
+  const hosts = hostsOf(spec, baseDomain);
+  const port = (kind: 'tcp' | 'udp'): Exposure[] => (expose.port === undefined ? [] : [{ kind, port: expose.port }]);
+  switch (spec.serviceType) {
+    case 'udp':
+      return port('udp');
+    case 'http':
+      if (expose.type === 'port') return port('tcp');
+      return hosts.map((host) => ({ kind: 'http', host, path: expose.path ?? '/' }));
+    case 'tcp':
+    case 'grpc':
+      if (expose.type === 'port' || hosts.length === 0) return port('tcp');
+      return hosts.map((host) => ({ kind: 'sni', host }));
+  }
+}
+
+/** The host names of a spec: its domain and its subdomain below the base domain. */
+export function hostsOf(spec: DistributedServiceSpec, baseDomain: string | undefined): string[] {
+  const { domain, subdomain } = spec.expose ?? {};
+  const hosts = domain === undefined ? [] : [domain];
+  if (subdomain !== undefined && baseDomain !== undefined) hosts.push(`${subdomain}.${baseDomain}`);
+  return [...new Set(hosts)];
+}
+
+/** For people: `llm.example.com/v1`, `db.example.com (TLS)`, `tcp port 5432`. */
+export function describeExposure(exposure: Exposure): string {
+  switch (exposure.kind) {
+    case 'http':
+      return `${exposure.host}${exposure.path}`;
+    case 'sni':
+      return `${exposure.host} (TLS)`;
+    case 'tcp':
+    case 'udp':
+      return `${exposure.kind} port ${exposure.port}`;
+  }
+}

@@ -1,0 +1,37 @@
+/** Hosts and ports that the configuration gives to namespaces (design, "Tenancy"; configuration `exposure[]`). */
+import type { Config } from '../config/schema.ts';
+import type { Exposure } from './exposure.ts';
+import { coversHost, hostsOverlap } from './hosts.ts';
+
+export type Grants = Config['exposure'];
+
+/** How an exposure of a namespace stands to the grants. */
+export type Standing =
+  | { kind: 'granted' }
+  /** no grant speaks of it: the oldest service decides */
+  | { kind: 'free' }
+  /** a grant gives it, or a part of it, to others */
+  | { kind: 'refused'; namespaces: string[] };
+
+export function standingOf(grants: Grants, namespace: string, exposure: Exposure): Standing {
+  const relevant = grants.filter((grant) => touches(grant, exposure));
+  if (relevant.length === 0) return { kind: 'free' };
+  if (relevant.some((grant) => grant.namespaces.includes(namespace) && gives(grant, exposure))) return { kind: 'granted' };
+  return { kind: 'refused', namespaces: [...new Set(relevant.flatMap(({ namespaces }) => namespaces))].sort() };
+}
+
+type Grant = Grants[number];
+
+function touches({ hosts, ports }: Grant, exposure: Exposure): boolean {
+  return 'host' in exposure ? hosts.some((host) => hostsOverlap(host, exposure.host)) : ports.some((range) => holds(range, exposure.port));
+}
+
+function gives({ hosts, ports }: Grant, exposure: Exposure): boolean {
+  return 'host' in exposure ? hosts.some((host) => coversHost(host, exposure.host)) : ports.some((range) => holds(range, exposure.port));
+}
+
+/** @param range a port, or two with a hyphen between */
+function holds(range: string, port: number): boolean {
+  const [first, last = first] = range.split('-').map(Number);
+  return port >= first! && port <= last!;
+}

@@ -1,0 +1,76 @@
+/** Every name that users, manifests and the parts of the program share (design, "Names on the wire"). */
+export const group = 'frp.io';
+export const version = 'v1beta1';
+export const apiVersion = `${group}/${version}`;
+export const kind = 'DistributedService';
+export const plural = 'distributedservices';
+
+export const annotation = {
+  group: 'frp.io/group',
+  port: 'frp.io/port',
+  /** prefix of the port annotation of one group of several: frp.io/port.<group> */
+  portOf: 'frp.io/port.',
+  weight: 'frp.io/weight',
+  inject: 'frp.io/inject',
+  drain: 'frp.io/drain',
+  profile: 'frp.io/profile',
+  readinessGate: 'frp.io/readiness-gate',
+  sidecarImage: 'frp.io/sidecar-image',
+  sidecarCpuRequest: 'frp.io/sidecar-cpu-request',
+  sidecarCpuLimit: 'frp.io/sidecar-cpu-limit',
+  sidecarMemoryRequest: 'frp.io/sidecar-memory-request',
+  sidecarMemoryLimit: 'frp.io/sidecar-memory-limit',
+  sidecarLogLevel: 'frp.io/sidecar-log-level',
+  injected: 'frp.io/injected',
+  /** on Pods of connectors: hash of the configuration that they should have read */
+  configHash: 'frp.io/config-hash',
+  /** on Secret frp-ca: asks for another authority; any value */
+  rotate: 'frp.io/rotate',
+  /** on Secret frp-ca, while its authority is being replaced */
+  rotationPhase: 'frp.io/rotation-phase',
+  rotationSince: 'frp.io/rotation-since',
+} as const;
+
+export const label = {
+  /** on Pods: `injected` */
+  sidecar: 'frp.io/sidecar',
+  /** on Namespaces: `enabled` or `disabled` */
+  injection: 'frp.io/injection',
+  /** on Secrets of users that the controller may read: "true" */
+  use: 'frp.io/use',
+  managedBy: 'app.kubernetes.io/managed-by',
+  /** on Secrets that the controller made: the DistributedService's name */
+  service: 'frp.io/service',
+  component: 'app.kubernetes.io/component',
+} as const;
+
+/** Value of `app.kubernetes.io/managed-by` on what this program writes. */
+export const manager = 'frp-k8s';
+
+/** Secret with the client certificate of a service: tls.crt, tls.key, ca.crt. */
+export const tlsSecretName = (service: string): string => `frp-${service}-tls`;
+/** Secret with the client certificate of a service in mode external, written by cert-manager. */
+export const externalSecretName = (service: string): string => `frp-${service}-external-tls`;
+/** cert-manager's Certificate of a service in mode external. */
+export const certificateName = (service: string): string => `frp-${service}`;
+/** Secret with the frp group key of a service (plain mode): key. */
+export const groupSecretName = (service: string): string => `frp-${service}-group`;
+/** Deployment, ConfigMap and PodDisruptionBudget of a service's connector. */
+export const connectorName = (service: string): string => `frp-${service}-connector`;
+/** Secret with the installation's certificate authority: tls.crt (bundle), tls.key. */
+export const authoritySecretName = 'frp-ca';
+/** Secret with the server certificate of the frp server: tls.crt, tls.key, ca.crt. */
+export const serverSecretName = 'frp-server-tls';
+
+/** On each service, and on what the controller needs to take it off again (farewell.ts). */
+export const cleanupFinalizer = `${group}/cleanup`;
+/** Secret with user and password of the frp server's own API. */
+export const serverApiSecretName = 'frp-server-api';
+/** ConfigMap in the installation's namespace: SHA-256 fingerprint of a revoked client certificate → when it expires. */
+export const revokedConfigMapName = 'frp-revoked';
+/** Lease of the leading controller. */
+export const leaseName = 'frp-controller';
+/** ServiceAccount of the controller in the installation's namespace. */
+export const controllerAccountName = 'frp-controller';
+/** ClusterRole and ClusterRoleBinding of the controller. */
+export const controllerRoleName = 'frp-k8s-controller';

@@ -1,0 +1,66 @@
+/** `spec.advanced`: tuning of the tunnel. */
+import { seconds } from './parts.ts';
+
+export const advanced = {
+  type: 'object',
+  description: 'Tuning of the tunnel.',
+  properties: {
+    connectionPool: {
+      type: 'object',
+      description: 'Connections that are opened ahead of use.',
+      properties: {
+        enabled: { type: 'boolean', default: true, description: 'false means a pool of 0.' },
+        size: {
+          type: 'integer',
+          minimum: 1,
+          maximum: 100,
+          default: 5,
+          description: 'Number of connections; the frp server caps it at its maxPoolCount.',
+        },
+        idleTimeout: {
+          type: 'string',
+          maxLength: 10,
+          pattern: seconds,
+          default: '90s',
+          description: 'Idle time of a connection. Needs the gateway.',
+        },
+      },
+    },
+    bandwidth: {
+      type: 'object',
+      description: 'Bandwidth limit of each backend.',
+      properties: {
+        limit: { type: 'string', maxLength: 12, pattern: '^[0-9]+(MB|KB|GB)$', description: 'Bytes a second; 1 MB is 1024 KB.' },
+        mode: { type: 'string', enum: ['client', 'server'], default: 'client', description: 'Which end enforces the limit.' },
+      },
+    },
+    timeout: {
+      type: 'object',
+      description: 'Timeouts of the connection to the frp server.',
+      properties: {
+        dial: { type: 'string', maxLength: 10, pattern: seconds, default: '10s', description: 'Time to connect.' },
+        keepAlive: {
+          type: 'string',
+          maxLength: 10,
+          pattern: seconds,
+          default: '30s',
+          description: 'TCP keepalive interval; the gateway also takes it as idle time of a request.',
+        },
+      },
+    },
+    retry: {
+      type: 'object',
+      description: 'Retry of requests on another backend. Needs the gateway.',
+      properties: {
+        enabled: { type: 'boolean', default: true, description: 'Whether requests are retried.' },
+        maxAttempts: { type: 'integer', minimum: 1, maximum: 100, default: 3, description: 'Attempts in all.' },
+        backoff: {
+          type: 'string',
+          enum: ['constant', 'exponential', 'linear'],
+          default: 'exponential',
+          description: 'Growth of the pause between attempts.',
+        },
+      },
+    },
+  },
+} as const;

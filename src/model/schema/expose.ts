@@ -1,0 +1,28 @@
+/** `spec.expose`: under which address users reach the service. */
+import { host, port } from './parts.ts';
+
+export const expose = {
+  type: 'object',
+  description: 'Under which address users reach the service.',
+  properties: {
+    type: {
+      type: 'string',
+      enum: ['domain', 'subdomain', 'path', 'port'],
+      default: 'domain',
+      description: 'By host name, by host name below the base domain, by host name and path, or by port.',
+    },
+    domain: {
+      ...host,
+      pattern: '^(\\*\\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$',
+      description: 'Custom domain; `*.example.com` stands for every name below example.com.',
+    },
+    subdomain: {
+      ...host,
+      maxLength: 63,
+      pattern: '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$',
+      description: 'Name below the base domain of the installation (configuration `baseDomain`).',
+    },
+    path: { type: 'string', minLength: 1, maxLength: 1024, pattern: '^/[a-zA-Z0-9\\-_/]*$', description: 'URL path.' },
+    port: port('Port on the frp server.'),
+  },
+} as const;

@@ -1,0 +1,13 @@
+/** What several fields of the schema have in common. */
+export const host = {
+  type: 'string',
+  maxLength: 253,
+  minLength: 1,
+} as const;
+
+export const secretName = (description: string) =>
+  ({ type: 'string', minLength: 1, maxLength: 253, pattern: '^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$', description }) as const;
+
+export const port = (description: string) => ({ type: 'integer', minimum: 1, maximum: 65535, description }) as const;
+
+export const seconds = '^[0-9]+(s|m)$';

@@ -1,0 +1,80 @@
+/** The installation under test, and namespaces of the tests in it. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { after } from 'node:test';
+import { apply, get, kubectl, rolledOut, tryKubectl } from './kubectl.ts';
+import { images, namespace, pod } from './objects.ts';
+import { eventually } from './run.ts';
+
+export const root = resolve(import.meta.dirname, '../../..');
+export const system = 'frp-system';
+/** Where the client Pod is; it stays for all suites. */
+export const clientNamespace = 'frp-test-client';
+
+/** manifests/install as it is; with another image, an overlay of it as docs/guide/install.md describes. */
+export function installation(): string {
+  if (images.program === 'frp-k8s:dev') return join(root, 'manifests/install');
+  const overlay = join(root, 'artifacts/overlay');
+  mkdirSync(overlay, { recursive: true });
+  const [, name, tag] = /^(.*):([^:/]+)$/.exec(images.program) ?? [undefined, images.program, 'latest'];
+  const kustomization = { resources: ['../../manifests/install'], images: [{ name: 'frp-k8s', newName: name, newTag: tag }] };
+  writeFileSync(join(overlay, 'kustomization.yaml'), JSON.stringify(kustomization));
+  return overlay;
+}
+
+export const install = (): Promise<string> => kubectl('apply', '-k', installation());
+export const installServer = (): Promise<string> => kubectl('apply', '-k', join(root, 'manifests/frps'));
+
+/** Installs what a user installs, unless it is there, and waits until it serves. */
+export async function installed(): Promise<void> {
+  const deployments = await tryKubectl('-n', system, 'get', 'deployment', 'frp-webhook', 'frp-controller', 'frp-server');
+  if (deployments.code !== 0) {
+    await install();
+    await installServer();
+  }
+  await Promise.all([
+    ...['frp-webhook', 'frp-controller', 'frp-server'].map((name) => rolledOut(system, name)),
+    caBundlesWritten(),
+    client(),
+  ]);
+}
+
+/** Both webhook configurations carry a caBundle at every entry. */
+export async function caBundlesWritten(): Promise<void> {
+  for (const kind of ['mutatingwebhookconfiguration', 'validatingwebhookconfiguration']) {
+    await eventually(`caBundle in ${kind}`, async () => {
+      const { webhooks } = (await get('', kind, 'frp-k8s')) as { webhooks: { name: string; clientConfig: { caBundle?: string } }[] };
+      const without = webhooks.filter((webhook) => !webhook.clientConfig.caBundle).map((webhook) => webhook.name);
+      if (without.length > 0) throw new Error(`no caBundle: ${without.join(', ')}`);
+    });
+  }
+}
+
+async function client(): Promise<void> {
+  if ((await tryKubectl('-n', clientNamespace, 'get', 'pod', 'client')).code !== 0) {
+    await apply(namespace(clientNamespace));
+    await apply(
+      pod({
+        namespace: clientNamespace,
+        name: 'client',
+        container: { image: images.client, readinessProbe: undefined, ports: [] },
+        pod: { terminationGracePeriodSeconds: 1 },
+      }),
+    );
+  }
+  await kubectl('-n', clientNamespace, 'wait', '--for=condition=Ready', 'pod/client', '--timeout=60s');
+}
+
+const made: string[] = [];
+// Of the root suite: a hook that is registered within another hook would run at once.
+after(async () => {
+  if (made.length > 0) await kubectl('delete', 'namespace', ...made, '--ignore-not-found', '--wait=false');
+});
+
+/** A namespace for the tests of one file; it goes when all of them have ended. */
+export async function testNamespace(name: string, labels: Record<string, string> = {}): Promise<string> {
+  await kubectl('delete', 'namespace', name, '--ignore-not-found');
+  await apply(namespace(name, labels));
+  made.push(name);
+  return name;
+}

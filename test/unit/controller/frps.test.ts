@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { ServerView, type ServerHealth } from '../../../src/controller/frps.ts';
+import { PodBackends } from '../../../src/controller/pods.ts';
+import { membershipsIn, ownerOf } from '../../../src/frp/proxy-names.ts';
+import { renderClientConfig } from '../../../src/frp/client-config.ts';
+import { configSchema } from '../../../src/config/schema.ts';
+import type { KubeObject } from '../../../src/kube/types.ts';
+
+let server: Server;
+/** answers of GET /api/proxy/http; undefined: an error */
+let proxies: { name: string; status: string }[] | undefined;
+let changes: string[];
+let view: ServerView;
+let password: string;
+
+/** As it is now: the compiler believes what it was before. */
+const health = (): ServerHealth => view.health;
+
+beforeEach(async () => {
+  proxies = [];
+  changes = [];
+  password = 'secret';
+  server = createServer((request, response) => {
+    const wanted = `Basic ${Buffer.from('frp-k8s:secret').toString('base64')}`;
+    if (request.headers.authorization !== wanted) response.writeHead(401).end();
+    else if (!proxies) response.writeHead(500).end();
+    else response.end(JSON.stringify({ proxies: request.url === '/api/proxy/http' ? proxies : [] }));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  view = new ServerView({
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    credentials: () => ({ user: 'frp-k8s', password }),
+    isWanted: () => true,
+    changed: (services) => changes.push(services ? [...services].join(' ') : 'health'),
+    now: () => 1000,
+  });
+});
+afterEach(async () => {
+  await view.close();
+  server.close();
+  server.closeAllConnections();
+});
+
+describe('what the frp server says', { timeout: 20_000 }, () => {
+  it('is which proxies of a backend are online and offline, and of which services that has changed', async () => {
+    proxies = [
+      { name: 'prod.api.0a1b2c3d.api-0.u0', status: 'online' },
+      { name: 'prod.api.4e5f6071.api-0.u0', status: 'offline' },
+      { name: 'prod.web.0a1b2c3d.web-0.u1', status: 'online' },
+      { name: 'somebody-elses', status: 'online' },
+    ];
+    await view.poll();
+    assert.deepEqual(view.countsOf('prod/api', 'u0'), { online: 1, offline: 1 });
+    assert.deepEqual(view.countsOf('prod/web', 'u1'), { online: 1, offline: 0 });
+    proxies = proxies.map((proxy) => ({ ...proxy, status: proxy.name.includes('.api.') ? 'online' : proxy.status }));
+    await view.poll();
+    await view.poll();
+    assert.deepEqual(changes, ['health', 'prod/api', '']);
+  });
+
+  it('is missing only after two failures, with the cause, and sidecars get time when it is back', async () => {
+    await view.poll();
+    proxies = undefined;
+    await view.poll();
+    assert.equal(health().status, 'reachable');
+    await view.poll();
+    assert.equal(health().status, 'unreachable');
+    assert.match(JSON.stringify(health()), /HTTP status 500/);
+    assert.equal(view.graceUntil, 0);
+    proxies = [];
+    await view.poll();
+    assert.deepEqual([health().status, view.graceUntil], ['reachable', 16_000]);
+  });
+
+  it('needs the right password, and that is said', async () => {
+    password = 'wrong';
+    await view.poll();
+    await view.poll();
+    assert.match(JSON.stringify(health()), /401 \(user or password/);
+  });
+});
+
+describe('names of proxies', () => {
+  const tuning = { poolCount: 1, dialServerTimeout: 10, dialServerKeepalive: 60 };
+  it('are read back as the sidecar has them', () => {
+    const service = {
+      apiVersion: 'frp.io/v1beta1' as const,
+      kind: 'DistributedService' as const,
+      metadata: { name: 'api', namespace: 'prod' },
+      spec: { serviceType: 'http' as const, backends: {}, expose: { domain: 'a.example.com' } },
+    };
+    const text = renderClientConfig({ service, namespace: 'prod', localPort: 8080, tuning, logLevel: 'info' }, configSchema.parse({}));
+    assert.deepEqual(membershipsIn(text, 'prod'), [{ service: 'api', port: 8080, proxies: 1 }]);
+    assert.deepEqual(membershipsIn(text, 'other'), []);
+    assert.deepEqual(membershipsIn('no JSON', 'prod'), []);
+    assert.deepEqual(ownerOf('prod.api.0a1b2c3d.a.pod.name.u0'), { service: 'prod/api', id: 'u0' });
+    assert.equal(ownerOf('other'), undefined);
+  });
+});
+
+describe('injected Pods as backends', () => {
+  const config = JSON.stringify({ proxies: [{ name: 'prod.api.0a1b2c3d.{{ .Envs.POD_NAME }}.{{ .Envs.POD_UID }}', localPort: 80 }] });
+  const pod = (changes: object = {}, metadata: object = {}) =>
+    ({
+      metadata: { name: 'api-0', namespace: 'prod', uid: 'u0', annotations: { 'frp.io/frpc.json': config }, ...metadata },
+      status: {
+        phase: 'Running',
+        podIP: '10.0.0.1',
+        conditions: [{ type: 'ContainersReady', status: 'True', lastTransitionTime: '2030-01-01T00:00:00Z' }],
+        ...changes,
+      },
+    }) as KubeObject;
+
+  it('are told when they come, change and go, and not otherwise', () => {
+    const told: string[] = [];
+    const pods = new PodBackends((service) => told.push(service));
+    pods.set(pod());
+    pods.set(pod());
+    assert.deepEqual(told, ['prod/api']);
+    assert.deepEqual(pods.of('prod/api'), [
+      { id: 'u0', name: 'api-0', address: '10.0.0.1', port: 80, proxies: 1, startsUntil: Date.parse('2030-01-01T00:01:00Z') },
+    ]);
+    pods.set(pod({}, { deletionTimestamp: '2030-01-01T01:00:00Z' }));
+    assert.deepEqual([told.length, pods.of('prod/api')], [2, []]);
+    pods.set(pod({}, { uid: 'u1' }));
+    pods.replace([]);
+    assert.deepEqual([told.length, pods.of('prod/api')], [4, []]);
+  });
+
+  it('that have ended are none', () => {
+    const pods = new PodBackends(() => undefined);
+    pods.set(pod({ phase: 'Succeeded' }));
+    assert.deepEqual(pods.of('prod/api'), []);
+  });
+});

@@ -1,0 +1,259 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { judge, type Backend } from '../../../src/controller/backends.ts';
+import type { ProxyCounts } from '../../../src/controller/frps.ts';
+import { needsGateway } from '../../../src/controller/controller.ts';
+import { eventsBetween } from '../../../src/controller/events.ts';
+import { nextStatus, terminatingStatus, type StatusFacts } from '../../../src/controller/status.ts';
+import type { DistributedService, DistributedServiceStatus } from '../../../src/model/types.ts';
+
+const day = 86_400_000;
+const now = Date.parse('2030-01-01T00:00:00Z');
+const today = '2030-01-01T00:00:00Z';
+const tomorrow = '2030-01-02T00:00:00Z';
+
+const service = (changes: Partial<DistributedService> = {}): DistributedService => ({
+  apiVersion: 'frp.io/v1beta1',
+  kind: 'DistributedService',
+  metadata: { name: 'api', namespace: 'prod', uid: 'u1', generation: 3 },
+  spec: { serviceType: 'http', backends: {} },
+  ...changes,
+});
+
+/** Backends a, b, … of which the frp server has these proxies. */
+function judged(...counts: (ProxyCounts | undefined)[]) {
+  const backends: Backend[] = counts.map((_, i) => ({ id: `u${i}`, name: `api-${i}`, address: `10.0.0.${i}`, port: 80, proxies: 1 }));
+  return judge(backends, { now, isUdp: false, graceUntil: 0, countsOf: (id) => counts[Number(id.slice(1))] });
+}
+const up = { online: 1, offline: 0 };
+const down = { online: 0, offline: 1 };
+
+const facts = (changes: Partial<StatusFacts> = {}): StatusFacts => ({
+  problem: undefined,
+  certificates: { ready: true },
+  server: { status: 'reachable' },
+  judgement: judged(),
+  isOutdated: false,
+  externalEndpoint: 'http://api.example.com/',
+  selector: undefined,
+  ...changes,
+});
+const taken = { ready: false, reason: 'NameTaken', message: 'Secret prod/frp-api-tls exists' } as const;
+
+/** Every status that is written on the way, as the controller writes them. */
+function writes(from: DistributedService, found: StatusFacts, at = now): DistributedServiceStatus[] {
+  const written: DistributedServiceStatus[] = [];
+  for (let current = from; ; current = { ...current, status: written.at(-1)! }) {
+    const status = nextStatus(current, found, at);
+    if (!status) return written;
+    written.push(status);
+  }
+}
+const settled = (found = facts(), from = service()) => writes(from, found).at(-1)!;
+const conditionsOf = (status: DistributedServiceStatus) =>
+  Object.fromEntries((status.conditions ?? []).map(({ type, status: value, reason, message }) => [type, [value, reason, message]]));
+
+describe('the status of a service', () => {
+  it('of n healthy backends is Running, with five conditions and its endpoints', () => {
+    const status = settled(facts({ judgement: judged(up, up) }));
+    assert.equal(status.state, 'Running');
+    assert.deepEqual([status.activeBackends, status.totalBackends, status.observedGeneration], [2, 2, 3]);
+    assert.equal(status.externalEndpoint, 'http://api.example.com/');
+    assert.deepEqual(status.endpoints, [
+      { address: '10.0.0.0', port: 80, healthy: true, lastCheck: today },
+      { address: '10.0.0.1', port: 80, healthy: true, lastCheck: today },
+    ]);
+    assert.deepEqual(conditionsOf(status), {
+      Ready: ['True', 'Serving', 'Users reach the service'],
+      BackendsAvailable: ['True', 'BackendsReady', '2 backends available'],
+      ConfigurationValid: ['True', 'Valid', 'The service can be served as it is written'],
+      CertificatesReady: ['True', 'CertificatesProvisioned', 'All certificates are valid and not expiring soon'],
+      NetworkReady: ['True', 'ServerReachable', 'The frp server answers'],
+    });
+    assert.ok(
+      status.conditions?.every(({ observedGeneration, lastTransitionTime }) => observedGeneration === 3 && lastTransitionTime === today),
+    );
+  });
+
+  it('of no backend is Provisioning, and says how to get one', () => {
+    const status = settled();
+    assert.equal(status.state, 'Provisioning');
+    assert.deepEqual(conditionsOf(status).Ready, [
+      'False',
+      'NoBackendsFound',
+      '0 backends available; annotate Pods of this namespace with frp.io/group',
+    ]);
+  });
+
+  it('of backends that have all failed is Failed, and Running again with the first', () => {
+    const running = settled(facts({ judgement: judged(up, up) }));
+    const failed = writes(service({ status: running }), facts({ judgement: judged(down, down) }));
+    assert.deepEqual(
+      failed.map(({ state }) => state),
+      ['Failed'],
+    );
+    assert.equal(conditionsOf(failed[0]!).BackendsAvailable?.[1], 'BackendsUnhealthy');
+    const back = writes(service({ status: failed[0]! }), facts({ judgement: judged(up, down) }));
+    assert.deepEqual(
+      back.map(({ state }) => state),
+      ['Running', 'Degraded'],
+    );
+  });
+
+  it('writes each step on the way to a state', () => {
+    const states = writes(service(), facts({ certificates: taken })).map(({ state }) => state);
+    assert.deepEqual(states, ['Provisioning', 'Failed']);
+  });
+
+  it('does not count a backend that starts as unhealthy, and does so once its time is over', () => {
+    const backend: Backend = { id: 'u0', name: 'api-0', address: '10.0.0.1', port: 80, proxies: 1, startsUntil: now + 1000 };
+    const at = (time: number) => judge([backend], { now: time, isUdp: false, graceUntil: 0, countsOf: () => undefined });
+    assert.deepEqual([at(now).unhealthy, at(now).again], [0, now + 1000]);
+    assert.equal(at(now + 1000).unhealthy, 1);
+    const status = settled(facts({ judgement: at(now) }));
+    assert.equal(conditionsOf(status).BackendsAvailable?.[1], 'BackendsStarting');
+    assert.deepEqual(status.endpoints, []);
+  });
+
+  it('asks for every proxy of a backend, and for no more of udp than the one that frp serves', () => {
+    const two: Backend = { id: 'u0', name: 'api-0', address: '10.0.0.1', port: 80, proxies: 2 };
+    const health = (counts: ProxyCounts) => judge([two], { now, isUdp: false, graceUntil: 0, countsOf: () => counts }).backends[0]?.health;
+    assert.equal(health({ online: 2, offline: 0 }), 'healthy');
+    assert.equal(health({ online: 1, offline: 0 }), 'unhealthy');
+    assert.equal(health({ online: 1, offline: 1 }), 'unhealthy');
+    const pair = ['u1', 'u2'].map((id) => ({ ...two, id, proxies: 1 }));
+    const udp = judge(pair, { now, isUdp: true, graceUntil: 0, countsOf: (id) => (id === 'u2' ? up : undefined) });
+    assert.deepEqual(
+      udp.backends.map(({ health: found }) => found),
+      ['standby', 'healthy'],
+    );
+  });
+
+  it('does not guess while the frp server cannot be asked', () => {
+    const running = settled(facts({ judgement: judged(up) }));
+    const message = 'http://frp-server:7500: connect ECONNREFUSED';
+    const [status] = writes(
+      service({ status: running }),
+      facts({ judgement: judged(undefined), server: { status: 'unreachable', message } }),
+    );
+    assert.equal(status?.state, 'Running');
+    assert.equal(status.activeBackends, undefined);
+    assert.deepEqual(status.endpoints, [{ address: '10.0.0.0', port: 80 }]);
+    const { Ready, BackendsAvailable, NetworkReady } = conditionsOf(status);
+    assert.deepEqual([Ready?.[0], BackendsAvailable?.[0], NetworkReady?.[0]], ['False', 'Unknown', 'False']);
+    const none = conditionsOf(settled(facts({ server: { status: 'unknown' } })));
+    assert.deepEqual([none.Ready?.[0], none.NetworkReady?.slice(0, 2)], ['Unknown', ['Unknown', 'NoServerAPI']]);
+  });
+
+  it('is not written again when nothing has changed, however the API server orders its keys', () => {
+    const found = facts({ judgement: judged(up, down) });
+    const status = settled(found);
+    const turned = {
+      ...status,
+      conditions: status.conditions?.map((condition) => Object.fromEntries(Object.entries(condition).reverse())).reverse(),
+    };
+    assert.deepEqual(writes(service({ status: turned as typeof status }), found, now + day), []);
+  });
+
+  it('moves the times of what has flipped, and no others', () => {
+    const status = settled(facts({ judgement: judged(up, up) }));
+    const next = writes(service({ status }), facts({ judgement: judged(up, down), certificates: taken }), now + day)[0]!;
+    assert.deepEqual(
+      next.conditions?.map(({ type, lastTransitionTime }) => [type, lastTransitionTime]),
+      [
+        ['Ready', tomorrow],
+        ['BackendsAvailable', today],
+        ['ConfigurationValid', today],
+        ['CertificatesReady', tomorrow],
+        ['NetworkReady', today],
+      ],
+    );
+    assert.deepEqual(
+      next.endpoints?.map(({ lastCheck }) => lastCheck),
+      [today, tomorrow],
+    );
+    assert.equal(next.lastUpdateTime, tomorrow);
+  });
+
+  it('keeps the transition time when only the generation has changed', () => {
+    const status = settled();
+    const next = nextStatus(service({ status, metadata: { ...service().metadata, generation: 4 } }), facts(), now + day)!;
+    assert.ok(next.conditions?.every((found) => found.lastTransitionTime === today && found.observedGeneration === 4));
+  });
+
+  it('lists at most 100 endpoints', () => {
+    const status = settled(facts({ judgement: judged(...Array.from({ length: 120 }, () => up)) }));
+    assert.deepEqual([status.endpoints?.length, status.activeBackends], [100, 120]);
+  });
+
+  it('says GatewayRequired where the service asks for a protection that plain mode lacks', () => {
+    const spec = { ...service().spec, security: { authentication: { type: 'apikey' as const } } };
+    const problem = needsGateway(service({ spec }));
+    assert.equal(conditionsOf(settled(facts({ problem }), service({ spec }))).ConfigurationValid?.[1], 'GatewayRequired');
+    assert.equal(needsGateway(service()), undefined);
+  });
+
+  it('ends as Terminating, once', () => {
+    const last = terminatingStatus(service({ status: settled(facts({ judgement: judged(up) })) }), now + day)!;
+    assert.equal(last.state, 'Terminating');
+    assert.deepEqual(conditionsOf(last).Ready?.slice(0, 2), ['False', 'Terminating']);
+    assert.equal(last.conditions?.[0]?.lastTransitionTime, tomorrow);
+    assert.equal(terminatingStatus(service({ status: last }), now + 2 * day), undefined);
+  });
+});
+
+describe('the Events of a service', () => {
+  const told = (before: DistributedServiceStatus | undefined, found: StatusFacts) => {
+    const from = service(before ? { status: before } : {});
+    let current = before;
+    return writes(from, found, now).flatMap((after) => {
+      const texts = eventsBetween(current, after, found.judgement.backends);
+      current = after;
+      return texts.map(({ type, reason, message }) => [type, reason, message].join(' '));
+    });
+  };
+  const running = () => settled(facts({ judgement: judged(up, up, up) }));
+
+  it('tell of its making, its backends and their health', () => {
+    assert.deepEqual(told(undefined, facts({ judgement: judged(up, up, up) })), [
+      'Normal ServiceCreated DistributedService created',
+      'Normal CertificateIssued Issued certificate for mTLS',
+      'Normal ConfigurationApplied FRP configuration applied',
+      'Normal BackendDiscovered Discovered 3 backends',
+      'Normal HealthCheckPassed All backends healthy',
+    ]);
+  });
+
+  it('name the backend that became unhealthy, once, and tell when it is gone and when all are well', () => {
+    const one = facts({ judgement: judged(up, up, down) });
+    assert.deepEqual(told(running(), one), ['Warning BackendUnhealthy Backend api-2 unhealthy']);
+    const degraded = settled(one, service({ status: running() }));
+    assert.deepEqual(told(degraded, one), []);
+    assert.deepEqual(told(degraded, facts({ judgement: judged(up, up) })), [
+      'Normal BackendRemoved Removed unhealthy backend',
+      'Normal HealthCheckPassed All backends healthy',
+    ]);
+  });
+
+  it('are the same for whoever leads: nothing is told twice', () => {
+    const found = facts({ judgement: judged(up) });
+    assert.deepEqual(told(settled(found), found), []);
+  });
+
+  it('tell of an applied change of the configuration', () => {
+    const from = service({ status: running(), metadata: { ...service().metadata, generation: 4 } });
+    const after = nextStatus(from, facts({ judgement: judged(up, up, up) }), now)!;
+    assert.deepEqual(
+      eventsBetween(from.status, after, []).map(({ reason }) => reason),
+      ['ConfigurationApplied'],
+    );
+  });
+
+  it('warn of what a person must mend, with the remedy', () => {
+    assert.ok(
+      told(running(), facts({ judgement: judged(up, up, up), certificates: taken })).includes(
+        'Warning NameTaken Secret prod/frp-api-tls exists',
+      ),
+    );
+  });
+});

@@ -1,0 +1,126 @@
+/** Rules of `spec.expose`: every service has an address of its kind (G-1, G-2), and none of the frp server's own ports. */
+import { exposuresOf } from '../../src/model/exposure.ts';
+import type { Rule } from './rule.ts';
+import type { Subject } from './subject.ts';
+
+const isHttp = ({ serviceType }: Subject): boolean => serviceType === 'http';
+const hasServerName = ({ serviceType }: Subject): boolean => serviceType === 'tcp' || serviceType === 'grpc';
+const hasHost = ({ expose }: Subject): boolean => expose.domain !== undefined || expose.subdomain !== undefined;
+const hasPort = ({ expose }: Subject): boolean => expose.port !== undefined;
+
+export const exposureRules: readonly Rule[] = [
+  {
+    id: 'G-1',
+    path: 'spec.expose.port',
+    states: '`type: port` needs a port',
+    broken: (s) => s.expose.type === 'port' && s.serviceType !== 'udp' && !hasPort(s),
+    message: 'is required by spec.expose.type "port"; set it to the port on the frp server',
+  },
+  {
+    id: 'G-1',
+    path: 'spec.expose.port',
+    states: 'a tcp or grpc service has a port or a domain',
+    broken: (s) => hasServerName(s) && s.expose.type !== 'port' && !hasPort(s) && !hasHost(s),
+    message: ({ serviceType }) =>
+      `is required: a ${serviceType} service is reached by port, or over TLS by host name; set spec.expose.port, or spec.expose.domain`,
+  },
+  {
+    id: 'G-1',
+    path: 'spec.expose.port',
+    states: 'a udp service has a port',
+    broken: (s) => s.serviceType === 'udp' && !hasPort(s),
+    message: 'is required: a udp service is reached by port only; set it to the port on the frp server',
+  },
+  {
+    id: 'G-2',
+    path: 'spec.expose.domain',
+    states: '`type: domain` needs a domain (http; a subdomain satisfies it too)',
+    broken: (s) => isHttp(s) && (s.expose.type ?? 'domain') === 'domain' && !hasHost(s),
+    message: 'is required by spec.expose.type "domain"; set it to the host name that users ask for, or set spec.expose.subdomain',
+  },
+  {
+    id: 'G-2',
+    path: 'spec.expose.subdomain',
+    states: '`type: subdomain` needs a subdomain',
+    broken: ({ expose }) => expose.type === 'subdomain' && expose.subdomain === undefined,
+    message: 'is required by spec.expose.type "subdomain"; set it to a name below the base domain',
+  },
+  {
+    id: 'G-2',
+    path: 'spec.expose.domain',
+    states: '`type: path` needs a domain or a subdomain (http)',
+    broken: (s) => isHttp(s) && s.expose.type === 'path' && !hasHost(s),
+    message: 'is required by spec.expose.type "path": frp routes a path below a host name; set spec.expose.domain or spec.expose.subdomain',
+  },
+  {
+    id: 'G-2',
+    path: 'spec.expose.type',
+    states: '`type: path` is for http services',
+    broken: (s) => !isHttp(s) && s.serviceType !== undefined && s.expose.type === 'path',
+    message: ({ serviceType }) => `"path" is for http services; use "port" for a ${serviceType} service`,
+  },
+  {
+    id: 'R2.12',
+    path: 'spec.expose.subdomain',
+    states: 'a subdomain needs `baseDomain` in the configuration of the installation',
+    broken: ({ expose, config }) => expose.subdomain !== undefined && config.baseDomain === undefined,
+    message:
+      'needs a base domain to be below: set baseDomain in the frp-k8s configuration, or use spec.expose.domain with the full host name',
+  },
+  {
+    id: 'design',
+    path: 'spec.expose.port',
+    states: "the frp server's own ports (configuration `frps.reservedPorts`) cannot be claimed",
+    broken: (s) => reservedPort(s) !== undefined,
+    message: (s) =>
+      `${reservedPort(s)} is a port of the frp server itself; choose another (reserved: ${s.config.frps.reservedPorts.join(', ')})`,
+  },
+];
+
+export const exposureWarnings: readonly Rule[] = [
+  {
+    id: 'design',
+    path: 'spec.expose.port',
+    states: 'a port that `type` does not use',
+    broken: (s) => hasPort(s) && !isUsed(s, 'port'),
+    message: (s) => `is not used, because spec.expose.type is "${s.expose.type ?? 'domain'}"; set type: port to expose the port`,
+  },
+  {
+    id: 'design',
+    path: 'spec.expose.domain',
+    states: 'a host name that is not used',
+    // An http service must name one even where type is port (R2.31), so it is not warned of.
+    broken: (s) => hasHost(s) && !isHttp(s) && !isUsed(s, 'host'),
+    message: (s) => (s.serviceType === 'udp' ? 'is not used: udp has no host names' : 'is not used, because spec.expose.type is "port"'),
+  },
+  {
+    id: 'design',
+    path: 'spec.expose.path',
+    states: 'a path of a service that is not http',
+    broken: (s) => s.expose.path !== undefined && s.serviceType !== undefined && !isHttp(s) && s.expose.type !== 'path',
+    message: ({ serviceType }) => `is not used: a ${serviceType} service has no paths`,
+  },
+  {
+    id: 'design',
+    path: 'spec.expose.path',
+    states: 'a path that frp matches as a prefix, not by segments',
+    broken: (s) => isHttp(s) && s.expose.type !== 'port' && isLoosePrefix(s.expose.path),
+    message: ({ expose: { path } }) => `frp matches prefixes: "${path}" also matches "${path}foo"; a path that ends in "/" does not`,
+  },
+];
+
+const isLoosePrefix = (path: unknown): boolean => typeof path === 'string' && path !== '/' && !path.endsWith('/');
+
+const exposures = ({ spec, config, serviceType }: Subject) =>
+  serviceType === undefined ? [] : (exposuresOf(spec, config.baseDomain) ?? []);
+
+function isUsed(subject: Subject, what: 'host' | 'port'): boolean {
+  const used = exposures(subject);
+  // Nothing is used where another rule refuses the exposure; that is no reason to warn.
+  return used.length === 0 || used.some((exposure) => what in exposure);
+}
+
+function reservedPort(subject: Subject): number | undefined {
+  const claimed = exposures(subject).flatMap((exposure) => ('port' in exposure ? [exposure.port] : []));
+  return claimed.find((port) => subject.config.frps.reservedPorts.includes(port));
+}

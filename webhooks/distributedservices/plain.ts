@@ -1,0 +1,76 @@
+/** Warnings of what a plain frp server leaves undone or cannot do (W-1; design, "Plain mode"). */
+import { gatewayRequired } from '../../src/model/plainmode.ts';
+import type { Rule } from './rule.ts';
+
+const unapplied = 'needs the frp-k8s gateway; a plain frp server does not apply it';
+
+export const plainWarnings: readonly Rule[] = [
+  {
+    id: 'W-1',
+    path: 'spec.loadBalancing.algorithm',
+    states: 'least-conn, weighted and ip-hash',
+    broken: ({ loadBalancing: { algorithm }, serviceType }) =>
+      serviceType !== 'udp' && ['least-conn', 'weighted', 'ip-hash'].includes(algorithm ?? ''),
+    message: ({ loadBalancing: { algorithm }, serviceType }) =>
+      `"${algorithm}" needs the frp-k8s gateway; a plain frp server balances ${serviceType === 'http' ? 'round-robin' : 'at random'}`,
+  },
+  {
+    id: 'W-1',
+    path: 'spec.loadBalancing.algorithm',
+    states: 'round-robin on tcp and grpc',
+    broken: ({ loadBalancing: { algorithm }, serviceType }) =>
+      algorithm === 'round-robin' && (serviceType === 'tcp' || serviceType === 'grpc'),
+    message: ({ serviceType }) =>
+      `"round-robin" of a ${serviceType} service needs the frp-k8s gateway; a plain frp server balances at random`,
+  },
+  {
+    id: 'W-1',
+    path: 'spec.loadBalancing.sessionAffinity',
+    states: 'session affinity',
+    broken: ({ affinity }) => affinity.enabled === true,
+    message: unapplied,
+  },
+  {
+    id: 'W-1',
+    path: 'spec.advanced.retry',
+    states: 'retry',
+    broken: ({ retry }) => retry !== undefined && retry.enabled !== false,
+    message: unapplied,
+  },
+  {
+    id: 'W-1',
+    path: 'spec.advanced.connectionPool.idleTimeout',
+    states: 'an idleTimeout other than the default',
+    broken: ({ pool: { idleTimeout } }) => idleTimeout !== undefined && idleTimeout !== '90s',
+    message: unapplied,
+  },
+  {
+    id: 'W-1',
+    path: 'spec.loadBalancing.healthCheck.successThreshold',
+    states: 'a successThreshold above 1',
+    broken: ({ health: { successThreshold } }) => Number(successThreshold) > 1,
+    message: 'needs the frp-k8s gateway; a plain frp server takes a backend in after its first success',
+  },
+  {
+    id: 'W-1',
+    path: 'spec.loadBalancing.healthCheck.type',
+    states: 'https and grpc checks become tcp checks',
+    broken: ({ health: { type }, serviceType }) => serviceType !== 'udp' && (type === 'https' || type === 'grpc'),
+    message: ({ health: { type } }) => `frp checks by tcp and http only, so "${type}" is a check that the port accepts connections`,
+  },
+  {
+    id: 'W-1',
+    path: 'spec.advanced.connectionPool.size',
+    states: 'a pool larger than the frp server takes (configuration `frps.maxPoolCount`)',
+    broken: ({ pool, config }) => pool.enabled !== false && Number(pool.size) > config.frps.maxPoolCount,
+    message: ({ pool, config }) =>
+      `the frp server caps ${pool.size} at its transport.maxPoolCount, ${config.frps.maxPoolCount}; raise it there and in frps.maxPoolCount of the frp-k8s configuration`,
+  },
+  {
+    id: 'design',
+    path: 'spec.security',
+    states: 'authentication and authorization: the service is stored, but its Pods are not connected (`GatewayRequired`)',
+    broken: ({ spec }) => gatewayRequired(spec) !== undefined,
+    message: ({ spec }) => gatewayRequired(spec)!,
+  },
+];

@@ -1,0 +1,115 @@
+/** The frp.io annotations of a Pod, read with zod (design, "Injection"). */
+import { z } from 'zod';
+import { logLevel, milliseconds, quantity } from '../../src/config/schema.ts';
+import { profiles, type ProfileName } from '../../src/frp/tuning.ts';
+import { quantityValue } from '../../src/frp/units.ts';
+import { annotation as names } from '../../src/model/names.ts';
+import { Denial } from './reasons.ts';
+
+const port = z
+  .string()
+  .regex(/^([0-9]{1,5}|(?=[a-z0-9-]{1,15}$)[a-z0-9]*(-?[a-z0-9]+)+)$/, 'must be a port number or the name of a container port')
+  .refine((value) => !/^[0-9]+$/.test(value) || inRange(value), 'must be a port number from 1 to 65535, or the name of a container port');
+const inRange = (value: string) => Number(value) >= 1 && Number(value) <= 65535;
+
+const profileNames = Object.keys(profiles) as [ProfileName, ...ProfileName[]];
+
+const boolean = z.enum(['true', 'false'], 'must be "true" or "false"').transform((value) => value === 'true');
+
+const fields = {
+  [names.port]: port,
+  [names.weight]: z
+    .string()
+    .regex(/^[0-9]{1,7}$/, 'must be a whole number of 0 or more')
+    .transform(Number),
+  [names.drain]: z
+    .string()
+    .regex(/^[0-9]{1,9}(ms|s|m|h)$/, 'must be a duration such as 5s or 1m')
+    .transform(milliseconds),
+  [names.profile]: z.enum(profileNames, `must be one of: ${profileNames.join(', ')}`),
+  [names.readinessGate]: boolean,
+  [names.sidecarImage]: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._\-/:@]{0,511}$/, 'must be an image such as fatedier/frpc:v0.70.1'),
+  [names.sidecarCpuRequest]: quantity,
+  [names.sidecarCpuLimit]: quantity,
+  [names.sidecarMemoryRequest]: quantity,
+  [names.sidecarMemoryLimit]: quantity,
+  [names.sidecarLogLevel]: z.enum(logLevel.options, `must be one of: ${logLevel.options.join(', ')}`),
+};
+type Fields = typeof fields;
+type Values = { [K in keyof Fields]?: z.output<Fields[K]> };
+
+export interface PodAnnotations extends Values {
+  /** `frp.io/port.<group>` by group */
+  ports: Record<string, string>;
+}
+
+const known = new Set<string>(Object.values(names));
+const prefix = 'frp.io/';
+/** Written by the injector: whatever stands there is recomputed. */
+const ours = /^frp\.io\/(injected|frpc(-[0-9]+)?\.json)$/;
+
+/**
+ * Reads the annotations that shape a sidecar.
+ * @throws Denial InvalidAnnotation, with the annotation's name, its value and what it must be
+ */
+export function readAnnotations(
+  annotations: Record<string, string>,
+  groups: readonly string[],
+): { values: PodAnnotations; warnings: string[] } {
+  const values: PodAnnotations = { ports: {} };
+  const warnings: string[] = [];
+  for (const key in annotations) {
+    if (!key.startsWith(prefix) || ours.test(key)) continue;
+    const text = annotations[key]!;
+    if (key.startsWith(names.portOf)) {
+      const group = key.slice(names.portOf.length);
+      if (!groups.includes(group))
+        warnings.push(`annotation ${key}: the Pod is not in group "${group}" (${names.group}: ${groups.join(',')})`);
+      values.ports[group] = read(key, port, text);
+    } else if (key in fields) {
+      Object.assign(values, { [key]: read<unknown>(key, fields[key as keyof Fields], text) });
+    } else if (!known.has(key)) {
+      warnings.push(`annotation ${key} is not known to frp-k8s and has no effect`);
+    }
+  }
+  checkLimit(values, names.sidecarCpuRequest, names.sidecarCpuLimit);
+  checkLimit(values, names.sidecarMemoryRequest, names.sidecarMemoryLimit);
+  return { values, warnings };
+}
+
+/** The groups that the annotation frp.io/group names, in its order, each once. */
+export function readGroups(text: string): string[] {
+  const groups = text.split(',').map((name) => name.trim());
+  for (const name of groups) {
+    if (/^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/.test(name)) continue;
+    throw new Denial(
+      'InvalidAnnotation',
+      `annotation ${names.group}: invalid value ${JSON.stringify(text)}: ` +
+        'must be the name of a DistributedService in the Pod\'s namespace, or several separated by commas, such as "web" or "web,admin"',
+    );
+  }
+  return [...new Set(groups)];
+}
+
+/** frp.io/inject: "false" opts a Pod out. */
+export function optedOut(annotations: Record<string, string>): boolean {
+  const text = annotations[names.inject];
+  return text !== undefined && !read(names.inject, boolean, text);
+}
+
+function read<T>(key: string, schema: z.ZodType<T>, text: string): T {
+  const result = schema.safeParse(text);
+  if (result.success) return result.data;
+  throw invalid(key, text, result.error.issues[0]!.message);
+}
+
+function checkLimit(values: PodAnnotations, request: keyof Fields, limit: keyof Fields): void {
+  if (values[request] === undefined || values[limit] === undefined) return;
+  const [asked, allowed] = [quantityValue(values[request]), quantityValue(values[limit])];
+  if (asked !== undefined && allowed !== undefined && asked > allowed) {
+    throw invalid(request, String(values[request]), `must not be above ${limit}, which is ${String(values[limit])}`);
+  }
+}
+
+const invalid = (key: string, text: string, message: string) =>
+  new Denial('InvalidAnnotation', `annotation ${key}: invalid value ${JSON.stringify(text)}: ${message}`);

@@ -1,0 +1,154 @@
+/**
+ * Injection of frpc sidecars into Pods: the decision, as a value (design, "Injection"). It knows nothing of the server
+ * or the cluster; services come from memory.
+ */
+import { gatewayRequired } from '../../src/model/plainmode.ts';
+import { annotation as names } from '../../src/model/names.ts';
+import type { Config } from '../../src/config/schema.ts';
+import { exposuresOf } from '../../src/model/exposure.ts';
+import type { ServiceReader } from '../../src/model/store.ts';
+import type { DistributedService } from '../../src/model/types.ts';
+import type { Decision } from '../review/types.ts';
+import { optedOut, readAnnotations, readGroups, type PodAnnotations } from './annotations.ts';
+import { closest } from '../../src/closest.ts';
+import { shapeError, type CheckedPod } from './pod.ts';
+import { portOf } from './port.ts';
+import { Denial } from './reasons.ts';
+import { render, type Member } from './render.ts';
+import { selects } from './selector.ts';
+import { containerName, isSidecar } from './sidecar.ts';
+
+export interface PodContext {
+  /** the request's namespace: the object's own may be empty */
+  namespace: string;
+  services: ServiceReader;
+  config: Config;
+  /** whether Pods without annotation may be taken in by a service's selector (namespace label frp.io/injection: enabled) */
+  selectorMode: boolean;
+  /** why a service must not have what it claims (design, "Tenancy"), or undefined */
+  conflictOf?: (service: DistributedService) => string | undefined;
+}
+
+/** The decision about one Pod (or Pod template). Never throws for anything that a user wrote. */
+export function decidePod(pod: unknown, context: PodContext): Decision {
+  try {
+    const wrong = shapeError(pod);
+    if (wrong !== undefined) throw new Denial('InvalidPod', wrong);
+    return decide(pod as CheckedPod, context);
+  } catch (error) {
+    if (error instanceof Denial) return { outcome: 'denied', reason: error.reason, message: error.message, warnings: [] };
+    throw error;
+  }
+}
+
+function decide(pod: CheckedPod, context: PodContext): Decision {
+  const annotations = pod.metadata?.annotations ?? {};
+  if (optedOut(annotations)) return skipped('OptedOut', `${names.inject} is "false"`);
+  const groups = groupsOf(pod, context);
+  if (groups.length === 0) return skipped('NotAnnotated', `no annotation ${names.group}, and no service selects the Pod`);
+  if ('kubernetes.io/config.mirror' in annotations) {
+    return skipped('StaticPod', 'a static Pod is run by its kubelet from a file; add the sidecar to the file with frp-k8s inject', true);
+  }
+  refuseUnsupported(pod);
+  const services = groups.map((group) => serviceOf(group, context));
+  const { values, warnings } = readAnnotations(annotations, groups);
+  const members = services.map((service): Member => ({ service, localPort: portOf(pod, service, values) }));
+  const result = render(pod, members, values, context);
+  const decision = { warnings: [...warnings, ...podWarnings(pod, values, context, services), ...result.warnings], details: { groups } };
+  if (result.patch.length === 0) return { outcome: 'allowed', reason: 'UpToDate', message: 'the sidecars are there already', ...decision };
+  const message = `injected ${members.map((_, index) => containerName(index)).join(', ')} for ${groups.join(', ')}`;
+  return { outcome: 'patched', reason: 'Injected', message, patch: result.patch, patchBase64: result.patchBase64, ...decision };
+}
+
+const skipped = (reason: string, message: string, warn = false): Decision => ({
+  outcome: 'skipped',
+  reason,
+  message,
+  warnings: warn ? [message] : [],
+});
+
+/** Names of the groups that a Pod is to join; empty for a Pod that is none of ours. */
+export function groupsOf(pod: CheckedPod, { namespace, services, selectorMode }: PodContext): string[] {
+  const annotated = pod.metadata?.annotations?.[names.group];
+  if (annotated !== undefined) return readGroups(annotated);
+  if (!selectorMode) return [];
+  const labels = pod.metadata?.labels ?? {};
+  return services.names(namespace).filter((name) => {
+    const discovery = services.get(namespace, name)?.spec.backends.discovery;
+    return discovery?.mode === 'selector' && discovery.selector !== undefined && selects(discovery.selector, labels);
+  });
+}
+
+/** @throws Denial for a Pod that cannot carry a sidecar */
+function refuseUnsupported({ spec }: CheckedPod): void {
+  if (spec.os?.name === 'windows' || spec.nodeSelector?.['kubernetes.io/os'] === 'windows') {
+    throw new Denial('UnsupportedOS', `the frpc sidecar needs Linux, and the Pod is for Windows; remove the annotation ${names.group}`);
+  }
+  const taken = [...spec.containers, ...(spec.initContainers ?? []).filter((container) => !isSidecar(container))].find(({ name }) =>
+    /^frpc(-[1-9][0-9]*)?$/.test(name),
+  );
+  if (taken) {
+    throw new Denial(
+      'NameTaken',
+      `the Pod already has a container "${taken.name}", which is the sidecar's name; rename it, or set ${names.inject}: "false"`,
+    );
+  }
+}
+
+/** @throws Denial for a group that cannot be joined */
+function serviceOf(group: string, { namespace, services, config, conflictOf }: PodContext): DistributedService {
+  const service = services.get(namespace, group);
+  if (!service) throw unknownGroup(group, namespace, services.names(namespace));
+  if (service.metadata.deletionTimestamp !== undefined) {
+    throw new Denial(
+      'ServiceDeleting',
+      `DistributedService "${namespace}/${group}" is being deleted; remove the group from ${names.group}, or create the service again`,
+    );
+  }
+  const missing = gatewayRequired(service.spec);
+  if (missing !== undefined) throw new Denial('GatewayRequired', `DistributedService "${namespace}/${group}": ${missing}`);
+  const conflict = conflictOf?.(service);
+  if (conflict !== undefined) throw new Denial('HostConflict', `DistributedService "${namespace}/${group}": ${conflict}`);
+  if (exposuresOf(service.spec, config.baseDomain).length === 0) {
+    const remedy =
+      service.spec.expose?.subdomain !== undefined && config.baseDomain === undefined
+        ? 'spec.expose.subdomain needs baseDomain in the frp-k8s configuration'
+        : 'set spec.expose.domain or spec.expose.port';
+    throw new Denial('NotExposed', `DistributedService "${namespace}/${group}" is exposed nowhere: ${remedy}`);
+  }
+  return service;
+}
+
+function unknownGroup(group: string, namespace: string, existing: readonly string[]): Denial {
+  const similar = closest(group, existing);
+  const listed = existing.slice(0, 20).join(', ') + (existing.length > 20 ? `, and ${existing.length - 20} more` : '');
+  return new Denial(
+    'UnknownGroup',
+    `annotation ${names.group}: there is no DistributedService "${group}" in namespace "${namespace}"` +
+      (similar === undefined ? '' : `; did you mean "${similar}"?`) +
+      (existing.length === 0 ? ` (the namespace has none); create it first` : ` (existing: ${listed})`),
+  );
+}
+
+/** What a user should know of a Pod that is injected all the same. */
+function podWarnings(pod: CheckedPod, values: PodAnnotations, { config }: PodContext, services: readonly DistributedService[]): string[] {
+  const warnings: string[] = [];
+  if (values[names.weight] !== undefined)
+    warnings.push(`annotation ${names.weight} has no effect on a plain frp server; the gateway honours it`);
+  if (values[names.readinessGate])
+    warnings.push(`annotation ${names.readinessGate} has no effect on a plain frp server; the gateway honours it`);
+  const { hostNetwork, dnsPolicy } = pod.spec;
+  if (hostNetwork && dnsPolicy !== 'ClusterFirstWithHostNet' && /\.svc(\.|$)/.test(config.frps.address)) {
+    warnings.push(
+      `the Pod uses the host's network and DNS, where ${config.frps.address} is not known; set dnsPolicy: ClusterFirstWithHostNet, so that its tunnel can connect`,
+    );
+  }
+  for (const { metadata, spec } of services) {
+    if (spec.backends.endpoints) {
+      warnings.push(
+        `DistributedService "${metadata.name}" lists its backends in spec.backends.endpoints; the Pod joins them as one more backend`,
+      );
+    }
+  }
+  return warnings;
+}

@@ -1,0 +1,47 @@
+/**
+ * Every outcome of pod injection: one word for metric and log, and where it is a denial a sentence that says what to
+ * do. The webhook's answer, the command line and the log line all come from these.
+ *
+ * | reason            | outcome | when                                                              |
+ * |-------------------|---------|-------------------------------------------------------------------|
+ * | Injected          | patched | sidecars were added or brought up to date                         |
+ * | UpToDate          | allowed | the sidecars are there already                                    |
+ * | NotAnnotated      | skipped | no frp.io/group, and no selector of the namespace matches         |
+ * | OptedOut          | skipped | frp.io/inject: "false", or the namespace is disabled              |
+ * | StaticPod         | skipped | a mirror Pod, which the kubelet runs from a file                  |
+ * | InvalidPod        | denied  | the Pod's shape is broken                                         |
+ * | InvalidAnnotation | denied  | a frp.io annotation has a wrong value                             |
+ * | UnknownGroup      | denied  | no DistributedService of that name in the namespace               |
+ * | ServiceDeleting   | denied  | the DistributedService is being deleted                           |
+ * | GatewayRequired   | denied  | the service asks for protection that a plain frp server lacks     |
+ * | HostConflict      | denied  | the service's host or port belongs to another service             |
+ * | NotExposed        | denied  | the service's exposure cannot be rendered                         |
+ * | MissingPort       | denied  | the port of the app cannot be told                                |
+ * | UnsupportedOS     | denied  | a Windows Pod                                                     |
+ * | NameTaken         | denied  | a container or volume of the user's has the sidecar's name        |
+ * | TooLarge          | denied  | the annotations would exceed 256 KiB                              |
+ */
+export type PodReason = 'Injected' | 'UpToDate' | 'NotAnnotated' | 'OptedOut' | 'StaticPod' | DenialReason;
+
+export type DenialReason =
+  | 'InvalidPod'
+  | 'InvalidAnnotation'
+  | 'UnknownGroup'
+  | 'ServiceDeleting'
+  | 'GatewayRequired'
+  | 'HostConflict'
+  | 'NotExposed'
+  | 'MissingPort'
+  | 'UnsupportedOS'
+  | 'NameTaken'
+  | 'TooLarge';
+
+/** A Pod that cannot be injected; thrown inside the decision and turned into its value at the top. */
+export class Denial extends Error {
+  readonly reason: DenialReason;
+
+  constructor(reason: DenialReason, message: string) {
+    super(message);
+    this.reason = reason;
+  }
+}

@@ -1,0 +1,195 @@
+/**
+ * The patch of a Pod whose groups and ports are decided. Replicas of one Deployment differ in nothing that matters
+ * here, so the rendered patch is remembered by what it depends on.
+ */
+import { createHash } from 'node:crypto';
+import type { Config } from '../../src/config/schema.ts';
+import { renderClientConfig } from '../../src/frp/client-config.ts';
+import { tuningOf, type PodSize } from '../../src/frp/tuning.ts';
+import { quantityValue } from '../../src/frp/units.ts';
+import { annotation as names } from '../../src/model/names.ts';
+import type { DistributedService } from '../../src/model/types.ts';
+import { programVersion } from '../../src/version.ts';
+import type { PatchOperation } from '../review/types.ts';
+import type { PodAnnotations } from './annotations.ts';
+import { injectionPatch } from './patch.ts';
+import type { CheckedPod } from './pod.ts';
+import { Denial } from './reasons.ts';
+import { isGuaranteed, resourcesOf } from './resources.ts';
+import { containerName, isConfigAnnotation, isSidecar, sidecarOf, type Sidecar } from './sidecar.ts';
+
+/** One group that the Pod joins, and the port of the app. */
+export interface Member {
+  service: DistributedService;
+  localPort: number;
+}
+
+export interface Rendered {
+  patch: PatchOperation[];
+  /** base64 of the patch's JSON */
+  patchBase64: string;
+  warnings: readonly string[];
+}
+
+interface Context {
+  namespace: string;
+  config: Config;
+}
+
+const defaultGracePeriod = 30;
+/** TotalAnnotationSizeLimitB, k8s.io/apimachinery/pkg/api/validation/objectmeta.go */
+const annotationLimit = 256 * 1024;
+
+/** @throws Denial NameTaken, TooLarge */
+export function render(pod: CheckedPod, members: readonly Member[], annotations: PodAnnotations, context: Context): Rendered {
+  const fresh = !(pod.spec.initContainers ?? []).some(isSidecar) && pod.metadata?.annotations?.[names.injected] === undefined;
+  const drain = drainOf(pod, annotations, context.config);
+  const size = podSize(pod);
+  const guaranteed = isGuaranteed(pod);
+  refuseTakenVolumes(pod, members.length);
+  const build = () => {
+    const sidecars = members.map((member, index) =>
+      buildSidecar(index, member, annotations, context, { size, drain: drain.seconds, guaranteed }),
+    );
+    const patch = injectionPatch(pod, { sidecars, injected: describe(sidecars, members, context.config) });
+    return { patch, patchBase64: Buffer.from(JSON.stringify(patch)).toString('base64'), annotationBytes: annotationBytes(sidecars) };
+  };
+  const result = fresh
+    ? remembered(memoKey(pod, members, annotations, context, [drain.seconds, size.cpu, size.memory, guaranteed]), build)
+    : build();
+  refuseTooLarge(pod, result.annotationBytes);
+  return { patch: result.patch, patchBase64: result.patchBase64, warnings: drain.warnings };
+}
+
+function buildSidecar(
+  index: number,
+  { service, localPort }: Member,
+  annotations: PodAnnotations,
+  { namespace, config }: Context,
+  pod: { size: PodSize; drain: number; guaranteed: boolean },
+): Sidecar {
+  const tuning = tuningOf(service.spec, annotations[names.profile], pod.size);
+  const logLevel = annotations[names.sidecarLogLevel] ?? config.sidecar.logLevel;
+  return sidecarOf({
+    index,
+    service,
+    localPort,
+    image: annotations[names.sidecarImage] ?? config.sidecar.image,
+    resources: resourcesOf(annotations, config, pod.guaranteed),
+    drain: pod.drain,
+    config: renderClientConfig({ service, namespace, localPort, tuning, logLevel }, config),
+  });
+}
+
+/** Content of annotation frp.io/injected: for people, never proof of anything. */
+function describe(sidecars: readonly Sidecar[], members: readonly Member[], config: Config): Record<string, unknown> {
+  return {
+    version: programVersion,
+    groups: members.map(({ service }) => service.metadata.name),
+    gateway: `${config.frps.address}:${config.frps.port}`,
+    hash: createHash('sha256').update(JSON.stringify(sidecars)).digest('hex').slice(0, 16),
+  };
+}
+
+/** The drain time must end before the grace period does, or the kubelet would kill the hook. */
+function drainOf(pod: CheckedPod, annotations: PodAnnotations, config: Config): { seconds: number; warnings: string[] } {
+  const wanted = Math.ceil((annotations[names.drain] ?? config.sidecar.drain) / 1000);
+  const grace = pod.spec.terminationGracePeriodSeconds ?? defaultGracePeriod;
+  if (wanted === 0 || wanted < grace) return { seconds: wanted, warnings: [] };
+  const seconds = Math.max(0, grace - 1);
+  return {
+    seconds,
+    warnings: [
+      `the drain time of ${wanted} s (${names.drain}) is not below terminationGracePeriodSeconds (${grace} s); ${seconds} s are used`,
+    ],
+  };
+}
+
+/** CPU and memory of the app's containers together: limits, else requests. */
+function podSize({ spec }: CheckedPod): PodSize {
+  const sum = (resource: 'cpu' | 'memory') => {
+    let total: number | undefined;
+    for (const { resources } of spec.containers) {
+      const quantity = resources?.limits?.[resource] ?? resources?.requests?.[resource];
+      const value = quantity === undefined ? undefined : quantityValue(quantity);
+      if (value !== undefined) total = (total ?? 0) + value;
+    }
+    return total;
+  };
+  return { cpu: sum('cpu'), memory: sum('memory') };
+}
+
+function refuseTakenVolumes({ spec }: CheckedPod, count: number): void {
+  const sidecars = new Set((spec.initContainers ?? []).filter(isSidecar).map(({ name }) => name));
+  for (let index = 0; index < count; index++) {
+    const owner = containerName(index);
+    const taken = (spec.volumes ?? []).find(
+      ({ name }) => !sidecars.has(owner) && (name === `${owner}-config` || name === `${owner}-certs`),
+    );
+    if (taken) throw new Denial('NameTaken', `the Pod already has a volume "${taken.name}", which is the sidecar's name; rename it`);
+  }
+}
+
+const annotationBytes = (sidecars: readonly Sidecar[]): number =>
+  sidecars.reduce((sum, { annotation: [key, value] }) => sum + Buffer.byteLength(key) + Buffer.byteLength(value), 0) + 512;
+
+function refuseTooLarge(pod: CheckedPod, added: number): void {
+  const annotations = pod.metadata?.annotations ?? {};
+  let total = added;
+  for (const key in annotations) {
+    if (!isConfigAnnotation(key) && key !== names.injected) total += Buffer.byteLength(key) + Buffer.byteLength(annotations[key]!);
+  }
+  if (total <= annotationLimit) return;
+  throw new Denial(
+    'TooLarge',
+    `the Pod's annotations would have ${total} bytes with the sidecars' configuration, and Kubernetes allows ${annotationLimit}; remove annotations, or join fewer groups`,
+  );
+}
+
+type Built = { patch: PatchOperation[]; patchBase64: string; annotationBytes: number };
+const memory = new Map<string, Built>();
+const memoryLimit = 4096;
+const identities = new WeakMap<object, number>();
+let lastIdentity = 0;
+
+/** A number that stands for an object as long as it lives: a changed service is another object. */
+function identity(object: object): number {
+  let id = identities.get(object);
+  if (id === undefined) identities.set(object, (id = ++lastIdentity));
+  return id;
+}
+
+/** Everything that a patch of a Pod without sidecars depends on. */
+function memoKey(
+  pod: CheckedPod,
+  members: readonly Member[],
+  annotations: PodAnnotations,
+  { namespace, config }: Context,
+  rest: readonly unknown[],
+): string {
+  const shape = [pod.metadata?.annotations, pod.metadata?.labels, pod.spec.initContainers, pod.spec.volumes].map((value) =>
+    value == null ? String(value) : 'present',
+  );
+  const own = Object.keys(pod.metadata?.annotations ?? {}).filter(isConfigAnnotation);
+  const marked = pod.metadata?.labels?.['frp.io/sidecar'];
+  return JSON.stringify([
+    identity(config),
+    namespace,
+    members.map(({ service, localPort }) => [identity(service), localPort]),
+    annotations,
+    shape,
+    own,
+    marked,
+    rest,
+  ]);
+}
+
+function remembered(key: string, build: () => Built): Built {
+  const known = memory.get(key);
+  if (known) return known;
+  const built = build();
+  // Old entries are those of changed services; starting over is simpler than telling which.
+  if (memory.size >= memoryLimit) memory.clear();
+  memory.set(key, built);
+  return built;
+}

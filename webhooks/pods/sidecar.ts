@@ -1,0 +1,148 @@
+/** The frpc sidecar of one group: a native sidecar container, its two volumes and its configuration annotation. */
+import { certificateDirectory, configDirectory, configPath } from '../../src/frp/client-config.ts';
+import { externalSecretName, groupSecretName, tlsSecretName } from '../../src/model/names.ts';
+import type { DistributedService } from '../../src/model/types.ts';
+import type { Container, EnvVar, Volume } from './pod.ts';
+
+export interface SidecarInput {
+  /** position among the Pod's sidecars: 0 is `frpc`, 1 is `frpc-1` */
+  index: number;
+  service: DistributedService;
+  localPort: number;
+  image: string;
+  resources: { requests: Record<string, string>; limits?: Record<string, string> };
+  /** seconds; 0 means no preStop hook */
+  drain: number;
+  /** text of frpc's configuration */
+  config: string;
+}
+
+export interface Sidecar {
+  container: Container;
+  volumes: Volume[];
+  annotation: [key: string, value: string];
+}
+
+export const containerName = (index: number): string => (index === 0 ? 'frpc' : `frpc-${index}`);
+/** Annotation with the configuration of a Pod's sidecar. */
+export const configAnnotation = (index: number): string => `frp.io/${containerName(index)}.json`;
+
+/**
+ * Waits for the Secrets and for the app to listen, then becomes frpc. A container's environment is fixed when it
+ * starts, so a group key that the controller makes later is read from the volume; until then the app runs without its
+ * tunnel. The app starts after its sidecar: without the wait frpc's first health check would always fail, and the
+ * second comes one interval later. After 30 s the health check is left to itself.
+ */
+export const start = [
+  `trap 'exit 0' TERM`,
+  `d=${certificateDirectory}`,
+  `until [ -s $d/tls.crt ] && { [ "$FRP_GROUP_KEY" ] || [ -s $d/group.key ]; }; do`,
+  `[ "$said" ] || echo "waiting for the certificate and the group key of DistributedService $FRP_GROUP (made by frp-k8s controller)"; said=1`,
+  `sleep 1`,
+  `done`,
+  `[ "$FRP_GROUP_KEY" ] || export FRP_GROUP_KEY="$(cat $d/group.key)"`,
+];
+/** A socket that listens on the port, as the kernel lists it (proc(5), /proc/net/tcp: state 0A): the app is not touched. */
+const awaitApp = [
+  `listens=":$(printf %04X "$LOCAL_SERVICE_PORT") [0-9A-F]*:0000 0A"`,
+  `i=0`,
+  `until grep -qs "$listens" /proc/net/tcp /proc/net/tcp6 || [ $i -ge 60 ]; do i=$((i + 1)); sleep 0.5; done`,
+];
+const become = `exec frpc -c ${configPath}`;
+const startTcp = [...start, ...awaitApp, become].join('\n');
+const startUdp = [...start, become].join('\n');
+
+/** Pod Security "restricted", whatever the Pod says. */
+export const restricted = {
+  runAsUser: 65532,
+  runAsGroup: 65532,
+  runAsNonRoot: true,
+  allowPrivilegeEscalation: false,
+  readOnlyRootFilesystem: true,
+  capabilities: { drop: ['ALL'] },
+  seccompProfile: { type: 'RuntimeDefault' },
+};
+
+/** What frpc's configuration and `start` read of the environment. */
+export const memberEnv = (group: string, more: EnvVar[] = []): EnvVar[] => [
+  { name: 'POD_NAME', valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.name' } } },
+  { name: 'POD_UID', valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.uid' } } },
+  { name: 'FRP_GROUP', value: group },
+  ...more,
+  { name: 'FRP_GROUP_KEY', valueFrom: { secretKeyRef: { name: groupSecretName(group), key: 'key', optional: true } } },
+];
+
+export function sidecarOf(input: SidecarInput): Sidecar {
+  const name = containerName(input.index);
+  const group = input.service.metadata.name;
+  return {
+    container: {
+      name,
+      image: input.image,
+      restartPolicy: 'Always',
+      command: ['/bin/sh', '-c', input.service.spec.serviceType === 'udp' ? startUdp : startTcp],
+      env: memberEnv(group, [{ name: 'LOCAL_SERVICE_PORT', value: String(input.localPort) }]),
+      resources: input.resources,
+      ...(input.drain > 0 && { lifecycle: { preStop: { sleep: { seconds: input.drain } } } }),
+      securityContext: restricted,
+      volumeMounts: [
+        { name: `${name}-config`, mountPath: configDirectory, readOnly: true },
+        { name: `${name}-certs`, mountPath: certificateDirectory, readOnly: true },
+      ],
+    },
+    volumes: [
+      {
+        name: `${name}-config`,
+        downwardAPI: {
+          defaultMode: 0o444,
+          items: [
+            { path: 'frpc.json', fieldRef: { apiVersion: 'v1', fieldPath: `metadata.annotations['${configAnnotation(input.index)}']` } },
+          ],
+        },
+      },
+      { name: `${name}-certs`, projected: { defaultMode: 0o444, sources: certificateSources(input.service) } },
+    ],
+    annotation: [configAnnotation(input.index), input.config],
+  };
+}
+
+/**
+ * Every Secret is optional: a slow controller delays the tunnel, never the app. In mode manual the client certificate
+ * is the user's, in mode external cert-manager's, and the server is still verified against the installation's CA
+ * (design, "Identity and certificates").
+ */
+export function certificateSources({ metadata, spec }: DistributedService): object[] {
+  const mtls = spec.security?.mtls;
+  const own = tlsSecretName(metadata.name);
+  const certSecret = mtls?.enabled
+    ? { auto: undefined, manual: mtls.certSecret, external: externalSecretName(metadata.name) }[mtls.mode ?? 'auto']
+    : undefined;
+  const from = (secret: string, items: Record<string, string>) => ({
+    secret: { name: secret, optional: true, items: Object.entries(items).map(([key, path]) => ({ key, path })) },
+  });
+  const pair = { 'tls.crt': 'tls.crt', 'tls.key': 'tls.key' };
+  return [
+    ...(certSecret === undefined
+      ? [from(own, { ...pair, 'ca.crt': 'ca.crt' })]
+      : [from(certSecret, pair), from(own, { 'ca.crt': 'ca.crt' })]),
+    from(groupSecretName(metadata.name), { key: 'group.key' }),
+  ];
+}
+
+/** Whether a container is a sidecar of ours, of any version: by its shape, never by an annotation. */
+export function isSidecar(container: Container): boolean {
+  return (
+    /^frpc(-[1-9][0-9]*)?$/.test(container.name) &&
+    container.restartPolicy === 'Always' &&
+    (container.env ?? []).some(({ name }) => name === 'FRP_GROUP') &&
+    (container.volumeMounts ?? []).some(({ mountPath }) => mountPath === configDirectory)
+  );
+}
+
+/** Whether a volume is one of a sidecar's. */
+export function isSidecarVolume(volume: Volume, sidecarNames: ReadonlySet<string>): boolean {
+  const [, owner] = /^(frpc(?:-[1-9][0-9]*)?)-(?:config|certs)$/.exec(volume.name) ?? [];
+  return owner !== undefined && sidecarNames.has(owner) && ('downwardAPI' in volume || 'projected' in volume);
+}
+
+export const isConfigAnnotation = (key: string): boolean => /^frp\.io\/frpc(-[1-9][0-9]*)?\.json$/.test(key);

@@ -1,0 +1,35 @@
+/**
+ * Warnings for workloads: the whole decision about the Pod template, so that a wrong group shows at `kubectl apply`
+ * and not as an event on a ReplicaSet. Nothing is refused here (design, "Injection: Scope").
+ */
+import { annotation as names } from '../../src/model/names.ts';
+import { decidePod, type PodContext } from '../pods/decide.ts';
+import type { Decision } from '../review/types.ts';
+import { podTemplateOf } from './templates.ts';
+
+export function decideWorkload(object: unknown, context: PodContext): Decision {
+  const template = podTemplateOf(object);
+  const warnings: string[] = [];
+  if (template?.pointer) {
+    const annotations = annotationsOf(template.pod);
+    if (names.group in annotationsOf(object) && !(names.group in annotations)) {
+      warnings.push(
+        `annotation ${names.group} is on the ${kindOf(object)} itself and has no effect there; put it on its Pod template: ${dotted(template.pointer)}.metadata.annotations`,
+      );
+    }
+    if (names.group in annotations) {
+      const decision = decidePod(template.pod, context);
+      if (decision.outcome === 'denied') warnings.push(`its Pods will be refused: ${decision.message}`);
+      warnings.push(...decision.warnings);
+    }
+  }
+  return { outcome: 'allowed', reason: warnings.length > 0 ? 'Warned' : 'Fine', message: 'workloads are never refused', warnings };
+}
+
+const dotted = (pointer: string) => pointer.slice(1).replaceAll('/', '.');
+const kindOf = (object: unknown) => String((object as { kind?: unknown }).kind);
+
+function annotationsOf(object: unknown): Record<string, unknown> {
+  const annotations = (object as { metadata?: { annotations?: unknown } } | null)?.metadata?.annotations;
+  return typeof annotations === 'object' && annotations !== null ? (annotations as Record<string, unknown>) : {};
+}
