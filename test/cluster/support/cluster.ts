@@ -2,8 +2,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { after } from 'node:test';
-import { apply, get, kubectl, rolledOut, tryKubectl } from './kubectl.ts';
-import { images, namespace, pod } from './objects.ts';
+import { apply, get, kubectl, rolledOut, tryApply, tryKubectl } from './kubectl.ts';
+import { httpService, images, namespace, pod } from './objects.ts';
 import { eventually } from './run.ts';
 
 export const root = resolve(import.meta.dirname, '../../..');
@@ -37,6 +37,19 @@ export async function installed(): Promise<void> {
     caBundlesWritten(),
     client(),
   ]);
+  await reachable();
+}
+
+/**
+ * The API server reaches the webhooks. A Deployment is rolled out, and its caBundle written, before kube-proxy sends
+ * connections to it and the API server trusts it; objects applied in between are refused.
+ */
+export async function reachable(): Promise<void> {
+  await rolledOut(system, 'frp-webhook');
+  await eventually('an answer of the webhooks', async () => {
+    const { code, stderr } = await tryApply([httpService('default', 'reachable', 'reachable.example.com')], '--dry-run=server');
+    if (code !== 0) throw new Error(stderr);
+  });
 }
 
 /** Both webhook configurations carry a caBundle at every entry. */
