@@ -79,6 +79,26 @@ export const configSchema = z.strictObject({
       reservedPorts: z.array(portNumber).default([7000]),
     })
     .prefault({}),
+  /** the gateway: HAProxy above frps, in one Pod of a StatefulSet; without addresses the installation has none */
+  gateway: z
+    .strictObject({
+      /** one for each replica, by ordinal; every sidecar joins each of them. Name or IP address, and port if not 7000 */
+      addresses: z.array(text.regex(/^(\[[0-9a-fA-F:]+\]|[^:\s]+)(:[0-9]{1,5})?$/, 'must be HOST or HOST:PORT')).default([]),
+      /** audience of the service account tokens that Pods present */
+      audience: text.default('frp.io/gateway'),
+      /** clusters other than its own whose Pods may join; `jwksFile`: their public keys (RFC 7517) */
+      clusters: z.array(z.strictObject({ name: text, issuer: text, jwksFile: text, namespaces: z.array(text).default([]) })).default([]),
+      /** ports for users */
+      httpPort: portNumber.default(8080),
+      httpsPort: portNumber.default(8443),
+      /** ports that services may not claim: the gateway's own */
+      reservedPorts: z.array(portNumber).default([7000, 7001, 7400, 7500, 8080, 8081, 8443, 10000]),
+      /** networks whose X-Forwarded-For and PROXY protocol headers are believed */
+      trustedProxies: z.array(text.refine(isCidr, 'must be an IP address or a CIDR such as 10.0.0.0/8')).default([]),
+      /** whether user connections begin with a PROXY protocol header, from trustedProxies only */
+      proxyProtocol: z.boolean().default(false),
+    })
+    .prefault({}),
   sidecar: z
     .strictObject({
       image: text.default('fatedier/frpc:v0.70.1'),

@@ -7,6 +7,7 @@ import { advanced } from './schema/advanced.ts';
 import { backends } from './schema/backends.ts';
 import { expose } from './schema/expose.ts';
 import { loadBalancing } from './schema/load-balancing.ts';
+import { routes } from './schema/routes.ts';
 import { security } from './schema/security.ts';
 
 export { statusSchema } from './schema/status.ts';
@@ -26,5 +27,11 @@ export const specSchema = {
     loadBalancing,
     security,
     advanced,
+    gateway: {
+      type: 'boolean',
+      description:
+        'true: through the gateway. false: through the plain frp server. Default: the gateway, where the installation has one. After a change its Pods must be restarted.',
+    },
+    routes,
   },
 } as const;

@@ -48,12 +48,18 @@ export const advanced = {
         },
       },
     },
+    compression: { type: 'boolean', default: false, description: 'Whether answers are compressed. Needs the gateway.' },
     retry: {
       type: 'object',
       description: 'Retry of requests on another backend. Needs the gateway.',
       properties: {
         enabled: { type: 'boolean', default: true, description: 'Whether requests are retried.' },
         maxAttempts: { type: 'integer', minimum: 1, maximum: 100, default: 3, description: 'Attempts in all.' },
+        nonIdempotent: {
+          type: 'boolean',
+          default: false,
+          description: 'Whether requests that may change something (POST, PATCH) are sent again after a backend received them.',
+        },
         backoff: {
           type: 'string',
           enum: ['constant', 'exponential', 'linear'],

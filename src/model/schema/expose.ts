@@ -1,5 +1,5 @@
 /** `spec.expose`: under which address users reach the service. */
-import { host, port } from './parts.ts';
+import { host, port, secretName } from './parts.ts';
 
 export const expose = {
   type: 'object',
@@ -24,5 +24,18 @@ export const expose = {
     },
     path: { type: 'string', minLength: 1, maxLength: 1024, pattern: '^/[a-zA-Z0-9\\-_/]*$', description: 'URL path.' },
     port: port('Port on the frp server.'),
+    tls: {
+      type: 'object',
+      description: 'Encryption between users and the gateway. Needs the gateway.',
+      properties: {
+        secretName: secretName('Secret with tls.crt and tls.key for the host; it carries the label frp.io/use: "true".'),
+        redirect: { type: 'boolean', default: false, description: 'Whether requests without TLS are sent to https.' },
+      },
+    },
+    proxyProtocol: {
+      type: 'string',
+      enum: ['v1', 'v2'],
+      description: "Version of the PROXY protocol that backends are sent, with the user's address. Needs the gateway.",
+    },
   },
 } as const;

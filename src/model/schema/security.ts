@@ -47,6 +47,19 @@ export const security = {
         tokenSecret: secretName('Secret with the credentials; it carries the label frp.io/use: "true".'),
       },
     },
+    rateLimit: {
+      type: 'object',
+      description: 'Limits for each user address. Needs the gateway.',
+      properties: {
+        requestsPerSecond: {
+          type: 'integer',
+          minimum: 1,
+          maximum: 1000000,
+          description: 'Requests a second (http, grpc) or connections a second (tcp), over ten seconds.',
+        },
+        connections: { type: 'integer', minimum: 1, maximum: 1000000, description: 'Connections at a time.' },
+      },
+    },
     authorization: {
       type: 'object',
       description: 'What an authenticated user may do. Needs the gateway.',

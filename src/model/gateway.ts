@@ -1,0 +1,22 @@
+/** Which services go through the gateway (design, "The parts"). */
+import type { Config } from '../config/schema.ts';
+import type { DistributedServiceSpec } from './types.ts';
+
+/** Whether the installation has a gateway. */
+export const hasGateway = ({ gateway }: Pick<Config, 'gateway'>): boolean => gateway.addresses.length > 0;
+
+/** `spec.gateway`; where it says nothing, the gateway if the installation has one. */
+export const usesGateway = (spec: DistributedServiceSpec, config: Pick<Config, 'gateway'>): boolean => spec.gateway ?? hasGateway(config);
+
+export interface GatewayAddress {
+  host: string;
+  port: number;
+}
+
+/** The addresses that every sidecar dials, by ordinal of the gateway's replicas. */
+export function gatewayAddresses({ gateway }: Pick<Config, 'gateway'>): GatewayAddress[] {
+  return gateway.addresses.map((address) => {
+    const [, host = '', port] = /^(.*?)(?::([0-9]+))?$/.exec(address) ?? [];
+    return { host: host.replace(/^\[(.*)\]$/, '$1'), port: port === undefined ? 7000 : Number(port) };
+  });
+}
