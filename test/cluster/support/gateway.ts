@@ -1,5 +1,5 @@
 /** The gateway under test. */
-import { caBundlesWritten, reachable, root, system, usingImage } from './cluster.ts';
+import { caBundlesWritten, reachable, system, usingImage } from './cluster.ts';
 import { get, kubectl, rolledOut } from './kubectl.ts';
 
 export const gatewayNamespace = 'frp-gateway';

@@ -73,7 +73,10 @@ export class Load {
     const start = performance.now();
     phase.sent++;
     this.#open++;
+    let isOver = false;
     const end = (failure?: string) => {
+      if (isOver) return;
+      isOver = true;
       if (failure === undefined) phase.times.push(performance.now() - start);
       else phase.failures[failure] = (phase.failures[failure] ?? 0) + 1;
       this.#open--;
@@ -87,7 +90,7 @@ export class Load {
       },
     );
     outgoing.on('timeout', () => outgoing.destroy(new Error(`no answer in ${this.#timeoutMs / 1000} s`)));
-    outgoing.on('error', (error) => outgoing.res ?? end(error.message));
+    outgoing.on('error', (error) => end(error.message));
     outgoing.end();
   }
 }
