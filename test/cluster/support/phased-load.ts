@@ -24,7 +24,7 @@ export interface Phase {
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Sends requests on time, whatever becomes of the ones before; each has a connection of its own. */
-export class Load {
+export class PhasedLoad {
   readonly #target: LoadTarget;
   readonly #agent = new Agent({ keepAlive: false });
   readonly #timer: NodeJS.Timeout;
