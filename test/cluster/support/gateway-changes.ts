@@ -14,7 +14,7 @@ export interface Step {
   run: () => Promise<void>;
 }
 
-/** Checked every second, so that a backend that fails is out of the traffic in two. */
+/** Checked every two seconds, so that a backend that fails is out of the traffic in four. */
 export const chaosService = (algorithm = 'round-robin'): Manifest =>
   service(ns, 'app', {
     serviceType: 'http',
@@ -22,7 +22,7 @@ export const chaosService = (algorithm = 'round-robin'): Manifest =>
     expose: { domain: host },
     loadBalancing: {
       algorithm,
-      healthCheck: { type: 'http', path: '/health', interval: '1s', timeout: '1s', failureThreshold: 2 },
+      healthCheck: { type: 'http', path: '/health', interval: '2s', timeout: '1s', failureThreshold: 2 },
     },
   });
 
