@@ -156,7 +156,10 @@ somethingElse: 1
   });
 
   it('tells a pause that would end before a Secret is in every process', () => {
-    assert.match(errorOf('certificates: { rotationPause: 2m }'), /FILE: certificates\.rotationPause: must be at least 3m, the time from a Secret/);
+    assert.match(
+      errorOf('certificates: { rotationPause: 2m }'),
+      /FILE: certificates\.rotationPause: must be at least 3m, the time from a Secret/,
+    );
     assert.equal(loadConfig(file('certificates: { rotationPause: 3m }'), {}).certificates.rotationPause, 180_000);
   });
 

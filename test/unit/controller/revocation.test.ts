@@ -50,7 +50,7 @@ describe('the certificates of a service that is deleted', () => {
 
   const stored = (name = 'frp-api-tls', namespace = 'prod') => api.objects.get(`/api/v1/namespaces/${namespace}/secrets/${name}`) as Secret;
   const fingerprintOf = (pem: string) => inspectCertificate(pem).sha256;
-  const revoked = () => (api.objects.get('/api/v1/namespaces/frp-system/configmaps/frp-revoked') as ConfigMap | undefined)?.data ?? {};
+  const revoked = () => api.objects.get('/api/v1/namespaces/frp-system/configmaps/frp-revoked')?.data ?? {};
   /** @returns fingerprints of the certificates in use, one for each time */
   async function liveThrough(...daysFromStart: number[]): Promise<string[]> {
     const used: string[] = [];
@@ -68,7 +68,7 @@ describe('the certificates of a service that is deleted', () => {
       api.put('/api/v1/namespaces/prod/secrets/frp-api-tls', {
         metadata,
         data: { ...data, 'replaced.crt': base64(certificates.join('\n')) },
-      } as Secret) as Secret,
+      } as Secret),
     );
   }
   const clientOf = async (from: Authority, commonName: string) =>
@@ -131,7 +131,7 @@ describe('the certificates of a service that is deleted', () => {
     await liveThrough(0);
     const theirs = await createAuthority({ lifetimeMs: 3650 * day, now: start });
     const certPem = await clientOf(theirs, 'frpc-prod-api');
-    deps.userSecrets.set({ metadata: { name: 'frp-api-external-tls', namespace: 'prod' }, data: { 'tls.crt': base64(certPem) } } as Secret);
+    deps.userSecrets.set({ metadata: { name: 'frp-api-external-tls', namespace: 'prod' }, data: { 'tls.crt': base64(certPem) } });
     await cleanUp(deps, service);
     assert.ok(Object.keys(revoked()).includes(fingerprintOf(certPem)));
   });
