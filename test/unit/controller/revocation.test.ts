@@ -50,7 +50,10 @@ describe('the certificates of a service that is deleted', () => {
 
   const stored = (name = 'frp-api-tls', namespace = 'prod') => api.objects.get(`/api/v1/namespaces/${namespace}/secrets/${name}`) as Secret;
   const fingerprintOf = (pem: string) => inspectCertificate(pem).sha256;
-  const revoked = () => api.objects.get('/api/v1/namespaces/frp-system/configmaps/frp-revoked')?.data ?? {};
+  const revoked = (): Record<string, string> => {
+    const list: ConfigMap | undefined = api.objects.get('/api/v1/namespaces/frp-system/configmaps/frp-revoked');
+    return list?.data ?? {};
+  };
   /** @returns fingerprints of the certificates in use, one for each time */
   async function liveThrough(...daysFromStart: number[]): Promise<string[]> {
     const used: string[] = [];
