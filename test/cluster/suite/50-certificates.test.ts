@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { createAuthority } from '../../../certs/authority.ts';
 import { splitBundle } from '../../../certs/inspect.ts';
 import { certificatesReadyBecomes, clientPair, fingerprint, fingerprintOf, servingCertificates } from '../support/certificates.ts';
-import { caBundles, installed, reachable, root, system, testNamespace, webhookKinds } from '../support/cluster.ts';
-import { apply, get, gone, kubectl, rolledOut, scale, tryApply, type Json, type Manifest } from '../support/kubectl.ts';
+import { installed, root, system, testNamespace } from '../support/cluster.ts';
+import { apply, get, kubectl, rolledOut, scale, tryApply, type Json, type Manifest } from '../support/kubectl.ts';
 import { deployment, httpService, pod, service } from '../support/objects.ts';
 import { eventually, must, run } from '../support/run.ts';
 import { restarted, withSettings } from '../support/settings.ts';
@@ -93,48 +93,6 @@ suite('certificates', () => {
       // One may have ended meanwhile; the newest two have not.
       for (const each of [living[0]!, living.at(-1)!]) assert.ok(revoked.includes(each), `${each} in ${revoked.join()}`);
     });
-  });
-
-  test('replicas of the webhook that start at once on an empty cluster agree on one authority', async () => {
-    const { data, type, metadata } = await get(system, 'secret', 'frp-ca');
-    const { name, namespace, labels } = metadata;
-    const stop = async (...names: string[]) => {
-      await Promise.all(names.map((each) => scale(system, each, 0)));
-      await Promise.all(names.map((each) => gone(system, 'pod', '-l', `app=${each}`)));
-    };
-    // The controller would put the authority of before back; what frps and sidecars trust is never touched.
-    await stop('frp-webhook', 'frp-controller');
-    try {
-      for (let round = 0; round < 2; round++) {
-        await kubectl('-n', system, 'delete', 'secret', 'frp-ca');
-        await scale(system, 'frp-webhook', 2);
-        await rolledOut(system, 'frp-webhook');
-        const made = (await get(system, 'secret', 'frp-ca')).data['tls.crt'] as string;
-        assert.notEqual(made, data['tls.crt']);
-        const ca = Buffer.from(made, 'base64').toString();
-        assert.equal(splitBundle(ca).length, 1);
-        assert.equal(new Set(await servingCertificates(ca)).size, 2);
-        assert.deepEqual([...(await caBundles())], [made]);
-        await stop('frp-webhook');
-      }
-    } finally {
-      await kubectl('-n', system, 'delete', 'secret', 'frp-ca', '--ignore-not-found');
-      await apply({ apiVersion: 'v1', kind: 'Secret', type, metadata: { name, namespace, labels }, data });
-      await Promise.all(['frp-webhook', 'frp-controller'].map((each) => scale(system, each, 2)));
-      await Promise.all(['frp-webhook', 'frp-controller'].map((each) => rolledOut(system, each)));
-      await reachable();
-    }
-    assert.deepEqual([...(await caBundles())], [data['tls.crt']]);
-  });
-
-  test('a caBundle that a GitOps tool has reverted is healed', async () => {
-    const before = await caBundles();
-    assert.equal(before.size, 1);
-    const { certPem } = await createAuthority({ lifetimeMs: day, now: Date.now() });
-    const path = '/webhooks/0/clientConfig/caBundle';
-    const patch = [{ op: 'replace', path, value: Buffer.from(certPem).toString('base64') }];
-    for (const kind of webhookKinds) await kubectl('patch', kind, 'frp-k8s', '--type=json', '-p', JSON.stringify(patch));
-    await eventually('the bundle of before', async () => assert.deepEqual(await caBundles(), before), 20);
   });
 
   test('a Secret of the user with our name is left alone, said, and the service heals when it is gone', async () => {
