@@ -85,6 +85,33 @@ describe('the status of a service', () => {
     ]);
   });
 
+  it('advises by where the backends come from', () => {
+    const advice = (backends: DistributedService['spec']['backends'], ...counts: (ProxyCounts | undefined)[]) => {
+      const spec = { ...service().spec, backends };
+      return conditionsOf(settled(facts({ judgement: judged(...counts) }), service({ spec }))).BackendsAvailable?.[2];
+    };
+    const endpoints = [{ host: 'db.example.com', port: 5432 }];
+    const selector = { mode: 'selector' as const, selector: { matchLabels: { app: 'api' } } };
+    assert.equal(advice({ discovery: { mode: 'auto' } }), '0 backends available; annotate Pods of this namespace with frp.io/group');
+    assert.equal(advice({ endpoints }), '0 backends available; list hosts in spec.backends.endpoints that have an address');
+    assert.equal(
+      advice({ discovery: { mode: 'dns' } }),
+      '0 backends available; let api.prod.svc resolve to addresses, or name another host in spec.backends.discovery.name',
+    );
+    assert.match(advice({ discovery: { mode: 'dns', name: 'db.example.com' } }) ?? '', /; let db\.example\.com resolve/);
+    assert.equal(
+      advice({ discovery: selector }),
+      '0 backends available; start Pods in this namespace that match spec.backends.discovery.selector, or correct the selector',
+    );
+    assert.equal(advice({}, down), '0 backends available, 1 unhealthy; see the logs of their frpc containers');
+    for (const backends of [{ endpoints }, { discovery: { mode: 'dns' as const } }])
+      assert.equal(
+        advice(backends, down),
+        '0 backends available, 1 unhealthy; see the logs of Deployment frp-api-connector, which dials them',
+      );
+    assert.match(advice({ discovery: selector }, down) ?? '', /their frpc containers; .* Deployment frp-api-connector$/);
+  });
+
   it('of backends that have all failed is Failed, and Running again with the first', () => {
     const running = settled(facts({ judgement: judged(up, up) }));
     const failed = writes(service({ status: running }), facts({ judgement: judged(down, down) }));
