@@ -13,7 +13,7 @@ import { Election } from '../kube/lease.ts';
 import { Reflector } from '../kube/reflector.ts';
 import { distributedServices, pods, secrets, slim, type KubeObject, type Secret } from '../kube/types.ts';
 import type { Log } from '../log.ts';
-import { authoritySecretName, label, leaseName, manager, serverApiSecretName, serverSecretName } from '../model/names.ts';
+import { label, leaseName, manager } from '../model/names.ts';
 import type { Conflict } from '../model/claims.ts';
 import { describeExposure } from '../model/exposure.ts';
 import { gatewayRequired, gatewayRequiredReason } from '../model/plainmode.ts';
@@ -26,6 +26,7 @@ import { FactSource, type ConnectorSource } from './facts.ts';
 import type { OutdatedOf } from './outdated.ts';
 import { WorkQueue } from './queue.ts';
 import { userSecretsOf } from './identity.ts';
+import { authorityKey, keyOfSecret, serverKey, splitKey } from './keys.ts';
 import { reconcileServer, reconcileService, type Reconciled, type ReconcileDeps } from './reconcile.ts';
 import { SecretStore } from './secret-store.ts';
 import { credentialsIn, ensureServerApi } from './server-api.ts';
@@ -60,10 +61,6 @@ export interface RunningController {
   /** Finishes what it is doing, and ends. */
   close(): Promise<void>;
 }
-
-/** Keys of the queue that are no service: a service's key has a slash. */
-const serverKey = 'server-certificate';
-const authorityKey = 'authority';
 
 /** How often to look for what is due. */
 const lookMs = 5000;
@@ -181,7 +178,7 @@ class Controller {
     const { config } = this.#deps;
     await this.#untilItWorks('the controller cannot begin its work', async () => {
       // Who has been cut off may get the Lease before its watches have caught up.
-      if (this.#election) await Promise.all(this.#reflectors.map((reflector) => reflector.refresh()));
+      if (this.#election) await Promise.all([...this.#reflectors, this.#deps.connectors].map((watched) => watched?.refresh?.()));
       await this.#followAuthority();
       await ensureServerApi(this.#reconcileDeps);
       if (this.services.size > 0) await this.#facts.meetServer();
@@ -226,12 +223,9 @@ class Controller {
     });
   }
 
-  #secretChanged({ metadata }: Secret): void {
-    const service = metadata.labels?.[label.service];
-    if (service !== undefined) return this.#queue.add(`${metadata.namespace}/${service}`);
-    if (metadata.namespace !== this.#deps.config.namespace) return;
-    if (metadata.name === serverSecretName || metadata.name === serverApiSecretName) this.#queue.add(serverKey);
-    if (metadata.name === authoritySecretName) this.#queue.add(authorityKey);
+  #secretChanged(secret: Secret): void {
+    const key = keyOfSecret(secret, this.#deps.config.namespace);
+    if (key !== undefined) this.#queue.add(key);
   }
 
   /** Secrets of users, and of cert-manager, say nothing of the services that use them: those of the namespace are asked. */
@@ -302,8 +296,3 @@ class Controller {
     for (const service of this.services.all()) this.#queue.add(serviceKey(service));
   }
 }
-
-const splitKey = (key: string): [namespace: string, name: string] => {
-  const slash = key.indexOf('/');
-  return [key.slice(0, slash), key.slice(slash + 1)];
-};

@@ -4,7 +4,9 @@ import { judge, type Backend } from '../../../src/controller/backends.ts';
 import type { ProxyCounts } from '../../../src/controller/frps.ts';
 import { needsGateway } from '../../../src/controller/controller.ts';
 import { eventsBetween } from '../../../src/controller/events.ts';
+import { isLegal, transitions } from '../../../src/controller/states.ts';
 import { nextStatus, terminatingStatus, type StatusFacts } from '../../../src/controller/status.ts';
+import { statusSchema } from '../../../src/model/schema.ts';
 import type { DistributedService, DistributedServiceStatus } from '../../../src/model/types.ts';
 
 const day = 86_400_000;
@@ -125,6 +127,38 @@ describe('the status of a service', () => {
       back.map(({ state }) => state),
       ['Running', 'Degraded'],
     );
+  });
+
+  it('is only ever written along the transitions, whatever is stored and whatever is found', () => {
+    const gateway = { reason: 'GatewayRequired', message: 'needs the gateway' };
+    const counts = [[], [up], [down], [up, down], [undefined]];
+    const found = counts.flatMap((proxies) =>
+      [undefined, gateway].flatMap((problem) =>
+        [true, false].flatMap((isOutdated) =>
+          ([{ status: 'reachable' }, { status: 'unreachable', message: 'no' }, { status: 'unknown' }] as const).map((server) =>
+            facts({ judgement: judged(...proxies), problem, isOutdated, server }),
+          ),
+        ),
+      ),
+    );
+    const walked = new Set<string>();
+    for (const before of [undefined, ...statusSchema.properties.state.enum]) {
+      const from = service(before ? { status: { state: before } } : {});
+      for (const each of found) {
+        const states = [before ?? 'Pending', ...writes(from, each).map(({ state }) => state!)];
+        for (const [i, to] of states.slice(1).entries()) {
+          const last = states[i]!;
+          assert.ok(last === to || isLegal(last, to), `${last} to ${to}`);
+          if (last !== to) walked.add(`${last} ${to}`);
+        }
+      }
+    }
+    // Terminating is the way of a deletion, which is written by terminatingStatus alone.
+    const wanted = Object.entries(transitions).flatMap(([last, next]) => next.map((to) => `${last} ${to}`));
+    const expected = wanted.filter((step) => !step.endsWith('Terminating')).sort();
+    assert.deepEqual([...walked].sort(), expected);
+    for (const state of statusSchema.properties.state.enum)
+      assert.equal(terminatingStatus(service({ status: { state } }), now)?.state, state === 'Terminating' ? undefined : 'Terminating');
   });
 
   it('writes each step on the way to a state', () => {
