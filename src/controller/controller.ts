@@ -175,10 +175,10 @@ class Controller {
 
   /** Work begins with the authority as it is now and with the frp server's answer: a new leader changes nothing on no knowledge. */
   async #lead(): Promise<void> {
-    const { config } = this.#deps;
+    const { config, connectors } = this.#deps;
     await this.#untilItWorks('the controller cannot begin its work', async () => {
       // Who has been cut off may get the Lease before its watches have caught up.
-      if (this.#election) await Promise.all([...this.#reflectors, this.#deps.connectors].map((watched) => watched?.refresh?.()));
+      if (this.#election) await Promise.all([...this.#reflectors.map((reflector) => reflector.refresh()), connectors?.refresh?.()]);
       await this.#followAuthority();
       await ensureServerApi(this.#reconcileDeps);
       if (this.services.size > 0) await this.#facts.meetServer();
