@@ -14,13 +14,11 @@ import { Reflector } from '../kube/reflector.ts';
 import { distributedServices, pods, secrets, slim, type KubeObject, type Secret } from '../kube/types.ts';
 import type { Log } from '../log.ts';
 import { label, leaseName, manager } from '../model/names.ts';
-import type { Conflict } from '../model/claims.ts';
-import { describeExposure } from '../model/exposure.ts';
-import { gatewayRequired, gatewayRequiredReason } from '../model/plainmode.ts';
 import { serviceKey, ServiceStore } from '../model/store.ts';
 import type { DistributedService } from '../model/types.ts';
 import { AuthorityKeeper } from './authority.ts';
 import { servicesSink } from '../services/sink.ts';
+import { losesExposure, needsGateway, type DescribeConflict } from './checks.ts';
 import { ControllerMetrics } from './metrics.ts';
 import { FactSource, type ConnectorSource } from './facts.ts';
 import type { OutdatedOf } from './outdated.ts';
@@ -30,7 +28,7 @@ import { authorityKey, keyOfSecret, serverKey, splitKey } from './keys.ts';
 import { reconcileServer, reconcileService, type Reconciled, type ReconcileDeps } from './reconcile.ts';
 import { SecretStore } from './secret-store.ts';
 import { credentialsIn, ensureServerApi } from './server-api.ts';
-import type { ConfigurationCheck, Problem } from './status.ts';
+import type { ConfigurationCheck } from './status.ts';
 
 export interface ControllerDeps {
   client: KubeClient;
@@ -44,8 +42,7 @@ export interface ControllerDeps {
   ownNamespaceOnly?: boolean;
   /** takes part in the election of a leader, and writes only while it leads; absent: it is the only one */
   election?: { identity: string; durationMs?: number; deadlineMs?: number; retryMs?: number; onLost: () => void };
-  /** for people: why a service may not have the host or port that it claims */
-  describeConflict?: (conflict: Conflict, service: DistributedService) => string;
+  describeConflict?: DescribeConflict;
   /** backends that are not annotated Pods */
   connectors?: ConnectorSource;
   /** DEBUG_MODE (R5.15): start, spec, status and steps of each reconcile are logged */
@@ -67,11 +64,6 @@ const lookMs = 5000;
 /** Services that come at once are compared once with each other. */
 const conflictsMs = 250;
 const startRetry: BackoffLimits = { minMs: 500, maxMs: 15_000 };
-
-export const needsGateway: ConfigurationCheck = ({ spec }) => {
-  const message = gatewayRequired(spec);
-  return message === undefined ? undefined : { reason: gatewayRequiredReason, message };
-};
 
 /** Starts at once and keeps trying: an API server that is not there yet is waited for. */
 export function startController(deps: ControllerDeps): RunningController {
@@ -262,13 +254,13 @@ class Controller {
   }
 
   get #reconcileDeps(): ReconcileDeps {
-    const { client, config, log, debug, connectors, checks = [needsGateway] } = this.#deps;
+    const { client, config, log, debug, connectors, describeConflict, checks = [needsGateway] } = this.#deps;
     return {
       client,
       config,
       log,
       debug,
-      checks: [...checks, (service: DistributedService) => this.#conflict(service)],
+      checks: [...checks, losesExposure(this.#facts, describeConflict)],
       facts: this.#facts,
       connect: connectors && ((service, isRefused) => connectors.reconcile(service, isRefused)),
       clock: this.#clock,
@@ -279,13 +271,6 @@ class Controller {
       observed: (service, { server, judgement }) =>
         this.#metrics.setBackends(service.metadata, server.status === 'reachable' ? judgement : undefined),
     };
-  }
-
-  #conflict(service: DistributedService): Problem | undefined {
-    const conflict = this.#facts.conflictOf(service);
-    if (!conflict) return undefined;
-    const message = this.#deps.describeConflict?.(conflict, service) ?? describeExposure(conflict.exposure);
-    return { reason: conflict.kind === 'notGranted' ? 'NotGranted' : 'HostConflict', message };
   }
 
   async #followAuthority(): Promise<void> {

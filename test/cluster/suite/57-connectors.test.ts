@@ -102,7 +102,8 @@ suite('connectors', () => {
       for (; !done; batches++) seen.add([...(await requests(hostOf('listed'), 25)).keys()].sort().join());
     };
     const churn = async () => {
-      for (let second = 0; second < churnSeconds; second++) {
+      // Longer where no batch has yet fallen into a second in which b was away.
+      for (let second = 0; second < churnSeconds || (seen.size < 2 && second < 5 * churnSeconds); second++) {
         const started = Date.now();
         await apply(second % 2 === 0 ? listed(addressOfA) : listed(addressOfA, 'b'));
         await wait(Math.max(0, 1000 - (Date.now() - started)));
@@ -128,10 +129,10 @@ suite('connectors', () => {
         '-sS',
         '-H',
         `Host: ${hostOf('listed')}`,
-        `http://${server}/slow?ms=8000`,
+        `http://${server}/slow?ms=14000`,
       );
     const running = Promise.all(Array.from({ length: 6 }, slow));
-    await wait(2000);
+    await wait(6000); // six kubectl start; what they ask for takes longer than all of this
     await apply(listed(addressOfA));
     await wait(2000);
     await apply(listed(addressOfA, 'b'));

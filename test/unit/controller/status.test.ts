@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { judge, type Backend } from '../../../src/controller/backends.ts';
 import type { ProxyCounts } from '../../../src/controller/frps.ts';
-import { needsGateway } from '../../../src/controller/controller.ts';
+import { needsGateway } from '../../../src/controller/checks.ts';
 import { eventsBetween } from '../../../src/controller/events.ts';
 import { isLegal, transitions } from '../../../src/controller/states.ts';
 import { nextStatus, terminatingStatus, type StatusFacts } from '../../../src/controller/status.ts';
