@@ -42,6 +42,7 @@ const result = {
   services: count,
   createdSeconds: created,
   convergedSeconds: converged,
+  memoryBeforeMiB: before.memoryMiB,
   ...perService(before, after, count),
   steady: {
     seconds: steadySeconds,

@@ -36,5 +36,5 @@ export const rounded = (value: number): number => Math.round(value * 10) / 10;
 export const perService = (from: Sample, to: Sample, count: number) => ({
   callsPerService: rounded((to.calls - from.calls - 2 * leaseRenewals(from, to)) / count),
   cpuMsPerService: rounded(((to.cpuSeconds - from.cpuSeconds) * 1000) / count),
-  memoryMiB: { before: from.memoryMiB, after: to.memoryMiB },
+  memoryMiB: to.memoryMiB,
 });

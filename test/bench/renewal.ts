@@ -11,7 +11,7 @@
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { inspectCertificate } from '../../certs/inspect.ts';
-import { system } from '../cluster/support/cluster.ts';
+import { system } from '../cluster/support/places.ts';
 import { controllerWorks, hasCertificates } from '../cluster/support/controller.ts';
 import { follow } from '../cluster/support/follow.ts';
 import { apply, gone, items, kubectl, scale } from '../cluster/support/kubectl.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { clientNamespace, root, system } from './cluster.ts';
+import { clientNamespace, root, system } from './places.ts';
 import { apply, get, items, kubectl, rolledOut, type Json } from './kubectl.ts';
 import { httpService } from './objects.ts';
 import { eventually, must } from './run.ts';
