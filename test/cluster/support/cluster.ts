@@ -1,15 +1,13 @@
 /** The installation under test, and namespaces of the tests in it. */
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { after } from 'node:test';
 import { apply, get, kubectl, rolledOut, tryApply, tryKubectl, type Json } from './kubectl.ts';
 import { httpService, images, namespace, pod } from './objects.ts';
+import { clientNamespace, root, system } from './places.ts';
 import { eventually } from './run.ts';
 
-export const root = resolve(import.meta.dirname, '../../..');
-export const system = 'frp-system';
-/** Where the client Pod is; it stays for all suites. */
-export const clientNamespace = 'frp-test-client';
+export { clientNamespace, root, system };
 
 /** manifests/install as it is; with another image, an overlay of it as docs/guide/install.md describes. */
 export function installation(): string {

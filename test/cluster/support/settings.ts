@@ -1,6 +1,7 @@
 /** Other settings of the installation, for the tests of one file. */
 import { parse, stringify } from 'yaml';
-import { reachable, system } from './cluster.ts';
+import { reachable } from './cluster.ts';
+import { system } from './places.ts';
 import { get, items, kubectl, rolledOut, type Json } from './kubectl.ts';
 
 const parts = ['frp-controller', 'frp-webhook'];
