@@ -17,6 +17,8 @@ import type { StatusFacts } from './status.ts';
 export interface ConnectorSource {
   /** @param changed to be told of services (namespace/name) that must be reconciled */
   subscribe(changed: (service: string) => void): void;
+  /** Makes sure that nothing that is known is old: this replica has just begun to lead. @throws KubeError */
+  refresh?(): Promise<void>;
   /** @param isRefused nothing of the service may be exposed */
   reconcile(service: DistributedService, isRefused: boolean): Promise<{ problem?: Problem }>;
   backendsOf(service: DistributedService): Backend[];

@@ -4,7 +4,8 @@
  */
 import { after, before, suite, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { foreign, installed, testNamespace } from '../support/cluster.ts';
+import { installed, testNamespace } from '../support/cluster.ts';
+import { foreign } from '../support/controller.ts';
 import { changes, chaosApp, chaosService, deaths, host, ns, type Step } from '../support/gateway-changes.ts';
 import { gatewayInstalled, gatewayRemoved, users, usersAddress } from '../support/gateway.ts';
 import { apply, rolledOut } from '../support/kubectl.ts';

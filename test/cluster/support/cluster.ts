@@ -1,15 +1,13 @@
 /** The installation under test, and namespaces of the tests in it. */
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { join, relative, resolve } from 'node:path';
+import { join, relative } from 'node:path';
 import { after } from 'node:test';
-import { apply, get, kubectl, rolledOut, tryApply, tryKubectl } from './kubectl.ts';
+import { apply, get, kubectl, rolledOut, tryApply, tryKubectl, type Json } from './kubectl.ts';
 import { httpService, images, namespace, pod } from './objects.ts';
+import { clientNamespace, root, system } from './places.ts';
 import { eventually } from './run.ts';
 
-export const root = resolve(import.meta.dirname, '../../..');
-export const system = 'frp-system';
-/** Where the client Pod is; it stays for all suites. */
-export const clientNamespace = 'frp-test-client';
+export { clientNamespace, root, system };
 
 /** A folder of manifests as it is; with another image, an overlay of it as docs/guide/install.md describes. */
 export function usingImage(manifests: string): string {
@@ -56,9 +54,17 @@ export async function reachable(): Promise<void> {
   });
 }
 
+export const webhookKinds = ['mutatingwebhookconfiguration', 'validatingwebhookconfiguration'];
+
+/** The different caBundles of all webhooks of the installation, base64. */
+export async function caBundles(): Promise<Set<string>> {
+  const found = await Promise.all(webhookKinds.map((kind) => get('', kind, 'frp-k8s')));
+  return new Set(found.flatMap(({ webhooks }) => (webhooks as Json[]).map(({ clientConfig }) => String(clientConfig.caBundle))));
+}
+
 /** Both webhook configurations carry a caBundle at every entry. */
 export async function caBundlesWritten(): Promise<void> {
-  for (const kind of ['mutatingwebhookconfiguration', 'validatingwebhookconfiguration']) {
+  for (const kind of webhookKinds) {
     await eventually(`caBundle in ${kind}`, async () => {
       const { webhooks } = (await get('', kind, 'frp-k8s')) as { webhooks: { name: string; clientConfig: { caBundle?: string } }[] };
       const without = webhooks.filter((webhook) => !webhook.clientConfig.caBundle).map((webhook) => webhook.name);
