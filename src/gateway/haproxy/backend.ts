@@ -1,8 +1,10 @@
 /** The backend section of a service: who may pass, how requests are spread, and how failures are met. */
+import { accessOf } from './access.ts';
 import { checkLines } from './checks.ts';
 import { idleTime } from './frontends.ts';
 import { peersName } from './global.ts';
 import { duration, type Served } from './served.ts';
+import { rateLimits } from './rate-limits.ts';
 import { serverOptions } from './servers.ts';
 import type { UsersSettings } from './types.ts';
 
@@ -20,10 +22,14 @@ export interface BackendSection {
   files: ReadonlyMap<string, string>;
 }
 
-export function backendSection(served: Served, { settings }: Context): BackendSection {
-  const files = new Map<string, string>();
+export function backendSection(served: Served, { settings, entries, problems }: Context): BackendSection {
+  const access = accessOf(served, entries, settings);
+  const limits = rateLimits(served, entries, settings);
+  problems.push(...access.problems);
   const lines = [
     `mode ${served.mode}`,
+    ...limits.lines,
+    ...access.lines,
     ...balanceLines(served),
     ...affinityLines(served),
     ...(served.mode === 'http' ? httpLines(served) : tcpLines(served)),
@@ -37,7 +43,7 @@ export function backendSection(served: Served, { settings }: Context): BackendSe
       `  # each server: ${serverOptions(served)}`,
       ...lines.map((line) => `  ${line}`),
     ],
-    files,
+    files: access.files,
   };
 }
 

@@ -45,7 +45,7 @@ export function choiceRules(ways: Iterable<Way>, ruleset = 'http-request'): stri
       let below = total;
       for (const { target, weight } of groups) {
         lines.push(
-          `${ruleset} set-var(txn.target) str(${target.backend})${when(here, undecided, ...matches, `{ var(txn.draw) lt ${below} }`)}`,
+          `${ruleset} set-var(txn.target) str(${target.backend})${when(here, undecided, ...matches, `{ var(txn.draw) -m int lt ${below} }`)}`,
         );
         below -= weight;
       }

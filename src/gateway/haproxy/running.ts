@@ -38,7 +38,7 @@ export function parseStates(text: string): Running['servers'] {
     const [, backend = '', , server = '', , , admin, weight, , ...rest] = line.split(' ');
     const bits = Number(admin);
     let servers = backends.get(backend);
-    if (!servers) backends.set(backend, (servers = new Map()));
+    if (!servers) backends.set(backend, (servers = new Map<string, RunningServer>()));
     servers.set(server, {
       port: Number(rest[9]),
       weight: Number(weight),

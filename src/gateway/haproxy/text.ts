@@ -13,18 +13,20 @@ export const sha256 = (text: string): string => createHash('sha256').update(text
  */
 export const quote = (text: string): string => `'${onOneLine(text).replaceAll("'", `'\\''`)}'`;
 
-// eslint-disable-next-line no-control-regex
 const onOneLine = (text: string): string => text.replace(/[\x00-\x1f\x7f]/g, '?');
 
 /** A text for people inside of a body or a log format: what could mean something to HAProxy becomes `_`. */
 export const printable = (text: string): string => text.replace(/[^A-Za-z0-9 .,:;/@+()=*?_-]/g, '_');
 
 /**
- * PCRE for a literal text, of whitelisted characters only, so that it needs no thought about quoting.
- * @param text ASCII
+ * PCRE for a literal text, of whitelisted characters only, so that it needs no thought about quoting; bytes of UTF-8.
  */
 export const regexOf = (text: string): string =>
-  [...text].map((c) => (/[A-Za-z0-9/_]/.test(c) ? c : `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`)).join('');
+  [...Buffer.from(text)]
+    .map((byte) =>
+      /[A-Za-z0-9/_]/.test(String.fromCharCode(byte)) ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, '0')}`,
+    )
+    .join('');
 
 /** A condition for the end of a rule; conjunctions only, so that conditions can be joined. */
 export const when = (...conditions: readonly (string | undefined)[]): string => {

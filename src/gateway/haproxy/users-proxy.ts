@@ -157,8 +157,9 @@ export class UsersProxy {
     if (this.#isAway) this.#log.info({ pid }, 'HAProxy answers');
     this.#isAway = false;
     if (skeleton !== wanted.skeleton) return this.#reload(wanted);
-    if (this.#known?.running.pid !== pid) this.#known = { running: await readRunning(this.#worker), files: undefined, doomed: [] };
-    await this.#change(wanted, this.#known!);
+    const known =
+      this.#known?.running.pid === pid ? this.#known : { running: await readRunning(this.#worker), files: undefined, doomed: [] };
+    await this.#change(wanted, known);
   }
 
   /** The runtime calls from what is known to what is wanted. */

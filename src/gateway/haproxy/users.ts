@@ -8,6 +8,7 @@ import { globalSections } from './global.ts';
 import { probeFile, probeLua, probeSection, portsMapLines } from './probe.ts';
 import { entriesByTarget, pathEntries, wayAt, webExposures } from './routing.ts';
 import { hostsMap, pathsMap, redirectsMap, wayValue, wildcardsMap } from './routing-rules.ts';
+import { rateTables } from './rate-limits.ts';
 import { serverLine, serversOf } from './servers.ts';
 import { servedOf, type Served } from './served.ts';
 import { sha256 } from './text.ts';
@@ -41,6 +42,7 @@ export function renderUsers(view: View, settings: UsersSettings): Rendered {
     ...webFrontends(services.values(), ways.values(), settings),
     ...portFrontends(portWays, ways.values(), settings),
     probeSection(settings.directory),
+    ...rateTables(services.values(), settings),
   ];
   return assemble({ before, backends, servers, files, settings, problems });
 }
