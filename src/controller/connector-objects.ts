@@ -1,5 +1,5 @@
 /** What a connector consists of: a ConfigMap, a Deployment of frpc without an app, and a PodDisruptionBudget. */
-import { certificateSources, memberEnv, restricted, start } from '../../webhooks/pods/sidecar.ts';
+import { certificateSources, memberEnv, plainStart, restricted } from '../../webhooks/pods/sidecar.ts';
 import type { Config } from '../config/schema.ts';
 import { certificateDirectory, configDirectory, configPath } from '../frp/client-config.ts';
 import type { ConfigMap, KubeObject, Metadata } from '../kube/types.ts';
@@ -42,7 +42,7 @@ export const configMapOf = (service: DistributedService, config: string): Config
  * once, and the proxies of before stay.
  */
 const run = [
-  ...start,
+  ...plainStart,
   `now() { readlink ${configDirectory}/..data; }`,
   `seen=$(now)`,
   `frpc -c ${configPath} & frpc=$!`,
@@ -83,7 +83,7 @@ export function deploymentOf(service: DistributedService, { sidecar }: Config): 
               name: 'frpc',
               image: sidecar.image,
               command: ['/bin/sh', '-c', run],
-              env: memberEnv(service.metadata.name),
+              env: memberEnv(service.metadata.name, true),
               resources: {
                 requests: { cpu: sidecar.cpuRequest, memory: sidecar.memoryRequest },
                 ...(Object.keys(limits).length > 0 && { limits }),
@@ -98,7 +98,7 @@ export function deploymentOf(service: DistributedService, { sidecar }: Config): 
           ],
           volumes: [
             { name: 'frpc-config', configMap: { name: connectorName(service.metadata.name), defaultMode: 0o444 } },
-            { name: 'frpc-certs', projected: { defaultMode: 0o444, sources: certificateSources(service) } },
+            { name: 'frpc-certs', projected: { defaultMode: 0o444, sources: certificateSources(service, undefined) } },
           ],
         },
       },

@@ -16,7 +16,7 @@ import type { Log } from '../log.ts';
 import { authoritySecretName, label, leaseName, manager, serverApiSecretName, serverSecretName } from '../model/names.ts';
 import type { Conflict } from '../model/claims.ts';
 import { describeExposure } from '../model/exposure.ts';
-import { gatewayRequired, gatewayRequiredReason } from '../model/plainmode.ts';
+import { unservable } from '../model/plainmode.ts';
 import { serviceKey, ServiceStore } from '../model/store.ts';
 import type { DistributedService } from '../model/types.ts';
 import { AuthorityKeeper } from './authority.ts';
@@ -71,10 +71,10 @@ const lookMs = 5000;
 const conflictsMs = 250;
 const startRetry: BackoffLimits = { minMs: 500, maxMs: 15_000 };
 
-export const needsGateway: ConfigurationCheck = ({ spec }) => {
-  const message = gatewayRequired(spec);
-  return message === undefined ? undefined : { reason: gatewayRequiredReason, message };
-};
+export const needsGateway =
+  (config: Config): ConfigurationCheck =>
+  ({ spec }) =>
+    unservable(spec, config);
 
 /** Starts at once and keeps trying: an API server that is not there yet is waited for. */
 export function startController(deps: ControllerDeps): RunningController {
@@ -268,7 +268,7 @@ class Controller {
   }
 
   get #reconcileDeps(): ReconcileDeps {
-    const { client, config, log, debug, connectors, checks = [needsGateway] } = this.#deps;
+    const { client, config, log, debug, connectors, checks = [needsGateway(config)] } = this.#deps;
     return {
       client,
       config,

@@ -59,6 +59,11 @@ export const groupSecretName = (service: string): string => `frp-${service}-grou
 export const connectorName = (service: string): string => `frp-${service}-connector`;
 /** Secret with the installation's certificate authority: tls.crt (bundle), tls.key. */
 export const authoritySecretName = 'frp-ca';
+/** StatefulSet of the gateway, and its headless Service. */
+export const gatewayName = 'frp-gateway';
+/** A replica of the gateway as its headless Service names it, below the installation's namespace. */
+export const gatewayPodHost = (ordinal: number): string => `${gatewayName}-${ordinal}.${gatewayName}`;
+
 /** Secret with the server certificate of the frp server: tls.crt, tls.key, ca.crt. */
 export const serverSecretName = 'frp-server-tls';
 
