@@ -184,11 +184,11 @@ class Controller {
       if (this.#election) await Promise.all(this.#reflectors.map((reflector) => reflector.refresh()));
       await this.#followAuthority();
       await ensureServerApi(this.#reconcileDeps);
-      if (this.services.size > 0) await this.#facts.meetServer();
+      await this.#facts.meetServers();
     });
     if (this.#stop.signal.aborted) return;
     this.isLeading = true;
-    this.#facts.server.start();
+    this.#facts.start();
     this.#stopTicker = every(this.#clock, Math.min(lookMs, tickPeriod(config.certificates.renewBefore)), () => this.#addDue());
     this.#queue.add(authorityKey);
     this.#queue.add(serverKey);

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Config } from '../config/schema.ts';
-import type { GatewayAddress } from '../model/gateway.ts';
+import { serversOf } from '../model/gateway.ts';
 import type { DistributedService } from '../model/types.ts';
 import { clientSettings, proxiesOf } from './client-config.ts';
 import { Template, toFrpJson } from './template.ts';
@@ -30,20 +30,22 @@ export const backendId = (service: DistributedService, endpoint: Endpoint, podUi
 
 /**
  * The text of frpc's configuration file; equal for equal endpoints in any order. Templates as in client-config.ts.
- * @param gateway the gateway's replica that is dialled; undefined: the plain frp server
+ * @param server which of the service's servers is dialled (serversOf)
  */
-export function renderConnectorConfig(
-  service: DistributedService,
-  endpoints: readonly Endpoint[],
-  config: Config,
-  gateway?: GatewayAddress,
-): string {
+export function renderConnectorConfig(service: DistributedService, endpoints: readonly Endpoint[], config: Config, server = 0): string {
   const { namespace = '' } = service.metadata;
+  const gateway = serversOf(service.spec, config)[server];
   const tuning = tuningOf(service.spec, undefined, { cpu: undefined, memory: undefined });
   const members = endpoints.map((endpoint) => ({ ...endpoint, id: endpointId(service, endpoint) })).sort(byAddress);
   return toFrpJson({
     ...clientSettings({ tuning, logLevel: config.sidecar.logLevel, gateway }, config),
-    webServer: { addr: '127.0.0.1', port: adminPort, user: 'frpc', password: new Template({ env: 'FRP_GROUP_KEY' }) },
+    // The containers of a Pod share its ports; nobody else is in it.
+    webServer: {
+      addr: '127.0.0.1',
+      port: adminPort + server,
+      user: 'frpc',
+      password: new Template({ env: gateway ? 'POD_UID' : 'FRP_GROUP_KEY' }),
+    },
     proxies: members.flatMap(({ address, port, id }) =>
       proxiesOf(
         { service, namespace, localIP: address, localPort: port, gateway, member: [{ env: 'POD_NAME' }, `.${id}-`, { env: 'POD_UID' }] },

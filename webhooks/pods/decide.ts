@@ -3,7 +3,7 @@
  * or the cluster; services come from memory.
  */
 import { unservable } from '../../src/model/plainmode.ts';
-import { usesGateway } from '../../src/model/gateway.ts';
+import { serversOf, usesGateway } from '../../src/model/gateway.ts';
 import { annotation as names } from '../../src/model/names.ts';
 import type { Config } from '../../src/config/schema.ts';
 import { exposuresOf } from '../../src/model/exposure.ts';
@@ -15,7 +15,7 @@ import { closest } from '../../src/closest.ts';
 import { shapeError, type CheckedPod } from './pod.ts';
 import { portOf } from './port.ts';
 import { Denial } from './reasons.ts';
-import { render, serversOf, type Member } from './render.ts';
+import { render, type Member } from './render.ts';
 import { selects } from './selector.ts';
 import { containerName, isSidecar } from './sidecar.ts';
 
@@ -141,7 +141,7 @@ function podWarnings(pod: CheckedPod, values: PodAnnotations, { config }: PodCon
   if (values[names.readinessGate] && isPlain)
     warnings.push(`annotation ${names.readinessGate} has no effect on a plain frp server; the gateway honours it`);
   const { hostNetwork, dnsPolicy } = pod.spec;
-  const servers = services.flatMap((service) => serversOf(service, config)).map((gateway) => gateway?.host ?? config.frps.address);
+  const servers = services.flatMap(({ spec }) => serversOf(spec, config)).map((gateway) => gateway?.host ?? config.frps.address);
   const hidden = servers.find((server) => /\.svc(\.|$)/.test(server));
   if (hostNetwork && dnsPolicy !== 'ClusterFirstWithHostNet' && hidden !== undefined) {
     warnings.push(

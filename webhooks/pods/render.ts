@@ -7,7 +7,7 @@ import type { Config } from '../../src/config/schema.ts';
 import { renderClientConfig } from '../../src/frp/client-config.ts';
 import { tuningOf, type PodSize } from '../../src/frp/tuning.ts';
 import { quantityValue } from '../../src/frp/units.ts';
-import { gatewayAddresses, usesGateway, type GatewayAddress } from '../../src/model/gateway.ts';
+import { serversOf, type GatewayAddress } from '../../src/model/gateway.ts';
 import { annotation as names } from '../../src/model/names.ts';
 import type { DistributedService } from '../../src/model/types.ts';
 import { programVersion } from '../../src/version.ts';
@@ -33,12 +33,8 @@ interface Dial extends Member {
 
 /** The sidecars of a Pod, in their order: that of its groups, and for each that of the gateway's addresses. */
 function dialsOf(members: readonly Member[], config: Config): Dial[] {
-  return members.flatMap((member) => serversOf(member.service, config).map((gateway): Dial => ({ ...member, gateway })));
+  return members.flatMap((member) => serversOf(member.service.spec, config).map((gateway): Dial => ({ ...member, gateway })));
 }
-
-/** What a service's members dial: the gateway's replicas, or the plain frp server (undefined). */
-export const serversOf = ({ spec }: DistributedService, config: Config): (GatewayAddress | undefined)[] =>
-  usesGateway(spec, config) ? gatewayAddresses(config) : [undefined];
 
 export interface Rendered {
   patch: PatchOperation[];
