@@ -84,6 +84,8 @@ export const configSchema = z.strictObject({
     .strictObject({
       /** one for each replica, by ordinal; every sidecar joins each of them. Name or IP address, and port if not 7000 */
       addresses: z.array(text.regex(/^(\[[0-9a-fA-F:]+\]|[^:\s]+)(:[0-9]{1,5})?$/, 'must be HOST or HOST:PORT')).default([]),
+      /** where it runs; the controller copies there what it may read */
+      namespace: text.default('frp-gateway'),
       /** audience of the service account tokens that Pods present */
       audience: text.default('frp.io/gateway'),
       /** clusters other than its own whose Pods may join; `jwksFile`: their public keys (RFC 7517) */

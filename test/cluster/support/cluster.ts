@@ -1,6 +1,6 @@
 /** The installation under test, and namespaces of the tests in it. */
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { after } from 'node:test';
 import { apply, get, kubectl, rolledOut, tryApply, tryKubectl } from './kubectl.ts';
 import { httpService, images, namespace, pod } from './objects.ts';
@@ -11,17 +11,21 @@ export const system = 'frp-system';
 /** Where the client Pod is; it stays for all suites. */
 export const clientNamespace = 'frp-test-client';
 
-/** manifests/install as it is; with another image, an overlay of it as docs/guide/install.md describes. */
-export function installation(): string {
-  if (images.program === 'frp-k8s:dev') return join(root, 'manifests/install');
-  const overlay = join(root, 'artifacts/overlay');
+/** A folder of manifests as it is; with another image, an overlay of it as docs/guide/install.md describes. */
+export function usingImage(manifests: string): string {
+  if (images.program === 'frp-k8s:dev') return join(root, manifests);
+  const overlay = join(root, 'artifacts/overlay', manifests);
   mkdirSync(overlay, { recursive: true });
   const [, name, tag] = /^(.*):([^:/]+)$/.exec(images.program) ?? [undefined, images.program, 'latest'];
-  const kustomization = { resources: ['../../manifests/install'], images: [{ name: 'frp-k8s', newName: name, newTag: tag }] };
-  writeFileSync(join(overlay, 'kustomization.yaml'), JSON.stringify(kustomization));
+  const resources = [relative(overlay, join(root, manifests))];
+  writeFileSync(
+    join(overlay, 'kustomization.yaml'),
+    JSON.stringify({ resources, images: [{ name: 'frp-k8s', newName: name, newTag: tag }] }),
+  );
   return overlay;
 }
 
+export const installation = (): string => usingImage('manifests/install');
 export const install = (): Promise<string> => kubectl('apply', '-k', installation());
 export const installServer = (): Promise<string> => kubectl('apply', '-k', join(root, 'manifests/frps'));
 

@@ -8,14 +8,11 @@ export const server = 'frp-server.frp-system.svc';
 const inClient = (...command: string[]): Promise<Outcome> => tryKubectl('-n', clientNamespace, 'exec', 'client', '--', ...command);
 
 /**
- * Sends requests to a virtual host of the frp server, each on a new connection; gives how many each Pod answered.
+ * Sends requests to a virtual host of the frp server, or of the gateway, each on a new connection; gives how many each Pod answered.
  * A request that fails, or is not answered with a 2xx status, is an error.
  */
-export async function requests(host: string, count: number, path = '/'): Promise<Map<string, number>> {
-  return shares(
-    await inClient('curl', '-f', '-sS', '-m', '10', '-n', String(count), '-H', `Host: ${host}`, `http://${server}${path}`),
-    count,
-  );
+export async function requests(host: string, count: number, path = '/', via = server): Promise<Map<string, number>> {
+  return shares(await inClient('curl', '-f', '-sS', '-m', '10', '-n', String(count), '-H', `Host: ${host}`, `http://${via}${path}`), count);
 }
 
 /** The same for a port of the frp server that leads to an http backend. */
@@ -32,7 +29,7 @@ function shares({ code, stdout, stderr }: Outcome, count: number): Map<string, n
 }
 
 /** HTTP status of one request to a virtual host. */
-export async function status(host: string, path = '/'): Promise<number> {
+export async function status(host: string, path = '/', via = server): Promise<number> {
   const { code, stdout, stderr } = await inClient(
     'curl',
     '-sS',
@@ -44,16 +41,16 @@ export async function status(host: string, path = '/'): Promise<number> {
     '%{http_code}',
     '-H',
     `Host: ${host}`,
-    `http://${server}${path}`,
+    `http://${via}${path}`,
   );
   if (code !== 0) throw new Error(stderr);
   return Number(stdout);
 }
 
 /** Waits until exactly `pods` Pods share the requests to a host; gives their names. */
-export const servedBy = (host: string, pods: number): Promise<string[]> =>
+export const servedBy = (host: string, pods: number, via = server): Promise<string[]> =>
   eventually(`${pods} Pods behind ${host}`, async () => {
-    const names = [...(await requests(host, Math.max(4, pods * 4))).keys()].sort();
+    const names = [...(await requests(host, Math.max(4, pods * 4), '/', via)).keys()].sort();
     if (names.length !== pods) throw new Error(`served by ${names.length}: ${names.join(', ')}`);
     return names;
   });
