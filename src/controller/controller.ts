@@ -23,10 +23,12 @@ import { AuthorityKeeper } from './authority.ts';
 import { servicesSink } from '../services/sink.ts';
 import { ControllerMetrics } from './metrics.ts';
 import { FactSource, type ConnectorSource } from './facts.ts';
+import { checkReferences, reconcileCopies, sharers, type GatewayCopiesDeps } from './gateway-copies.ts';
 import type { OutdatedOf } from './outdated.ts';
 import { WorkQueue } from './queue.ts';
 import { userSecretsOf } from './identity.ts';
 import { reconcileServer, reconcileService, type Reconciled, type ReconcileDeps } from './reconcile.ts';
+import { referencesOf } from './references.ts';
 import { SecretStore } from './secret-store.ts';
 import { credentialsIn, ensureServerApi } from './server-api.ts';
 import type { ConfigurationCheck, Problem } from './status.ts';
@@ -64,6 +66,7 @@ export interface RunningController {
 /** Keys of the queue that are no service: a service's key has a slash. */
 const serverKey = 'server-certificate';
 const authorityKey = 'authority';
+const copiesKey = 'gateway-copies';
 
 /** How often to look for what is due. */
 const lookMs = 5000;
@@ -192,6 +195,7 @@ class Controller {
     this.#stopTicker = every(this.#clock, Math.min(lookMs, tickPeriod(config.certificates.renewBefore)), () => this.#addDue());
     this.#queue.add(authorityKey);
     this.#queue.add(serverKey);
+    this.#queue.add(copiesKey);
     this.#queue.start();
     this.#podsQueue.start();
   }
@@ -220,6 +224,11 @@ class Controller {
     // Our own writes of the status change nothing for others.
     if (before && after && before.metadata.generation === after.metadata.generation) return;
     this.#podsQueue.add(service.metadata.namespace ?? '');
+    for (const changed of [before, after]) {
+      if (!changed || referencesOf(changed).length === 0) continue;
+      this.#queue.add(copiesKey);
+      for (const sharer of sharers(this.services, changed)) this.#queue.add(serviceKey(sharer));
+    }
     this.#cancelReview ??= this.#clock.after(conflictsMs, () => {
       this.#cancelReview = undefined;
       this.#facts.reviewConflicts();
@@ -229,6 +238,7 @@ class Controller {
   #secretChanged({ metadata }: Secret): void {
     const service = metadata.labels?.[label.service];
     if (service !== undefined) return this.#queue.add(`${metadata.namespace}/${service}`);
+    if (metadata.labels?.[label.gatewayCopy] !== undefined) return this.#queue.add(copiesKey);
     if (metadata.namespace !== this.#deps.config.namespace) return;
     if (metadata.name === serverSecretName || metadata.name === serverApiSecretName) this.#queue.add(serverKey);
     if (metadata.name === authoritySecretName) this.#queue.add(authorityKey);
@@ -236,8 +246,11 @@ class Controller {
 
   /** Secrets of users, and of cert-manager, say nothing of the services that use them: those of the namespace are asked. */
   #userSecretChanged({ metadata: { namespace = '', name } }: Secret): void {
-    for (const service of this.services.names(namespace).map((named) => this.services.get(namespace, named)!))
-      if (userSecretsOf(service).includes(name)) this.#queue.add(serviceKey(service));
+    for (const service of this.services.names(namespace).map((named) => this.services.get(namespace, named)!)) {
+      if (!userSecretsOf(service).includes(name)) continue;
+      this.#queue.add(serviceKey(service));
+      this.#queue.add(copiesKey);
+    }
   }
 
   #addDue(): void {
@@ -248,6 +261,10 @@ class Controller {
   #reconcile(key: string): Promise<void> {
     return this.#metrics.timed(async () => {
       if (key === authorityKey) return this.#followAuthority();
+      if (key === copiesKey) {
+        this.#due.set(key, await reconcileCopies(this.#copiesDeps));
+        return;
+      }
       const service = key === serverKey ? undefined : this.services.get(...splitKey(key));
       if (key !== serverKey && !service) return this.#forget(key);
       const { renewAt } = service ? await reconcileService(this.#reconcileDeps, service) : await this.#reconcileServer();
@@ -258,6 +275,11 @@ class Controller {
   async #reconcileServer(): Promise<Reconciled> {
     await ensureServerApi(this.#reconcileDeps);
     return reconcileServer(this.#reconcileDeps);
+  }
+
+  get #copiesDeps(): GatewayCopiesDeps {
+    const { client, config, log } = this.#deps;
+    return { client, config, log, clock: this.#clock, services: this.services, secrets: this.#secrets, userSecrets: this.#userSecrets };
   }
 
   #forget(key: string): void {
@@ -277,6 +299,7 @@ class Controller {
       checks: [...checks, (service: DistributedService) => this.#conflict(service)],
       facts: this.#facts,
       connect: connectors && ((service, isRefused) => connectors.reconcile(service, isRefused)),
+      references: (service) => checkReferences(this.#copiesDeps, service),
       clock: this.#clock,
       secrets: this.#secrets,
       userSecrets: this.#userSecrets,

@@ -77,10 +77,16 @@ export function clientRequest({ metadata }: DistributedService): CertificateRequ
  * Services and Pods inside the cluster.
  */
 export function serverRequest(config: Config, isIp: (address: string) => boolean): CertificateRequest {
-  const { frps, namespace } = config;
-  const inCluster = (name: string) => [name, ...['', '.svc', '.svc.cluster.local'].map((suffix) => `${name}.${namespace}${suffix}`)];
-  const replicas = gatewayAddresses(config).flatMap(({ host }, ordinal) => [host, ...inCluster(gatewayPodHost(ordinal))]);
-  const names = [...new Set([frps.serverName ?? frps.address, frps.address, ...inCluster('frp-server'), ...replicas])];
+  const { frps, gateway, namespace } = config;
+  const inCluster = (name: string, namespace: string) => [
+    name,
+    ...['', '.svc', '.svc.cluster.local'].map((suffix) => `${name}.${namespace}${suffix}`),
+  ];
+  const replicas = gatewayAddresses(config).flatMap(({ host }, ordinal) => [
+    host,
+    ...inCluster(gatewayPodHost(ordinal), gateway.namespace),
+  ]);
+  const names = [...new Set([frps.serverName ?? frps.address, frps.address, ...inCluster('frp-server', namespace), ...replicas])];
   return {
     commonName: 'frp-server',
     dnsNames: names.filter((name) => !isIp(name)),

@@ -19,8 +19,8 @@ export const serversOf = (spec: DistributedServiceSpec, config: Pick<Config, 'ga
   usesGateway(spec, config) ? gatewayAddresses(config) : [undefined];
 
 /** URLs of the replicas' own API, by ordinal. */
-export const gatewayApiUrls = ({ gateway, namespace }: Pick<Config, 'gateway' | 'namespace'>): string[] =>
-  gateway.addresses.map((_, ordinal) => `http://${gatewayPodHost(ordinal)}.${namespace}.svc:${gateway.apiPort}`);
+export const gatewayApiUrls = ({ gateway }: Pick<Config, 'gateway'>): string[] =>
+  gateway.addresses.map((_, ordinal) => `http://${gatewayPodHost(ordinal)}.${gateway.namespace}.svc:${gateway.apiPort}`);
 
 /** The addresses that every sidecar dials, by ordinal of the gateway's replicas. */
 export function gatewayAddresses({ gateway }: Pick<Config, 'gateway'>): GatewayAddress[] {

@@ -117,7 +117,7 @@ describe('what a certificate is asked for', () => {
     const config = configSchema.parse({ gateway: { addresses: ['gw-0.example.com', '[2001:db8::1]:7443'] } });
     const { dnsNames, ipAddresses } = serverRequest(config, (address) => isIP(address) !== 0);
     assert.deepEqual(ipAddresses, ['2001:db8::1']);
-    for (const name of ['gw-0.example.com', 'frp-gateway-0.frp-gateway', 'frp-gateway-1.frp-gateway.frp-system.svc'])
+    for (const name of ['gw-0.example.com', 'frp-gateway-0.frp-gateway', 'frp-gateway-1.frp-gateway.frp-gateway.svc'])
       assert.ok(dnsNames?.includes(name), name);
   });
 
