@@ -98,6 +98,8 @@ export const configSchema = z.strictObject({
       /** ports for users */
       httpPort: portNumber.default(8080),
       httpsPort: portNumber.default(8443),
+      /** port of each replica's own API, where the health of backends comes from. User and password: Secret frp-server-api */
+      apiPort: portNumber.default(8081),
       /** ports that services may not claim: the gateway's own */
       reservedPorts: z.array(portNumber).default([7000, 7001, 7400, 7500, 8080, 8081, 8443, 10000]),
       /** networks whose X-Forwarded-For and PROXY protocol headers are believed */

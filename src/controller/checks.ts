@@ -1,16 +1,17 @@
 /** What speaks against serving a service as it is written (ConfigurationValid). */
+import type { Config } from '../config/schema.ts';
 import type { Conflict } from '../model/claims.ts';
 import { describeExposure } from '../model/exposure.ts';
-import { gatewayRequired, gatewayRequiredReason } from '../model/plainmode.ts';
+import { unservable } from '../model/plainmode.ts';
 import type { DistributedService } from '../model/types.ts';
 import type { FactSource } from './facts.ts';
 import type { ConfigurationCheck } from './status.ts';
 
-/** A protection that plain mode does not have. */
-export const needsGateway: ConfigurationCheck = ({ spec }) => {
-  const message = gatewayRequired(spec);
-  return message === undefined ? undefined : { reason: gatewayRequiredReason, message };
-};
+/** What plain mode does not have, and an installation without a gateway. */
+export const needsGateway =
+  (config: Config): ConfigurationCheck =>
+  ({ spec }) =>
+    unservable(spec, config);
 
 /** For people: why a service may not have the host or port that it claims. */
 export type DescribeConflict = (conflict: Conflict, service: DistributedService) => string;

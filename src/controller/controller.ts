@@ -21,11 +21,13 @@ import { servicesSink } from '../services/sink.ts';
 import { losesExposure, needsGateway, type DescribeConflict } from './checks.ts';
 import { ControllerMetrics } from './metrics.ts';
 import { FactSource, type ConnectorSource } from './facts.ts';
+import { checkReferences, reconcileCopies, sharers, type GatewayCopiesDeps } from './gateway-copies.ts';
 import type { OutdatedOf } from './outdated.ts';
 import { WorkQueue } from './queue.ts';
 import { userSecretsOf } from './identity.ts';
-import { authorityKey, keyOfSecret, serverKey, splitKey } from './keys.ts';
+import { authorityKey, copiesKey, keyOfSecret, serverKey, splitKey } from './keys.ts';
 import { reconcileServer, reconcileService, type Reconciled, type ReconcileDeps } from './reconcile.ts';
+import { referencesOf } from './references.ts';
 import { SecretStore } from './secret-store.ts';
 import { credentialsIn, ensureServerApi } from './server-api.ts';
 import type { ConfigurationCheck } from './status.ts';
@@ -173,14 +175,15 @@ class Controller {
       if (this.#election) await Promise.all([...this.#reflectors.map((reflector) => reflector.refresh()), connectors?.refresh?.()]);
       await this.#followAuthority();
       await ensureServerApi(this.#reconcileDeps);
-      if (this.services.size > 0) await this.#facts.meetServer();
+      await this.#facts.meetServers();
     });
     if (this.#stop.signal.aborted) return;
     this.isLeading = true;
-    this.#facts.server.start();
+    this.#facts.start();
     this.#stopTicker = every(this.#clock, Math.min(lookMs, tickPeriod(config.certificates.renewBefore)), () => this.#addDue());
     this.#queue.add(authorityKey);
     this.#queue.add(serverKey);
+    this.#queue.add(copiesKey);
     this.#queue.start();
     this.#podsQueue.start();
   }
@@ -209,6 +212,11 @@ class Controller {
     // Our own writes of the status change nothing for others.
     if (before && after && before.metadata.generation === after.metadata.generation) return;
     this.#podsQueue.add(service.metadata.namespace ?? '');
+    for (const changed of [before, after]) {
+      if (!changed || referencesOf(changed).length === 0) continue;
+      this.#queue.add(copiesKey);
+      for (const sharer of sharers(this.services, changed)) this.#queue.add(serviceKey(sharer));
+    }
     this.#cancelReview ??= this.#clock.after(conflictsMs, () => {
       this.#cancelReview = undefined;
       this.#facts.reviewConflicts();
@@ -222,8 +230,11 @@ class Controller {
 
   /** Secrets of users, and of cert-manager, say nothing of the services that use them: those of the namespace are asked. */
   #userSecretChanged({ metadata: { namespace = '', name } }: Secret): void {
-    for (const service of this.services.names(namespace).map((named) => this.services.get(namespace, named)!))
-      if (userSecretsOf(service).includes(name)) this.#queue.add(serviceKey(service));
+    for (const service of this.services.names(namespace).map((named) => this.services.get(namespace, named)!)) {
+      if (!userSecretsOf(service).includes(name)) continue;
+      this.#queue.add(serviceKey(service));
+      this.#queue.add(copiesKey);
+    }
   }
 
   #addDue(): void {
@@ -234,6 +245,10 @@ class Controller {
   #reconcile(key: string): Promise<void> {
     return this.#metrics.timed(async () => {
       if (key === authorityKey) return this.#followAuthority();
+      if (key === copiesKey) {
+        this.#due.set(key, await reconcileCopies(this.#copiesDeps));
+        return;
+      }
       const service = key === serverKey ? undefined : this.services.get(...splitKey(key));
       if (key !== serverKey && !service) return this.#forget(key);
       const { renewAt } = service ? await reconcileService(this.#reconcileDeps, service) : await this.#reconcileServer();
@@ -246,6 +261,11 @@ class Controller {
     return reconcileServer(this.#reconcileDeps);
   }
 
+  get #copiesDeps(): GatewayCopiesDeps {
+    const { client, config, log } = this.#deps;
+    return { client, config, log, clock: this.#clock, services: this.services, secrets: this.#secrets, userSecrets: this.#userSecrets };
+  }
+
   #forget(key: string): void {
     this.#due.delete(key);
     this.#facts.forget(key);
@@ -254,7 +274,7 @@ class Controller {
   }
 
   get #reconcileDeps(): ReconcileDeps {
-    const { client, config, log, debug, connectors, describeConflict, checks = [needsGateway] } = this.#deps;
+    const { client, config, log, debug, connectors, describeConflict, checks = [needsGateway(config)] } = this.#deps;
     return {
       client,
       config,
@@ -263,6 +283,7 @@ class Controller {
       checks: [...checks, losesExposure(this.#facts, describeConflict)],
       facts: this.#facts,
       connect: connectors && ((service, isRefused) => connectors.reconcile(service, isRefused)),
+      references: (service) => checkReferences(this.#copiesDeps, service),
       clock: this.#clock,
       secrets: this.#secrets,
       userSecrets: this.#userSecrets,

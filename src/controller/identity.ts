@@ -7,11 +7,12 @@ import type { Config } from '../config/schema.ts';
 import { base64, text } from '../kube/authority-secret.ts';
 import type { Metadata, Secret } from '../kube/types.ts';
 import type { Log } from '../log.ts';
-import { externalSecretName, groupSecretName, label, manager, serverSecretName, tlsSecretName } from '../model/names.ts';
+import { groupSecretName, label, manager, serverSecretName, tlsSecretName } from '../model/names.ts';
 import type { DistributedService } from '../model/types.ts';
 import { ensureExternal, leaveExternal } from './external.ts';
 import { checkManual } from './manual.ts';
 import { create, metadataOf, nameTaken, refusal, replace, type OwnedSecretsDeps, type Refused, type Whose } from './owned-secrets.ts';
+import { referencesOf } from './references.ts';
 import { liveCertificates, replacedKey } from './revocation.ts';
 import type { SecretStore } from './secret-store.ts';
 import {
@@ -57,11 +58,11 @@ export async function ensureIdentity(
   return { outcome: theirs.outcome, renewAt: Math.min(own.renewAt, theirs.renewAt) };
 }
 
-/** Names of the Secrets, made by others, that the service's certificate depends on. */
-export function userSecretsOf({ metadata, spec }: DistributedService): string[] {
-  const { enabled, mode = 'auto', caSecret, certSecret } = spec.security?.mtls ?? {};
-  if (!enabled || mode === 'auto') return [];
-  return mode === 'external' ? [externalSecretName(metadata.name)] : [caSecret, certSecret].filter((name) => name !== undefined);
+/** Names of the Secrets, made by others, that the service depends on. */
+export function userSecretsOf(service: DistributedService): string[] {
+  const { enabled, mode = 'auto', certSecret } = service.spec.security?.mtls ?? {};
+  const own = enabled && mode === 'manual' && certSecret !== undefined ? [certSecret] : [];
+  return [...referencesOf(service).map(({ secret }) => secret), ...own];
 }
 
 async function ensureOwn(deps: IdentityDeps, service: DistributedService): Promise<{ outcome: CertificatesOutcome; renewAt: number }> {

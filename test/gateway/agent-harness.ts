@@ -106,7 +106,7 @@ export class Gateway {
     const free: Record<string, number> = {};
     for (const name of ports) free[name] = await freePort();
     const authority = await createAuthority({ lifetimeMs: hour, now: Date.now() });
-    const gateway = new Gateway(directory, await ApiServer.start(), await Signer.create(), authority, free as Gateway['ports']);
+    const gateway = new Gateway(directory, await ApiServer.start(), await Signer.create(), authority, free);
     await gateway.#putInstallation();
     await gateway.startAgent();
     await gateway.startFrps();
@@ -213,7 +213,7 @@ export class Gateway {
 
   putService(service: DistributedService): void {
     const { namespace, name } = service.metadata;
-    this.api.put(`/apis/frp.io/v1beta1/namespaces/${namespace}/distributedservices/${name}`, service as unknown as KubeObject);
+    this.api.put(`/apis/frp.io/v1beta1/namespaces/${namespace}/distributedservices/${name}`, service);
   }
 
   putPod({ namespace, name, uid }: Pod, isReady = true, metadata: Partial<KubeObject['metadata']> = {}): void {

@@ -42,10 +42,10 @@ afterEach(async () => {
   api.close();
 });
 
-function start(): void {
+function start(config = configSchema.parse({})): void {
   const resolve = (host: string) =>
     records[host] ? Promise.resolve(records[host]) : Promise.reject(Object.assign(new Error(host), { code: 'ENOTFOUND' }));
-  connectors = new Connectors({ client: api.client, config: configSchema.parse({}), log: pino({ level: 'silent' }), resolve });
+  connectors = new Connectors({ client: api.client, config, log: pino({ level: 'silent' }), resolve });
   connectors.subscribe((key) => told.push(key));
 }
 
@@ -101,6 +101,35 @@ const sidecar = (group: string) => ({
 });
 
 describe('connectors', { timeout: 60_000 }, () => {
+  it('have for the gateway one container for each of its addresses, with a configuration and a token of their own', async () => {
+    await connectors.close();
+    start(configSchema.parse({ gateway: { addresses: ['gw-0.example.com', 'gw-1.example.com:7443'] } }));
+    await reconcile(listed('10.0.0.1'));
+    const { data } = api.objects.get(paths.configMap) as ConfigMap;
+    const clients = ['frpc.json', 'frpc-1.json'].map(
+      (key) => JSON.parse(data![key]!) as { serverAddr: string; webServer: { port: number }; proxies: { type: string }[] },
+    );
+    assert.deepEqual(
+      clients.map(({ serverAddr, webServer, proxies }) => [serverAddr, webServer.port, proxies.map(({ type }) => type)]),
+      [
+        ['gw-0.example.com', 7400, ['tcp']],
+        ['gw-1.example.com', 7401, ['tcp']],
+      ],
+    );
+    const { spec } = api.objects.get(paths.deployment) as unknown as {
+      spec: { template: { spec: { containers: { name: string; env: { name: string }[] }[]; volumes: object[] } } };
+    };
+    const { containers, volumes } = spec.template.spec;
+    assert.deepEqual(
+      containers.map((container) => container.name),
+      ['frpc', 'frpc-1'],
+    );
+    assert.ok(!JSON.stringify(containers).includes('FRP_GROUP_KEY'));
+    assert.match(JSON.stringify(volumes), /"items":\[\{"key":"frpc-1.json","path":"frpc.json"\}\]/);
+    assert.equal(JSON.stringify(volumes).match(/"audience":"frp.io\/gateway"/g)?.length, 2);
+    assert.deepEqual(connectors.backendsOf(listed('10.0.0.1'))[0]?.proxies, 1);
+  });
+
   it('are made of a configuration and a Deployment that belong to the service, and then nothing is written any more', async () => {
     assert.deepEqual(await reconcile(listed('10.0.0.2', '10.0.0.1')), {});
     assert.deepEqual(dialled(), ['10.0.0.1:80', '10.0.0.2:80']);

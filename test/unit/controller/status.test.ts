@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { defaultConfig } from '../../../src/config/schema.ts';
 import { judge, type Backend } from '../../../src/controller/backends.ts';
 import type { ProxyCounts } from '../../../src/controller/frps.ts';
 import { needsGateway } from '../../../src/controller/checks.ts';
@@ -249,9 +250,9 @@ describe('the status of a service', () => {
 
   it('says GatewayRequired where the service asks for a protection that plain mode lacks', () => {
     const spec = { ...service().spec, security: { authentication: { type: 'apikey' as const } } };
-    const problem = needsGateway(service({ spec }));
+    const problem = needsGateway(defaultConfig)(service({ spec }));
     assert.equal(conditionsOf(settled(facts({ problem }), service({ spec }))).ConfigurationValid?.[1], 'GatewayRequired');
-    assert.equal(needsGateway(service()), undefined);
+    assert.equal(needsGateway(defaultConfig)(service()), undefined);
   });
 
   it('ends as Terminating, once', () => {
