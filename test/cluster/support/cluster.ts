@@ -75,7 +75,7 @@ export async function caBundlesWritten(): Promise<void> {
 
 async function client(): Promise<void> {
   if ((await tryKubectl('-n', clientNamespace, 'get', 'pod', 'client')).code !== 0) {
-    await apply(namespace(clientNamespace));
+    await createNamespace(clientNamespace);
     await apply(
       pod({
         namespace: clientNamespace,
@@ -88,6 +88,12 @@ async function client(): Promise<void> {
   await kubectl('-n', clientNamespace, 'wait', '--for=condition=Ready', 'pod/client', '--timeout=60s');
 }
 
+/** Pods are refused until the namespace has its service account, which another program makes. */
+async function createNamespace(name: string, labels: Record<string, string> = {}): Promise<void> {
+  await apply(namespace(name, labels));
+  await eventually(`the service account of ${name}`, () => get(name, 'serviceaccount', 'default'));
+}
+
 const made: string[] = [];
 // Of the root suite: a hook that is registered within another hook would run at once.
 after(async () => {
@@ -97,7 +103,7 @@ after(async () => {
 /** A namespace for the tests of one file; it goes when all of them have ended. */
 export async function testNamespace(name: string, labels: Record<string, string> = {}): Promise<string> {
   await kubectl('delete', 'namespace', name, '--ignore-not-found');
-  await apply(namespace(name, labels));
   made.push(name);
+  await createNamespace(name, labels);
   return name;
 }
