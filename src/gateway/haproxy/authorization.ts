@@ -56,7 +56,7 @@ function ruleLines({ path, methods = [], roles = [] }: Rule, here: string | unde
   }
   const anyRole = `(${roles.map(regexOf).join('|')})`;
   lines.push(`http-request set-var-fmt(txn.need) "${roles.map(printable).join(', ')}"${when(here, matches, method)}`);
-  allow(`{ var(txn.roles_list) -m reg '"${anyRole}"' }`);
+  allow(`{ var(txn.roles_list) -m reg '[|]${anyRole}[|]' }`);
   allow(`{ var(txn.roles_text) -m reg '(^| )${anyRole}( |$)' }`);
   return lines;
 }

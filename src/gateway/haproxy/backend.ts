@@ -68,7 +68,7 @@ function affinityLines({ spec }: Served): string[] {
   const life = Math.max(1, Math.round(duration(affinity.timeout, '1h') / 1000));
   const table = (type: string) => `stick-table type ${type} size 100k expire ${life}s peers ${peersName}`;
   if (spec.serviceType !== 'http') return [table('ipv6'), 'stick on src'];
-  const cookie = (affinity.cookieName ?? 'frp-session').replace(/[^A-Za-z0-9_.-]/g, '_');
+  const cookie = (affinity.cookieName || 'frp-session').replace(/[^A-Za-z0-9_.-]/g, '_');
   return [
     table('string len 64'),
     `stick on req.cook(${cookie})`,

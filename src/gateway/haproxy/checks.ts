@@ -1,6 +1,7 @@
 /** Active health checks of a backend, through the tunnel. */
 import type { DistributedServiceSpec } from '../../model/types.ts';
 import { duration, type Served } from './served.ts';
+import { hostPattern } from './hosts.ts';
 import { healthRequest, servingResponse } from './grpc-health.ts';
 import { quote } from './text.ts';
 
@@ -27,11 +28,13 @@ export function checkLines({ spec, given }: Served, directory: string): string[]
   switch (kind) {
     case 'http':
     case 'https': {
-      const [host = 'localhost'] = given.exposures.flatMap((exposure) => ('host' in exposure ? [exposure.host] : []));
+      const [host = 'localhost'] = given.exposures.flatMap((exposure) =>
+        'host' in exposure && hostPattern(exposure.host) ? [exposure.host] : [],
+      );
       return [
         timeout,
         'option httpchk',
-        `http-check send meth GET uri ${quote(check?.path ?? '/health')} ver HTTP/1.1 hdr Host ${quote(host.replace(/^\*\./, 'health.'))} hdr User-Agent frp-k8s-health`,
+        `http-check send meth GET uri ${quote(safePath(check?.path ?? '/health'))} ver HTTP/1.1 hdr Host ${quote(host.replace(/^\*\./, 'health.'))} hdr User-Agent frp-k8s-health`,
         'http-check expect status 200-299',
       ];
     }
@@ -54,3 +57,6 @@ export function checkLines({ spec, given }: Served, directory: string): string[]
       ];
   }
 }
+
+/** A path that can stand in a request line, as the schema wants it. */
+const safePath = (path: string): string => (/^\/[!-~]*$/.test(path) ? path : '/');

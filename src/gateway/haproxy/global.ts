@@ -36,6 +36,8 @@ export function globalSections(settings: UsersSettings, skeleton: string): strin
     ],
     [
       'defaults',
+      // What follows of HTTP is passed on in this mode only.
+      '  mode http',
       '  load-server-state-from-file global',
       ...(accessLog === undefined ? [] : ['  log global']),
       '  option dontlognull',
@@ -61,8 +63,9 @@ function peersSection({ localPeer, peers }: UsersSettings): string[] {
   return [`peers ${peersName}`, ...[...local, ...peers].map(({ name, address }) => `  peer ${safeName(name)} ${address}`)];
 }
 
-const errorTexts: readonly [number, string][] = [
-  [400, 'the request is malformed, or its headers exceed 15 KiB'],
+/** A request that cannot be parsed, or whose headers exceed 15 KiB, is answered 400 with HAProxy's own text, which cannot be changed. */
+const errorTexts: readonly [status: number, text: string][] = [
+  [400, 'the request is malformed'],
   [408, 'the request did not arrive in time'],
   [500, 'the gateway failed'],
   [502, 'the backend gave no valid answer'],

@@ -7,6 +7,8 @@ type JwtAccess = Extract<Access, { kind: 'jwt' }>;
 
 /** Entries of an `aud` list that are looked at. */
 const audiences = 8;
+/** Roles of a token that are looked at. */
+const maxRoles = 64;
 /** Seconds that `nbf` may be ahead: clocks differ. */
 const leeway = 30;
 
@@ -14,8 +16,8 @@ const query = (path: string, type = ''): string => `var(txn.jwt),jwt_payload_que
 const hashed = (expression: string, text: string): string => `{ ${expression},sha2(256),hex,lower -m str ${sha256(text)} }`;
 
 /**
- * Rules that leave the subject in txn.client and the roles in txn.roles_text (words) or txn.roles_list (a JSON list of
- * plain texts). Undefined where the name of the roles claim cannot be asked for.
+ * Rules that leave the subject in txn.client and the roles in txn.roles_text (words) or txn.roles_list (each between two
+ * bars). Undefined where the name of the roles claim cannot be asked for.
  * @param keys with the path of each PEM file
  */
 export function jwtLines(
@@ -28,7 +30,7 @@ export function jwtLines(
     `http-request set-var(txn.${name}) ${expression}${when(here, ...conditions)}`;
   const refuse = (text: string, ...conditions: string[]) => unauthorized(text) + when(here, ...conditions);
   const found = (name: string) => `{ var(txn.${name}) -m found }`;
-  const names = ['jwt', 'jwt_alg', 'jwt_kid', 'jwt_valid', 'jwt_exp', 'jwt_nbf', 'jwt_aud', 'roles'];
+  const names = ['jwt', 'jwt_alg', 'jwt_kid', 'jwt_valid', 'jwt_exp', 'jwt_nbf', 'jwt_aud', 'role', 'roles_end'];
   return [
     ...names.map((name) => `http-request unset-var(txn.${name})${when(here)}`),
     set('jwt', 'http_auth_bearer'),
@@ -59,14 +61,26 @@ export function jwtLines(
     ),
     refuse('the token is for another audience', `!${found('jwt_aud')}`),
     set('client', `${query('sub')},regsub([^!-~],_,g)`),
-    set('roles', query(rolesClaim)),
-    // Only texts without escapes, so that `"name"` in the list is an element of it and nothing else.
-    set(
-      'roles_list',
-      'var(txn.roles)',
-      `{ var(txn.roles) -m reg '^\\[[[:space:]]*"[^"\\\\]*"[[:space:]]*(,[[:space:]]*"[^"\\\\]*"[[:space:]]*)*\\]$' }`,
-    ),
-    set('roles_text', 'var(txn.roles)', `!{ var(txn.roles) -m beg '[' }`),
+    ...roleLines(rolesClaim, set, here),
     `http-request unset-var(txn.jwt)${when(here)}`,
+  ];
+}
+
+/** HAProxy 2.6 gives single elements of a list only, so they are asked for until there is none. An element with a bar is left out. */
+function roleLines(
+  claim: string,
+  set: (name: string, expression: string, ...conditions: string[]) => string,
+  here: string | undefined,
+): string[] {
+  const found = (name: string) => `{ var(txn.${name}) -m found }`;
+  return [
+    set('roles_text', query(claim)),
+    set('roles_list', 'str()'),
+    ...Array.from({ length: maxRoles }, (_, index) => [
+      `http-request unset-var(txn.role)${when(here, `!${found('roles_end')}`)}`,
+      set('role', query(`${claim}[${index}]`), `!${found('roles_end')}`),
+      set('roles_end', 'bool(true)', `!${found('role')}`),
+      set('roles_list', 'var(txn.roles_list),concat(|,txn.role,|)', `!${found('roles_end')}`, '!{ var(txn.role) -m sub | }'),
+    ]).flat(),
   ];
 }

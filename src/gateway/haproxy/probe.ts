@@ -19,8 +19,11 @@ core.register_service('frp-probe', 'http', function(applet)
     local socket = core.tcp()
     socket:settimeout(${patienceSeconds})
     if socket:connect('127.0.0.1', port) then
-      local data, reason = socket:receive(1)
-      isUp = data ~= nil or reason == 'timeout'
+      local start = core.now()
+      local data = socket:receive(1)
+      local now = core.now()
+      -- HAProxy says "connection closed" of its own time limit too
+      isUp = data ~= nil or (now.sec - start.sec) * 1000 + (now.usec - start.usec) / 1000 >= ${patienceSeconds * 900}
     end
     socket:close()
   end

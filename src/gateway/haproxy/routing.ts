@@ -38,6 +38,9 @@ type Services = ReadonlyMap<string, Served>;
 /** A path without slashes at its end or in a row; the root is empty. */
 export const segments = (path: string): string => path.replace(/\/+/g, '/').replace(/\/$/, '');
 
+/** Whether a path may be in a map and in a command about it. */
+const isPlain = (path: string): boolean => /^\/[A-Za-z0-9_/.~%-]*$/.test(path);
+
 /** Path of a route: a final `/*` means the same as none. */
 const routePath = (path: string | undefined): string => segments((path ?? '/').replace(/\/?\*$/, ''));
 
@@ -61,7 +64,7 @@ export function pathEntries(services: Services): PathEntry[] {
 export function webExposures({ given, mode, pem }: Served): { host: string; path: string }[] {
   if (mode !== 'http') return [];
   return given.exposures.flatMap((exposure) => {
-    if (exposure.kind === 'http' && hostPattern(exposure.host) && /^\/[!-~]*$/.test(exposure.path))
+    if (exposure.kind === 'http' && hostPattern(exposure.host) && isPlain(exposure.path))
       return [{ host: exposure.host, path: segments(exposure.path) }];
     return exposure.kind === 'sni' && pem !== undefined && hostPattern(exposure.host) ? [{ host: exposure.host, path: '' }] : [];
   });
@@ -73,7 +76,10 @@ const portExposures = ({ given }: Served): { host: string; path: string }[] =>
 /** The ways of a service at `path` and at the paths of its routes below it. */
 function ways(entry: Served, path: string, services: Services): [string, Way][] {
   const paths = new Set([path]);
-  for (const route of entry.spec.routes ?? []) if (isBelow(routePath(route.path), path)) paths.add(routePath(route.path));
+  for (const route of entry.spec.routes ?? []) {
+    const top = routePath(route.path);
+    if (isPlain(`${top}/`) && isBelow(top, path)) paths.add(top);
+  }
   return [...paths].map((below) => [below, wayAt(entry, below, services)]);
 }
 

@@ -1,10 +1,11 @@
-/** Changes certificates and the list of revoked ones in the tunnels' HAProxy, with every tunnel staying up. */
+/** Changes certificates and the list of revoked ones in the tunnels' HAProxy (`haproxy -W -S DIR/master.sock -f DIR/haproxy.cfg`), with every tunnel staying up. */
+import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import type { Log } from '../../log.ts';
 import { setCertificate } from './cert-commands.ts';
 import { CliError, runCommand, runCommands } from './cli.ts';
 import { replace } from './disk.ts';
-import { configFile, workerSocket } from './global.ts';
+import { configFile, masterSocket, workerSocket } from './global.ts';
 import { identify } from './running.ts';
 import { clientsFile, renderTunnel, revokedFile, serverPemFile, type TunnelSettings } from './tunnel.ts';
 
@@ -90,7 +91,8 @@ export class TunnelProxy {
     const now = this.#has?.pid === pid ? this.#has.state : undefined;
     if (now?.revoked.join() !== wanted.revoked.join()) await this.#revoke(file(revokedFile), wanted.revoked);
     if (now?.serverPem !== wanted.serverPem) await setCertificate(this.#socket, file(serverPemFile), withoutEmptyLines(wanted.serverPem));
-    if (now?.clientCaPem !== wanted.clientCaPem) await this.#trust(file(clientsFile), wanted.clientCaPem);
+    if (now?.clientCaPem !== wanted.clientCaPem && !(await this.#trusts(file(clientsFile), wanted.clientCaPem)))
+      pid = await this.#reload(pid);
     this.#has = { pid, state: wanted };
   }
 
@@ -104,13 +106,34 @@ export class TunnelProxy {
     if (said.length > 0) throw new CliError(`revocation: ${said.join('; ')}`);
   }
 
-  async #trust(path: string, pem: string): Promise<void> {
-    const said = await runCommand(this.#socket, `set ssl ca-file ${path} <<\n${withoutEmptyLines(pem)}\n`);
-    if (!/^transaction (created|updated)/i.test(said)) throw new CliError(`set ssl ca-file: ${said}`);
-    const committed = await runCommand(this.#socket, `commit ssl ca-file ${path}`);
-    if (!/Success/.test(committed)) throw new CliError(`commit ssl ca-file: ${committed}`);
+  /** Whether HAProxy has exactly these CAs. */
+  async #trusts(path: string, pem: string): Promise<boolean> {
+    const shown = await runCommand(this.#socket, `show ssl ca-file ${path}`);
+    const has = [...shown.matchAll(/SHA1 FingerPrint: ([0-9A-F]{40})/gi)].map(([, print]) => print!.toUpperCase());
+    const wanted = (pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []).map((text) =>
+      new X509Certificate(text).fingerprint.replaceAll(':', ''),
+    );
+    return [...new Set(has)].sort().join() === [...new Set(wanted)].sort().join();
+  }
+
+  /**
+   * New CAs come by a reload: in HAProxy 2.6.12 `commit ssl ca-file` reads freed memory after a `commit ssl cert` ("unable
+   * to load SSL private key into SSL Context"). The old process goes on with its tunnels until they end; CAs change
+   * seldom. @returns the new process
+   */
+  async #reload(pid: string): Promise<string> {
+    await runCommand(join(this.#options.directory, masterSocket), 'reload');
+    for (const end = Date.now() + reloadPatience; Date.now() < end;) {
+      await new Promise((later) => setTimeout(later, 50));
+      const now = await identify(this.#socket).catch(() => undefined);
+      if (now && now.pid !== pid) return now.pid;
+    }
+    throw new CliError('HAProxy did not start with the new CAs and goes on with the old ones; its output says why');
   }
 }
+
+/** Milliseconds that a new process may take to start. */
+const reloadPatience = 20_000;
 
 /** An empty line ends a payload of the runtime API. */
 const withoutEmptyLines = (text: string): string =>

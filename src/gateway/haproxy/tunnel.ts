@@ -16,10 +16,10 @@ export const serverPemFile = 'server.pem';
 export const clientsFile = 'clients.pem';
 export const revokedFile = 'revoked.acl';
 
-/** Tunnels live for days, and a reload would leave a process for each generation: so what changes is changed at run time (TunnelProxy). */
+/** Tunnels live for days, and a reload leaves a process for each generation: so what changes often is changed at run time (TunnelProxy). */
 export function renderTunnel({ directory, bind = ':::7000 v4v6', server = '127.0.0.1:7001', maxConnections }: TunnelSettings): string {
   return `global
-  stats socket ${directory}/${workerSocket} mode 600 level admin
+  stats socket ${directory}/${workerSocket} mode 600 level admin expose-fd listeners
   stats timeout 1h
   ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets
   # A resumed session would keep the rights of a certificate that is revoked or of another CA.

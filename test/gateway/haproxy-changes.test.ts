@@ -1,0 +1,120 @@
+/** Changes to a running HAProxy: under load, over crashes, and where HAProxy refuses them. */
+import assert from 'node:assert/strict';
+import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { test } from 'node:test';
+import { renderUsers } from '../../src/gateway/haproxy/index.ts';
+import { app, freePort, gateway, member, service, tally, until, view, type App } from './haproxy-harness.ts';
+
+const host = 'web.example.com';
+const expose = { type: 'domain' as const, domain: host };
+const web = (members: App[], more: object = {}) =>
+  service(
+    'web',
+    { expose, loadBalancing: { algorithm: 'round-robin', healthCheck: { type: 'http', interval: '1s', timeout: '1s' }, ...more } },
+    members.map((each) => member('shop/web', each.name, each.port)),
+  );
+const extra = (n: number) => service(`extra-${n}`, { expose: { type: 'domain', domain: `e${n}.example.com` } }, []);
+
+test('no request is lost while backends come and go and HAProxy is reloaded', async (t) => {
+  const members = await Promise.all(['a', 'b', 'c', 'd'].map((name) => app(t, name, (_req, res) => setTimeout(() => res.end(name), 10))));
+  const gw = await gateway(t, view(web(members)));
+  let isOver = false;
+  const statuses: string[] = [];
+  const load = Promise.all(
+    Array.from({ length: 8 }, async () => {
+      while (!isOver)
+        statuses.push(
+          await gw.http(host).then(
+            ({ status }) => String(status),
+            (error: Error) => error.message,
+          ),
+        );
+    }),
+  );
+  for (let i = 0; i < 3; i++) {
+    await gw.apply(view(web(members.slice(i)), extra(i)));
+    await gw.apply(view(web(members), extra(i)));
+    await gw.apply(view(web(members, { algorithm: i % 2 ? 'least-conn' : 'ip-hash' }), extra(i)));
+  }
+  isOver = true;
+  await load;
+  assert.ok(gw.proxy.reloads >= 3);
+  assert.ok(statuses.length > 100);
+  assert.deepEqual(tally(statuses), { 200: statuses.length });
+});
+
+test('HAProxy that crashed comes back with the servers that it had, and takes changes again', async (t) => {
+  const [a, b] = [await app(t, 'a'), await app(t, 'b')];
+  const gw = await gateway(t, view(web([a])));
+  await gw.apply(view(web([a, b])));
+  await gw.kill('SIGKILL');
+  await gw.apply(view(web([b])));
+  gw.start();
+  await gw.proxy.settled();
+  assert.deepEqual(tally(await Promise.all(Array.from({ length: 4 }, async () => (await gw.http(host)).body))), { b: 4 });
+  await gw.apply(view(web([a, b])));
+  await until(async () => (await gw.http(host)).body === 'a');
+  assert.equal(gw.proxy.reloads, 0);
+});
+
+test('an agent that starts anew finds what HAProxy has, and changes only what differs', async (t) => {
+  const [a, b] = [await app(t, 'a'), await app(t, 'b')];
+  const keys = { kind: 'keys' as const, header: 'bearer' as const, clients: { ['0'.repeat(64)]: 'x' } };
+  const first = view({ ...web([a]), access: keys });
+  const gw = await gateway(t, first);
+  gw.proxy.close();
+  const { UsersProxy } = await import('../../src/gateway/haproxy/index.ts');
+  const { logTo } = await import('../../src/log.ts');
+  const proxy = new UsersProxy({ directory: gw.settings.directory, log: logTo({ write: () => {} }) });
+  t.after(() => proxy.close());
+  const clients = { ['1'.repeat(64)]: 'y' };
+  await proxy.apply(renderUsers(view({ ...web([b]), access: { ...keys, clients } }), gw.settings));
+  assert.equal(proxy.reloads, 0);
+  await until(async () => (await proxy.states()).length === 1);
+  assert.equal((await proxy.states())[0]!.server, member('shop/web', 'b', 0).name);
+});
+
+test('a configuration that HAProxy cannot start with leaves the one before in place, on disk too', async (t) => {
+  const a = await app(t, 'a');
+  const taken = createServer().listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  t.after(() => taken.close());
+  const { port } = taken.address() as { port: number };
+  const gw = await gateway(t, view(web([a])));
+  await assert.rejects(
+    gw.apply(view(web([a]), service('db', { serviceType: 'tcp', expose: { type: 'port', port } }, []))),
+    /did not start/,
+  );
+  assert.equal((await gw.http(host)).body, 'a');
+  await gw.kill('SIGKILL');
+  gw.start();
+  await until(() =>
+    gw.http(host).then(
+      ({ body }) => body === 'a',
+      () => false,
+    ),
+  );
+  const other = await freePort();
+  await gw.apply(view(web([a]), service('db', { serviceType: 'tcp', expose: { type: 'port', port: other } }, [])));
+  await gw.proxy.settled();
+});
+
+test('a backend that reconnects at another port is the same server', async (t) => {
+  const [a, b] = [await app(t, 'a'), await app(t, 'b')];
+  const gw = await gateway(t, view(web([a])));
+  await gw.apply(view(web([{ ...b, name: 'a' }])));
+  await until(async () => (await gw.http(host)).body === 'b');
+  assert.equal(gw.proxy.reloads, 0);
+});
+
+test('many changes at once are one reload a second', async (t) => {
+  const a = await app(t, 'a');
+  const gw = await gateway(t, view(web([a])));
+  await Promise.all(
+    Array.from({ length: 20 }, (_, n) => gw.apply(view(web([a]), ...Array.from({ length: n + 1 }, (_each, i) => extra(i))))),
+  );
+  await gw.proxy.settled();
+  assert.ok(gw.proxy.reloads <= 3, String(gw.proxy.reloads));
+  assert.equal((await gw.http('e19.example.com')).status, 503);
+});

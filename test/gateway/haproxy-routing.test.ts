@@ -1,0 +1,239 @@
+/** Where requests go, at a real HAProxy: hosts, paths, routes, protocols, headers. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect as connectH2, createServer as createH2, type ClientHttp2Session } from 'node:http2';
+import { connect, createServer, type AddressInfo } from 'node:net';
+import { test, type TestContext } from 'node:test';
+import { app, freePort, gateway, member, request, service, tally, until, view } from './haproxy-harness.ts';
+
+const domain = (name: string, path?: string) => ({ type: 'domain' as const, domain: name, ...(path !== undefined && { path }) });
+
+test('hosts: exact before wildcard, and the longest path by whole segments', async (t) => {
+  const of = async (name: string, host: string, path?: string) => {
+    const backend = await app(t, name);
+    return service(name, { expose: domain(host, path) }, [member(`shop/${name}`, '1', backend.port)]);
+  };
+  const gw = await gateway(
+    t,
+    view(
+      await of('root', 'a.example.com'),
+      await of('api', 'a.example.com', '/api/'),
+      await of('deep', 'a.example.com', '/api/v1'),
+      await of('wild', '*.example.com'),
+      await of('wilder', '*.b.example.com'),
+      await of('only', 'c.example.com', '/only'),
+    ),
+  );
+  const where = async (host: string, path = '/') => {
+    const { status, body } = await gw.http(host, path);
+    return status === 200 ? body : status;
+  };
+  assert.equal(await where('a.example.com'), 'root');
+  assert.equal(await where('A.Example.COM:8080', '/apis'), 'root');
+  assert.equal(await where('a.example.com.', '/api'), 'api');
+  assert.equal(await where('a.example.com', '/api/v10?x=/api/v1'), 'api');
+  assert.equal(await where('a.example.com', '/api/v1'), 'deep');
+  assert.equal(await where('a.example.com', '/api/v1/x/y'), 'deep');
+  assert.equal(await where('x.y.example.com'), 'wild');
+  assert.equal(await where('x.b.example.com'), 'wilder');
+  assert.equal(await where('example.com'), 404);
+  assert.equal(await where('xexample.com'), 404);
+  assert.equal(await where('c.example.com', '/other'), 404, 'a host of its own is not served by the wildcard');
+  assert.equal(await where('c.example.com', '/only/x'), 'only');
+});
+
+test('routes: by path and header, with shares, and with the protection of both services', async (t) => {
+  const [main, canary, auth] = [await app(t, 'main'), await app(t, 'canary'), await app(t, 'auth')];
+  const of = (weight: number) =>
+    view(
+      service(
+        'main',
+        {
+          expose: domain('a.example.com'),
+          routes: [
+            { path: '/auth/*', groups: [{ name: 'auth' }] },
+            { headers: { 'X-Canary': 'yes "%[src]' }, groups: [{ name: 'canary' }] },
+            {
+              path: '/split',
+              groups: [
+                { name: 'canary', weight },
+                { name: 'main', weight: 100 - weight },
+              ],
+            },
+            { path: '/gone', groups: [{ name: 'missing' }] },
+          ],
+        },
+        [member('shop/main', '1', main.port)],
+      ),
+      service('canary', { expose: {} }, [member('shop/canary', '1', canary.port)]),
+      service('auth', { expose: {} }, [member('shop/auth', '1', auth.port)], { access: { kind: 'unavailable', reason: 'no Secret' } }),
+    );
+  const gw = await gateway(t, of(30));
+  const where = async (path: string, headers: Record<string, string> = {}) => (await gw.http('a.example.com', path, { headers })).body;
+  assert.equal(await where('/'), 'main');
+  assert.equal((await gw.http('a.example.com', '/auth/x')).status, 503, 'a route does not pass by the protection of its group');
+  assert.equal(auth.requests.length, 0);
+  assert.equal(await where('/authx'), 'main');
+  assert.equal(await where('/', { 'x-canary': 'yes "%[src]' }), 'canary');
+  assert.equal(await where('/', { 'x-canary': 'yes' }), 'main');
+  assert.equal(await where('/gone'), 'main');
+  const split = async () => {
+    const bodies: string[] = [];
+    for (let i = 0; i < 1000; i++) bodies.push(await where('/split/x'));
+    return (tally(bodies).canary ?? 0) / 1000;
+  };
+  assert.ok(Math.abs((await split()) - 0.3) < 0.05);
+  await gw.apply(of(0));
+  assert.equal(await split(), 0);
+});
+
+test('headers about the client: those of clients are removed, those of trusted proxies believed', async (t) => {
+  const backend = await app(t, 'a');
+  const services = view(service('web', { expose: domain('a.example.com') }, [member('shop/web', '1', backend.port)]));
+  const lies = {
+    'x-forwarded-for': '1.2.3.4',
+    'x-forwarded-proto': 'https',
+    'x-forwarded-evil': 'x',
+    forwarded: 'for=1.2.3.4',
+    'x-real-ip': '1.2.3.4',
+    'x-frp-client': 'root',
+    upgrade: 'h2c',
+    connection: 'upgrade',
+    traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
+  };
+  const open = await gateway(t, services);
+  await open.http('a.example.com', '/', { headers: lies });
+  const plain = backend.requests.at(-1)!.headers;
+  assert.equal(plain['x-forwarded-for'], '127.0.0.1');
+  assert.equal(plain['x-forwarded-proto'], 'http');
+  assert.equal(plain['x-forwarded-host'], 'a.example.com');
+  for (const name of ['x-forwarded-evil', 'forwarded', 'x-real-ip', 'x-frp-client', 'upgrade']) assert.equal(plain[name], undefined, name);
+  assert.equal(plain.traceparent, lies.traceparent);
+  const behind = await gateway(t, services, { trustedProxies: ['127.0.0.1/32', '10.0.0.0/8'] });
+  await behind.http('a.example.com', '/', { headers: { ...lies, 'x-forwarded-for': '6.6.6.6, 203.0.113.9, 10.1.1.1' } });
+  const believed = backend.requests.at(-1)!.headers;
+  assert.equal(believed['x-forwarded-for'], '6.6.6.6, 203.0.113.9, 10.1.1.1, 127.0.0.1');
+  assert.equal(believed['x-forwarded-proto'], 'https');
+  assert.equal(believed['x-frp-client'], undefined);
+});
+
+async function grpcApp(t: TestContext, name: string, isServing = true) {
+  const server = createH2();
+  server.on('stream', (stream, headers) => {
+    stream.on('error', () => {});
+    stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+    stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+    if (headers[':path'] === '/grpc.health.v1.Health/Check')
+      stream.end(Buffer.from(isServing ? '00000000020801' : '00000000020802', 'hex'));
+    else stream.end(name);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  return { port: (server.address() as AddressInfo).port, name };
+}
+
+async function call(session: ClientHttp2Session): Promise<string> {
+  const stream = session.request({ ':method': 'POST', ':path': '/x.Y/Z', 'content-type': 'application/grpc', te: 'trailers' });
+  let body = '';
+  let status: unknown;
+  stream.on('trailers', (trailers) => (status = trailers['grpc-status']));
+  stream.end('call');
+  for await (const chunk of stream) body += String(chunk);
+  assert.equal(status, '0');
+  return body;
+}
+
+test('gRPC by port: calls of one channel are spread, and the health service is asked', async (t) => {
+  const [one, two, sick] = [await grpcApp(t, 'one'), await grpcApp(t, 'two'), await grpcApp(t, 'sick', false)];
+  const port = await freePort();
+  const spec = {
+    serviceType: 'grpc' as const,
+    expose: { type: 'port' as const, port },
+    loadBalancing: { algorithm: 'round-robin' as const, healthCheck: { type: 'grpc' as const } },
+  };
+  const empty = view(service('g', spec, []));
+  const gw = await gateway(t, empty);
+  await gw.apply(
+    view(
+      service(
+        'g',
+        spec,
+        [one, two, sick].map((each) => member('shop/g', each.name, each.port)),
+      ),
+    ),
+  );
+  await until(async () => (await gw.proxy.states()).filter(({ status }) => status === 'up').length === 2);
+  const session = connectH2(`http://127.0.0.1:${port}`);
+  t.after(() => session.destroy());
+  const bodies: string[] = [];
+  for (let i = 0; i < 10; i++) bodies.push(await call(session));
+  assert.deepEqual(tally(bodies), { one: 5, two: 5 });
+});
+
+test('WebSocket connections pass, and stay over a reload', async (t) => {
+  const echo = createServer((socket) => {
+    socket
+      .on('error', () => {})
+      .once('data', (head: Buffer) => {
+        if (head.toString().startsWith('GET /ws'))
+          socket.write(
+            'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n',
+          );
+        socket.on('data', (data) => socket.write(data));
+      });
+  });
+  echo.listen(0, '127.0.0.1');
+  await once(echo, 'listening');
+  t.after(() => echo.close());
+  const web = service('web', { expose: domain('a.example.com') }, [member('shop/web', '1', (echo.address() as AddressInfo).port)]);
+  const gw = await gateway(t, view(web));
+  const socket = connect(gw.settings.httpPort, '127.0.0.1');
+  t.after(() => socket.destroy());
+  socket.write(
+    'GET /ws HTTP/1.1\r\nHost: a.example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
+  );
+  assert.match(String(((await once(socket, 'data')) as [Buffer])[0]), /^HTTP\/1.1 101 /);
+  await gw.apply(view(web, service('b', { expose: domain('b.example.com') }, [])));
+  assert.equal(gw.proxy.reloads, 1);
+  socket.write('still here');
+  assert.equal(String(((await once(socket, 'data')) as [Buffer])[0]), 'still here');
+});
+
+test('backends are sent the PROXY protocol where the spec says so', async (t) => {
+  const seen: string[] = [];
+  const backend = createServer((socket) =>
+    socket
+      .on('error', () => {})
+      .once('data', (data: Buffer) => {
+        seen.push(data.toString());
+        socket.end('HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n');
+      }),
+  );
+  backend.listen(0, '127.0.0.1');
+  await once(backend, 'listening');
+  t.after(() => backend.close());
+  const gw = await gateway(
+    t,
+    view(
+      service('web', { expose: { ...domain('a.example.com'), proxyProtocol: 'v1' } }, [
+        member('shop/web', '1', (backend.address() as AddressInfo).port),
+      ]),
+    ),
+    { trustedProxies: ['127.0.0.1'] },
+  );
+  await request(gw.settings.httpPort, 'a.example.com', '/', { headers: { 'x-forwarded-for': '203.0.113.9' } });
+  assert.match(seen[0]!, /^PROXY TCP4 203\.0\.113\.9 /);
+});
+
+test('answers are compressed where the spec says so', async (t) => {
+  const backend = await app(t, 'a', (_req, res) => res.setHeader('content-type', 'application/json').end(JSON.stringify('x'.repeat(5000))));
+  const of = (compression: boolean) =>
+    view(service('web', { expose: domain('a.example.com'), advanced: { compression } }, [member('shop/web', '1', backend.port)]));
+  const gw = await gateway(t, of(false));
+  const encoding = async () =>
+    (await gw.http('a.example.com', '/', { headers: { 'accept-encoding': 'gzip' } })).headers.get('content-encoding');
+  assert.equal(await encoding(), null);
+  await gw.apply(of(true));
+  assert.equal(await encoding(), 'gzip');
+});

@@ -1,0 +1,178 @@
+/** TLS at real HAProxies: hosts of users, and the mTLS of tunnels. */
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import { createHash, X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { get } from 'node:https';
+import type { IncomingMessage } from 'node:http';
+import { createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { connect as connectTls, createServer as createTls, type TLSSocket } from 'node:tls';
+import { TunnelProxy } from '../../src/gateway/haproxy/index.ts';
+import { logTo } from '../../src/log.ts';
+import { app, directory, freePort, gateway, haproxy, member, service, until, view } from './haproxy-harness.ts';
+
+interface Pair {
+  cert: string;
+  key: string;
+}
+
+/** A certificate by openssl, signed by itself or by a CA. */
+function certificate(t: TestContext, name: string, ca?: Pair): Pair {
+  const at = directory(t);
+  const file = (end: string) => join(at, end);
+  const openssl = (...args: string[]) => execFileSync('openssl', args, { stdio: 'pipe', cwd: at });
+  openssl(
+    'req',
+    '-x509',
+    '-newkey',
+    'ec',
+    '-pkeyopt',
+    'ec_paramgen_curve:P-256',
+    '-nodes',
+    '-keyout',
+    'key',
+    '-out',
+    'crt',
+    '-days',
+    '2',
+    '-subj',
+    `/CN=${name}`,
+    '-addext',
+    `subjectAltName=DNS:${name}`,
+  );
+  if (ca) {
+    execFileSync('bash', ['-c', 'cat > ca.crt <<< "$0"; cat > ca.key <<< "$1"', ca.cert, ca.key], { cwd: at });
+    openssl('req', '-new', '-key', 'key', '-out', 'csr', '-subj', `/CN=${name}`);
+    openssl('x509', '-req', '-in', 'csr', '-CA', 'ca.crt', '-CAkey', 'ca.key', '-CAcreateserial', '-out', 'crt', '-days', '2');
+  }
+  return { cert: readFileSync(file('crt'), 'utf8'), key: readFileSync(file('key'), 'utf8') };
+}
+
+const both = ({ cert, key }: Pair) => `${cert}\n${key}`;
+
+async function https(port: number, host: string, ca: string, path = '/') {
+  const call = get({ host: '127.0.0.1', port, servername: host, headers: { host }, ca, path, agent: false });
+  const [response] = (await once(call, 'response')) as [IncomingMessage & { socket: TLSSocket }];
+  const peer = response.socket.getPeerX509Certificate()!;
+  let body = '';
+  for await (const chunk of response) body += String(chunk);
+  return { status: response.statusCode, body, serial: peer.serialNumber };
+}
+
+test('TLS ends at the gateway for hosts with a certificate, which is changed live; others pass through', async (t) => {
+  const [first, second, third, inner] = [
+    certificate(t, 'a.example.com'),
+    certificate(t, 'a.example.com'),
+    certificate(t, 'b.example.com'),
+    certificate(t, 'p.example.com'),
+  ];
+  const backend = await app(t, 'a', (req, res) => res.end(String(req.headers['x-forwarded-proto'])));
+  const passed = createTls({ cert: inner.cert, key: inner.key }, (socket) => {
+    socket.on('error', () => {});
+    socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\npassed'));
+  }).listen(0, '127.0.0.1');
+  await once(passed, 'listening');
+  t.after(() => passed.close());
+  const tls = (redirect: boolean) => ({ tls: { secretName: 's', redirect } });
+  const web = (pem: string | undefined, redirect = false) =>
+    service('web', { expose: { type: 'domain', domain: 'a.example.com', ...tls(redirect) } }, [member('shop/web', '1', backend.port)], {
+      certificate: pem,
+    });
+  const other = service(
+    'other',
+    { expose: { type: 'domain', domain: 'b.example.com', ...tls(false) } },
+    [member('shop/other', '1', backend.port)],
+    { certificate: both(third) },
+  );
+  const raw = service('raw', { serviceType: 'tcp', expose: { type: 'domain', domain: 'p.example.com' } }, [
+    member('shop/raw', '1', (passed.address() as AddressInfo).port),
+  ]);
+
+  const gw = await gateway(t, view(web(both(first))));
+  const serial = (pair: Pair) => new X509Certificate(pair.cert).serialNumber;
+  assert.deepEqual(await https(gw.settings.httpsPort, 'a.example.com', first.cert), { status: 200, body: 'https', serial: serial(first) });
+  await gw.apply(view(web(both(second))));
+  assert.equal((await https(gw.settings.httpsPort, 'a.example.com', second.cert)).serial, serial(second));
+  assert.equal((await gw.http('a.example.com')).body, 'http');
+  await gw.apply(view(web(both(second), true)));
+  const redirected = await gw.http('a.example.com', '/x?y=1');
+  assert.equal(redirected.status, 308);
+  assert.equal(redirected.headers.get('location'), 'https://a.example.com/x?y=1');
+  assert.equal(gw.proxy.reloads, 0);
+  await assert.rejects(https(gw.settings.httpsPort, 'b.example.com', third.cert), 'a host without a certificate has no TLS');
+
+  await gw.apply(view(web(both(second)), other));
+  assert.equal((await https(gw.settings.httpsPort, 'b.example.com', third.cert)).serial, serial(third));
+  await gw.apply(view(web(both(second)), other, raw));
+  assert.equal((await https(gw.settings.httpsPort, 'p.example.com', inner.cert)).body, 'passed');
+  assert.equal((await https(gw.settings.httpsPort, 'a.example.com', second.cert)).body, 'https');
+
+  const reloads = gw.proxy.reloads;
+  const broken = await gw.apply(view(web('garbage'), other, raw));
+  assert.match(broken.problems.join(), /shop\/web: spec\.expose\.tls/);
+  await assert.rejects(https(gw.settings.httpsPort, 'a.example.com', second.cert), 'nothing of the old one is kept');
+  assert.equal((await https(gw.settings.httpsPort, 'b.example.com', third.cert)).serial, serial(third));
+  assert.equal(gw.proxy.reloads, reloads);
+});
+
+test('tunnels: client certificates are asked for, revoked ones refused, and certificate and CA changed with tunnels staying up', async (t) => {
+  const [server1, server2, ca1, ca2] = [
+    certificate(t, 'gw.example.com'),
+    certificate(t, 'gw.example.com'),
+    certificate(t, 'ca1'),
+    certificate(t, 'ca2'),
+  ];
+  const [good, bad, next] = [certificate(t, 'good', ca1), certificate(t, 'bad', ca1), certificate(t, 'next', ca2)];
+  const frps = createServer((socket) => socket.on('error', () => {}).pipe(socket)).listen(0, '127.0.0.1');
+  await once(frps, 'listening');
+  t.after(() => frps.close());
+  const port = await freePort();
+  const at = directory(t);
+  const proxy = new TunnelProxy({
+    directory: at,
+    bind: `127.0.0.1:${port}`,
+    server: `127.0.0.1:${(frps.address() as AddressInfo).port}`,
+    log: logTo({ write: () => {} }),
+    pollMs: 100,
+  });
+  t.after(() => proxy.close());
+  const fingerprint = ({ cert }: Pair) => new X509Certificate(cert).fingerprint256.replaceAll(':', '');
+  await proxy.apply({ serverPem: both(server1), clientCaPem: ca1.cert, revoked: [] });
+  const child = spawn(haproxy, ['-W', '-S', join(at, 'master.sock'), '-f', join(at, 'haproxy.cfg')], { stdio: 'ignore' });
+  t.after(async () => {
+    child.kill('SIGTERM');
+    await once(child, 'exit');
+  });
+  await until(() => proxy.isSettled);
+
+  /** Opens a tunnel and says whether an echo comes back through it. */
+  const dial = async (client: Pair | undefined, server: Pair) => {
+    const socket = connectTls({ host: '127.0.0.1', port, servername: 'gw.example.com', ca: server.cert, ...client });
+    t.after(() => socket.destroy());
+    const echo = (text: string) =>
+      new Promise<boolean>((resolve) => {
+        socket.once('data', (data: Buffer) => resolve(data.toString() === text));
+        for (const end of ['error', 'close']) socket.once(end, () => resolve(false));
+        socket.write(text);
+      });
+    return { echo, isOpen: await echo('hello') };
+  };
+  const tunnel = await dial(good, server1);
+  assert.ok(tunnel.isOpen);
+  assert.ok((await dial(bad, server1)).isOpen);
+  assert.ok(!(await dial(undefined, server1)).isOpen, 'no certificate');
+  assert.ok(!(await dial(next, server1)).isOpen, 'of an unknown CA');
+
+  await proxy.apply({ serverPem: both(server1), clientCaPem: ca1.cert, revoked: [fingerprint(bad)] });
+  assert.ok(!(await dial(bad, server1)).isOpen, 'revoked');
+  await proxy.apply({ serverPem: both(server2), clientCaPem: `${ca1.cert}\n${ca2.cert}`, revoked: [fingerprint(bad)] });
+  assert.ok((await dial(next, server2)).isOpen, 'of the new CA');
+  assert.ok((await dial(good, server2)).isOpen);
+  await proxy.apply({ serverPem: both(server2), clientCaPem: ca2.cert, revoked: [] });
+  assert.ok(!(await dial(good, server2)).isOpen, 'the old CA is gone');
+  assert.ok(await tunnel.echo('still here'), 'the first tunnel stays');
+  assert.equal(createHash('sha256').update(new X509Certificate(bad.cert).raw).digest('hex').toUpperCase(), fingerprint(bad));
+});
