@@ -14,6 +14,7 @@ import { Reflector } from '../kube/reflector.ts';
 import { budgets, configMaps, deployments, pods, type ConfigMap, type KubeObject, type Metadata, type Resource } from '../kube/types.ts';
 import type { Log } from '../log.ts';
 import { exposuresOf } from '../model/exposure.ts';
+import { serversOf, usesGateway } from '../model/gateway.ts';
 import { annotation, connectorName, label } from '../model/names.ts';
 import { serviceKey } from '../model/store.ts';
 import type { DistributedService } from '../model/types.ts';
@@ -22,7 +23,16 @@ import type { Problem } from './conditions.ts';
 import { AddressGuard } from './connector-guard.ts';
 import { isConnected, membersOf, unnamed, type Member } from './connector-members.ts';
 import { clusterDomain, Names, systemResolve, type Resolve } from './connector-names.ts';
-import { budgetOf, configMapOf, connectorSelector, deploymentOf, hasAll, type Budget, type Deployment } from './connector-objects.ts';
+import {
+  budgetOf,
+  configKey,
+  configMapOf,
+  connectorSelector,
+  deploymentOf,
+  hasAll,
+  type Budget,
+  type Deployment,
+} from './connector-objects.ts';
 import { SelectedPods } from './connector-pods.ts';
 import { ConnectorStore } from './connector-store.ts';
 import { ownershipOf } from './secrets.ts';
@@ -57,7 +67,7 @@ export class Connectors {
   readonly #configMaps: Kind<ConfigMap>;
   readonly #budgets: Kind<Budget>;
   readonly #pods: Kind<KubeObject>;
-  readonly #reflectors: Pick<Reflector<KubeObject>, 'hasSynced' | 'lastError' | 'close'>[];
+  readonly #reflectors: Pick<Reflector<KubeObject>, 'hasSynced' | 'lastError' | 'refresh' | 'close'>[];
   /** by service; with the time since when each endpoint is one */
   readonly #members = new Map<string, (Member & { since: number })[]>();
   /** services that are looked at again though nothing changes */
@@ -88,6 +98,11 @@ export class Connectors {
     this.#changed = changed;
   }
 
+  /** Lists anew what is known already; what is not is waited for by those that need it. @throws KubeError */
+  async refresh(): Promise<void> {
+    await Promise.all(this.#reflectors.filter(({ hasSynced }) => hasSynced).map((reflector) => reflector.refresh()));
+  }
+
   /**
    * Makes the connector what it should be, or removes it. @param isRefused nothing of the service may be exposed
    * @throws KubeError: try again later
@@ -99,19 +114,24 @@ export class Connectors {
     if (service.spec.backends.discovery?.mode === 'selector') this.#names.follow(serviceKey(service), '', []);
     else this.#selected.forget(serviceKey(service));
     const found = membersOf(service, { names: this.#names, pods: this.#selected, rules: await this.#guard.rules() });
-    const served = found.pending ? this.#servedText(service) : undefined;
+    const servers = serversOf(service.spec, this.#deps.config);
+    const served = found.pending ? this.#servedTexts(service, servers.length) : undefined;
     if (!found.wanted && !found.pending) return this.#remove(service, false);
     if (!found.wanted && served === undefined) return {};
     const taken = await (served === undefined
-      ? this.#write(service, found.members, renderConnectorConfig(service, found.members, this.#deps.config))
-      : this.#write(service, endpointsIn(served).map(unnamed), served));
+      ? this.#write(
+          service,
+          found.members,
+          servers.map((_, index) => renderConnectorConfig(service, found.members, this.#deps.config, index)),
+        )
+      : this.#write(service, endpointsIn(served[0]!).map(unnamed), served));
     if (taken) this.#lookAgain(serviceKey(service));
     return maybe(taken ?? found.problem);
   }
 
   backendsOf(service: DistributedService): Backend[] {
     const { config } = this.#deps;
-    const proxies = exposuresOf(service.spec, config.baseDomain).length;
+    const proxies = usesGateway(service.spec, config) ? 1 : exposuresOf(service.spec, config.baseDomain).length;
     const connectors = this.#podsOf(service).map(({ metadata }) => metadata.uid ?? '');
     return (this.#members.get(serviceKey(service)) ?? []).map((member) => {
       const [id = endpointId(service, member), ...also] = connectors.map((uid) => backendId(service, member, uid));
@@ -142,21 +162,23 @@ export class Connectors {
   }
 
   /** What is served already: a controller that has just started keeps it until it knows better. */
-  #servedText({ metadata: { namespace = '', name } }: DistributedService): string | undefined {
-    return this.#configMaps.store.get(namespace, connectorName(name))?.data?.['frpc.json'];
+  #servedTexts({ metadata: { namespace = '', name } }: DistributedService, servers: number): string[] | undefined {
+    const { data = {} } = this.#configMaps.store.get(namespace, connectorName(name)) ?? {};
+    const texts = Array.from({ length: servers }, (_, index) => data[configKey(index)]).filter((text) => text !== undefined);
+    return texts.length === servers ? texts : undefined;
   }
 
   /** Configuration first: a new Pod starts with it, those that run are told. @returns what stands in the way */
-  async #write(service: DistributedService, members: Member[], text: string): Promise<Problem | undefined> {
+  async #write(service: DistributedService, members: Member[], texts: string[]): Promise<Problem | undefined> {
     const wanted = deploymentOf(service, this.#deps.config);
     const taken =
-      (await this.#ensure(service, this.#configMaps, configMapOf(service, text))) ??
+      (await this.#ensure(service, this.#configMaps, configMapOf(service, texts))) ??
       (await this.#ensure(service, this.#deployments, wanted)) ??
       (wanted.spec.replicas > 1 ? await this.#ensure(service, this.#budgets, budgetOf(service)) : undefined);
     if (taken) return taken;
     if (wanted.spec.replicas <= 1) await this.#delete(service, this.#budgets);
     this.#remember(service, members);
-    await this.#tellPods(service, createHash('sha256').update(text).digest('hex').slice(0, 16));
+    await this.#tellPods(service, createHash('sha256').update(texts.join('\n')).digest('hex').slice(0, 16));
     return undefined;
   }
 

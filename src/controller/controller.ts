@@ -13,23 +13,24 @@ import { Election } from '../kube/lease.ts';
 import { Reflector } from '../kube/reflector.ts';
 import { distributedServices, pods, secrets, slim, type KubeObject, type Secret } from '../kube/types.ts';
 import type { Log } from '../log.ts';
-import { authoritySecretName, label, leaseName, manager, serverApiSecretName, serverSecretName } from '../model/names.ts';
-import type { Conflict } from '../model/claims.ts';
-import { describeExposure } from '../model/exposure.ts';
-import { gatewayRequired, gatewayRequiredReason } from '../model/plainmode.ts';
+import { label, leaseName, manager } from '../model/names.ts';
 import { serviceKey, ServiceStore } from '../model/store.ts';
 import type { DistributedService } from '../model/types.ts';
 import { AuthorityKeeper } from './authority.ts';
 import { servicesSink } from '../services/sink.ts';
+import { losesExposure, needsGateway, type DescribeConflict } from './checks.ts';
 import { ControllerMetrics } from './metrics.ts';
 import { FactSource, type ConnectorSource } from './facts.ts';
+import { checkReferences, reconcileCopies, sharers, type GatewayCopiesDeps } from './gateway-copies.ts';
 import type { OutdatedOf } from './outdated.ts';
 import { WorkQueue } from './queue.ts';
 import { userSecretsOf } from './identity.ts';
+import { authorityKey, copiesKey, keyOfSecret, serverKey, splitKey } from './keys.ts';
 import { reconcileServer, reconcileService, type Reconciled, type ReconcileDeps } from './reconcile.ts';
+import { referencesOf } from './references.ts';
 import { SecretStore } from './secret-store.ts';
 import { credentialsIn, ensureServerApi } from './server-api.ts';
-import type { ConfigurationCheck, Problem } from './status.ts';
+import type { ConfigurationCheck } from './status.ts';
 
 export interface ControllerDeps {
   client: KubeClient;
@@ -43,8 +44,7 @@ export interface ControllerDeps {
   ownNamespaceOnly?: boolean;
   /** takes part in the election of a leader, and writes only while it leads; absent: it is the only one */
   election?: { identity: string; durationMs?: number; deadlineMs?: number; retryMs?: number; onLost: () => void };
-  /** for people: why a service may not have the host or port that it claims */
-  describeConflict?: (conflict: Conflict, service: DistributedService) => string;
+  describeConflict?: DescribeConflict;
   /** backends that are not annotated Pods */
   connectors?: ConnectorSource;
   /** DEBUG_MODE (R5.15): start, spec, status and steps of each reconcile are logged */
@@ -61,20 +61,11 @@ export interface RunningController {
   close(): Promise<void>;
 }
 
-/** Keys of the queue that are no service: a service's key has a slash. */
-const serverKey = 'server-certificate';
-const authorityKey = 'authority';
-
 /** How often to look for what is due. */
 const lookMs = 5000;
 /** Services that come at once are compared once with each other. */
 const conflictsMs = 250;
 const startRetry: BackoffLimits = { minMs: 500, maxMs: 15_000 };
-
-export const needsGateway: ConfigurationCheck = ({ spec }) => {
-  const message = gatewayRequired(spec);
-  return message === undefined ? undefined : { reason: gatewayRequiredReason, message };
-};
 
 /** Starts at once and keeps trying: an API server that is not there yet is waited for. */
 export function startController(deps: ControllerDeps): RunningController {
@@ -178,20 +169,21 @@ class Controller {
 
   /** Work begins with the authority as it is now and with the frp server's answer: a new leader changes nothing on no knowledge. */
   async #lead(): Promise<void> {
-    const { config } = this.#deps;
+    const { config, connectors } = this.#deps;
     await this.#untilItWorks('the controller cannot begin its work', async () => {
       // Who has been cut off may get the Lease before its watches have caught up.
-      if (this.#election) await Promise.all(this.#reflectors.map((reflector) => reflector.refresh()));
+      if (this.#election) await Promise.all([...this.#reflectors.map((reflector) => reflector.refresh()), connectors?.refresh?.()]);
       await this.#followAuthority();
       await ensureServerApi(this.#reconcileDeps);
-      if (this.services.size > 0) await this.#facts.meetServer();
+      await this.#facts.meetServers();
     });
     if (this.#stop.signal.aborted) return;
     this.isLeading = true;
-    this.#facts.server.start();
+    this.#facts.start();
     this.#stopTicker = every(this.#clock, Math.min(lookMs, tickPeriod(config.certificates.renewBefore)), () => this.#addDue());
     this.#queue.add(authorityKey);
     this.#queue.add(serverKey);
+    this.#queue.add(copiesKey);
     this.#queue.start();
     this.#podsQueue.start();
   }
@@ -220,24 +212,29 @@ class Controller {
     // Our own writes of the status change nothing for others.
     if (before && after && before.metadata.generation === after.metadata.generation) return;
     this.#podsQueue.add(service.metadata.namespace ?? '');
+    for (const changed of [before, after]) {
+      if (!changed || referencesOf(changed).length === 0) continue;
+      this.#queue.add(copiesKey);
+      for (const sharer of sharers(this.services, changed)) this.#queue.add(serviceKey(sharer));
+    }
     this.#cancelReview ??= this.#clock.after(conflictsMs, () => {
       this.#cancelReview = undefined;
       this.#facts.reviewConflicts();
     });
   }
 
-  #secretChanged({ metadata }: Secret): void {
-    const service = metadata.labels?.[label.service];
-    if (service !== undefined) return this.#queue.add(`${metadata.namespace}/${service}`);
-    if (metadata.namespace !== this.#deps.config.namespace) return;
-    if (metadata.name === serverSecretName || metadata.name === serverApiSecretName) this.#queue.add(serverKey);
-    if (metadata.name === authoritySecretName) this.#queue.add(authorityKey);
+  #secretChanged(secret: Secret): void {
+    const key = keyOfSecret(secret, this.#deps.config.namespace);
+    if (key !== undefined) this.#queue.add(key);
   }
 
   /** Secrets of users, and of cert-manager, say nothing of the services that use them: those of the namespace are asked. */
   #userSecretChanged({ metadata: { namespace = '', name } }: Secret): void {
-    for (const service of this.services.names(namespace).map((named) => this.services.get(namespace, named)!))
-      if (userSecretsOf(service).includes(name)) this.#queue.add(serviceKey(service));
+    for (const service of this.services.names(namespace).map((named) => this.services.get(namespace, named)!)) {
+      if (!userSecretsOf(service).includes(name)) continue;
+      this.#queue.add(serviceKey(service));
+      this.#queue.add(copiesKey);
+    }
   }
 
   #addDue(): void {
@@ -248,6 +245,10 @@ class Controller {
   #reconcile(key: string): Promise<void> {
     return this.#metrics.timed(async () => {
       if (key === authorityKey) return this.#followAuthority();
+      if (key === copiesKey) {
+        this.#due.set(key, await reconcileCopies(this.#copiesDeps));
+        return;
+      }
       const service = key === serverKey ? undefined : this.services.get(...splitKey(key));
       if (key !== serverKey && !service) return this.#forget(key);
       const { renewAt } = service ? await reconcileService(this.#reconcileDeps, service) : await this.#reconcileServer();
@@ -260,6 +261,11 @@ class Controller {
     return reconcileServer(this.#reconcileDeps);
   }
 
+  get #copiesDeps(): GatewayCopiesDeps {
+    const { client, config, log } = this.#deps;
+    return { client, config, log, clock: this.#clock, services: this.services, secrets: this.#secrets, userSecrets: this.#userSecrets };
+  }
+
   #forget(key: string): void {
     this.#due.delete(key);
     this.#facts.forget(key);
@@ -268,15 +274,16 @@ class Controller {
   }
 
   get #reconcileDeps(): ReconcileDeps {
-    const { client, config, log, debug, connectors, checks = [needsGateway] } = this.#deps;
+    const { client, config, log, debug, connectors, describeConflict, checks = [needsGateway(config)] } = this.#deps;
     return {
       client,
       config,
       log,
       debug,
-      checks: [...checks, (service: DistributedService) => this.#conflict(service)],
+      checks: [...checks, losesExposure(this.#facts, describeConflict)],
       facts: this.#facts,
       connect: connectors && ((service, isRefused) => connectors.reconcile(service, isRefused)),
+      references: (service) => checkReferences(this.#copiesDeps, service),
       clock: this.#clock,
       secrets: this.#secrets,
       userSecrets: this.#userSecrets,
@@ -287,13 +294,6 @@ class Controller {
     };
   }
 
-  #conflict(service: DistributedService): Problem | undefined {
-    const conflict = this.#facts.conflictOf(service);
-    if (!conflict) return undefined;
-    const message = this.#deps.describeConflict?.(conflict, service) ?? describeExposure(conflict.exposure);
-    return { reason: conflict.kind === 'notGranted' ? 'NotGranted' : 'HostConflict', message };
-  }
-
   async #followAuthority(): Promise<void> {
     const { hasChanged, renewAt } = await this.#authority.reconcile();
     this.#due.set(authorityKey, renewAt);
@@ -302,8 +302,3 @@ class Controller {
     for (const service of this.services.all()) this.#queue.add(serviceKey(service));
   }
 }
-
-const splitKey = (key: string): [namespace: string, name: string] => {
-  const slash = key.indexOf('/');
-  return [key.slice(0, slash), key.slice(slash + 1)];
-};

@@ -3,7 +3,7 @@ import type { Config } from '../config/schema.ts';
 import type { Sink } from '../kube/reflector.ts';
 import type { KubeObject } from '../kube/types.ts';
 import { Claims, type Conflict } from '../model/claims.ts';
-import { exposuresOf, type Exposure } from '../model/exposure.ts';
+import { gatewayApiUrls, usesGateway } from '../model/gateway.ts';
 import { serviceKey, type ServiceStore } from '../model/store.ts';
 import type { DistributedService } from '../model/types.ts';
 import { judge, type Backend } from './backends.ts';
@@ -11,12 +11,15 @@ import type { CertificatesOutcome, Problem } from './conditions.ts';
 import { ServerView } from './frps.ts';
 import { OutdatedPods, type OutdatedListener, type OutdatedOf } from './outdated.ts';
 import { PodBackends } from './pods.ts';
+import { externalEndpointOf } from './endpoint.ts';
 import type { StatusFacts } from './status.ts';
 
 /** Backends that are not annotated Pods, reached through a Deployment of the controller's. */
 export interface ConnectorSource {
   /** @param changed to be told of services (namespace/name) that must be reconciled */
   subscribe(changed: (service: string) => void): void;
+  /** Makes sure that nothing that is known is old: this replica has just begun to lead. @throws KubeError */
+  refresh?(): Promise<void>;
   /** @param isRefused nothing of the service may be exposed */
   reconcile(service: DistributedService, isRefused: boolean): Promise<{ problem?: Problem }>;
   backendsOf(service: DistributedService): Backend[];
@@ -39,7 +42,9 @@ export interface FactsDeps {
 }
 
 export class FactSource {
-  readonly server: ServerView;
+  /** the plain frp server, and the gateway's replicas */
+  readonly #plain: ServerView;
+  readonly #gateway: ServerView;
   /** fed by the watch of injected Pods */
   readonly pods: Sink<KubeObject>;
   readonly #deps: FactsDeps;
@@ -58,25 +63,38 @@ export class FactSource {
     this.#backends = new PodBackends(changed);
     this.#outdatedPods = new OutdatedPods(deps.outdated, services, (...change) => this.#setOutdated(...change));
     this.pods = both(this.#backends, this.#outdatedPods);
-    this.server = new ServerView({
-      url: config.frps.api?.url ?? '',
-      credentials: deps.credentials,
-      isWanted: () => config.frps.api !== undefined && services.size > 0,
-      changed: (keys) => {
-        for (const key of keys ?? [...services.all()].map(serviceKey)) changed(key);
-      },
-    });
+    const served = (isGateway: boolean) => [...services.all()].filter(({ spec }) => usesGateway(spec, config) === isGateway);
+    const viewOf = (isGateway: boolean, urls: string[], types?: string[]) =>
+      new ServerView({
+        urls,
+        ...(types && { types }),
+        credentials: deps.credentials,
+        isWanted: () => urls.length > 0 && served(isGateway).length > 0,
+        changed: (keys) => {
+          for (const key of keys ?? served(isGateway).map(serviceKey)) changed(key);
+        },
+      });
+    this.#plain = viewOf(false, config.frps.api ? [config.frps.api.url] : []);
+    this.#gateway = viewOf(true, gatewayApiUrls(config), ['tcp']);
   }
 
-  close(): Promise<void> {
+  /** Begins to ask the servers. */
+  start(): void {
+    for (const view of this.#views) view.start();
+  }
+
+  async close(): Promise<void> {
     this.#claims.close();
-    return this.server.close();
+    await Promise.all(this.#views.map((view) => view.close()));
   }
 
-  /** Asks until it is known whether the frp server answers: nothing is written on no knowledge. */
-  async meetServer(): Promise<void> {
-    if (this.#deps.config.frps.api === undefined) return;
-    while (this.server.health.status === 'unknown') await this.server.poll();
+  /** Asks until it is known whether the servers in use answer: nothing is written on no knowledge. */
+  async meetServers(): Promise<void> {
+    await Promise.all(this.#views.map((view) => view.meet()));
+  }
+
+  get #views(): ServerView[] {
+    return [this.#plain, this.#gateway];
   }
 
   /** Looks at the Pods of a namespace anew, after one of its services has changed. */
@@ -103,16 +121,17 @@ export class FactSource {
   of(service: DistributedService, certificates: CertificatesOutcome, problem: Problem | undefined, now: number): StatusFacts {
     const key = serviceKey(service);
     const { config, connectors } = this.#deps;
+    const server = usesGateway(service.spec, config) ? this.#gateway : this.#plain;
     const judgement = judge([...this.#backends.of(key), ...(connectors?.backendsOf(service) ?? [])], {
       now,
       isUdp: service.spec.serviceType === 'udp',
-      countsOf: (id) => this.server.countsOf(key, id),
-      graceUntil: this.server.graceUntil,
+      countsOf: (id) => server.countsOf(key, id),
+      graceUntil: server.graceUntil,
     });
     return {
       problem,
       certificates,
-      server: this.server.health,
+      server: server.health,
       judgement,
       isOutdated: this.#outdated.has(key),
       externalEndpoint: externalEndpointOf(service, config),
@@ -132,24 +151,6 @@ export class FactSource {
     else if (pods.delete(pod) && pods.size === 0) this.#outdated.delete(key);
     this.#deps.outdatedChanged(namespace, name, pod, isOutdated);
     this.#deps.changed(key);
-  }
-}
-
-/** Where users reach a service: its first exposure, as a URL or as host:port. */
-export function externalEndpointOf({ spec }: DistributedService, { baseDomain, frps }: Config): string | undefined {
-  const [exposure] = exposuresOf(spec, baseDomain);
-  return exposure && endpointOf(exposure, frps.address);
-}
-
-function endpointOf(exposure: Exposure, address: string): string {
-  switch (exposure.kind) {
-    case 'http':
-      return `http://${exposure.host}${exposure.path}`;
-    case 'sni':
-      return `${exposure.host}:443`;
-    case 'tcp':
-    case 'udp':
-      return `${address.includes(':') ? `[${address}]` : address}:${exposure.port}`;
   }
 }
 

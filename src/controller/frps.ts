@@ -1,4 +1,7 @@
-/** What the frp server's own API says: which proxies are online (frp server/http, GET /api/proxy/{type}). Never a guess. */
+/**
+ * What the frp server's own API says: which proxies are online (frp server/http, GET /api/proxy/{type}). Never a guess.
+ * The gateway's replicas answer in the same form; a backend serves where one of them has it online.
+ */
 import { ownerOf } from '../frp/proxy-names.ts';
 import { pause } from '../kube/backoff.ts';
 
@@ -11,7 +14,10 @@ export interface ProxyCounts {
 export type ServerHealth = { status: 'reachable' } | { status: 'unreachable'; message: string } | { status: 'unknown' };
 
 export interface ServerViewOptions {
-  url: string;
+  /** of one server, or of the replicas of one */
+  urls: readonly string[];
+  /** kinds of proxies to ask for; default: all that there are */
+  types?: readonly string[];
   /** undefined while the Secret is not there */
   credentials: () => { user: string; password: string } | undefined;
   /** whether there is anything to ask for */
@@ -21,7 +27,7 @@ export interface ServerViewOptions {
   now?: () => number;
 }
 
-const types = ['http', 'https', 'tcp', 'udp'];
+const allTypes = ['http', 'https', 'tcp', 'udp'];
 const periodMs = 2000;
 const timeoutMs = 5000;
 /** A single answer that is missing says nothing yet. */
@@ -75,6 +81,11 @@ export class ServerView {
     }
   }
 
+  /** Asks until it is known whether the server answers, where there is anything to ask for. */
+  async meet(): Promise<void> {
+    while (this.#options.isWanted() && this.#health.status === 'unknown' && !this.#stop.signal.aborted) await this.poll();
+  }
+
   /** Asks once, and tells what has changed. */
   async poll(): Promise<void> {
     const now = this.#options.now ?? Date.now;
@@ -89,7 +100,7 @@ export class ServerView {
       else this.#options.changed(differing(before, next));
     } catch (error) {
       if (this.#stop.signal.aborted || ++this.#failures < failuresUntilUnreachable) return;
-      this.#become({ status: 'unreachable', message: `${this.#options.url}: ${messageOf(error as Error)}` });
+      this.#become({ status: 'unreachable', message: (error as Error).message });
     }
   }
 
@@ -103,7 +114,18 @@ export class ServerView {
     const credentials = this.#options.credentials();
     if (!credentials) throw new Error('the Secret with the credentials is not there yet');
     const authorization = `Basic ${Buffer.from(`${credentials.user}:${credentials.password}`).toString('base64')}`;
-    const lists = await Promise.all(types.map((type) => this.#list(type, authorization)));
+    const { urls } = this.#options;
+    const answers = await Promise.allSettled(urls.map((url) => this.#askOne(url, authorization)));
+    const known = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
+    // A replica that is away says nothing, and takes nothing from what the others say.
+    if (known.length > 0) return merged(known);
+    const problems = answers.map((answer, index) => `${urls[index]}: ${messageOf((answer as PromiseRejectedResult).reason as Error)}`);
+    throw new Error(problems.join('; '));
+  }
+
+  async #askOne(url: string, authorization: string): Promise<Proxies> {
+    const { types = allTypes } = this.#options;
+    const lists = await Promise.all(types.map((type) => this.#list(new URL(`/api/proxy/${type}`, url), authorization)));
     const services: Proxies = new Map();
     for (const { name, status } of lists.flat()) {
       const owner = ownerOf(name);
@@ -117,15 +139,27 @@ export class ServerView {
     return services;
   }
 
-  async #list(type: string, authorization: string): Promise<{ name: string; status: string }[]> {
+  async #list(url: URL, authorization: string): Promise<{ name: string; status: string }[]> {
     const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(timeoutMs)]);
-    const url = new URL(`/api/proxy/${type}`, this.#options.url);
     const answer = await fetch(url, { headers: { authorization }, signal, redirect: 'error' });
     if (!answer.ok)
       throw new Error(`HTTP status ${answer.status}${answer.status === 401 ? ' (user or password are not those of frps)' : ''}`);
     const { proxies } = (await answer.json()) as { proxies?: { name: string; status: string }[] | null };
     return proxies ?? [];
   }
+}
+
+/** Of each backend the answer of the replica that has most of it online. */
+function merged(answers: readonly Proxies[]): Proxies {
+  const [first, ...others] = answers;
+  if (others.length === 0) return first!;
+  const all: Proxies = new Map();
+  for (const [service, backends] of answers.flatMap((answer) => [...answer])) {
+    const best = all.get(service) ?? new Map<string, ProxyCounts>();
+    all.set(service, best);
+    for (const [id, counts] of backends) if (counts.online >= (best.get(id)?.online ?? 0)) best.set(id, counts);
+  }
+  return all;
 }
 
 function differing(before: Proxies, after: Proxies): Set<string> {

@@ -7,6 +7,7 @@ import type { DistributedService, DistributedServiceStatus } from '../model/type
 import { addFinalizer, cleanUp, hasFinalizer } from './cleanup.ts';
 import { eventsBetween, tell } from './events.ts';
 import type { FactSource } from './facts.ts';
+import type { ReferencesOutcome } from './gateway-copies.ts';
 import { ensureIdentity, ensureServerCertificate, type IdentityDeps } from './identity.ts';
 import { nextStatus, type ConfigurationCheck, type Problem, type StatusFacts } from './status.ts';
 
@@ -14,6 +15,8 @@ export interface ReconcileDeps extends IdentityDeps {
   facts: FactSource;
   /** @param isRefused nothing of the service may be exposed */
   connect?: ((service: DistributedService, isRefused: boolean) => Promise<{ problem?: Problem }>) | undefined;
+  /** what its Secrets for the gateway come to: said, and nothing of the service is taken back for it */
+  references?: ((service: DistributedService) => ReferencesOutcome) | undefined;
   /** told of the service as the API server has it now, before the watch tells: nothing is written twice */
   statusWritten: (service: DistributedService) => void;
   /** told what was found, after it was written */
@@ -44,11 +47,12 @@ export async function reconcileService(deps: ReconcileDeps, service: Distributed
   const refused = deps.checks.map((check) => check(held)).find((found) => found !== undefined);
   const connected = await deps.connect?.(held, refused !== undefined);
   step('provision', { certificates: outcome, connector: connected?.problem });
-  const facts = deps.facts.of(held, outcome, refused ?? connected?.problem, deps.clock.now());
+  const references = deps.references?.(held);
+  const facts = deps.facts.of(held, outcome, refused ?? connected?.problem ?? references?.problem, deps.clock.now());
   const written = await writeStatus(deps, held, facts);
   step('configure', { status: written.status });
   deps.observed(written, facts);
-  return { renewAt: Math.min(renewAt, facts.judgement.again) };
+  return { renewAt: Math.min(renewAt, facts.judgement.again, references?.until ?? Infinity) };
 }
 
 /** The finalizer comes before all that it is for. @returns undefined where the service is gone */

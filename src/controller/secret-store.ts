@@ -15,6 +15,10 @@ export class SecretStore implements Sink<Secret> {
     return this.#secrets.get(`${namespace}/${name}`);
   }
 
+  all(): Iterable<Secret> {
+    return this.#secrets.values();
+  }
+
   set(secret: Secret): void {
     const before = this.#secrets.get(keyOf(secret));
     this.#secrets.set(keyOf(secret), slim(secret));

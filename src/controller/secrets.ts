@@ -5,7 +5,8 @@ import { renewalTime } from '../../certs/managed.ts';
 import { milliseconds, type Config } from '../config/schema.ts';
 import { text } from '../kube/authority-secret.ts';
 import type { Metadata, OwnerReference, Secret } from '../kube/types.ts';
-import { apiVersion, kind, label, manager } from '../model/names.ts';
+import { gatewayAddresses } from '../model/gateway.ts';
+import { apiVersion, gatewayPodHost, kind, label, manager } from '../model/names.ts';
 import type { DistributedService } from '../model/types.ts';
 
 /** Whose a Secret with one of our names is: of this service, of an earlier one of the same name, or of somebody else. */
@@ -71,16 +72,21 @@ export function clientRequest({ metadata }: DistributedService): CertificateRequ
   return { commonName: `frpc-${metadata.namespace}-${metadata.name}`.slice(0, 64), usages: ['clientAuth'] };
 }
 
-/** Server certificate of the frp server: the address that sidecars dial, and the Service's names inside the cluster. */
-export function serverRequest({ frps, namespace }: Config, isIp: (address: string) => boolean): CertificateRequest {
-  const names = [
-    ...new Set([
-      frps.serverName ?? frps.address,
-      frps.address,
-      'frp-server',
-      ...['', '.svc', '.svc.cluster.local'].map((suffix) => `frp-server.${namespace}${suffix}`),
-    ]),
+/**
+ * Server certificate of the frp server and of the gateway: the addresses that sidecars dial, and the names of their
+ * Services and Pods inside the cluster.
+ */
+export function serverRequest(config: Config, isIp: (address: string) => boolean): CertificateRequest {
+  const { frps, gateway, namespace } = config;
+  const inCluster = (name: string, namespace: string) => [
+    name,
+    ...['', '.svc', '.svc.cluster.local'].map((suffix) => `${name}.${namespace}${suffix}`),
   ];
+  const replicas = gatewayAddresses(config).flatMap(({ host }, ordinal) => [
+    host,
+    ...inCluster(gatewayPodHost(ordinal), gateway.namespace),
+  ]);
+  const names = [...new Set([frps.serverName ?? frps.address, frps.address, ...inCluster('frp-server', namespace), ...replicas])];
   return {
     commonName: 'frp-server',
     dnsNames: names.filter((name) => !isIp(name)),

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { Config } from '../config/schema.ts';
 import { exposuresOf, type Exposure } from '../model/exposure.ts';
+import type { GatewayAddress } from '../model/gateway.ts';
 import type { DistributedService, DistributedServiceSpec } from '../model/types.ts';
 import { Template, toFrpJson } from './template.ts';
 import { bandwidthLimit, seconds } from './units.ts';
@@ -10,6 +11,8 @@ import type { Tuning } from './tuning.ts';
 export const configDirectory = '/etc/frp';
 export const configPath = `${configDirectory}/frpc.json`;
 export const certificateDirectory = `${configDirectory}/certs`;
+/** The Pod's service account token for the gateway; frpc reads it anew for each login (facts, "Identity proof"). */
+export const tokenPath = `${certificateDirectory}/token`;
 
 export interface ClientConfigInput {
   service: DistributedService;
@@ -19,25 +22,31 @@ export interface ClientConfigInput {
   localPort: number;
   tuning: Tuning;
   logLevel: string;
+  /** the gateway's replica that is dialled; undefined: the plain frp server */
+  gateway?: GatewayAddress | undefined;
 }
 
 /**
- * The text of frpc's configuration file. Templates in it read POD_NAME, POD_UID and FRP_GROUP_KEY from the
- * environment; nothing that a user wrote is evaluated.
+ * The text of frpc's configuration file. Templates in it read POD_NAME, POD_UID and, for the plain frp server,
+ * FRP_GROUP_KEY from the environment; nothing that a user wrote is evaluated.
  */
 export function renderClientConfig(input: ClientConfigInput, config: Config): string {
   // localhost and not 127.0.0.1: an app may listen on IPv6 only.
   const target = { ...input, localIP: 'localhost', member: [{ env: 'POD_NAME' }, '.', { env: 'POD_UID' }] };
-  const proxies = exposuresOf(input.service.spec, config.baseDomain).map((exposure) => proxyOf(exposure, target));
+  const proxies = proxiesOf(target, config);
   return toFrpJson({ ...clientSettings(input, config), proxies });
 }
 
+type ClientSettings = Pick<ClientConfigInput, 'tuning' | 'logLevel' | 'gateway'>;
+
 /** Everything but the proxies. */
-export function clientSettings({ tuning, logLevel }: Pick<ClientConfigInput, 'tuning' | 'logLevel'>, { frps }: Config): object {
+export function clientSettings({ tuning, logLevel, gateway }: ClientSettings, { frps }: Config): object {
+  const server = gateway ?? { host: frps.address, port: frps.port };
   return {
-    serverAddr: frps.address,
-    serverPort: frps.port,
+    serverAddr: server.host,
+    serverPort: server.port,
     loginFailExit: false,
+    auth: gateway && { method: 'oidc', oidc: { tokenSource: { type: 'file', file: { path: tokenPath } } } },
     log: { level: logLevel, disablePrintColor: true },
     transport: {
       ...tuning,
@@ -49,7 +58,7 @@ export function clientSettings({ tuning, logLevel }: Pick<ClientConfigInput, 'tu
         certFile: `${certificateDirectory}/tls.crt`,
         keyFile: `${certificateDirectory}/tls.key`,
         trustedCaFile: `${certificateDirectory}/ca.crt`,
-        serverName: frps.serverName ?? frps.address,
+        serverName: gateway ? gateway.host : (frps.serverName ?? frps.address),
       },
     },
   };
@@ -63,12 +72,35 @@ export interface ProxyTarget {
   localPort: number;
   /** the end of the proxy's name: who the member is */
   member: Template['parts'];
+  /** undefined: the plain frp server */
+  gateway?: GatewayAddress | undefined;
+}
+
+/** The proxies of one member: on a plain frp server one for each exposure, on the gateway one. */
+export function proxiesOf(target: ProxyTarget, { baseDomain }: Config): object[] {
+  if (target.gateway) return [gatewayProxy(target)];
+  return exposuresOf(target.service.spec, baseDomain).map((exposure) => plainProxy(exposure, target));
+}
+
+/**
+ * A tunnel to the member and nothing else: the gateway's agent sets the port, and HAProxy does what lies above it. So
+ * nothing that can change while a Pod runs is in it.
+ */
+function gatewayProxy({ service, namespace, localIP, localPort, member }: ProxyTarget): object {
+  const endpoint = { type: 'tcp' };
+  return {
+    name: new Template(`${namespace}.${service.metadata.name}.${agreement(endpoint)}.`, ...member),
+    localIP,
+    localPort,
+    ...endpoint,
+    transport: bandwidthOf(service.spec),
+  };
 }
 
 /** One proxy, a member of the service's group for that exposure. */
-export function proxyOf(exposure: Exposure, { service, namespace, localIP, localPort, member }: ProxyTarget): object {
+function plainProxy(exposure: Exposure, { service, namespace, localIP, localPort, member }: ProxyTarget): object {
   const { spec, metadata } = service;
-  const agreed = agreement(exposure);
+  const agreed = agreement(endpointOf(exposure));
   return {
     name: new Template(`${namespace}.${metadata.name}.${agreed}.`, ...member),
     localIP,
@@ -97,11 +129,8 @@ function endpointOf(exposure: Exposure): object {
 }
 
 /** Hash of what all members of an frp group must agree on, so that a changed exposure coexists with the old one. */
-function agreement(exposure: Exposure): string {
-  return createHash('sha256')
-    .update(JSON.stringify(endpointOf(exposure)))
-    .digest('hex')
-    .slice(0, 8);
+function agreement(endpoint: object): string {
+  return createHash('sha256').update(JSON.stringify(endpoint)).digest('hex').slice(0, 8);
 }
 
 /** frp checks by tcp and http only; https and grpc become tcp (facts, "Health checks"). */

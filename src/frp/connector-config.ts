@@ -4,9 +4,9 @@
  */
 import { createHash } from 'node:crypto';
 import type { Config } from '../config/schema.ts';
-import { exposuresOf } from '../model/exposure.ts';
+import { serversOf } from '../model/gateway.ts';
 import type { DistributedService } from '../model/types.ts';
-import { clientSettings, proxyOf } from './client-config.ts';
+import { clientSettings, proxiesOf } from './client-config.ts';
 import { Template, toFrpJson } from './template.ts';
 import { tuningOf } from './tuning.ts';
 
@@ -28,23 +28,28 @@ export function endpointId({ metadata }: DistributedService, { address, port }: 
 export const backendId = (service: DistributedService, endpoint: Endpoint, podUid: string): string =>
   `${endpointId(service, endpoint)}-${podUid}`;
 
-/** The text of frpc's configuration file; equal for equal endpoints in any order. Templates as in client-config.ts. */
-export function renderConnectorConfig(service: DistributedService, endpoints: readonly Endpoint[], config: Config): string {
-  const { spec, metadata } = service;
-  const tuning = tuningOf(spec, undefined, { cpu: undefined, memory: undefined });
+/**
+ * The text of frpc's configuration file; equal for equal endpoints in any order. Templates as in client-config.ts.
+ * @param server which of the service's servers is dialled (serversOf)
+ */
+export function renderConnectorConfig(service: DistributedService, endpoints: readonly Endpoint[], config: Config, server = 0): string {
+  const { namespace = '' } = service.metadata;
+  const gateway = serversOf(service.spec, config)[server];
+  const tuning = tuningOf(service.spec, undefined, { cpu: undefined, memory: undefined });
   const members = endpoints.map((endpoint) => ({ ...endpoint, id: endpointId(service, endpoint) })).sort(byAddress);
   return toFrpJson({
-    ...clientSettings({ tuning, logLevel: config.sidecar.logLevel }, config),
-    webServer: { addr: '127.0.0.1', port: adminPort, user: 'frpc', password: new Template({ env: 'FRP_GROUP_KEY' }) },
+    ...clientSettings({ tuning, logLevel: config.sidecar.logLevel, gateway }, config),
+    // The containers of a Pod share its ports; nobody else is in it.
+    webServer: {
+      addr: '127.0.0.1',
+      port: adminPort + server,
+      user: 'frpc',
+      password: new Template({ env: gateway ? 'POD_UID' : 'FRP_GROUP_KEY' }),
+    },
     proxies: members.flatMap(({ address, port, id }) =>
-      exposuresOf(spec, config.baseDomain).map((exposure) =>
-        proxyOf(exposure, {
-          service,
-          namespace: metadata.namespace ?? '',
-          localIP: address,
-          localPort: port,
-          member: [{ env: 'POD_NAME' }, `.${id}-`, { env: 'POD_UID' }],
-        }),
+      proxiesOf(
+        { service, namespace, localIP: address, localPort: port, gateway, member: [{ env: 'POD_NAME' }, `.${id}-`, { env: 'POD_UID' }] },
+        config,
       ),
     ),
   });

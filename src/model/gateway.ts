@@ -1,5 +1,6 @@
 /** Which services go through the gateway (design, "The parts"). */
 import type { Config } from '../config/schema.ts';
+import { gatewayPodHost } from './names.ts';
 import type { DistributedServiceSpec } from './types.ts';
 
 /** Whether the installation has a gateway. */
@@ -12,6 +13,14 @@ export interface GatewayAddress {
   host: string;
   port: number;
 }
+
+/** What a service's members dial: each of the gateway's replicas, or the plain frp server (undefined). */
+export const serversOf = (spec: DistributedServiceSpec, config: Pick<Config, 'gateway'>): (GatewayAddress | undefined)[] =>
+  usesGateway(spec, config) ? gatewayAddresses(config) : [undefined];
+
+/** URLs of the replicas' own API, by ordinal. */
+export const gatewayApiUrls = ({ gateway }: Pick<Config, 'gateway'>): string[] =>
+  gateway.addresses.map((_, ordinal) => `http://${gatewayPodHost(ordinal)}.${gateway.namespace}.svc:${gateway.apiPort}`);
 
 /** The addresses that every sidecar dials, by ordinal of the gateway's replicas. */
 export function gatewayAddresses({ gateway }: Pick<Config, 'gateway'>): GatewayAddress[] {

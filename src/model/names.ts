@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+
 /** Every name that users, manifests and the parts of the program share (design, "Names on the wire"). */
 export const group = 'frp.io';
 export const version = 'v1beta1';
@@ -29,6 +31,9 @@ export const annotation = {
   /** on Secret frp-ca, while its authority is being replaced */
   rotationPhase: 'frp.io/rotation-phase',
   rotationSince: 'frp.io/rotation-since',
+  /** on copies for the gateway: namespace/name of the Secret that it is one of, and what it is for */
+  copyOf: 'frp.io/copy-of',
+  copyKind: 'frp.io/copy-kind',
 } as const;
 
 export const label = {
@@ -38,6 +43,8 @@ export const label = {
   injection: 'frp.io/injection',
   /** on Secrets of users that the controller may read: "true" */
   use: 'frp.io/use',
+  /** on Secrets in the gateway's namespace: "true" */
+  gatewayCopy: 'frp.io/gateway-copy',
   managedBy: 'app.kubernetes.io/managed-by',
   /** on Secrets that the controller made: the DistributedService's name */
   service: 'frp.io/service',
@@ -59,6 +66,14 @@ export const groupSecretName = (service: string): string => `frp-${service}-grou
 export const connectorName = (service: string): string => `frp-${service}-connector`;
 /** Secret with the installation's certificate authority: tls.crt (bundle), tls.key. */
 export const authoritySecretName = 'frp-ca';
+/** Secret in the gateway's namespace with what it may know of another. @param original namespace/name */
+export const gatewayCopyName = (original: string, kind: string): string =>
+  `frp-gw-${createHash('sha256').update(`${original}/${kind}`).digest('hex').slice(0, 12)}`;
+/** StatefulSet of the gateway, and its headless Service. */
+export const gatewayName = 'frp-gateway';
+/** A replica of the gateway as its headless Service names it, below the gateway's namespace. */
+export const gatewayPodHost = (ordinal: number): string => `${gatewayName}-${ordinal}.${gatewayName}`;
+
 /** Secret with the server certificate of the frp server: tls.crt, tls.key, ca.crt. */
 export const serverSecretName = 'frp-server-tls';
 

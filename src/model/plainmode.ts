@@ -1,26 +1,54 @@
-/** What a plain frp server cannot do for a service (design, "Plain mode"). */
+/** Whether a service can be served by what it goes through: the plain frp server, or the gateway (design, "Plain mode"). */
+import type { Config } from '../config/schema.ts';
+import { hasGateway, usesGateway } from './gateway.ts';
 import type { DistributedServiceSpec } from './types.ts';
 
-/** Reason of condition ConfigurationValid=False, and of the denial of a service's Pods. */
-export const gatewayRequiredReason = 'GatewayRequired';
-
-/**
- * Why a service must not be served by a plain frp server: it asks for a protection that only the gateway gives.
- * Undefined where it asks for none. Nothing is ever exposed without the protection that it asks for.
- */
-export function gatewayRequired(spec: DistributedServiceSpec): string | undefined {
-  const fields = protectingFields(spec);
-  if (fields.length === 0) return undefined;
-  return (
-    `GatewayRequired: ${fields.join(' and ')} cannot be enforced by a plain frp server, so its Pods are not connected; ` +
-    `use the frp-k8s gateway, or remove ${fields.length === 1 ? 'the field' : 'the fields'} to expose it unprotected`
-  );
+/** Why a service is not served, and its Pods are refused: reason and message of condition ConfigurationValid=False. */
+export interface Unservable {
+  reason: 'GatewayRequired' | 'UdpNeedsPlainServer';
+  /** begins with the reason and ends in what to do */
+  message: string;
 }
 
-function protectingFields({ security }: DistributedServiceSpec): string[] {
+/**
+ * Undefined where the service can be served as it is written. Nothing is ever exposed without the protection that it
+ * asks for, and HAProxy knows no udp.
+ */
+export function unservable(spec: DistributedServiceSpec, config: Pick<Config, 'gateway'>): Unservable | undefined {
+  if (!usesGateway(spec, config)) return unprotected(spec);
+  if (!hasGateway(config))
+    return {
+      reason: 'GatewayRequired',
+      message:
+        'GatewayRequired: spec.gateway is true and the installation has no gateway, so its Pods are not connected; ' +
+        'install the frp-k8s gateway (configuration gateway.addresses), or remove spec.gateway',
+    };
+  if (spec.serviceType === 'udp')
+    return {
+      reason: 'UdpNeedsPlainServer',
+      message:
+        'UdpNeedsPlainServer: the gateway serves no udp, so its Pods are not connected; set spec.gateway: false, for the plain frp server',
+    };
+  return undefined;
+}
+
+function unprotected(spec: DistributedServiceSpec): Unservable | undefined {
+  const fields = protectingFields(spec);
+  if (fields.length === 0) return undefined;
+  // The API server keeps 256 characters of a warning.
+  const named = fields.length > 2 ? `${fields[0]} and ${fields.length - 1} more` : fields.join(' and ');
+  const message =
+    `GatewayRequired: ${named} cannot be enforced by a plain frp server, so its Pods are not connected; ` +
+    `use the frp-k8s gateway, or remove ${fields.length === 1 ? 'the field' : 'the fields'} to expose it unprotected`;
+  return { reason: 'GatewayRequired', message };
+}
+
+function protectingFields({ security, expose }: DistributedServiceSpec): string[] {
   const fields = [];
   const authentication = security?.authentication?.type ?? 'none';
   if (authentication !== 'none') fields.push(`spec.security.authentication (type ${authentication})`);
   if (security?.authorization?.enabled) fields.push('spec.security.authorization');
+  if (security?.rateLimit) fields.push('spec.security.rateLimit');
+  if (expose?.tls?.secretName !== undefined || expose?.tls?.redirect) fields.push('spec.expose.tls');
   return fields;
 }

@@ -1,5 +1,6 @@
 /** Generated Pods and services: any shape that the API allows, fields that this program does not know included. */
 import fc from 'fast-check';
+import { configSchema } from '../../src/config/schema.ts';
 import type { DistributedService, DistributedServiceSpec } from '../../src/model/types.ts';
 import { service } from './services.ts';
 
@@ -100,7 +101,12 @@ export const annotatedPod = fc
 
 const duration = fc.constantFrom('1s', '10s', '2m');
 
-/** Specs that plain mode serves, with nasty text wherever the schema lets a user write freely. */
+/** An installation with a gateway of one or more replicas. */
+export const gatewayConfig = fc
+  .constantFrom(['gw.example.com'], ['gw-0.example.com:7001', '[2001:db8::1]'], ['a.example.com', 'b.example.com', 'c.example.com'])
+  .map((addresses) => configSchema.parse({ gateway: { addresses } }));
+
+/** Specs that an installation with a gateway serves, through it or not, with nasty text wherever the schema lets a user write freely. */
 export const spec: fc.Arbitrary<DistributedServiceSpec> = fc
   .record({
     serviceType: fc.constantFrom<'http' | 'tcp' | 'udp' | 'grpc'>('http', 'tcp', 'udp', 'grpc'),
@@ -121,6 +127,7 @@ export const spec: fc.Arbitrary<DistributedServiceSpec> = fc
     pool: optional(fc.record({ enabled: fc.boolean(), size: optional(fc.integer({ min: 1, max: 100 })) })),
     bandwidth: optional(fc.record({ limit: fc.constantFrom('1MB', '512KB', '3GB'), mode: optional(fc.constantFrom('client', 'server')) })),
     timeout: optional(fc.record({ dial: optional(duration), keepAlive: optional(duration) })),
+    gateway: optional(fc.boolean()),
   })
   .map((parts): DistributedServiceSpec => {
     const type = parts.serviceType === 'udp' ? 'port' : parts.exposeType;
@@ -130,6 +137,8 @@ export const spec: fc.Arbitrary<DistributedServiceSpec> = fc
       expose: without({ type, domain: parts.domain, path: parts.path, port: parts.port }),
       loadBalancing: parts.check ? { healthCheck: without(parts.check) } : undefined,
       advanced: without({ connectionPool: parts.pool, bandwidth: parts.bandwidth, timeout: parts.timeout }),
+      // An installation with a gateway serves no udp through it, and one without a gateway nothing.
+      gateway: parts.serviceType === 'udp' ? false : parts.gateway,
     };
   });
 
@@ -137,3 +146,7 @@ export const spec: fc.Arbitrary<DistributedServiceSpec> = fc
 export const services: fc.Arbitrary<DistributedService[]> = fc
   .tuple(spec, spec)
   .map(([web, admin]) => [service('web', web), service('admin', admin)]);
+/** The same for an installation without a gateway. */
+export const plainServices = services.map((known) =>
+  known.map(({ spec: { gateway: _, ...plain }, ...rest }): DistributedService => ({ ...rest, spec: plain })),
+);

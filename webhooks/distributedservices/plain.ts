@@ -1,5 +1,5 @@
 /** Warnings of what a plain frp server leaves undone or cannot do (W-1; design, "Plain mode"). */
-import { gatewayRequired } from '../../src/model/plainmode.ts';
+import { unservable } from '../../src/model/plainmode.ts';
 import type { Rule } from './rule.ts';
 
 const unapplied = 'needs the frp-k8s gateway; a plain frp server does not apply it';
@@ -69,8 +69,8 @@ export const plainWarnings: readonly Rule[] = [
   {
     id: 'design',
     path: 'spec.security',
-    states: 'authentication and authorization: the service is stored, but its Pods are not connected (`GatewayRequired`)',
-    broken: ({ spec }) => gatewayRequired(spec) !== undefined,
-    message: ({ spec }) => gatewayRequired(spec)!,
+    states: 'what needs the gateway to protect: the service is stored, but its Pods are not connected (`GatewayRequired`)',
+    broken: ({ spec, config }) => unservable(spec, config)?.reason === 'GatewayRequired',
+    message: ({ spec, config }) => unservable(spec, config)!.message,
   },
 ];

@@ -2,7 +2,8 @@
  * Injection of frpc sidecars into Pods: the decision, as a value (design, "Injection"). It knows nothing of the server
  * or the cluster; services come from memory.
  */
-import { gatewayRequired } from '../../src/model/plainmode.ts';
+import { unservable } from '../../src/model/plainmode.ts';
+import { serversOf, usesGateway } from '../../src/model/gateway.ts';
 import { annotation as names } from '../../src/model/names.ts';
 import type { Config } from '../../src/config/schema.ts';
 import { exposuresOf } from '../../src/model/exposure.ts';
@@ -56,7 +57,7 @@ function decide(pod: CheckedPod, context: PodContext): Decision {
   const result = render(pod, members, values, context);
   const decision = { warnings: [...warnings, ...podWarnings(pod, values, context, services), ...result.warnings], details: { groups } };
   if (result.patch.length === 0) return { outcome: 'allowed', reason: 'UpToDate', message: 'the sidecars are there already', ...decision };
-  const message = `injected ${members.map((_, index) => containerName(index)).join(', ')} for ${groups.join(', ')}`;
+  const message = `injected ${Array.from({ length: result.sidecars }, (_, index) => containerName(index)).join(', ')} for ${groups.join(', ')}`;
   return { outcome: 'patched', reason: 'Injected', message, patch: result.patch, patchBase64: result.patchBase64, ...decision };
 }
 
@@ -105,11 +106,12 @@ function serviceOf(group: string, { namespace, services, config, conflictOf }: P
       `DistributedService "${namespace}/${group}" is being deleted; remove the group from ${names.group}, or create the service again`,
     );
   }
-  const missing = gatewayRequired(service.spec);
-  if (missing !== undefined) throw new Denial('GatewayRequired', `DistributedService "${namespace}/${group}": ${missing}`);
+  const missing = unservable(service.spec, config);
+  if (missing) throw new Denial(missing.reason, `DistributedService "${namespace}/${group}": ${missing.message}`);
   const conflict = conflictOf?.(service);
   if (conflict !== undefined) throw new Denial('HostConflict', `DistributedService "${namespace}/${group}": ${conflict}`);
-  if (exposuresOf(service.spec, config.baseDomain).length === 0) {
+  // Through the gateway a service may be reached by the routes of others alone.
+  if (!usesGateway(service.spec, config) && exposuresOf(service.spec, config.baseDomain).length === 0) {
     const remedy =
       service.spec.expose?.subdomain !== undefined && config.baseDomain === undefined
         ? 'spec.expose.subdomain needs baseDomain in the frp-k8s configuration'
@@ -133,14 +135,17 @@ function unknownGroup(group: string, namespace: string, existing: readonly strin
 /** What a user should know of a Pod that is injected all the same. */
 function podWarnings(pod: CheckedPod, values: PodAnnotations, { config }: PodContext, services: readonly DistributedService[]): string[] {
   const warnings: string[] = [];
-  if (values[names.weight] !== undefined)
+  const isPlain = services.every(({ spec }) => !usesGateway(spec, config));
+  if (values[names.weight] !== undefined && isPlain)
     warnings.push(`annotation ${names.weight} has no effect on a plain frp server; the gateway honours it`);
-  if (values[names.readinessGate])
+  if (values[names.readinessGate] && isPlain)
     warnings.push(`annotation ${names.readinessGate} has no effect on a plain frp server; the gateway honours it`);
   const { hostNetwork, dnsPolicy } = pod.spec;
-  if (hostNetwork && dnsPolicy !== 'ClusterFirstWithHostNet' && /\.svc(\.|$)/.test(config.frps.address)) {
+  const servers = services.flatMap(({ spec }) => serversOf(spec, config)).map((gateway) => gateway?.host ?? config.frps.address);
+  const hidden = servers.find((server) => /\.svc(\.|$)/.test(server));
+  if (hostNetwork && dnsPolicy !== 'ClusterFirstWithHostNet' && hidden !== undefined) {
     warnings.push(
-      `the Pod uses the host's network and DNS, where ${config.frps.address} is not known; set dnsPolicy: ClusterFirstWithHostNet, so that its tunnel can connect`,
+      `the Pod uses the host's network and DNS, where ${hidden} is not known; set dnsPolicy: ClusterFirstWithHostNet, so that its tunnel can connect`,
     );
   }
   for (const { metadata, spec } of services) {

@@ -1,10 +1,12 @@
-/** Running Pods whose configuration is older than their service: plain mode takes changes at a Pod's restart. */
+/** Running Pods whose configuration is older than their service: what a sidecar reads is taken at its Pod's restart. */
 import type { Config } from '../../src/config/schema.ts';
+import { membershipsIn } from '../../src/frp/proxy-names.ts';
 import type { ServiceReader } from '../../src/model/store.ts';
+import type { PatchOperation } from '../review/types.ts';
 import { decidePod, groupsOf } from './decide.ts';
-import { pointer, parents } from './patch.ts';
+import { parents } from './patch.ts';
 import { shapeError, type CheckedPod } from './pod.ts';
-import { configAnnotation } from './sidecar.ts';
+import { isConfigAnnotation } from './sidecar.ts';
 
 /**
  * The groups of an injected Pod whose configuration would be another one today. Nothing is stored for this: the Pod
@@ -15,7 +17,18 @@ export function outdatedGroups(pod: unknown, services: ServiceReader, config: Co
   const checked = pod as CheckedPod;
   const context = { namespace: checked.metadata?.namespace ?? '', services, config, selectorMode: true };
   const { patch = [] } = decidePod(checked, context);
-  const changed = new Set(patch.map(({ path }) => path));
-  if (changed.size === 0) return [];
-  return groupsOf(checked, context).filter((_, index) => changed.has(`${parents.annotations}/${pointer(configAnnotation(index))}`));
+  const texts = patch.flatMap((operation) => changedTexts(operation, checked.metadata?.annotations ?? {}));
+  if (texts.length === 0) return [];
+  const touched = new Set(texts.flatMap((text) => membershipsIn(text, context.namespace)).map(({ service }) => service));
+  return groupsOf(checked, context).filter((group) => touched.has(group));
+}
+
+/** frpc's configuration before and after, where an operation changes one. */
+function changedTexts(operation: PatchOperation, annotations: Record<string, string>): string[] {
+  const [, step] = operation.path.split(`${parents.annotations}/`);
+  if (step === undefined) return [];
+  const key = step.replaceAll('~1', '/').replaceAll('~0', '~');
+  if (!isConfigAnnotation(key)) return [];
+  const after = 'value' in operation && typeof operation.value === 'string' ? [operation.value] : [];
+  return annotations[key] === undefined ? after : [annotations[key], ...after];
 }

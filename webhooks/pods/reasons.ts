@@ -13,7 +13,8 @@
  * | InvalidAnnotation | denied  | a frp.io annotation has a wrong value                             |
  * | UnknownGroup      | denied  | no DistributedService of that name in the namespace               |
  * | ServiceDeleting   | denied  | the DistributedService is being deleted                           |
- * | GatewayRequired   | denied  | the service asks for protection that a plain frp server lacks     |
+ * | GatewayRequired   | denied  | the service asks for what only the gateway has                    |
+ * | UdpNeedsPlainServer | denied | a udp service, which the gateway cannot serve                   |
  * | HostConflict      | denied  | the service's host or port belongs to another service             |
  * | NotExposed        | denied  | the service's exposure cannot be rendered                         |
  * | MissingPort       | denied  | the port of the app cannot be told                                |
@@ -29,6 +30,7 @@ export type DenialReason =
   | 'UnknownGroup'
   | 'ServiceDeleting'
   | 'GatewayRequired'
+  | 'UdpNeedsPlainServer'
   | 'HostConflict'
   | 'NotExposed'
   | 'MissingPort'

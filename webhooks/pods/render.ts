@@ -7,6 +7,7 @@ import type { Config } from '../../src/config/schema.ts';
 import { renderClientConfig } from '../../src/frp/client-config.ts';
 import { tuningOf, type PodSize } from '../../src/frp/tuning.ts';
 import { quantityValue } from '../../src/frp/units.ts';
+import { serversOf, type GatewayAddress } from '../../src/model/gateway.ts';
 import { annotation as names } from '../../src/model/names.ts';
 import type { DistributedService } from '../../src/model/types.ts';
 import { programVersion } from '../../src/version.ts';
@@ -24,10 +25,23 @@ export interface Member {
   localPort: number;
 }
 
+/** One sidecar of a Pod: frpc dials one server, so a member has one for each replica of the gateway. */
+interface Dial extends Member {
+  /** undefined: the plain frp server */
+  gateway: GatewayAddress | undefined;
+}
+
+/** The sidecars of a Pod, in their order: that of its groups, and for each that of the gateway's addresses. */
+function dialsOf(members: readonly Member[], config: Config): Dial[] {
+  return members.flatMap((member) => serversOf(member.service.spec, config).map((gateway): Dial => ({ ...member, gateway })));
+}
+
 export interface Rendered {
   patch: PatchOperation[];
   /** base64 of the patch's JSON */
   patchBase64: string;
+  /** how many */
+  sidecars: number;
   warnings: readonly string[];
 }
 
@@ -46,24 +60,25 @@ export function render(pod: CheckedPod, members: readonly Member[], annotations:
   const drain = drainOf(pod, annotations, context.config);
   const size = podSize(pod);
   const guaranteed = isGuaranteed(pod);
-  refuseTakenVolumes(pod, members.length);
+  const dials = dialsOf(members, context.config);
+  refuseTakenVolumes(pod, dials.length);
   const build = () => {
-    const sidecars = members.map((member, index) =>
-      buildSidecar(index, member, annotations, context, { size, drain: drain.seconds, guaranteed }),
+    const sidecars = dials.map((dial, index) =>
+      buildSidecar(index, dial, annotations, context, { size, drain: drain.seconds, guaranteed }),
     );
-    const patch = injectionPatch(pod, { sidecars, injected: describe(sidecars, members, context.config) });
+    const patch = injectionPatch(pod, { sidecars, injected: describe(sidecars, dials, context.config) });
     return { patch, patchBase64: Buffer.from(JSON.stringify(patch)).toString('base64'), annotationBytes: annotationBytes(sidecars) };
   };
   const result = fresh
     ? remembered(memoKey(pod, members, annotations, context, [drain.seconds, size.cpu, size.memory, guaranteed]), build)
     : build();
   refuseTooLarge(pod, result.annotationBytes);
-  return { patch: result.patch, patchBase64: result.patchBase64, warnings: drain.warnings };
+  return { patch: result.patch, patchBase64: result.patchBase64, sidecars: dials.length, warnings: drain.warnings };
 }
 
 function buildSidecar(
   index: number,
-  { service, localPort }: Member,
+  { service, localPort, gateway }: Dial,
   annotations: PodAnnotations,
   { namespace, config }: Context,
   pod: { size: PodSize; drain: number; guaranteed: boolean },
@@ -74,19 +89,21 @@ function buildSidecar(
     index,
     service,
     localPort,
+    audience: gateway && config.gateway.audience,
     image: annotations[names.sidecarImage] ?? config.sidecar.image,
     resources: resourcesOf(annotations, config, pod.guaranteed),
     drain: pod.drain,
-    config: renderClientConfig({ service, namespace, localPort, tuning, logLevel }, config),
+    config: renderClientConfig({ service, namespace, localPort, tuning, logLevel, gateway }, config),
   });
 }
 
 /** Content of annotation frp.io/injected: for people, never proof of anything. */
-function describe(sidecars: readonly Sidecar[], members: readonly Member[], config: Config): Record<string, unknown> {
+function describe(sidecars: readonly Sidecar[], dials: readonly Dial[], { frps }: Config): Record<string, unknown> {
+  const servers = dials.map(({ gateway = { host: frps.address, port: frps.port } }) => `${gateway.host}:${gateway.port}`);
   return {
     version: programVersion,
-    groups: members.map(({ service }) => service.metadata.name),
-    gateway: `${config.frps.address}:${config.frps.port}`,
+    groups: [...new Set(dials.map(({ service }) => service.metadata.name))],
+    gateway: [...new Set(servers)].join(','),
     hash: createHash('sha256').update(JSON.stringify(sidecars)).digest('hex').slice(0, 16),
   };
 }

@@ -1,5 +1,5 @@
 /** The frpc sidecar of one group: a native sidecar container, its two volumes and its configuration annotation. */
-import { certificateDirectory, configDirectory, configPath } from '../../src/frp/client-config.ts';
+import { certificateDirectory, configDirectory, configPath, tokenPath } from '../../src/frp/client-config.ts';
 import { externalSecretName, groupSecretName, tlsSecretName } from '../../src/model/names.ts';
 import type { DistributedService } from '../../src/model/types.ts';
 import type { Container, EnvVar, Volume } from './pod.ts';
@@ -9,6 +9,8 @@ export interface SidecarInput {
   index: number;
   service: DistributedService;
   localPort: number;
+  /** audience of the Pod's token where the sidecar dials the gateway; undefined: the plain frp server */
+  audience: string | undefined;
   image: string;
   resources: { requests: Record<string, string>; limits?: Record<string, string> };
   /** seconds; 0 means no preStop hook */
@@ -33,7 +35,7 @@ export const configAnnotation = (index: number): string => `frp.io/${containerNa
  * tunnel. The app starts after its sidecar: without the wait frpc's first health check would always fail, and the
  * second comes one interval later. After 30 s the health check is left to itself.
  */
-export const start = [
+export const plainStart = [
   `trap 'exit 0' TERM`,
   `d=${certificateDirectory}`,
   `until [ -s $d/tls.crt ] && { [ "$FRP_GROUP_KEY" ] || [ -s $d/group.key ]; }; do`,
@@ -42,6 +44,14 @@ export const start = [
   `done`,
   `[ "$FRP_GROUP_KEY" ] || export FRP_GROUP_KEY="$(cat $d/group.key)"`,
 ];
+/** The same for the gateway, where a token of the Pod stands in for the group key. */
+export const gatewayStart = [
+  `trap 'exit 0' TERM`,
+  `until [ -s ${certificateDirectory}/tls.crt ] && [ -s ${tokenPath} ]; do`,
+  `[ "$said" ] || echo "waiting for the certificate of DistributedService $FRP_GROUP (made by frp-k8s controller) and the Pod's token"; said=1`,
+  `sleep 1`,
+  `done`,
+];
 /** A socket that listens on the port, as the kernel lists it (proc(5), /proc/net/tcp: state 0A): the app is not touched. */
 const awaitApp = [
   `listens=":$(printf %04X "$LOCAL_SERVICE_PORT") [0-9A-F]*:0000 0A"`,
@@ -49,8 +59,9 @@ const awaitApp = [
   `until grep -qs "$listens" /proc/net/tcp /proc/net/tcp6 || [ $i -ge 60 ]; do i=$((i + 1)); sleep 0.5; done`,
 ];
 const become = `exec frpc -c ${configPath}`;
-const startTcp = [...start, ...awaitApp, become].join('\n');
-const startUdp = [...start, become].join('\n');
+const startTcp = [...plainStart, ...awaitApp, become].join('\n');
+const startUdp = [...plainStart, become].join('\n');
+const startGateway = [...gatewayStart, ...awaitApp, become].join('\n');
 
 /** Pod Security "restricted", whatever the Pod says. */
 export const restricted = {
@@ -63,25 +74,27 @@ export const restricted = {
   seccompProfile: { type: 'RuntimeDefault' },
 };
 
-/** What frpc's configuration and `start` read of the environment. */
-export const memberEnv = (group: string, more: EnvVar[] = []): EnvVar[] => [
+/** What frpc's configuration and its start read of the environment. The group key is the plain frp server's. */
+export const memberEnv = (group: string, hasKey: boolean, more: EnvVar[] = []): EnvVar[] => [
   { name: 'POD_NAME', valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.name' } } },
   { name: 'POD_UID', valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.uid' } } },
   { name: 'FRP_GROUP', value: group },
   ...more,
-  { name: 'FRP_GROUP_KEY', valueFrom: { secretKeyRef: { name: groupSecretName(group), key: 'key', optional: true } } },
+  ...(hasKey ? [{ name: 'FRP_GROUP_KEY', valueFrom: { secretKeyRef: { name: groupSecretName(group), key: 'key', optional: true } } }] : []),
 ];
 
 export function sidecarOf(input: SidecarInput): Sidecar {
   const name = containerName(input.index);
   const group = input.service.metadata.name;
+  const isPlain = input.audience === undefined;
+  const plain = input.service.spec.serviceType === 'udp' ? startUdp : startTcp;
   return {
     container: {
       name,
       image: input.image,
       restartPolicy: 'Always',
-      command: ['/bin/sh', '-c', input.service.spec.serviceType === 'udp' ? startUdp : startTcp],
-      env: memberEnv(group, [{ name: 'LOCAL_SERVICE_PORT', value: String(input.localPort) }]),
+      command: ['/bin/sh', '-c', isPlain ? plain : startGateway],
+      env: memberEnv(group, isPlain, [{ name: 'LOCAL_SERVICE_PORT', value: String(input.localPort) }]),
       resources: input.resources,
       ...(input.drain > 0 && { lifecycle: { preStop: { sleep: { seconds: input.drain } } } }),
       securityContext: restricted,
@@ -100,18 +113,22 @@ export function sidecarOf(input: SidecarInput): Sidecar {
           ],
         },
       },
-      { name: `${name}-certs`, projected: { defaultMode: 0o444, sources: certificateSources(input.service) } },
+      { name: `${name}-certs`, projected: { defaultMode: 0o444, sources: certificateSources(input.service, input.audience) } },
     ],
     annotation: [configAnnotation(input.index), input.config],
   };
 }
 
+/** Seconds; the kubelet renews a token when four fifths of its life are over (kubelet, pkg/kubelet/token). */
+const tokenSeconds = 3600;
+
 /**
  * Every Secret is optional: a slow controller delays the tunnel, never the app. In mode manual the client certificate
  * is the user's, in mode external cert-manager's, and the server is still verified against the installation's CA
  * (design, "Identity and certificates").
+ * @param audience of the token that the gateway is shown; undefined: the plain frp server, which is shown the group key
  */
-export function certificateSources({ metadata, spec }: DistributedService): object[] {
+export function certificateSources({ metadata, spec }: DistributedService, audience: string | undefined): object[] {
   const mtls = spec.security?.mtls;
   const own = tlsSecretName(metadata.name);
   const certSecret = mtls?.enabled
@@ -125,7 +142,9 @@ export function certificateSources({ metadata, spec }: DistributedService): obje
     ...(certSecret === undefined
       ? [from(own, { ...pair, 'ca.crt': 'ca.crt' })]
       : [from(certSecret, pair), from(own, { 'ca.crt': 'ca.crt' })]),
-    from(groupSecretName(metadata.name), { key: 'group.key' }),
+    audience === undefined
+      ? from(groupSecretName(metadata.name), { key: 'group.key' })
+      : { serviceAccountToken: { path: 'token', audience, expirationSeconds: tokenSeconds } },
   ];
 }
 

@@ -61,6 +61,9 @@ test('the controller can write its own Secrets only', async () => {
   };
   await eventually('the policy', () => refused(tryApply([secret(ns, 'frp-a', 'helm')], ...asController), /only Secrets with the label/));
   await refused(tryApply([secret(ns, 'other', 'frp-k8s')], ...asController), /names begin with frp-/);
+  const copy = secret(ns, 'frp-copy', 'frp-k8s');
+  const labels = { ...copy.metadata.labels, 'frp.io/gateway-copy': 'true' };
+  await refused(tryApply([{ ...copy, metadata: { ...copy.metadata, labels } }], ...asController), /copies nowhere else/);
   await apply(secret(ns, 'frp-of-helm', 'helm'));
   await refused(tryApply([secret(ns, 'frp-of-helm', 'frp-k8s')], ...asController), /only Secrets with the label/);
   assert.equal((await tryApply([secret(ns, 'frp-b', 'frp-k8s')], ...asController)).code, 0);

@@ -7,13 +7,11 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { defaultConfig } from '../../../src/config/schema.ts';
 import { decidePod } from '../../../webhooks/pods/decide.ts';
-import { annotatedPod, services } from '../../support/arbitraries.ts';
+import { annotatedPod, gatewayConfig, services } from '../../support/arbitraries.ts';
 import { storeOf } from '../../support/services.ts';
 import { run } from '../support/run.ts';
 
 const frpc = process.env.FRPC ?? 'frpc';
-const config = { ...defaultConfig, frps: { ...defaultConfig.frps, maxPoolCount: 100 } };
-
 /** Every rendered frpc configuration of a decision's patch. */
 function configurations(patch: readonly { path: string; value?: unknown }[]): string[] {
   const isOurs = (key: string) => /^frp\.io\/frpc(-[0-9]+)?\.json$/.test(key);
@@ -38,8 +36,13 @@ test('frpc verify accepts every rendered configuration', async () => {
   let verified = 0;
   try {
     await fc.assert(
-      fc.asyncProperty(annotatedPod, services, async (pod, known) => {
-        const decision = decidePod(pod, { namespace: 'shop', services: storeOf(...known), config, selectorMode: false });
+      fc.asyncProperty(annotatedPod, services, gatewayConfig, async (pod, known, { gateway }) => {
+        const decision = decidePod(pod, {
+          namespace: 'shop',
+          services: storeOf(...known),
+          config: { ...defaultConfig, gateway },
+          selectorMode: false,
+        });
         for (const text of configurations(decision.patch ?? [])) {
           writeFileSync(file, text);
           const { code, stdout, stderr } = await run(frpc, ['verify', '-c', file]);

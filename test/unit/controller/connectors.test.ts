@@ -7,6 +7,7 @@ import { Connectors } from '../../../src/controller/connectors.ts';
 import type { ConfigMap, KubeObject } from '../../../src/kube/types.ts';
 import type { DistributedService } from '../../../src/model/types.ts';
 import { service } from '../../support/services.ts';
+import { until } from '../../support/until.ts';
 import { ApiServer } from '../kube/api-server.ts';
 
 const name = 'frp-web-connector';
@@ -41,10 +42,10 @@ afterEach(async () => {
   api.close();
 });
 
-function start(): void {
+function start(config = configSchema.parse({})): void {
   const resolve = (host: string) =>
     records[host] ? Promise.resolve(records[host]) : Promise.reject(Object.assign(new Error(host), { code: 'ENOTFOUND' }));
-  connectors = new Connectors({ client: api.client, config: configSchema.parse({}), log: pino({ level: 'silent' }), resolve });
+  connectors = new Connectors({ client: api.client, config, log: pino({ level: 'silent' }), resolve });
   connectors.subscribe((key) => told.push(key));
 }
 
@@ -66,10 +67,6 @@ async function reconcile(subject: DistributedService, isRefused = false): Return
     }
   }
 }
-async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await wait(5);
-}
-
 interface Proxy {
   localIP: string;
   localPort: number;
@@ -104,6 +101,35 @@ const sidecar = (group: string) => ({
 });
 
 describe('connectors', { timeout: 60_000 }, () => {
+  it('have for the gateway one container for each of its addresses, with a configuration and a token of their own', async () => {
+    await connectors.close();
+    start(configSchema.parse({ gateway: { addresses: ['gw-0.example.com', 'gw-1.example.com:7443'] } }));
+    await reconcile(listed('10.0.0.1'));
+    const { data } = api.objects.get(paths.configMap) as ConfigMap;
+    const clients = ['frpc.json', 'frpc-1.json'].map(
+      (key) => JSON.parse(data![key]!) as { serverAddr: string; webServer: { port: number }; proxies: { type: string }[] },
+    );
+    assert.deepEqual(
+      clients.map(({ serverAddr, webServer, proxies }) => [serverAddr, webServer.port, proxies.map(({ type }) => type)]),
+      [
+        ['gw-0.example.com', 7400, ['tcp']],
+        ['gw-1.example.com', 7401, ['tcp']],
+      ],
+    );
+    const { spec } = api.objects.get(paths.deployment) as unknown as {
+      spec: { template: { spec: { containers: { name: string; env: { name: string }[] }[]; volumes: object[] } } };
+    };
+    const { containers, volumes } = spec.template.spec;
+    assert.deepEqual(
+      containers.map((container) => container.name),
+      ['frpc', 'frpc-1'],
+    );
+    assert.ok(!JSON.stringify(containers).includes('FRP_GROUP_KEY'));
+    assert.match(JSON.stringify(volumes), /"items":\[\{"key":"frpc-1.json","path":"frpc.json"\}\]/);
+    assert.equal(JSON.stringify(volumes).match(/"audience":"frp.io\/gateway"/g)?.length, 2);
+    assert.deepEqual(connectors.backendsOf(listed('10.0.0.1'))[0]?.proxies, 1);
+  });
+
   it('are made of a configuration and a Deployment that belong to the service, and then nothing is written any more', async () => {
     assert.deepEqual(await reconcile(listed('10.0.0.2', '10.0.0.1')), {});
     assert.deepEqual(dialled(), ['10.0.0.1:80', '10.0.0.2:80']);
@@ -172,16 +198,18 @@ describe('connectors', { timeout: 60_000 }, () => {
   it('put right what somebody changed, and make again what somebody deleted', async () => {
     await reconcile(listed('10.0.0.1'));
     const deployment = api.objects.get(paths.deployment) as KubeObject & { spec: object };
-    await wait(50); // what the watch tells of our own writes
+    // As often as something is told: the first may be our own writes.
+    const mended = (isMended: () => boolean) =>
+      until(async () => {
+        if (told.splice(0).length > 0) await reconcile(listed('10.0.0.1'));
+        return isMended();
+      });
     told = [];
     api.put(paths.deployment, { ...deployment, spec: { ...deployment.spec, replicas: 7 } } as KubeObject);
-    await until(() => told.length > 0);
-    await reconcile(listed('10.0.0.1'));
-    assert.equal((api.objects.get(paths.deployment) as unknown as { spec: { replicas: number } }).spec.replicas, 1);
+    await mended(() => (api.objects.get(paths.deployment) as unknown as { spec: { replicas: number } }).spec.replicas === 1);
     told = [];
     api.remove(paths.configMap);
-    await until(() => told.includes('shop/web'));
-    await reconcile(listed('10.0.0.1'));
+    await mended(() => api.objects.has(paths.configMap));
     assert.deepEqual(dialled(), ['10.0.0.1:80']);
   });
 
@@ -276,7 +304,10 @@ describe('connectors', { timeout: 60_000 }, () => {
     });
     await reconcile(selected);
     await until(() => told.includes('shop/web'));
-    for (; !api.objects.has(paths.configMap); await wait(5)) await reconcile(selected);
+    await until(async () => {
+      await reconcile(selected);
+      return api.objects.has(paths.configMap);
+    });
     assert.deepEqual(dialled(), ['10.0.1.1:9000', '10.0.1.3:9000']);
   });
 

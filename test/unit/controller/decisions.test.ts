@@ -113,6 +113,14 @@ describe('what a certificate is asked for', () => {
     assert.equal(clientRequest(long).commonName.length, 64);
   });
 
+  it('for the gateway has each of its addresses, and the names of its Pods', () => {
+    const config = configSchema.parse({ gateway: { addresses: ['gw-0.example.com', '[2001:db8::1]:7443'] } });
+    const { dnsNames, ipAddresses } = serverRequest(config, (address) => isIP(address) !== 0);
+    assert.deepEqual(ipAddresses, ['2001:db8::1']);
+    for (const name of ['gw-0.example.com', 'frp-gateway-0.frp-gateway', 'frp-gateway-1.frp-gateway.frp-gateway.svc'])
+      assert.ok(dnsNames?.includes(name), name);
+  });
+
   it('for the frp server has the address, the server name and the names inside the cluster', () => {
     const { dnsNames, ipAddresses } = serverRequest(
       configSchema.parse({ namespace: 'tunnels', frps: { address: '203.0.113.7', serverName: 'frp.example.com' } }),

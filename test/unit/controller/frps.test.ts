@@ -10,8 +10,12 @@ import { renderClientConfig } from '../../../src/frp/client-config.ts';
 import { configSchema } from '../../../src/config/schema.ts';
 import type { KubeObject } from '../../../src/kube/types.ts';
 
+const urlOf = (of: Server): string => `http://127.0.0.1:${(of.address() as AddressInfo).port}`;
+
 let server: Server;
-/** answers of GET /api/proxy/http; undefined: an error */
+/** path that answers with the proxies */
+let served: string;
+/** undefined: an error */
 let proxies: { name: string; status: string }[] | undefined;
 let changes: string[];
 let view: ServerView;
@@ -22,18 +26,19 @@ const health = (): ServerHealth => view.health;
 
 beforeEach(async () => {
   proxies = [];
+  served = '/api/proxy/http';
   changes = [];
   password = 'secret';
   server = createServer((request, response) => {
     const wanted = `Basic ${Buffer.from('frp-k8s:secret').toString('base64')}`;
     if (request.headers.authorization !== wanted) response.writeHead(401).end();
     else if (!proxies) response.writeHead(500).end();
-    else response.end(JSON.stringify({ proxies: request.url === '/api/proxy/http' ? proxies : [] }));
+    else response.end(JSON.stringify({ proxies: request.url === served ? proxies : [] }));
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   view = new ServerView({
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    urls: [urlOf(server)],
     credentials: () => ({ user: 'frp-k8s', password }),
     isWanted: () => true,
     changed: (services) => changes.push(services ? [...services].join(' ') : 'health'),
@@ -75,6 +80,27 @@ describe('what the frp server says', { timeout: 20_000 }, () => {
     proxies = [];
     await view.poll();
     assert.deepEqual([health().status, view.graceUntil], ['reachable', 16_000]);
+  });
+
+  it('is for the gateway what one replica at least says, and a replica that is away takes nothing from it', async () => {
+    const name = 'prod.api.0a1b2c3d.api-0.u0';
+    const other = createServer((_, response) => response.end(JSON.stringify({ proxies: [{ name, status: 'online' }] })));
+    other.listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const options = { credentials: () => ({ user: 'frp-k8s', password }), isWanted: () => true, changed: () => {} };
+    const both = new ServerView({ ...options, urls: [urlOf(server), urlOf(other)], types: ['tcp'] });
+    proxies = [{ name, status: 'offline' }];
+    served = '/api/proxy/tcp';
+    await both.poll();
+    assert.deepEqual(both.countsOf('prod/api', 'u0'), { online: 1, offline: 0 });
+    proxies = undefined;
+    for (let times = 0; times < 3; times++) await both.poll();
+    assert.deepEqual([both.health.status, both.countsOf('prod/api', 'u0')], ['reachable', { online: 1, offline: 0 }]);
+    other.close();
+    other.closeAllConnections();
+    for (let times = 0; times < 2; times++) await both.poll();
+    assert.equal(both.health.status, 'unreachable');
+    await both.close();
   });
 
   it('needs the right password, and that is said', async () => {

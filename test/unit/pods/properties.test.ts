@@ -2,68 +2,80 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import jsonpatch, { type Operation } from 'fast-json-patch';
-import { defaultConfig } from '../../../src/config/schema.ts';
+import { defaultConfig, type Config } from '../../../src/config/schema.ts';
+import { usesGateway } from '../../../src/model/gateway.ts';
 import type { DistributedService } from '../../../src/model/types.ts';
 import type { PatchOperation } from '../../../webhooks/review/types.ts';
 import { decidePod } from '../../../webhooks/pods/decide.ts';
 import type { Pod } from '../../../webhooks/pods/pod.ts';
-import { isSidecar, isSidecarVolume } from '../../../webhooks/pods/sidecar.ts';
+import { isConfigAnnotation, isSidecar, isSidecarVolume } from '../../../webhooks/pods/sidecar.ts';
 import { uninjectionPatch } from '../../../webhooks/pods/uninject.ts';
-import { annotatedPod, services } from '../../support/arbitraries.ts';
+import { annotatedPod, gatewayConfig, plainServices, services } from '../../support/arbitraries.ts';
 import { storeOf } from '../../support/services.ts';
 
 /** Applies by RFC 6902, and fails on an operation that does not apply. */
 const apply = (pod: unknown, patch: readonly PatchOperation[]): unknown =>
   jsonpatch.applyPatch(structuredClone(pod), patch as Operation[], true).newDocument;
 
-const decide = (pod: unknown, known: DistributedService[]) =>
-  decidePod(pod, { namespace: 'shop', services: storeOf(...known), config: defaultConfig, selectorMode: false });
+const decide = (pod: unknown, known: DistributedService[], config: Config) =>
+  decidePod(pod, { namespace: 'shop', services: storeOf(...known), config, selectorMode: false });
 
-function inject(pod: unknown, known: DistributedService[]): Pod {
-  const decision = decide(pod, known);
+function inject(pod: unknown, known: DistributedService[], config: Config): Pod {
+  const decision = decide(pod, known, config);
   assert.equal(decision.outcome, 'patched', decision.message);
   assert.equal(Buffer.from(decision.patchBase64!, 'base64').toString(), JSON.stringify(decision.patch));
   return apply(pod, decision.patch!) as Pod;
 }
 
-const holds = (property: (pod: object, known: DistributedService[]) => void) =>
-  fc.assert(fc.property(annotatedPod, services, property), { numRuns: 300 });
+const holds = (property: (pod: object, known: DistributedService[], config: Config) => void) => {
+  fc.assert(
+    fc.property(annotatedPod, plainServices, (pod, known) => property(pod, known, defaultConfig)),
+    { numRuns: 150 },
+  );
+  fc.assert(fc.property(annotatedPod, services, gatewayConfig, property), { numRuns: 250 });
+};
 
 describe('for every Pod that the API allows', () => {
-  it('the patch applies by RFC 6902 and adds one native sidecar for each group', () => {
-    holds((pod, known) => {
-      const injected = inject(pod, known);
+  it('the patch applies by RFC 6902 and adds one native sidecar for each group and server', () => {
+    holds((pod, known, config) => {
+      const injected = inject(pod, known, config);
       const groups = new Set(injected.metadata!.annotations!['frp.io/group']!.split(',').map((name) => name.trim()));
       const sidecars = injected.spec!.initContainers!.filter(isSidecar);
       assert.deepEqual(new Set(sidecars.map(({ env }) => env!.find(({ name }) => name === 'FRP_GROUP')!.value)), groups);
-      assert.deepEqual(injected.spec!.initContainers!.slice(0, groups.size), sidecars);
+      assert.deepEqual(injected.spec!.initContainers!.slice(0, sidecars.length), sidecars);
+      const used = known.filter(({ metadata }) => groups.has(metadata.name));
+      const servers = used.map(({ spec }) => (usesGateway(spec, config) ? config.gateway.addresses.length : 1));
+      assert.equal(
+        sidecars.length,
+        servers.reduce((sum, count) => sum + count, 0),
+      );
     });
   });
 
   it('injecting twice changes nothing', () => {
-    holds((pod, known) => {
-      const again = decide(inject(pod, known), known);
+    holds((pod, known, config) => {
+      const again = decide(inject(pod, known, config), known, config);
       assert.equal(again.reason, 'UpToDate');
       assert.equal(again.patch, undefined);
     });
   });
 
   it('uninject gives an equal object back', () => {
-    holds((pod, known) => {
-      const injected = inject(pod, known);
+    holds((pod, known, config) => {
+      const injected = inject(pod, known, config);
       assert.deepEqual(apply(injected, uninjectionPatch(injected)), pod);
     });
   });
 
   it("nothing of the user's changes", () => {
-    holds((pod, known) => {
-      const injected = structuredClone(inject(pod, known)) as Required<Pod>;
+    holds((pod, known, config) => {
+      const injected = structuredClone(inject(pod, known, config)) as Required<Pod>;
       const original = structuredClone(pod) as Required<Pod>;
       const names = new Set(injected.spec!.initContainers!.filter(isSidecar).map(({ name }) => name));
       injected.spec!.initContainers = injected.spec!.initContainers!.filter((container) => !isSidecar(container));
       injected.spec!.volumes = injected.spec!.volumes!.filter((volume) => !isSidecarVolume(volume, names));
       for (const key of Object.keys(injected.metadata!.annotations!)) {
-        if (key === 'frp.io/injected' || /^frp\.io\/frpc(-1)?\.json$/.test(key)) delete injected.metadata!.annotations![key];
+        if (key === 'frp.io/injected' || isConfigAnnotation(key)) delete injected.metadata!.annotations![key];
       }
       delete injected.metadata!.labels!['frp.io/sidecar'];
       for (const part of [original, injected]) {
@@ -76,10 +88,10 @@ describe('for every Pod that the API allows', () => {
   });
 
   it("no string of a user reaches frp's template engine", () => {
-    holds((pod, known) => {
-      const { annotations } = inject(pod, known).metadata!;
+    holds((pod, known, config) => {
+      const { annotations } = inject(pod, known, config).metadata!;
       for (const [key, text] of Object.entries(annotations!)) {
-        if (!/^frp\.io\/frpc(-1)?\.json$/.test(key)) continue;
+        if (!isConfigAnnotation(key)) continue;
         const actions = text.match(/\{\{.*?\}\}/gs) ?? [];
         assert.deepEqual(
           actions.filter((action) => !/^\{\{ \.Envs\.(POD_NAME|POD_UID|FRP_GROUP_KEY) \}\}$/.test(action)),
@@ -93,15 +105,13 @@ describe('for every Pod that the API allows', () => {
 
   it('a change of the service is brought into a Pod that is injected already, and taken out again with it', () => {
     fc.assert(
-      fc.property(annotatedPod, services, services, (pod, before, after) => {
-        const injected = inject(pod, before);
-        const decision = decide(injected, after);
+      fc.property(annotatedPod, services, services, gatewayConfig, gatewayConfig, (pod, before, after, configBefore, config) => {
+        const injected = inject(pod, before, configBefore);
+        const decision = decide(injected, after, config);
         const updated = apply(injected, decision.patch ?? []);
-        assert.equal(decide(updated, after).reason, 'UpToDate');
-        assert.deepEqual(
-          (updated as Pod).metadata!.annotations!['frp.io/frpc.json'],
-          inject(pod, after).metadata!.annotations!['frp.io/frpc.json'],
-        );
+        assert.equal(decide(updated, after, config).reason, 'UpToDate');
+        const texts = (of: unknown) => Object.entries((of as Pod).metadata!.annotations!).filter(([key]) => isConfigAnnotation(key));
+        assert.deepEqual(new Map(texts(updated)), new Map(texts(inject(pod, after, config))));
         assert.deepEqual(apply(updated, uninjectionPatch(updated)), pod);
       }),
       { numRuns: 200 },
