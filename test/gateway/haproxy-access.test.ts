@@ -12,7 +12,7 @@ const expose = { type: 'domain' as const, domain: host };
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 
 async function protectedApp(t: TestContext, access: Access, security: DistributedServiceSpec['security'] = {}) {
-  const backend = await app(t, 'app', (req, res) => res.end(`${req.headers['x-frp-client'] ?? ''} ${req.url}`));
+  const backend = await app(t, 'app', (req, res) => res.end(`${String(req.headers['x-frp-client'] ?? '')} ${req.url}`));
   const of = (now: Access) => view(service('web', { expose, security }, [member('shop/web', '1', backend.port)], { access: now }));
   const gw = await gateway(t, of(access));
   return { gw, backend, of };

@@ -137,7 +137,9 @@ async function call(session: ClientHttp2Session): Promise<string> {
   const stream = session.request({ ':method': 'POST', ':path': '/x.Y/Z', 'content-type': 'application/grpc', te: 'trailers' });
   let body = '';
   let status: unknown;
-  stream.on('trailers', (trailers) => (status = trailers['grpc-status']));
+  stream.on('trailers', (trailers) => {
+    status = trailers['grpc-status'];
+  });
   stream.end('call');
   for await (const chunk of stream) body += String(chunk);
   assert.equal(status, '0');

@@ -45,6 +45,8 @@ export interface UsersSettings {
   httpsPort: number;
   /** port that users are redirected to; default 443 */
   publicHttpsPort?: number | undefined;
+  /** ports that cannot be had (ports.ts): services that ask for them are not served there */
+  unusablePorts?: ReadonlySet<number> | undefined;
   /** IP addresses and CIDRs whose X-Forwarded-* and PROXY protocol headers are believed */
   trustedProxies: readonly string[];
   /** whether connections from trustedProxies begin with a PROXY protocol header */

@@ -22,6 +22,11 @@ export function renderUsers(view: View, settings: UsersSettings): Rendered {
   const servers = new Map([...services.values()].map((served) => [served.backend, serversOf(served)]));
   const entries = pathEntries(services);
   const portWays = portWaysOf(services);
+  for (const [port, { entry }] of portWays)
+    if (settings.unusablePorts?.has(port)) {
+      problems.push(`${entry.key}: the gateway cannot listen on port ${port}`);
+      portWays.delete(port);
+    }
   const ways = new Map([...entries.map(({ way }) => way), ...portWays.values()].map((way) => [way.id, way]));
   const entriesOf = entriesByTarget(services, ways.values());
 

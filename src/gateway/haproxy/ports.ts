@@ -1,0 +1,21 @@
+/** Ports that HAProxy could not listen on: one of them in the configuration would keep every other change from being taken. */
+import { createServer } from 'node:net';
+
+/**
+ * Which ports cannot be had, by trying; to be called in the network namespace of HAProxy. Give it to `renderUsers`
+ * (UsersSettings.unusablePorts).
+ * @param ports that services ask for
+ * @param held that HAProxy listens on already: they are not tried
+ */
+export async function unusablePorts(ports: Iterable<number>, held: ReadonlySet<number>, address?: string): Promise<Set<number>> {
+  const found = new Set<number>();
+  for (const port of new Set(ports)) if (!held.has(port) && !(await isFree(port, address))) found.add(port);
+  return found;
+}
+
+const isFree = (port: number, host: string | undefined): Promise<boolean> =>
+  new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen({ port, host }, () => server.close(() => resolve(true)));
+  });
