@@ -9,7 +9,7 @@ import type { Member } from '../../../src/gateway/members.ts';
 import { PodIndex } from '../../../src/gateway/pods.ts';
 import { viewOf, type ViewInput } from '../../../src/gateway/view.ts';
 import { base64 } from '../../../src/kube/authority-secret.ts';
-import type { KubeObject, Secret } from '../../../src/kube/types.ts';
+import type { KubeObject } from '../../../src/kube/types.ts';
 import { Claims } from '../../../src/model/claims.ts';
 import type { DistributedService } from '../../../src/model/types.ts';
 import { service, storeOf } from '../../support/services.ts';
