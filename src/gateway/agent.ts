@@ -25,7 +25,7 @@ import { Members } from './members.ts';
 import { GatewayMetrics } from './metrics.ts';
 import type { View } from './model.ts';
 import { createGatewayOperations } from './operations.ts';
-import { operationsPort, ordinalOf, PeerAddresses, replicasOf, servicesAt, servicesOnline, type Replica } from './replicas.ts';
+import { operationsPort, ordinalProblem, PeerAddresses, replicasOf, servicesAt, servicesOnline, type Replica } from './replicas.ts';
 import type { Proxies } from './proxies.ts';
 import { standingOf } from './standing.ts';
 import { proxyStatuses, type Credentials } from './status.ts';
@@ -52,6 +52,7 @@ export interface AgentOptions {
 
 /** frpc tries a login again by itself; a call that waits holds one of its connections. Milliseconds. */
 const startWaitMs = 10_000;
+const issuersWaitMs = 3000;
 const refreshMs = 5000;
 
 export class GatewayAgent {
@@ -147,7 +148,8 @@ export class GatewayAgent {
     this.#tunnel.open();
     await this.#members.start();
     this.#view();
-    await Promise.all([this.#issuers.attempted(), this.#addresses.refresh(this.#replicas)]);
+    // Until they are known their services answer 503; one that cannot be reached must not hold up the others.
+    await Promise.all([within(this.#issuers.attempted(), issuersWaitMs), this.#addresses.refresh(this.#replicas)]);
     if (signal.aborted) return;
     this.#users.open();
     this.#catchingUp = new CatchingUp({
@@ -176,14 +178,9 @@ export class GatewayAgent {
 
   #addChecks(): void {
     const { config, pod } = this.#options;
-    const ordinal = ordinalOf(pod);
-    const count = config.gateway.addresses.length;
     const checks = {
       phase: () => (this.#isStopping ? 'the program is stopping' : undefined),
-      ordinal: () =>
-        ordinal !== undefined && ordinal < count
-          ? undefined
-          : `gateway.addresses has ${count} addresses, and this is Pod ${pod}: no sidecar dials it; add its address, or run ${count} replicas`,
+      ordinal: () => ordinalProblem(pod, config),
       watches: () => this.#watches.problem(),
       keys: () => this.#clusters.problem(),
       tunnel: () => this.#tunnel.problem,

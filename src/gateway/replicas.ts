@@ -17,10 +17,11 @@ export interface Replica {
   host: string;
 }
 
-/** Of a StatefulSet's Pod; undefined where it has no ordinal. @param pod its name */
-export function ordinalOf(pod: string): number | undefined {
+/** Why a replica can have no sidecars; undefined where it can. @param pod its name, which ends in its ordinal in `gateway.addresses` */
+export function ordinalProblem(pod: string, { gateway: { addresses } }: Config): string | undefined {
   const [, ordinal] = /-([0-9]+)$/.exec(pod) ?? [];
-  return ordinal === undefined ? undefined : Number(ordinal);
+  if (ordinal !== undefined && Number(ordinal) < addresses.length) return undefined;
+  return `gateway.addresses has ${addresses.length} addresses and none for Pod ${pod}: no sidecar dials it; add its address, or run ${addresses.length} replicas`;
 }
 
 /** Every replica that `gateway.addresses` speaks of. @param pod name of this one */

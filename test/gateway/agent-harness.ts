@@ -72,7 +72,7 @@ export interface Sidecar {
   log: () => string;
 }
 
-const ports = ['http', 'https', 'tunnel', 'frps', 'frpsApi', 'loopback', 'operations', 'peers'] as const;
+const ports = ['log', 'http', 'https', 'tunnel', 'frps', 'frpsApi', 'loopback', 'operations', 'peers'] as const;
 
 export class Gateway {
   readonly directory: string;
@@ -134,7 +134,17 @@ export class Gateway {
     const pod = 'frp-gateway-0';
     const tunnel = { bind: `127.0.0.1:${this.ports.tunnel}`, server: `127.0.0.1:${this.ports.frps}` };
     const users = { bindAddress: '127.0.0.1' };
-    const proxies = await openProxies({ config, log, registry, directory, pod, logPort: 0, tunnel, users, peersPort: this.ports.peers });
+    const proxies = await openProxies({
+      config,
+      log,
+      registry,
+      directory,
+      pod,
+      logPort: this.ports.log,
+      tunnel,
+      users,
+      peersPort: this.ports.peers,
+    });
     this.agent = new GatewayAgent({
       client: this.api.client,
       config,
@@ -170,16 +180,21 @@ export class Gateway {
   }
 
   startTunnel(): void {
-    this.run('tunnel', program('HAPROXY'), ['-db', '-f', join(this.directory, 'tunnel', 'haproxy.cfg')]);
+    this.#startHaproxy('tunnel');
   }
 
   startUsers(): void {
-    const directory = join(this.directory, 'users');
-    this.run('users', program('HAPROXY'), ['-W', '-db', '-S', join(directory, 'master.sock'), '-f', join(directory, 'haproxy.cfg')]);
+    this.#startHaproxy('users');
+  }
+
+  #startHaproxy(name: 'tunnel' | 'users'): void {
+    const directory = join(this.directory, name);
+    this.run(name, program('HAPROXY'), ['-W', '-db', '-S', join(directory, 'master.sock'), '-f', join(directory, 'haproxy.cfg')]);
   }
 
   run(name: string, path: string, args: string[]): ChildProcess {
-    const child = spawn(path, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    // A group of its own: HAProxy's master and its workers end together, as in a container.
+    const child = spawn(path, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
     const keep = (chunk: Buffer) => this.#outputs.set(name, (this.#outputs.get(name) ?? '') + chunk.toString());
     child.stdout.on('data', keep);
     child.stderr.on('data', keep);
@@ -196,7 +211,7 @@ export class Gateway {
     this.#processes.delete(name);
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
     const gone = once(child, 'exit');
-    child.kill('SIGKILL');
+    process.kill(-child.pid!, 'SIGKILL');
     await gone;
   }
 

@@ -1,0 +1,285 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { before, afterEach, beforeEach, describe, it } from 'node:test';
+import { createAuthority, issue, type Authority } from '../../../certs/authority.ts';
+import { configSchema } from '../../../src/config/schema.ts';
+import { Applying } from '../../../src/gateway/applying.ts';
+import { CatchingUp } from '../../../src/gateway/catching-up.ts';
+import { fetchJson } from '../../../src/gateway/fetch-json.ts';
+import { Issuers } from '../../../src/gateway/issuers.ts';
+import { PodIndex } from '../../../src/gateway/pods.ts';
+import { ordinalProblem, replicasOf } from '../../../src/gateway/replicas.ts';
+import { parseLogLine, RequestTimes } from '../../../src/gateway/request-times.ts';
+import { isAuthorized } from '../../../src/gateway/status.ts';
+import { tunnelMaterial } from '../../../src/gateway/tunnel.ts';
+import { base64 } from '../../../src/kube/authority-secret.ts';
+import type { KubeObject, Secret } from '../../../src/kube/types.ts';
+import { logTo } from '../../../src/log.ts';
+import { Signer } from './agent-tokens.ts';
+
+const log = logTo({ write: () => {} });
+const hour = 3_600_000;
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+describe('what the tunnels are served with', () => {
+  let authority: Authority;
+  let server: Secret;
+  before(async () => {
+    const now = Date.now();
+    authority = await createAuthority({ lifetimeMs: hour, now });
+    const pair = await issue(authority, { commonName: 'gw', dnsNames: ['gw'], usages: ['serverAuth'], lifetimeMs: hour, now });
+    server = secret({ 'tls.crt': pair.certPem, 'tls.key': pair.keyPem, 'ca.crt': authority.bundlePem });
+  });
+  const secret = (data: Record<string, string>): Secret => ({
+    metadata: { name: 'x', annotations: { 'frp.io/copy-of': 'shop/own-ca' } },
+    data: Object.fromEntries(Object.entries(data).map(([key, value]) => [key, base64(value)])),
+  });
+
+  it('is the certificate, every authority of clients once, and the fingerprints of who is turned away', async () => {
+    const other = await createAuthority({ lifetimeMs: hour, now: Date.now() });
+    const revoked = { metadata: { name: 'frp-revoked' }, data: { ['b'.repeat(64)]: '', ['a'.repeat(64)]: '', nonsense: '' } };
+    const clientAuthorities = [secret({ 'ca.crt': other.bundlePem + authority.bundlePem })];
+    const { material, problems } = tunnelMaterial({ server, clientAuthorities, revoked });
+    assert.deepEqual(problems, []);
+    assert.equal(material!.clientCaPem.match(/BEGIN CERTIFICATE/g)!.length, 2);
+    assert.deepEqual(material!.revoked, ['a'.repeat(64), 'b'.repeat(64)]);
+  });
+
+  it("is not spoilt by a Secret of one tenant, and that tenant's fault is told", () => {
+    const broken = [
+      secret({ 'ca.crt': '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n' }),
+      secret({ 'ca.crt': Buffer.from(server.data!['tls.crt']!, 'base64').toString() }),
+    ];
+    const { material, problems } = tunnelMaterial({ server, clientAuthorities: broken, revoked: undefined });
+    assert.equal(material!.clientCaPem.match(/BEGIN CERTIFICATE/g)!.length, 1);
+    assert.equal(problems.length, 2);
+    for (const problem of problems) assert.match(problem, /^Secret shop\/own-ca/);
+  });
+
+  it('is not there without a usable server certificate', async () => {
+    const none = { clientAuthorities: [], revoked: undefined };
+    assert.match(tunnelMaterial({ server: undefined, ...none }).problems[0]!, /not there yet/);
+    const other = await issue(authority, { commonName: 'x', dnsNames: ['x'], usages: ['serverAuth'], lifetimeMs: hour, now: Date.now() });
+    const mixed = { ...server, data: { ...server.data, 'tls.key': base64(other.keyPem) } };
+    assert.equal(tunnelMaterial({ server: mixed, ...none }).material, undefined);
+  });
+});
+
+describe('a change', () => {
+  it('that comes while another is applied is applied after it, and many are one', async () => {
+    let applied = 0;
+    let finish = () => {};
+    const applying = new Applying({
+      what: 'it',
+      apply: () => {
+        applied++;
+        return new Promise((resolve) => (finish = resolve));
+      },
+      log,
+      gatherMs: 1,
+    });
+    applying.wanted();
+    await pause(10);
+    assert.equal(applied, 0, 'nothing is applied before all is known');
+    applying.open();
+    for (let index = 0; index < 10; index++) applying.wanted();
+    await pause(20);
+    assert.equal(applied, 1);
+    applying.wanted();
+    applying.wanted();
+    finish();
+    await pause(20);
+    assert.equal(applied, 2);
+    finish();
+    await applying.close();
+  });
+
+  it('that fails is tried again, and the failure is told until then', async () => {
+    let left = 1;
+    const applying = new Applying({
+      what: 'it',
+      apply: async () => {
+        if (left-- > 0) throw new Error('no');
+      },
+      log,
+      gatherMs: 1,
+    });
+    applying.open();
+    while (!applying.hasApplied) await pause(5);
+    assert.equal(applying.problem, undefined);
+    await applying.close();
+  });
+});
+
+describe('a replica', () => {
+  const config = configSchema.parse({ gateway: { addresses: ['a.example.com', 'b.example.com'] } });
+
+  it('beyond the addresses can have no sidecar, and says so', () => {
+    assert.equal(ordinalProblem('frp-gateway-1', config), undefined);
+    assert.match(ordinalProblem('frp-gateway-2', config)!, /2 addresses and none for Pod frp-gateway-2/);
+    assert.match(ordinalProblem('laptop', config)!, /none for Pod laptop/);
+    assert.deepEqual(
+      replicasOf('frp-gateway-1', config).map(({ host }) => host),
+      ['frp-gateway-0.frp-gateway.frp-gateway.svc', 'frp-gateway-1.frp-gateway.frp-gateway.svc'],
+    );
+  });
+
+  it('is Ready once it has what the others have', async () => {
+    const here = new Set<string>();
+    const catching = new CatchingUp({ peers: () => [Promise.resolve(new Set(['shop/web']))], own: async () => here, everyMs: 5 });
+    await pause(20);
+    assert.match(catching.problem!, /shop\/web/);
+    here.add('shop/web').add('shop/api');
+    await catching.done;
+    assert.equal(catching.problem, undefined);
+  });
+
+  it('is Ready when the time is over, though another cannot be asked', async () => {
+    const catching = new CatchingUp({
+      peers: () => [Promise.reject(new Error('away'))],
+      own: async () => new Set(),
+      everyMs: 5,
+      limitMs: 50,
+    });
+    await pause(20);
+    assert.match(catching.problem!, /1 of 1 other replicas cannot be asked/);
+    await catching.done;
+    assert.equal(catching.problem, undefined);
+  });
+});
+
+describe('a Pod', () => {
+  const uid = 'u1';
+  const pod = (name: string, of: string): KubeObject => ({ metadata: { name, namespace: 'shop', uid: of } });
+  const identity = { cluster: '', namespace: 'shop', pod: 'web-1', uid };
+
+  it('that the watch has not told of yet is waited for', async () => {
+    const pods = new PodIndex(() => {});
+    const sink = pods.sink();
+    const found = pods.has(identity, 5000);
+    sink.set(pod('web-1', uid));
+    assert.equal(await found, true);
+    assert.equal(await pods.has({ ...identity, namespace: 'bank' }, 0), false);
+    assert.equal(await pods.has({ ...identity, uid: 'u2' }, 1), false);
+  });
+
+  it('is gone when it is deleted, has ended, or another has its name', async () => {
+    const pods = new PodIndex(() => {});
+    const sink = pods.sink();
+    for (const end of [
+      () => sink.delete(pod('web-1', uid)),
+      () => sink.set({ ...pod('web-1', uid), status: { phase: 'Failed' } } as KubeObject),
+      () => sink.set(pod('web-1', 'u2')),
+      () => sink.replace([]),
+    ]) {
+      sink.set(pod('web-1', uid));
+      assert.equal(await pods.has(identity, 0), true);
+      end();
+      assert.equal(await pods.has(identity, 1), false);
+    }
+  });
+});
+
+describe('times of requests', () => {
+  it("are read from HAProxy's log, where a server was reached", () => {
+    const line =
+      '<134>Nov 21 13:00:00 haproxy[7]: 127.0.0.1:4242 [21/Nov/2026:13:00:00.123] frp-http be-97375646b1deb3d2/s-8342ce17136ab1a0 0/0/1/2/37 200 120 - - ---- 1/1/0/0/0 0/0 "GET / HTTP/1.1"';
+    assert.deepEqual(parseLogLine(line), { backend: 'be-97375646b1deb3d2', server: 's-8342ce17136ab1a0', milliseconds: 37 });
+    assert.equal(parseLogLine(line.replace('s-8342ce17136ab1a0', '<NOSRV>')), undefined);
+    assert.equal(parseLogLine('nonsense'), undefined);
+  });
+
+  it('give quantiles to five percent, of the last minutes', () => {
+    let now = 0;
+    const times = new RequestTimes(() => now);
+    for (let milliseconds = 1; milliseconds <= 1000; milliseconds++) times.add({ backend: 'b', server: 's', milliseconds });
+    const close = (actual: number | undefined, wanted: number) =>
+      assert.ok(Math.abs(actual! - wanted) <= 0.05 * wanted, `${actual} for ${wanted}`);
+    const found = times.quantiles('b/s', [0.5, 0.99]);
+    close(found.get(0.5), 0.5);
+    close(found.get(0.99), 0.99);
+    now = 60_000;
+    assert.equal(times.quantiles('b/s', [0.5]).size, 1);
+    now = 200_000;
+    assert.equal(times.quantiles('b/s', [0.5]).size, 0);
+  });
+});
+
+describe('the status API', () => {
+  it('lets in who has user and password, and nobody while there are none', () => {
+    const basic = (text: string) => `Basic ${Buffer.from(text).toString('base64')}`;
+    const wanted = { user: 'frp-k8s', password: 'secret' };
+    assert.ok(isAuthorized(basic('frp-k8s:secret'), wanted));
+    assert.ok(!isAuthorized(basic('frp-k8s:other'), wanted));
+    assert.ok(!isAuthorized(undefined, wanted));
+    assert.ok(!isAuthorized(basic(':'), { user: '', password: '' }));
+    assert.ok(!isAuthorized(basic('frp-k8s:secret'), undefined));
+  });
+});
+
+describe("the keys of users' issuers", () => {
+  let server: Server;
+  let url: string;
+  let documents: Record<string, unknown>;
+  const here = { allow: ['127.0.0.1'], apiServer: [] };
+  beforeEach(async () => {
+    documents = {};
+    server = createServer((request, response) => {
+      const document = documents[request.url!];
+      if (document === undefined) response.writeHead(404).end();
+      else if (typeof document === 'string') response.writeHead(302, { location: document }).end();
+      else response.end(JSON.stringify(document));
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  });
+  afterEach(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+
+  it('are found by discovery, as PEM, and only those that can verify', async () => {
+    const signer = await Signer.create();
+    documents['/.well-known/openid-configuration'] = { issuer: url, jwks_uri: `${url}/keys` };
+    documents['/keys'] = { keys: [signer.jwk, { ...signer.jwk, use: 'enc' }, { kty: 'oct', k: 'AAAA' }, { ...signer.jwk, alg: 'HS256' }] };
+    const issuers = new Issuers({ rules: here, log, changed: () => {} });
+    assert.deepEqual(issuers.keysOf(url, undefined), { problem: 'they are being fetched' });
+    await issuers.attempted();
+    const found = issuers.keysOf(url, undefined);
+    assert.ok('keys' in found);
+    assert.equal(found.keys.length, 1);
+    assert.equal(found.keys[0]!.alg, 'ES256');
+    assert.match(found.keys[0]!.publicKeyPem, /^-----BEGIN PUBLIC KEY-----/);
+    await issuers.close();
+  });
+
+  it('are not taken from a discovery document of another issuer, nor by way of a redirect', async () => {
+    documents['/.well-known/openid-configuration'] = { issuer: 'https://id.example', jwks_uri: `${url}/keys` };
+    documents['/moved'] = `${url}/.well-known/openid-configuration`;
+    const issuers = new Issuers({ rules: here, log, changed: () => {} });
+    issuers.keysOf(url, undefined);
+    issuers.keysOf(url, `${url}/moved`);
+    await issuers.attempted();
+    assert.deepEqual(issuers.keysOf(url, undefined), { problem: 'its discovery document is of issuer "https://id.example"' });
+    assert.deepEqual(issuers.keysOf(url, `${url}/moved`), { problem: `${url}/moved answered HTTP status 302` });
+    await issuers.close();
+  });
+
+  it('are never asked for at loopback, link-local or API server addresses, by name or by number', async () => {
+    const rules = { allow: [], apiServer: ['10.96.0.1'] };
+    for (const address of [
+      url,
+      'http://169.254.169.254/latest',
+      'http://[::1]/',
+      'http://2130706433/',
+      'http://localhost/',
+      'https://10.96.0.1/',
+      'file:///etc/passwd',
+      'x',
+    ])
+      await assert.rejects(fetchJson(address, rules), / (is|resolves) /, address);
+  });
+});

@@ -1,0 +1,193 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { describe, it } from 'node:test';
+import { configSchema } from '../../../src/config/schema.ts';
+import { endpointId } from '../../../src/frp/connector-config.ts';
+import { accessOf } from '../../../src/gateway/access.ts';
+import { Copies } from '../../../src/gateway/copies.ts';
+import type { Member } from '../../../src/gateway/members.ts';
+import { PodIndex } from '../../../src/gateway/pods.ts';
+import { viewOf, type ViewInput } from '../../../src/gateway/view.ts';
+import { base64 } from '../../../src/kube/authority-secret.ts';
+import type { KubeObject } from '../../../src/kube/types.ts';
+import { Claims } from '../../../src/model/claims.ts';
+import type { DistributedService } from '../../../src/model/types.ts';
+import { service, storeOf } from '../../support/services.ts';
+
+const config = configSchema.parse({ gateway: { addresses: ['gw-0.example.com'] }, baseDomain: 'apps.example.com' });
+const uid = (end: number) => `3f2a6c1e-0000-4000-8000-${String(end).padStart(12, '0')}`;
+
+const member = (end: number, options: Partial<Member> = {}): Member => ({
+  name: `shop.web.0a1b2c3d.web-${end}.${uid(end)}`,
+  service: 'shop/web',
+  backendId: uid(end),
+  port: 29_000 + end,
+  identity: { cluster: '', namespace: 'shop', pod: `web-${end}`, uid: uid(end) },
+  ...options,
+});
+
+const frpc = JSON.stringify({ proxies: [{ name: 'shop.web.0a1b2c3d.{{ .Envs.POD_NAME }}.{{ .Envs.POD_UID }}', localPort: 11434 }] });
+const pod = (
+  end: number,
+  { ready = 'True', ...metadata }: { ready?: string; annotations?: Record<string, string>; deletionTimestamp?: string } = {},
+): KubeObject =>
+  ({
+    metadata: { name: `web-${end}`, namespace: 'shop', uid: uid(end), ...metadata },
+    status: { phase: 'Running', podIP: `10.0.0.${end}`, conditions: [{ type: 'ContainersReady', status: ready }] },
+  }) as KubeObject;
+
+function view(services: DistributedService[], members: Member[] = [], pods: KubeObject[] = [], input: Partial<ViewInput> = {}) {
+  const index = new PodIndex(() => {});
+  index.sink().replace(pods);
+  const store = storeOf(...services);
+  const claims = new Claims(store, config);
+  const result = viewOf({
+    services: store.all(),
+    conflictsOf: (of) => claims.conflictsOf(of),
+    members,
+    podOf: (of) => index.get(of),
+    accessOf: () => ({ kind: 'none' }),
+    certificateOf: () => undefined,
+    config,
+    ...input,
+  });
+  return result.services;
+}
+
+describe('the view', () => {
+  it('has the services that go through the gateway, in the order of their names, and no others', () => {
+    const deleted = service('deleted');
+    deleted.metadata.deletionTimestamp = '2026-01-01T00:00:00Z';
+    const udp = service('udp', { serviceType: 'udp', expose: { type: 'port', port: 53 } });
+    const services = [service('web'), deleted, service('plain', { gateway: false }), udp, service('api')];
+    assert.deepEqual(
+      view(services).map((served) => served.service.metadata.name),
+      ['api', 'web'],
+    );
+  });
+
+  it('has no service that has lost its host to another', () => {
+    const thief = service('thief', { expose: { type: 'domain', domain: 'web.example.com' } }, 'bank');
+    const own = service('web');
+    own.metadata.creationTimestamp = '2020-01-01T00:00:00Z';
+    thief.metadata.creationTimestamp = '2021-01-01T00:00:00Z';
+    assert.deepEqual(
+      view([thief, own]).map((served) => served.service.metadata.namespace),
+      ['shop'],
+    );
+  });
+
+  it('opens no port of the gateway itself, nor one on which a tunnel ends', () => {
+    const tcp = (name: string, port: number) => service(name, { serviceType: 'tcp', expose: { type: 'port', port } });
+    const services = view([tcp('a', 7500), tcp('b', 29_001), tcp('c', 5432), tcp('d', config.gateway.httpPort)], [member(1)]);
+    assert.deepEqual(
+      services.map(({ exposures }) => exposures),
+      [[], [], [{ kind: 'tcp', port: 5432 }], []],
+    );
+  });
+
+  it('has each member as a server, with weight, address and whether it drains', () => {
+    const pods = [
+      pod(1, { annotations: { 'frp.io/weight': '30', 'frp.io/frpc.json': frpc } }),
+      pod(2, { ready: 'False' }),
+      pod(3, { deletionTimestamp: '2026-01-01T00:00:00Z', annotations: { 'frp.io/weight': 'many' } }),
+    ];
+    const [web] = view([service('web')], [member(1), member(2), member(3), member(4)], pods);
+    const byPort = web!.backends
+      .toSorted((a, b) => a.port - b.port)
+      .map(({ weight, isDraining, address }) => ({ weight, isDraining, address }));
+    assert.deepEqual(byPort, [
+      { weight: 30, isDraining: false, address: '10.0.0.1:11434' },
+      { weight: 1, isDraining: true, address: 'web-2' },
+      { weight: 1, isDraining: true, address: 'web-3' },
+      { weight: 1, isDraining: true, address: 'web-4' },
+    ]);
+    const name = `s-${createHash('sha256')
+      .update(`shop/web ${uid(1)}`)
+      .digest('hex')
+      .slice(0, 16)}`;
+    assert.ok(web!.backends.some((backend) => backend.name === name && backend.port === 29_001));
+  });
+
+  it("knows a connector's endpoints by their ids, and the only one with a name by that", () => {
+    const endpoints = [
+      { host: '10.1.0.1', port: 80, weight: 7 },
+      { host: '10.1.0.2', port: 80, weight: 3 },
+      { host: 'db.example.com', port: 5432, weight: 5 },
+    ];
+    const web = service('web', { backends: { endpoints } });
+    const members = ['10.1.0.1', '10.1.0.2', '10.9.9.9'].map((address, index) =>
+      member(index, {
+        backendId: `${endpointId(web, { address, port: address === '10.9.9.9' ? 5432 : 80 })}-${uid(1)}`,
+        identity: member(1).identity,
+      }),
+    );
+    const [served] = view([web], members, [pod(1)]);
+    assert.deepEqual(
+      served!.backends.toSorted((a, b) => a.port - b.port).map(({ weight, address }) => [address, weight]),
+      [
+        ['10.1.0.1:80', 7],
+        ['10.1.0.2:80', 3],
+        ['db.example.com:5432', 5],
+      ],
+    );
+  });
+
+  it('drains nobody of a cluster that is not watched', () => {
+    const [served] = view([service('web')], [member(1, { identity: { ...member(1).identity, cluster: 'edge' } })]);
+    assert.equal(served!.backends[0]!.isDraining, false);
+  });
+});
+
+describe('who may use a service', () => {
+  const digest = 'a'.repeat(64);
+  function copies(data: Record<string, string>): Copies {
+    const all = new Copies(() => {});
+    const annotations = { 'frp.io/copy-of': 'shop/clients', 'frp.io/copy-kind': 'credentials' };
+    const encoded = Object.fromEntries(Object.entries(data).map(([key, value]) => [key, base64(value)]));
+    all.replace([{ metadata: { name: 'x', namespace: 'frp-gateway', annotations }, data: encoded }]);
+    return all;
+  }
+  const noKeys = { keysOf: () => ({ problem: 'they are being fetched' }) };
+  const of = (type: 'token' | 'apikey' | 'oauth2' | 'none', data: Record<string, string>, namespace = 'shop', keysOf = noKeys) =>
+    accessOf(service('web', { security: { authentication: { type, tokenSecret: 'clients' } } }, namespace), copies(data), keysOf);
+
+  it('is everybody without authentication, and nobody where authorization is enabled without it', () => {
+    assert.deepEqual(of('none', {}), { kind: 'none' });
+    const open = service('web', { security: { authorization: { enabled: true } } });
+    assert.equal(accessOf(open, copies({}), noKeys).kind, 'unavailable');
+  });
+
+  it('is who has a key of the copied Secret', () => {
+    const text = JSON.stringify({ [digest]: 'alice', nonsense: 'bob' });
+    assert.deepEqual(of('apikey', { 'clients.json': text }), { kind: 'keys', header: 'apikey', clients: { [digest]: 'alice' } });
+    assert.deepEqual(of('token', { 'clients.json': text }), { kind: 'keys', header: 'bearer', clients: { [digest]: 'alice' } });
+  });
+
+  it('is nobody where the Secret is missing, broken, or of another namespace', () => {
+    assert.equal(of('apikey', {}).kind, 'unavailable');
+    assert.equal(of('apikey', { 'clients.json': '{' }).kind, 'unavailable');
+    assert.equal(of('apikey', { 'clients.json': '{}' }).kind, 'unavailable');
+    assert.equal(of('apikey', { 'clients.json': JSON.stringify({ [digest]: 'alice' }) }, 'bank').kind, 'unavailable');
+  });
+
+  it('is nobody until the keys of the issuer are known', () => {
+    const data = { issuer: 'https://id.example', audience: 'web' };
+    assert.equal(of('oauth2', { issuer: 'https://id.example' }).kind, 'unavailable');
+    assert.deepEqual(of('oauth2', data), {
+      kind: 'unavailable',
+      reason: 'the keys of https://id.example are not known: they are being fetched',
+    });
+    const known = { keysOf: () => ({ keys: [] }) };
+    assert.deepEqual(
+      accessOf(service('web', { security: { authentication: { type: 'oauth2', tokenSecret: 'clients' } } }), copies(data), known),
+      {
+        kind: 'jwt',
+        issuer: 'https://id.example',
+        audience: 'web',
+        rolesClaim: 'roles',
+        keys: [],
+      },
+    );
+  });
+});
