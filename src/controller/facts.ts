@@ -119,7 +119,7 @@ export class FactSource {
   of(service: DistributedService, certificates: CertificatesOutcome, problem: Problem | undefined, now: number): StatusFacts {
     const key = serviceKey(service);
     const { config, connectors } = this.#deps;
-    const server = usesGateway(service.spec, config) ? this.#gateway : this.#plain;
+    const server = this.#viewOf(service);
     const judgement = judge([...this.#backends.of(key), ...(connectors?.backendsOf(service) ?? [])], {
       now,
       isUdp: service.spec.serviceType === 'udp',
@@ -137,6 +137,18 @@ export class FactSource {
     };
   }
 
+  /** Whether what the service (namespace/name) goes through has the Pod online. */
+  isRegistered(key: string, podUid: string): boolean {
+    const service = this.#deps.services.get(...splitKey(key));
+    // Nobody waits for a service that is gone.
+    if (!service) return true;
+    return (this.#viewOf(service).countsOf(key, podUid)?.online ?? 0) > 0;
+  }
+
+  #viewOf({ spec }: DistributedService): ServerView {
+    return usesGateway(spec, this.#deps.config) ? this.#gateway : this.#plain;
+  }
+
   /** The service is gone. */
   forget(service: string): void {
     this.#losers.delete(service);
@@ -152,7 +164,10 @@ export class FactSource {
   }
 }
 
-const both = (first: Sink<KubeObject>, second: Sink<KubeObject>): Sink<KubeObject> => ({
+const splitKey = (key: string): [namespace: string, name: string] => [key.slice(0, key.indexOf('/')), key.slice(key.indexOf('/') + 1)];
+
+/** Sinks that are fed alike. */
+export const both = (first: Sink<KubeObject>, second: Sink<KubeObject>): Sink<KubeObject> => ({
   replace: (objects) => {
     first.replace(objects);
     second.replace(objects);
