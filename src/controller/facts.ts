@@ -3,7 +3,7 @@ import type { Config } from '../config/schema.ts';
 import type { Sink } from '../kube/reflector.ts';
 import type { KubeObject } from '../kube/types.ts';
 import { Claims, type Conflict } from '../model/claims.ts';
-import { gatewayApiUrls, usesGateway } from '../model/gateway.ts';
+import { gatewayApiUrls, hasGateway, usesGateway } from '../model/gateway.ts';
 import { serviceKey, type ServiceStore } from '../model/store.ts';
 import type { DistributedService } from '../model/types.ts';
 import { judge, type Backend } from './backends.ts';
@@ -36,6 +36,8 @@ export interface FactsDeps {
   /** told of a service (namespace/name) of which something may have changed */
   changed: (service: string) => void;
   outdatedChanged: OutdatedListener;
+  /** default: where the configuration says that the gateway's replicas are */
+  gatewayUrls?: string[];
   credentials: () => { user: string; password: string } | undefined;
 }
 
@@ -58,7 +60,7 @@ export class FactSource {
     this.#deps = deps;
     const { config, services, changed } = deps;
     this.#claims = new Claims(services, config);
-    this.#backends = new PodBackends(changed);
+    this.#backends = new PodBackends((key) => this.#tell(key));
     this.#outdatedPods = new OutdatedPods(deps.outdated, services, (...change) => this.#setOutdated(...change));
     this.pods = both(this.#backends, this.#outdatedPods);
     const served = (isGateway: boolean) => [...services.all()].filter(({ spec }) => usesGateway(spec, config) === isGateway);
@@ -69,11 +71,12 @@ export class FactSource {
         credentials: deps.credentials,
         isWanted: () => urls.length > 0 && served(isGateway).length > 0,
         changed: (keys) => {
-          for (const key of keys ?? served(isGateway).map(serviceKey)) changed(key);
+          if (keys) for (const key of keys) this.#tell(key);
+          else for (const service of served(isGateway)) changed(serviceKey(service));
         },
       });
     this.#plain = viewOf(false, config.frps.api ? [config.frps.api.url] : []);
-    this.#gateway = viewOf(true, gatewayApiUrls(config), ['tcp']);
+    this.#gateway = viewOf(true, hasGateway(config) ? (deps.gatewayUrls ?? gatewayApiUrls(config)) : [], ['tcp']);
   }
 
   /** Begins to ask the servers. */
@@ -120,10 +123,11 @@ export class FactSource {
     const key = serviceKey(service);
     const { config, connectors } = this.#deps;
     const server = this.#viewOf(service);
-    const judgement = judge([...this.#backends.of(key), ...(connectors?.backendsOf(service) ?? [])], {
+    const served = this.#servedBy(service);
+    const judgement = judge([...new Map(served.flatMap(({ backends }) => backends.map((backend) => [backend.id, backend]))).values()], {
       now,
       isUdp: service.spec.serviceType === 'udp',
-      countsOf: (id) => server.countsOf(key, id),
+      countsOf: (id) => served.map(({ of }) => server.countsOf(of, id)).find((counts) => counts !== undefined),
       graceUntil: server.graceUntil,
     });
     return {
@@ -145,6 +149,30 @@ export class FactSource {
     return (this.#viewOf(service).countsOf(key, podUid)?.online ?? 0) > 0;
   }
 
+  /** The backends of a service, with whose they are. One that has none of its own is served by the groups of its routes. */
+  #servedBy(service: DistributedService): { of: string; backends: Backend[] }[] {
+    const backendsOf = (member: DistributedService) => {
+      const of = serviceKey(member);
+      return { of, backends: [...this.#backends.of(of), ...(this.#deps.connectors?.backendsOf(member) ?? [])] };
+    };
+    const own = backendsOf(service);
+    const { services, config } = this.#deps;
+    if (own.backends.length > 0 || !usesGateway(service.spec, config)) return [own];
+    const groups = groupsOf(service).flatMap((name) => services.get(service.metadata.namespace ?? '', name) ?? []);
+    return [own, ...groups.map(backendsOf)];
+  }
+
+  /** Tells of a service, and of those whose routes lead to it. */
+  #tell(key: string): void {
+    const { services, changed } = this.#deps;
+    changed(key);
+    const [namespace, name] = splitKey(key);
+    for (const other of services.names(namespace)) {
+      const router = services.get(namespace, other);
+      if (router && groupsOf(router).includes(name)) changed(serviceKey(router));
+    }
+  }
+
   #viewOf({ spec }: DistributedService): ServerView {
     return usesGateway(spec, this.#deps.config) ? this.#gateway : this.#plain;
   }
@@ -163,6 +191,9 @@ export class FactSource {
     this.#deps.changed(key);
   }
 }
+
+/** Names of the services that the routes of a service lead to. */
+const groupsOf = ({ spec }: DistributedService): string[] => (spec.routes ?? []).flatMap(({ groups }) => groups.map(({ name }) => name));
 
 const splitKey = (key: string): [namespace: string, name: string] => [key.slice(0, key.indexOf('/')), key.slice(key.indexOf('/') + 1)];
 
