@@ -75,6 +75,7 @@ export function problemOf(material: Material, expected: Expectation): string | u
     return (
       keyProblem(material) ??
       useProblem(inspectCertificate(material.certPem), expected) ??
+      chainProblem(material.certPem, expected) ??
       nameProblem(material.certPem, expected) ??
       signerProblem(material.certPem, expected)
     );
@@ -92,13 +93,37 @@ export function isSignedBy(certPem: string, bundlePem: string): boolean {
   });
 }
 
-/** Whether a certificate, with the intermediates that follow it, leads to one of the certificates of `bundlePem`. */
+/**
+ * Whether a certificate leads to one of the certificates of `bundlePem` by way of the intermediates that follow it, in
+ * whatever order. An intermediate counts where it is an authority; whether it has expired, `expiredIn` tells.
+ */
 export function chainsTo(chainPem: string, bundlePem: string): boolean {
-  const [leaf = '', ...rest] = splitBundle(chainPem);
-  if (isSignedBy(leaf, bundlePem)) return true;
-  const [issuer = ''] = rest;
-  return issuer !== '' && isSignedBy(leaf, issuer) && chainsTo(rest.join('\n'), bundlePem);
+  const [leaf, ...others] = splitBundle(chainPem);
+  return leaf !== undefined && leadsTo(leaf, others, bundlePem);
 }
+
+function leadsTo(certPem: string, others: string[], bundlePem: string): boolean {
+  if (isSignedBy(certPem, bundlePem)) return true;
+  return others.some(
+    (issuer) =>
+      isSignedBy(certPem, issuer) &&
+      inspectCertificate(issuer).isAuthority &&
+      leadsTo(
+        issuer,
+        others.filter((other) => other !== issuer),
+        bundlePem,
+      ),
+  );
+}
+
+/** The facts of the first certificate of a chain or bundle that has expired. @throws as inspectCertificate */
+export const expiredIn = (pem: string, now: number): CertificateFacts | undefined =>
+  splitBundle(pem)
+    .map(inspectCertificate)
+    .find(({ notAfter }) => notAfter <= now);
+
+/** When the first certificate of a chain or bundle ends; milliseconds since the epoch. @throws as inspectCertificate */
+export const endOfChain = (pem: string): number => Math.min(...splitBundle(pem).map((each) => inspectCertificate(each).notAfter));
 
 function keyProblem({ certPem, keyPem }: Material): string | undefined {
   const certificate = parseCertificate(certPem);
@@ -117,6 +142,12 @@ function useProblem(facts: CertificateFacts, { now, usage, commonName }: Expecta
   if (usage && facts.usages.length > 0 && !facts.usages.includes(usage)) return `the certificate lacks the extended key usage ${usage}`;
   if (commonName !== undefined && facts.commonName !== commonName) return `the certificate is for ${facts.commonName}, not ${commonName}`;
   return undefined;
+}
+
+/** The intermediates that are presented with the certificate. */
+function chainProblem(certPem: string, { now }: Expectation): string | undefined {
+  const expired = expiredIn(certPem, now);
+  return expired && `the intermediate ${expired.commonName} expired at ${iso(expired.notAfter)}`;
 }
 
 function nameProblem(certPem: string, { names = [] }: Expectation): string | undefined {

@@ -13,6 +13,7 @@ export interface Command {
 const commands: Record<string, { summary: string; load: () => Promise<Command> }> = {
   serve: { summary: 'answer admission reviews: the webhooks', load: () => import('./cli/serve.ts') },
   controller: { summary: 'keep the Secrets and the status of DistributedServices', load: () => import('./cli/controller.ts') },
+  gateway: { summary: 'admit sidecars to the gateway and keep its HAProxy', load: () => import('./cli/gateway.ts') },
   inject: { summary: 'add frpc sidecars to manifests, offline', load: () => import('./cli/inject.ts') },
   uninject: { summary: 'take frpc sidecars out of manifests again', load: () => import('./cli/uninject.ts') },
   validate: { summary: 'check DistributedServices and annotations, offline', load: () => import('./cli/validate.ts') },

@@ -29,11 +29,17 @@ export interface ServiceSupply extends Supply {
 const fine: Check = () => undefined;
 const retry = { minMs: 500, maxMs: 15_000 };
 
-/** A client of the cluster, where the configuration needs one. @throws UserError without access to a cluster */
+/** A client of the cluster, where the configuration needs one. @throws UserError without access to a cluster, and with the way to do without */
 export async function connect({ servicesDir }: Config): Promise<KubeClient | undefined> {
   if (servicesDir !== undefined) return undefined;
   const [{ loadAccess }, { KubeClient }] = await Promise.all([import('./kube/access.ts'), import('./kube/client.ts')]);
-  return new KubeClient(loadAccess());
+  try {
+    return new KubeClient(loadAccess());
+  } catch (error) {
+    throw new UserError(`${(error as Error).message}; for services from files and no cluster (the embedded default) say --services DIR`, {
+      cause: error,
+    });
+  }
 }
 
 /** tls files, else a certificate of the cluster's authority, else one of an authority in memory. */

@@ -14,7 +14,7 @@ import {
   type Resource,
 } from '../kube/types.ts';
 import { cleanupFinalizer, controllerAccountName, controllerRoleName, group, manager, plural } from '../model/names.ts';
-import { milliseconds } from '../config/schema.ts';
+import { defaultConfig, milliseconds } from '../config/schema.ts';
 import { UserError } from '../errors.ts';
 import { parseOptions } from './options.ts';
 
@@ -22,8 +22,8 @@ export const help = `frp-k8s uninstall: remove frp-k8s from a cluster, services 
 
 usage: frp-k8s uninstall [--namespace NS] [--timeout DURATION] [--dry-run]
 
-Deletes every DistributedService and waits until they are gone, then the webhook configurations, the namespace of the
-installation, the roles and policies, and the CRD last. Running Pods keep their sidecars until they are restarted; new
+Deletes every DistributedService and waits until they are gone, then the webhook configurations, the namespaces of the
+installation and of its gateway, the roles and policies, and the CRD last. Running Pods keep their sidecars until they are restarted; new
 Pods get none. A service that does not go within the timeout loses its finalizer frp.io/cleanup, and that is said.
 
   -n, --namespace NS       namespace of the installation (default: frp-system)
@@ -58,6 +58,8 @@ const others = [
   clusterScoped('scheduling.k8s.io/v1', 'PriorityClass', 'priorityclasses'),
 ];
 
+const gatewayNamespace = defaultConfig.gateway.namespace;
+
 const say = (text: string) => process.stdout.write(`${text}\n`);
 
 export async function run(args: string[]): Promise<number> {
@@ -72,7 +74,9 @@ export async function run(args: string[]): Promise<number> {
   await removal.services();
   for (const resource of webhooks) await removal.labelled(resource);
   await removal.rights(options.namespace);
-  await removal.one(namespaces, options.namespace);
+  // The gateway has a namespace of its own; it ends while the other one does.
+  await removal.labelled(namespaces);
+  for (const name of [options.namespace, gatewayNamespace]) await removal.one(namespaces, name);
   for (const resource of others) await removal.labelled(resource);
   await removal.one(customResourceDefinitions, `${plural}.${group}`);
   removal.client.close();
@@ -127,8 +131,9 @@ class Removal {
 
   /** Deletes an object, and waits until it is gone. */
   async one(resource: Resource<KubeObject>, name: string): Promise<void> {
-    await this.#delete(resource, undefined, name);
     const gone = async () => (await found(this.client.getMetadata(resource, undefined, name))) === undefined;
+    if (await gone()) return;
+    await this.#delete(resource, undefined, name);
     if (this.#dryRun || (await this.#gone(gone))) return;
     throw new UserError(
       `uninstall: ${describe(resource, undefined, name)} is still being deleted after the timeout; see: kubectl get ${resource.plural} ${name} -o yaml`,

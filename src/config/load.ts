@@ -70,11 +70,14 @@ function applyEnvironment(values: Record<string, unknown>, environment: NodeJS.P
     let target = values;
     for (const key of path.slice(0, -1)) target = (target[key as string] ??= {}) as Record<string, unknown>;
     // Something else than a mapping in the file is a problem of its own, which zod tells.
-    if (typeof target === 'object') target[path.at(-1) as string] = value;
+    if (typeof target === 'object') target[path.at(-1) as string] = isPort(path) && /^[0-9]+$/.test(value) ? Number(value) : value;
     origins.set(path.join('.'), variable);
   }
   return origins;
 }
+
+/** The environment has texts only; a port in it is a number, as it must be in the file. */
+const isPort = (path: Path): boolean => path[0] === 'port' || path[0] === 'metricsPort';
 
 function describe(issue: z.core.$ZodIssue, file: string | undefined, origins: Map<string, string>): string[] {
   const where = (path: Path) => {

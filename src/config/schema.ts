@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { isCidr } from '../model/addresses.ts';
 
 const text = z.string().min(1);
-const portNumber = z.coerce.number().int().min(0).max(65535);
+const portNumber = z.number().int().min(0).max(65535);
 /** A duration as in Go, of one unit: 30s, 10m, 720h, 30d. Parsed to milliseconds. */
 const duration = z
   .string()
@@ -29,6 +29,11 @@ export function milliseconds(value: string): number {
 
 const minute = 60_000;
 const certificateLife = duration.refine((ms) => ms >= minute, 'must be at least 1m');
+/** The kubelet rewrites a mounted Secret within 90 s, and the frp server's liveness probe takes another 90 s to restart it. */
+const rotationPause = duration.refine(
+  (ms) => ms >= 3 * minute,
+  'must be at least 3m, the time from a Secret into the last process; with less, somebody meets a certificate that they do not trust yet',
+);
 
 interface Lives {
   lifetime: number;
@@ -122,8 +127,8 @@ export const configSchema = z.strictObject({
       /** of the frp server's certificate, which it loads at its start only: each renewal is a restart of it */
       serverLifetime: certificateLife.default(365 * 86_400_000),
       authorityLifetime: certificateLife.default(3650 * 86_400_000),
-      /** how long each phase of a rotation of the authority lasts at least: the way from a Secret into every process */
-      rotationPause: duration.default(10 * 60_000),
+      /** how long each phase of a rotation of the authority lasts at least: the way from a Secret into every process; 3m or more */
+      rotationPause: rotationPause.default(10 * minute),
       /** of cert-manager, for services with `mtls.mode: external` */
       issuer: z
         .strictObject({

@@ -1,14 +1,13 @@
-/** The end of a service (R5.04, R5.05): its Secrets go, its certificate is revoked, and then it may. */
-import { inspectCertificate } from '../../certs/inspect.ts';
-import { text } from '../kube/authority-secret.ts';
+/** The end of a service (R5.04, R5.05): its Secrets go, its certificates are revoked, and then it may. */
 import type { KubeClient } from '../kube/client.ts';
-import { isAlreadyExists, isNotFound, KubeError } from '../kube/errors.ts';
+import { isNotFound, KubeError } from '../kube/errors.ts';
 import { fieldManager } from '../kube/managers.ts';
-import { configMaps, distributedServices, secrets, type ConfigMap, type Metadata, type Secret } from '../kube/types.ts';
-import { cleanupFinalizer, groupSecretName, label, manager, revokedConfigMapName, tlsSecretName } from '../model/names.ts';
+import { distributedServices, secrets, type Metadata } from '../kube/types.ts';
+import { cleanupFinalizer, externalSecretName, groupSecretName, tlsSecretName } from '../model/names.ts';
 import type { DistributedService } from '../model/types.ts';
 import type { ReconcileDeps } from './reconcile.ts';
-import { ownershipOf } from './secrets.ts';
+import { liveCertificates, revoke } from './revocation.ts';
+import { clientRequest, ownershipOf } from './secrets.ts';
 import { terminatingStatus } from './status.ts';
 
 export const hasFinalizer = ({ metadata }: DistributedService): boolean => metadata.finalizers?.includes(cleanupFinalizer) ?? false;
@@ -54,8 +53,7 @@ export async function cleanUp(deps: ReconcileDeps, service: DistributedService):
       .apply(distributedServices, object, { fieldManager: fieldManager.controller, force: true, subresource: 'status' })
       .catch(unlessGone);
   }
-  const tls = deps.secrets.get(namespace, tlsSecretName(name));
-  if (tls && ownershipOf(tls.metadata, service) === 'ours') await revoke(deps, tls);
+  await revokeAll(deps, service);
   for (const secretName of [tlsSecretName(name), groupSecretName(name)]) {
     const secret = deps.secrets.get(namespace, secretName);
     if (!secret || ownershipOf(secret.metadata, service) !== 'ours') continue;
@@ -64,34 +62,20 @@ export async function cleanUp(deps: ReconcileDeps, service: DistributedService):
   await removeFinalizer(client, service);
 }
 
-/** Puts the certificate's fingerprint on the list of revoked ones, and takes off it those that have expired anyway. */
-async function revoke({ client, config, clock, log }: ReconcileDeps, secret: Secret): Promise<void> {
-  let facts;
-  try {
-    facts = inspectCertificate(text(secret, 'tls.crt'));
-  } catch {
-    return; // no certificate, nothing to revoke
-  }
-  const metadata = { name: revokedConfigMapName, namespace: config.namespace, labels: { [label.managedBy]: manager } };
-  const entry = { [facts.sha256]: new Date(facts.notAfter).toISOString() };
-  try {
-    const list = await client.get(configMaps, config.namespace, revokedConfigMapName).catch(unlessGone);
-    if (!list) await client.create<ConfigMap>(configMaps, { metadata, data: entry }, fieldManager.controller);
-    else if (list.data?.[facts.sha256] === undefined)
-      await client.mergePatch(configMaps, config.namespace, revokedConfigMapName, { data: { ...expired(list, clock.now()), ...entry } });
-  } catch (error) {
-    if (isAlreadyExists(error) || !isEnding(error)) throw error;
-    log.info('the namespace of the installation is being deleted: nothing is left to revoke a certificate for');
-  }
+/** Of the certificates that were made for this service alone; those of mode manual are the user's, and may serve elsewhere. */
+async function revokeAll(deps: ReconcileDeps, service: DistributedService): Promise<void> {
+  const { namespace, name } = service.metadata;
+  const now = deps.clock.now();
+  const { commonName } = clientRequest(service);
+  const tls = deps.secrets.get(namespace, tlsSecretName(name));
+  const own = tls && ownershipOf(tls.metadata, service) === 'ours' ? tls : undefined;
+  const external = deps.userSecrets.get(namespace, externalSecretName(name));
+  const live = [
+    ...(own ? liveCertificates(own, { commonName, bundlePem: deps.authority().bundlePem, now }) : []),
+    ...(external ? liveCertificates(external, { commonName, now }) : []),
+  ];
+  if (live.length > 0) await revoke(deps, deps.config.namespace, live, now);
 }
-
-/** As a merge patch: null takes an entry off. */
-const expired = ({ data = {} }: ConfigMap, now: number): Record<string, null> =>
-  Object.fromEntries(Object.entries(data).flatMap(([key, expiry]) => (Date.parse(expiry) < now ? [[key, null]] : [])));
-
-/** Nothing can be created in a namespace that is being deleted (apiserver, NamespaceLifecycle). */
-const isEnding = (error: unknown): boolean =>
-  isNotFound(error) || (error instanceof KubeError && error.code === 403 && /is being terminated/.test(error.message));
 
 function unlessGone(error: unknown): undefined {
   // A Conflict: another object of the name, since the uid is in the request.

@@ -1,5 +1,6 @@
 /** The five conditions of a service (R2.24, R5.09, R5.10), from facts. Reasons are one word, messages end in what to do. */
-import type { DistributedServiceStatus } from '../model/types.ts';
+import type { DistributedService, DistributedServiceStatus } from '../model/types.ts';
+import { howToGetBackends, whereToLook } from './advice.ts';
 import type { Judgement } from './backends.ts';
 import type { ServerHealth } from './frps.ts';
 
@@ -25,8 +26,8 @@ export interface Facts {
 }
 
 /** Ready first: it sums up the others. */
-export function conditionsOf(facts: Facts): Fact[] {
-  const others = [backendsAvailable(facts), configurationValid(facts), certificatesReady(facts), networkReady(facts)];
+export function conditionsOf(facts: Facts, service: DistributedService): Fact[] {
+  const others = [backendsAvailable(facts, service), configurationValid(facts), certificatesReady(facts), networkReady(facts)];
   return [ready(others), ...others];
 }
 
@@ -63,7 +64,7 @@ function networkReady({ server }: Facts): Fact {
 
 const noServerApi = "The frp server's API is not configured or has not answered yet (frps.api), so the health of backends is not known";
 
-function backendsAvailable({ server, judgement }: Facts): Fact {
+function backendsAvailable({ server, judgement }: Facts, service: DistributedService): Fact {
   const type = 'BackendsAvailable';
   const { backends, healthy, unhealthy } = judgement;
   if (server.status !== 'reachable') {
@@ -73,12 +74,12 @@ function backendsAvailable({ server, judgement }: Facts): Fact {
   const available = `${healthy} backends available`;
   if (healthy > 0) return { type, status: 'True', reason: 'BackendsReady', message: available };
   if (backends.length === 0)
-    return { type, status: 'False', reason: 'NoBackendsFound', message: `${available}; annotate Pods of this namespace with frp.io/group` };
+    return { type, status: 'False', reason: 'NoBackendsFound', message: `${available}; ${howToGetBackends(service)}` };
   if (unhealthy === 0) return { type, status: 'False', reason: 'BackendsStarting', message: `${available}, ${backends.length} starting` };
   return {
     type,
     status: 'False',
     reason: 'BackendsUnhealthy',
-    message: `${available}, ${unhealthy} unhealthy; see the logs of their frpc containers`,
+    message: `${available}, ${unhealthy} unhealthy; ${whereToLook(service)}`,
   };
 }

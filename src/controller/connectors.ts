@@ -67,7 +67,7 @@ export class Connectors {
   readonly #configMaps: Kind<ConfigMap>;
   readonly #budgets: Kind<Budget>;
   readonly #pods: Kind<KubeObject>;
-  readonly #reflectors: Pick<Reflector<KubeObject>, 'hasSynced' | 'lastError' | 'close'>[];
+  readonly #reflectors: Pick<Reflector<KubeObject>, 'hasSynced' | 'lastError' | 'refresh' | 'close'>[];
   /** by service; with the time since when each endpoint is one */
   readonly #members = new Map<string, (Member & { since: number })[]>();
   /** services that are looked at again though nothing changes */
@@ -96,6 +96,11 @@ export class Connectors {
   /** @param changed to be told of services (namespace/name) that must be reconciled */
   subscribe(changed: (key: string) => void): void {
     this.#changed = changed;
+  }
+
+  /** Lists anew what is known already; what is not is waited for by those that need it. @throws KubeError */
+  async refresh(): Promise<void> {
+    await Promise.all(this.#reflectors.filter(({ hasSynced }) => hasSynced).map((reflector) => reflector.refresh()));
   }
 
   /**

@@ -13,26 +13,25 @@ import { Election } from '../kube/lease.ts';
 import { Reflector } from '../kube/reflector.ts';
 import { distributedServices, pods, secrets, slim, type KubeObject, type Secret } from '../kube/types.ts';
 import type { Log } from '../log.ts';
-import { authoritySecretName, label, leaseName, manager, serverApiSecretName, serverSecretName } from '../model/names.ts';
-import type { Conflict } from '../model/claims.ts';
-import { describeExposure } from '../model/exposure.ts';
-import { unservable } from '../model/plainmode.ts';
+import { label, leaseName, manager } from '../model/names.ts';
 import { serviceKey, ServiceStore } from '../model/store.ts';
 import type { DistributedService } from '../model/types.ts';
 import { AuthorityKeeper } from './authority.ts';
 import { servicesSink } from '../services/sink.ts';
+import { losesExposure, needsGateway, type DescribeConflict } from './checks.ts';
 import { ControllerMetrics } from './metrics.ts';
 import { both, FactSource, type ConnectorSource } from './facts.ts';
 import { checkReferences, reconcileCopies, sharers, type GatewayCopiesDeps } from './gateway-copies.ts';
 import type { OutdatedOf } from './outdated.ts';
 import { WorkQueue } from './queue.ts';
 import { userSecretsOf } from './identity.ts';
+import { authorityKey, copiesKey, keyOfSecret, serverKey, splitKey } from './keys.ts';
 import { reconcileServer, reconcileService, type Reconciled, type ReconcileDeps } from './reconcile.ts';
 import { referencesOf } from './references.ts';
 import { ReadinessGates } from './readiness-gates.ts';
 import { SecretStore } from './secret-store.ts';
 import { credentialsIn, ensureServerApi } from './server-api.ts';
-import type { ConfigurationCheck, Problem } from './status.ts';
+import type { ConfigurationCheck } from './status.ts';
 
 export interface ControllerDeps {
   client: KubeClient;
@@ -46,8 +45,7 @@ export interface ControllerDeps {
   ownNamespaceOnly?: boolean;
   /** takes part in the election of a leader, and writes only while it leads; absent: it is the only one */
   election?: { identity: string; durationMs?: number; deadlineMs?: number; retryMs?: number; onLost: () => void };
-  /** for people: why a service may not have the host or port that it claims */
-  describeConflict?: (conflict: Conflict, service: DistributedService) => string;
+  describeConflict?: DescribeConflict;
   /** backends that are not annotated Pods */
   connectors?: ConnectorSource;
   /** DEBUG_MODE (R5.15): start, spec, status and steps of each reconcile are logged */
@@ -64,11 +62,6 @@ export interface RunningController {
   close(): Promise<void>;
 }
 
-/** Keys of the queue that are no service: a service's key has a slash. */
-const serverKey = 'server-certificate';
-const authorityKey = 'authority';
-const copiesKey = 'gateway-copies';
-
 /** How often to look for Pods whose readiness gate may open. */
 const gatesMs = 1000;
 /** How often to look for what is due. */
@@ -76,11 +69,6 @@ const lookMs = 5000;
 /** Services that come at once are compared once with each other. */
 const conflictsMs = 250;
 const startRetry: BackoffLimits = { minMs: 500, maxMs: 15_000 };
-
-export const needsGateway =
-  (config: Config): ConfigurationCheck =>
-  ({ spec }) =>
-    unservable(spec, config);
 
 /** Starts at once and keeps trying: an API server that is not there yet is waited for. */
 export function startController(deps: ControllerDeps): RunningController {
@@ -189,10 +177,10 @@ class Controller {
 
   /** Work begins with the authority as it is now and with the frp server's answer: a new leader changes nothing on no knowledge. */
   async #lead(): Promise<void> {
-    const { config } = this.#deps;
+    const { config, connectors } = this.#deps;
     await this.#untilItWorks('the controller cannot begin its work', async () => {
       // Who has been cut off may get the Lease before its watches have caught up.
-      if (this.#election) await Promise.all(this.#reflectors.map((reflector) => reflector.refresh()));
+      if (this.#election) await Promise.all([...this.#reflectors.map((reflector) => reflector.refresh()), connectors?.refresh?.()]);
       await this.#followAuthority();
       await ensureServerApi(this.#reconcileDeps);
       await this.#facts.meetServers();
@@ -244,13 +232,9 @@ class Controller {
     });
   }
 
-  #secretChanged({ metadata }: Secret): void {
-    const service = metadata.labels?.[label.service];
-    if (service !== undefined) return this.#queue.add(`${metadata.namespace}/${service}`);
-    if (metadata.labels?.[label.gatewayCopy] !== undefined) return this.#queue.add(copiesKey);
-    if (metadata.namespace !== this.#deps.config.namespace) return;
-    if (metadata.name === serverSecretName || metadata.name === serverApiSecretName) this.#queue.add(serverKey);
-    if (metadata.name === authoritySecretName) this.#queue.add(authorityKey);
+  #secretChanged(secret: Secret): void {
+    const key = keyOfSecret(secret, this.#deps.config.namespace);
+    if (key !== undefined) this.#queue.add(key);
   }
 
   /** Secrets of users, and of cert-manager, say nothing of the services that use them: those of the namespace are asked. */
@@ -307,13 +291,13 @@ class Controller {
   }
 
   get #reconcileDeps(): ReconcileDeps {
-    const { client, config, log, debug, connectors, checks = [needsGateway(config)] } = this.#deps;
+    const { client, config, log, debug, connectors, describeConflict, checks = [needsGateway(config)] } = this.#deps;
     return {
       client,
       config,
       log,
       debug,
-      checks: [...checks, (service: DistributedService) => this.#conflict(service)],
+      checks: [...checks, losesExposure(this.#facts, describeConflict)],
       facts: this.#facts,
       connect: connectors && ((service, isRefused) => connectors.reconcile(service, isRefused)),
       references: (service) => checkReferences(this.#copiesDeps, service),
@@ -327,13 +311,6 @@ class Controller {
     };
   }
 
-  #conflict(service: DistributedService): Problem | undefined {
-    const conflict = this.#facts.conflictOf(service);
-    if (!conflict) return undefined;
-    const message = this.#deps.describeConflict?.(conflict, service) ?? describeExposure(conflict.exposure);
-    return { reason: conflict.kind === 'notGranted' ? 'NotGranted' : 'HostConflict', message };
-  }
-
   async #followAuthority(): Promise<void> {
     const { hasChanged, renewAt } = await this.#authority.reconcile();
     this.#due.set(authorityKey, renewAt);
@@ -342,8 +319,3 @@ class Controller {
     for (const service of this.services.all()) this.#queue.add(serviceKey(service));
   }
 }
-
-const splitKey = (key: string): [namespace: string, name: string] => {
-  const slash = key.indexOf('/');
-  return [key.slice(0, slash), key.slice(slash + 1)];
-};

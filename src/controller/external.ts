@@ -10,7 +10,7 @@ import type { IdentityDeps } from './identity.ts';
 import { clientProblem, not, type Checked } from './manual.ts';
 import { metadataOf, nameTaken } from './owned-secrets.ts';
 import { clientRequest, ownerReference, ownershipOf, renewBeforeOf } from './secrets.ts';
-import { inspectCertificate } from '../../certs/inspect.ts';
+import { endOfChain } from '../../certs/inspect.ts';
 import { text } from '../kube/authority-secret.ts';
 
 const lookAgainMs = 30_000;
@@ -77,7 +77,25 @@ export async function ensureExternal(deps: IdentityDeps, service: DistributedSer
   }
   const refused = clientProblem(secret, now);
   if (refused) return { outcome: refused, renewAt: now + lookAgainMs };
-  return { outcome: { ready: true }, renewAt: inspectCertificate(text(secret, 'tls.crt')).notAfter };
+  return { outcome: { ready: true }, renewAt: endOfChain(text(secret, 'tls.crt')) };
+}
+
+/**
+ * Deletes the Certificate of a service that has left mode external, where it is ours. A service can only have left it by
+ * a change of its spec, so one is looked for at such a change alone, until a status tells that it was followed.
+ * @throws KubeError: then the status does not tell so, and the next try looks again
+ */
+export async function leaveExternal({ client, log }: IdentityDeps, service: DistributedService): Promise<void> {
+  const { namespace, name, generation } = service.metadata;
+  const followed = service.status?.observedGeneration;
+  if (followed === undefined || followed === generation) return;
+  const found = await client.get(certificates, namespace, certificateName(name)).catch(unlessAbsent);
+  if (!found || ownershipOf(found.metadata, service) !== 'ours') return;
+  log.info(
+    { certificate: `${namespace}/${found.metadata.name}` },
+    'deleting a Certificate of cert-manager: its service has left mode external',
+  );
+  await client.delete(certificates, namespace, found.metadata.name, found.metadata.uid).catch(unlessAbsent);
 }
 
 /** cert-manager overwrites a Secret of the name, whoever made it: so none is asked for where one is there that is not its own. */
@@ -92,18 +110,19 @@ async function secretOfOthers({ client, userSecrets }: IdentityDeps, wanted: Cer
 /** @returns the Certificate as it is, whoever's it is; undefined where the cluster has no such kind */
 async function ensureCertificate({ client, log }: IdentityDeps, wanted: Certificate): Promise<Certificate | undefined> {
   const { namespace, name } = wanted.metadata;
-  const absent = (error: unknown) => {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  };
-  const found = await client.get(certificates, namespace, name).catch(absent);
+  const found = await client.get(certificates, namespace, name).catch(unlessAbsent);
   // A POST, never an apply: it must not take over what is there already. Not found again: the kind itself is missing.
-  if (!found) return client.create(certificates, wanted, fieldManager.controller).catch(absent);
+  if (!found) return client.create(certificates, wanted, fieldManager.controller).catch(unlessAbsent);
   const isOurs = found.metadata.ownerReferences?.some(({ uid }) => uid === wanted.metadata.ownerReferences?.[0]?.uid);
   if (!isOurs || isApplied(found, wanted)) return found;
   log.info({ certificate: `${namespace}/${name}` }, 'writing a Certificate of cert-manager');
   const metadata: Metadata = { ...wanted.metadata, ...(found.metadata.uid ? { uid: found.metadata.uid } : {}) };
   return client.apply(certificates, { ...wanted, metadata }, { fieldManager: fieldManager.controller, force: true });
+}
+
+function unlessAbsent(error: unknown): undefined {
+  if (isNotFound(error)) return undefined;
+  throw error;
 }
 
 const isApplied = ({ spec = {} }: Certificate, { spec: wanted = {} }: Certificate): boolean =>

@@ -10,6 +10,7 @@ import { judge, type Backend } from './backends.ts';
 import type { CertificatesOutcome, Problem } from './conditions.ts';
 import { ServerView } from './frps.ts';
 import { OutdatedPods, type OutdatedListener, type OutdatedOf } from './outdated.ts';
+import { splitKey } from './keys.ts';
 import { PodBackends } from './pods.ts';
 import { externalEndpointOf } from './endpoint.ts';
 import type { StatusFacts } from './status.ts';
@@ -18,6 +19,8 @@ import type { StatusFacts } from './status.ts';
 export interface ConnectorSource {
   /** @param changed to be told of services (namespace/name) that must be reconciled */
   subscribe(changed: (service: string) => void): void;
+  /** Makes sure that nothing that is known is old: this replica has just begun to lead. @throws KubeError */
+  refresh?(): Promise<void>;
   /** @param isRefused nothing of the service may be exposed */
   reconcile(service: DistributedService, isRefused: boolean): Promise<{ problem?: Problem }>;
   backendsOf(service: DistributedService): Backend[];
@@ -194,8 +197,6 @@ export class FactSource {
 
 /** Names of the services that the routes of a service lead to. */
 const groupsOf = ({ spec }: DistributedService): string[] => (spec.routes ?? []).flatMap(({ groups }) => groups.map(({ name }) => name));
-
-const splitKey = (key: string): [namespace: string, name: string] => [key.slice(0, key.indexOf('/')), key.slice(key.indexOf('/') + 1)];
 
 /** Sinks that are fed alike. */
 export const both = (first: Sink<KubeObject>, second: Sink<KubeObject>): Sink<KubeObject> => ({

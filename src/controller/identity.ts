@@ -5,14 +5,15 @@ import { issue, type Authority } from '../../certs/authority.ts';
 import type { Clock } from '../../certs/clock.ts';
 import type { Config } from '../config/schema.ts';
 import { base64, text } from '../kube/authority-secret.ts';
-import type { Metadata } from '../kube/types.ts';
+import type { Metadata, Secret } from '../kube/types.ts';
 import type { Log } from '../log.ts';
 import { groupSecretName, label, manager, serverSecretName, tlsSecretName } from '../model/names.ts';
 import type { DistributedService } from '../model/types.ts';
-import { ensureExternal } from './external.ts';
+import { ensureExternal, leaveExternal } from './external.ts';
 import { checkManual } from './manual.ts';
 import { create, metadataOf, nameTaken, refusal, replace, type OwnedSecretsDeps, type Refused, type Whose } from './owned-secrets.ts';
 import { referencesOf } from './references.ts';
+import { liveCertificates, replacedKey } from './revocation.ts';
 import type { SecretStore } from './secret-store.ts';
 import {
   clientRequest,
@@ -51,6 +52,7 @@ export async function ensureIdentity(
 ): Promise<{ outcome: CertificatesOutcome; renewAt: number }> {
   const own = await ensureOwn(deps, service);
   const { enabled, mode = 'auto' } = service.spec.security?.mtls ?? {};
+  if (!enabled || mode !== 'external') await leaveExternal(deps, service);
   if (!own.outcome.ready || !enabled || mode === 'auto') return own;
   const theirs = await (mode === 'manual' ? checkManual : ensureExternal)(deps, service);
   return { outcome: theirs.outcome, renewAt: Math.min(own.renewAt, theirs.renewAt) };
@@ -80,10 +82,10 @@ async function ensureOwn(deps: IdentityDeps, service: DistributedService): Promi
   return 'refused' in tls ? refused(tls.refused) : { outcome: { ready: true }, renewAt: tls.renewAt };
 }
 
-/**
- * The certificate of the frp server in the installation's namespace. It restarts for each, so it has a long life, of
- * which the last twelfth is for the renewal. @throws KubeError, and Error where the Secret is somebody else's
- */
+/** It restarts for each certificate, within three minutes; so a renewal comes ten before the end, where the life is that long. */
+export const serverRenewBefore = (lifetimeMs: number): number => Math.min(lifetimeMs / 3, Math.max(lifetimeMs / 12, 10 * 60_000));
+
+/** The certificate of the frp server in the installation's namespace. @throws KubeError, and Error where the Secret is somebody else's */
 export async function ensureServerCertificate(deps: IdentityDeps): Promise<{ renewAt: number }> {
   const { config } = deps;
   const { serverLifetime } = config.certificates;
@@ -91,7 +93,7 @@ export async function ensureServerCertificate(deps: IdentityDeps): Promise<{ ren
     metadata: { name: serverSecretName, namespace: config.namespace, labels: { [label.managedBy]: manager } },
     request: serverRequest(config, (address) => isIP(address) !== 0),
     lifetimeMs: serverLifetime,
-    renewBeforeMs: serverLifetime / 12,
+    renewBeforeMs: serverRenewBefore(serverLifetime),
     whose: ({ labels }) => (labels?.[label.managedBy] === manager ? 'ours' : 'foreign'),
     isSuspect: false,
   });
@@ -133,16 +135,24 @@ async function ensureCertificate(deps: IdentityDeps, wanted: Wanted): Promise<{ 
 
   const ca = base64(need.authority.bundlePem);
   if (known && plan.action === 'bundle') {
-    const { 'tls.crt': certificate = '', 'tls.key': key = '' } = known.data ?? {};
-    await replace(deps, known, metadata, { 'tls.crt': certificate, 'tls.key': key, 'ca.crt': ca });
+    const { 'tls.crt': certificate = '', 'tls.key': key = '', [replacedKey]: replaced } = known.data ?? {};
+    const data = { 'tls.crt': certificate, 'tls.key': key, 'ca.crt': ca, ...(replaced ? { [replacedKey]: replaced } : {}) };
+    await replace(deps, known, metadata, data);
     return { renewAt: plan.renewAt };
   }
   const pair = await issue(need.authority, { ...request, lifetimeMs: wanted.lifetimeMs, now: need.now });
-  const data = { 'tls.crt': base64(pair.certPem), 'tls.key': base64(pair.keyPem), 'ca.crt': ca };
+  const data = { 'tls.crt': base64(pair.certPem), 'tls.key': base64(pair.keyPem), 'ca.crt': ca, ...replacedIn(known, need) };
   const written = known ? await replace(deps, known, metadata, data) : await create(deps, { metadata, type: tlsType, data }, whose);
   if (written.refused) return { refused: written.refused };
   const stored = planCertificate({ metadata, data }, need);
   return { renewAt: 'renewAt' in stored ? stored.renewAt : need.now };
+}
+
+/** What is replaced may still be presented by whoever has its key, so it is kept until it has ended: revocation.ts needs it. */
+function replacedIn(known: Secret | undefined, { request, authority, now }: CertificateNeed): Record<string, string> {
+  if (!known || !request.usages.includes('clientAuth')) return {};
+  const live = liveCertificates(known, { commonName: request.commonName, bundlePem: authority.bundlePem, now });
+  return live.length === 0 ? {} : { [replacedKey]: base64(`${live.join('\n')}\n`) };
 }
 
 const notRenewed = (secret: string, reason: string): Refused => ({

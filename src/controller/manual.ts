@@ -2,7 +2,7 @@
  * Certificates that the program did not make: of the user (mode manual), or of cert-manager (mode external). What is
  * wrong with one is said in one word and with its remedy; the content of a Secret without the label is never read.
  */
-import { chainsTo, inspectCertificate, parseCertificate, problemOf } from '../../certs/inspect.ts';
+import { chainsTo, endOfChain, expiredIn, inspectCertificate, parseCertificate, problemOf } from '../../certs/inspect.ts';
 import { text } from '../kube/authority-secret.ts';
 import type { Secret } from '../kube/types.ts';
 import { label } from '../model/names.ts';
@@ -39,8 +39,7 @@ export async function checkManual(deps: IdentityDeps, { metadata: { namespace },
   const refused =
     authorityProblem(ca.secret, caPem, now) ?? clientProblem(cert.secret, now) ?? issuerProblem(cert.secret, ca.secret, caPem);
   if (refused) return later(refused);
-  const { notAfter } = inspectCertificate(text(cert.secret, 'tls.crt'));
-  return { outcome: { ready: true }, renewAt: Math.min(notAfter, inspectCertificate(caPem).notAfter) };
+  return { outcome: { ready: true }, renewAt: Math.min(endOfChain(text(cert.secret, 'tls.crt')), inspectCertificate(caPem).notAfter) };
 }
 
 async function labelled(
@@ -88,6 +87,12 @@ export function clientProblem(secret: Secret, now: number): Refused | undefined 
   const { notAfter, notBefore } = inspectCertificate(material.certPem);
   if (notAfter <= now)
     return not('CertificateExpired', `${name}: the certificate expired at ${iso(notAfter)}; replace tls.crt and tls.key with newer ones`);
+  const intermediate = expiredIn(material.certPem, now);
+  if (intermediate)
+    return not(
+      'CertificateExpired',
+      `${name}: the intermediate ${intermediate.commonName} in tls.crt expired at ${iso(intermediate.notAfter)}; put its successor there`,
+    );
   if (notBefore > now)
     return not('NotYetValid', `${name}: the certificate is not valid before ${iso(notBefore)}; wait, or replace tls.crt and tls.key`);
   const keyProblem = problemOf(material, { now });

@@ -39,7 +39,7 @@ export function nextStatus(service: DistributedService, facts: StatusFacts, now:
   });
   const wanted: DistributedServiceStatus = {
     state: stepTowards(before, target),
-    conditions: conditionsOf(facts).map((fact) => conditionFrom(fact, old.conditions, generation, time)),
+    conditions: conditionsOf(facts, service).map((fact) => conditionFrom(fact, old.conditions, generation, time)),
     ...(isKnown ? { activeBackends: healthy } : {}),
     totalBackends: backends.length,
     endpoints: endpointsOf(backends, isKnown, old.endpoints, time),

@@ -53,6 +53,11 @@ export class KubeClient {
     return this.#call({ method: 'GET', path: pathOf(resource, namespace, name), action, accept: metadataOnly });
   }
 
+  /** A document that is no object of a collection, such as /openid/v1/jwks. @param path of the URL */
+  raw<T>(path: string): Promise<T> {
+    return this.#call({ method: 'GET', path, action: `get ${path}`, accept: '*/*' });
+  }
+
   /** The whole collection, read in pages of 500; objects come without what nobody reads (see `slim`). */
   async list<T extends KubeObject>(resource: Resource<T>, options: ListOptions = {}): Promise<{ items: T[]; resourceVersion: string }> {
     const { namespace, labelSelector, fieldSelector } = options;

@@ -46,6 +46,8 @@ export class Reflector<T extends KubeObject> {
   #failures = 0;
   /** where the next watch goes on; undefined: list first */
   #version: string | undefined;
+  /** aborted when a refresh has made the watch, or the pause before the next, pointless */
+  #attempt = new AbortController();
 
   /** Starts at once. */
   constructor(options: ReflectorOptions<T>) {
@@ -55,9 +57,15 @@ export class Reflector<T extends KubeObject> {
     this.#running = this.#run();
   }
 
-  /** Lists now, beside the watch, which may have been silent for a while. @throws KubeError */
+  /**
+   * Lists now, and watches anew from there, whatever is under way: a watch that has been cut off would tell older versions
+   * once more when it is back, and one that has told of newer ones would not tell them again after the list.
+   * @throws KubeError
+   */
   async refresh(): Promise<void> {
-    await this.#list();
+    this.#version = await this.#list(this.#stop.signal);
+    this.#succeeded();
+    this.#attempt.abort();
   }
 
   /** Ends the watch; no callback comes after it has resolved. */
@@ -70,26 +78,30 @@ export class Reflector<T extends KubeObject> {
     const { signal } = this.#stop;
     let relistAt = 0;
     while (!signal.aborted) {
+      this.#attempt = new AbortController();
+      const given = AbortSignal.any([signal, this.#attempt.signal]);
       try {
         if (this.#version === undefined || Date.now() >= relistAt) {
-          this.#version = await this.#list();
+          const version = await this.#list(given);
+          if (given.aborted) continue;
+          this.#version = version;
           relistAt = Date.now() + (this.#options.relistMs ?? tenMinutes) * (1 + Math.random() / 5);
         }
-        await this.#watch(this.#version, relistAt);
+        await this.#watch(this.#version, relistAt, given);
       } catch (error) {
-        if (signal.aborted) return;
+        if (given.aborted) continue;
         if (isExpired(error)) this.#version = undefined;
-        await this.#failed(error as Error);
+        await this.#failed(error as Error, given);
       }
     }
   }
 
-  async #failed(error: Error): Promise<void> {
+  async #failed(error: Error, signal: AbortSignal): Promise<void> {
     const wait = backoffMs(this.#failures++, retry);
     this.lastError = new Error(`${this.#what} cannot be followed: ${messageOf(error)}`, { cause: error });
     const { log } = this.#options;
     log.warn({ attempt: this.#failures, waitMs: Math.round(wait) }, `following ${this.#what} failed, trying again: ${messageOf(error)}`);
-    await pause(wait, this.#stop.signal);
+    await pause(wait, signal);
   }
 
   #succeeded(): void {
@@ -97,10 +109,10 @@ export class Reflector<T extends KubeObject> {
     this.lastError = undefined;
   }
 
-  async #list(): Promise<string> {
+  async #list(signal: AbortSignal): Promise<string> {
     const { client, resource, sink } = this.#options;
     const { items, resourceVersion } = await client.list(resource, this.#options);
-    if (this.#stop.signal.aborted) return resourceVersion;
+    if (signal.aborted) return resourceVersion;
     this.#safely(() => sink.replace(items));
     this.lastError = undefined;
     this.hasSynced = true;
@@ -109,11 +121,11 @@ export class Reflector<T extends KubeObject> {
   }
 
   /** Resolves once the server has ended the watch. @throws where it broke */
-  async #watch(from: string, until: number): Promise<void> {
+  async #watch(from: string, until: number, signal: AbortSignal): Promise<void> {
     const started = Date.now();
     let seen = 0;
     const seconds = Math.min(watchSeconds, Math.max(1, Math.ceil((until - started) / 1000)));
-    await this.#stream(from, seconds, (type, object) => {
+    await this.#stream(from, seconds, signal, (type, object) => {
       seen++;
       this.#succeeded();
       this.#version = object.metadata.resourceVersion ?? this.#version;
@@ -125,9 +137,8 @@ export class Reflector<T extends KubeObject> {
     this.#succeeded();
   }
 
-  #stream(resourceVersion: string, timeoutSeconds: number, onEvent: (type: string, object: T) => void): Promise<void> {
+  #stream(resourceVersion: string, timeoutSeconds: number, signal: AbortSignal, onEvent: (type: string, object: T) => void): Promise<void> {
     const { client, resource, namespace, labelSelector, fieldSelector } = this.#options;
-    const { signal } = this.#stop;
     const watch = new Watch(client.access.kubeConfig);
     // It has no public setting; its 30 seconds would end every quiet watch between two bookmarks.
     Reflect.set(watch, 'requestTimeoutMs', silenceMs);

@@ -3,6 +3,7 @@ import { before, suite, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { backendTls } from '../support/certificates.ts';
 import { installed, system, testNamespace } from '../support/cluster.ts';
+import { grpcCall, grpcServer } from '../support/grpc.ts';
 import { apply, get, items, kubectl, rolledOut, tryApply, type Json, type Manifest } from '../support/kubectl.ts';
 import { deployment, httpService, job, pod, script, service } from '../support/objects.ts';
 import { eventually } from '../support/run.ts';
@@ -116,7 +117,10 @@ suite('workloads', { concurrency: true }, () => {
       pod({ namespace: ns, name: 'grpc-user', container: script('setInterval(() => {}, 1e6)'), pod: { terminationGracePeriodSeconds: 0 } }),
     );
     await kubectl('-n', ns, 'wait', '--for=condition=Ready', 'pod/grpc-user', '--timeout=60s');
-    assert.match(await eventually('an answer', () => grpcCall(`http://${ports}:20004`, 'grpc.example.com')), /^grpc-status 0 .*grpc-/);
+    assert.match(
+      await eventually('an answer', () => grpcCall({ namespace: ns, name: 'grpc-user' }, `http://${ports}:20004`, 'grpc.example.com')),
+      /^grpc-status 0 .*grpc-/,
+    );
   });
 
   test('grpc and tcp by the name in the TLS handshake reach their own backends', async () => {
@@ -135,7 +139,9 @@ suite('workloads', { concurrency: true }, () => {
     );
     await kubectl('-n', ns, 'wait', '--for=condition=Ready', 'pod/sni-user', '--timeout=60s');
     for (const name of ['sni-grpc', 'sni-tcp']) {
-      const answer = await eventually(`an answer of ${name}`, () => grpcCall(`https://${server}:443`, `${name}.example.com`, 'sni-user'));
+      const answer = await eventually(`an answer of ${name}`, () =>
+        grpcCall({ namespace: ns, name: 'sni-user' }, `https://${server}:443`, `${name}.example.com`),
+      );
       assert.match(answer, new RegExp(`^grpc-status 0 .*${name}-`));
     }
   });
@@ -205,32 +211,3 @@ suite('workloads', { concurrency: true }, () => {
     assert.match(denied, /nowhere/);
   });
 });
-
-/** A gRPC server of one method, in node:http2: answers any call with its host name and status 0. */
-function grpcServer(tls?: { cert: string; key: string }): string {
-  return `
-    const http2 = require('node:http2'), os = require('node:os');
-    const answer = (stream) => {
-      stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
-      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
-      const body = Buffer.from(os.hostname()), head = Buffer.alloc(5);
-      head.writeUInt32BE(body.length, 1);
-      stream.end(Buffer.concat([head, body]));
-    };
-    ${tls ? `http2.createSecureServer(${JSON.stringify(tls)}).on('stream', answer).listen(9443)` : `http2.createServer().on('stream', answer).listen(9090)`};
-    process.on('SIGTERM', () => process.exit(0));`;
-}
-
-/** One call from a Pod in the cluster: `grpc-status N HOST`. */
-function grpcCall(url: string, authority: string, user = 'grpc-user'): Promise<string> {
-  const source = `
-    const session = require('node:http2').connect('${url}', { rejectUnauthorized: false, servername: '${authority}' });
-    session.on('error', (e) => { console.error(e.message); process.exit(1); });
-    const call = session.request({ ':method': 'POST', ':path': '/test.Echo/Say', ':authority': '${authority}', 'content-type': 'application/grpc', te: 'trailers' });
-    let body = Buffer.alloc(0), status;
-    call.on('data', (d) => (body = Buffer.concat([body, d]))).on('trailers', (t) => (status = t['grpc-status']));
-    call.on('close', () => { console.log('grpc-status', status, body.subarray(5).toString()); process.exit(0); });
-    call.end(Buffer.from([0, 0, 0, 0, 0]));
-    setTimeout(() => process.exit(2), 5000);`;
-  return kubectl('-n', ns, 'exec', user, '--', 'node', '-e', source);
-}

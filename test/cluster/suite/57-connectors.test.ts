@@ -1,12 +1,14 @@
 /** Backends that are not annotated Pods: listed endpoints, DNS names, and Pods that a selector finds without a sidecar. */
 import { before, suite, test } from 'node:test';
 import assert from 'node:assert/strict';
+import { get as httpGet } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
-import { clientNamespace, installed, system, testNamespace } from '../support/cluster.ts';
+import { installed, system, testNamespace } from '../support/cluster.ts';
+import { grpcCall, grpcServer } from '../support/grpc.ts';
 import { apply, get, gone, items, kubectl, rolledOut, scale, tryKubectl, type Json, type Manifest } from '../support/kubectl.ts';
-import { deployment, pod, service } from '../support/objects.ts';
+import { deployment, pod, script, service } from '../support/objects.ts';
 import { eventually } from '../support/run.ts';
-import { requests, requestsToPort, servedBy, server } from '../support/traffic.ts';
+import { echo, requests, requestsToPort, servedBy } from '../support/traffic.ts';
 
 const ns = 'frp-test-connectors';
 /** How long members come and go; `npm run soak` takes a minute. */
@@ -37,6 +39,10 @@ const hasProblem = (name: string, reason: string): Promise<Json> =>
 suite('connectors', () => {
   let addressOfA = '';
   const listed = (...hosts: string[]) => http('listed', { endpoints: hosts.map((host) => ({ host, port: 8080 })) });
+
+  const atPort = (name: string, serviceType: string, port: number, endpoint: Json) =>
+    service(ns, name, { serviceType, backends: { endpoints: [endpoint] }, expose: { type: 'port', port } });
+  const frpsAddress = async (): Promise<string> => String((await items(system, 'pod', '-l', 'app=frp-server'))[0].status.podIP);
 
   before(async () => {
     await installed();
@@ -102,7 +108,8 @@ suite('connectors', () => {
       for (; !done; batches++) seen.add([...(await requests(hostOf('listed'), 25)).keys()].sort().join());
     };
     const churn = async () => {
-      for (let second = 0; second < churnSeconds; second++) {
+      // On a slow machine a change may be over before anybody has asked: then some more, until both states were seen.
+      for (let second = 0; second < churnSeconds || (seen.size < 2 && second < churnSeconds + 60); second++) {
         const started = Date.now();
         await apply(second % 2 === 0 ? listed(addressOfA) : listed(addressOfA, 'b'));
         await wait(Math.max(0, 1000 - (Date.now() - started)));
@@ -117,25 +124,26 @@ suite('connectors', () => {
 
   test('a request that a member is answering goes on while another leaves and comes back', async () => {
     await servedBy(hostOf('listed'), 2);
+    const address = String((await get(system, 'service', 'frp-server')).spec.clusterIP);
+    const headers = { Host: hostOf('listed') };
+    // From here, not by the client Pod: what takes a command its time to start must not delay a request past the change.
     const slow = () =>
-      tryKubectl(
-        '-n',
-        clientNamespace,
-        'exec',
-        'client',
-        '--',
-        'curl',
-        '-sS',
-        '-H',
-        `Host: ${hostOf('listed')}`,
-        `http://${server}/slow?ms=8000`,
-      );
+      new Promise<string>((resolve, reject) => {
+        httpGet({ host: address, path: '/slow?ms=8000', headers, agent: false }, (answer) => {
+          let text = '';
+          answer
+            .setEncoding('utf8')
+            .on('data', (part: string) => (text += part))
+            .on('end', () => resolve(text))
+            .on('error', reject);
+        }).on('error', reject);
+      });
     const running = Promise.all(Array.from({ length: 6 }, slow));
     await wait(2000);
     await apply(listed(addressOfA));
     await wait(2000);
     await apply(listed(addressOfA, 'b'));
-    const answers = (await running).map(({ stdout }) => stdout);
+    const answers = await running;
     // Strict round robin: three of six were a's.
     assert.equal(answers.filter((answer) => answer.startsWith('a slept')).length, 3, answers.join());
     await servedBy(hostOf('listed'), 2);
@@ -188,10 +196,29 @@ suite('connectors', () => {
   });
 
   test('serve a tcp port', async () => {
-    const spec = { serviceType: 'tcp', backends: { endpoints: [{ host: 'b', port: 8080 }] }, expose: { type: 'port', port: 21457 } };
-    await apply(service(ns, 'by-port', spec));
-    const [frps] = await items(system, 'pod', '-l', 'app=frp-server');
-    await eventually('b answers at port 21457', () => requestsToPort(String(frps.status.podIP), 21457, 4));
+    await apply(atPort('by-port', 'tcp', 21457, { host: 'b', port: 8080 }));
+    const address = await frpsAddress();
+    await eventually('b answers at port 21457', () => requestsToPort(address, 21457, 4));
+  });
+
+  test('serve a udp port: datagrams there and back', async () => {
+    await apply(atPort('datagrams', 'udp', 21458, { host: addressOfA, port: 8082 }));
+    const address = await frpsAddress();
+    await eventually('a answers at port 21458', async () =>
+      assert.match(await echo('udp', address, 21458, 'ping through a connector'), /^a ping through a connector/),
+    );
+  });
+
+  test('serve grpc: calls with trailers over cleartext HTTP/2', async () => {
+    await apply(
+      pod({ namespace: ns, name: 'grpc', container: script(grpcServer()) }),
+      clusterService('grpc', 'grpc', { ports: [{ port: 9090 }] }),
+      atPort('grpc', 'grpc', 21459, { host: 'grpc', port: 9090 }),
+    );
+    await kubectl('-n', ns, 'wait', '--for=condition=Ready', 'pod/grpc', '--timeout=60s');
+    const url = `http://${await frpsAddress()}:21459`;
+    const answer = await eventually('an answer', () => grpcCall({ namespace: ns, name: 'grpc' }, url, 'grpc.connectors.test'));
+    assert.match(answer, /^grpc-status 0 grpc/);
   });
 
   test('a name that leads to the API server is refused', async () => {

@@ -25,7 +25,10 @@ async function clean(ns: string): Promise<void> {
     names.filter((name) => /frp-k8s|frp\.io|frp-system/.test(name)),
     [],
   );
-  await apply(pod({ namespace: ns, name: 'plain' }), pod({ namespace: ns, name: 'annotated', frp: { group: 'busy' } }));
+  // The API server asks the webhooks for as long as its own watch has not told it that they are gone.
+  await eventually('Pods, annotated or not', () =>
+    apply(pod({ namespace: ns, name: 'plain' }), pod({ namespace: ns, name: 'annotated', frp: { group: 'busy' } })),
+  );
   await kubectl('-n', ns, 'wait', '--for=condition=Ready', 'pod/plain', 'pod/annotated', '--timeout=60s');
   await kubectl('-n', ns, 'delete', 'deployment', 'busy', '--timeout=60s');
   await kubectl('delete', 'namespace', ns, '--timeout=120s');
@@ -52,10 +55,14 @@ suite('uninstalling', () => {
   test('kubectl delete -k leaves a clean cluster, with 100 services in it', async () => {
     await inUse('uninstall-kubectl');
     await apply(...Array.from({ length: 100 }, (_, i) => httpService('uninstall-kubectl', `idle-${i}`, `idle-${i}.uninstall.example.com`)));
-    await eventually('their finalizers', async () => {
-      const services = await items('uninstall-kubectl', 'distributedservice');
-      assert.ok(services.every(({ metadata }) => ((metadata.finalizers ?? []) as string[]).includes('frp.io/cleanup')));
-    });
+    await eventually(
+      'their finalizers',
+      async () => {
+        const services = await items('uninstall-kubectl', 'distributedservice');
+        assert.ok(services.every(({ metadata }) => ((metadata.finalizers ?? []) as string[]).includes('frp.io/cleanup')));
+      },
+      180,
+    );
     await kubectl('delete', '-k', installation(), '--timeout=180s');
     assert.equal((await tryKubectl('get', 'distributedservices', '-A')).code, 1);
     await clean('uninstall-kubectl');

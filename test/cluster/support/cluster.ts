@@ -1,15 +1,13 @@
 /** The installation under test, and namespaces of the tests in it. */
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { join, relative, resolve } from 'node:path';
+import { join, relative } from 'node:path';
 import { after } from 'node:test';
-import { apply, get, kubectl, rolledOut, tryApply, tryKubectl } from './kubectl.ts';
+import { apply, get, kubectl, rolledOut, tryApply, tryKubectl, type Json } from './kubectl.ts';
 import { httpService, images, namespace, pod } from './objects.ts';
+import { clientNamespace, root, system } from './places.ts';
 import { eventually } from './run.ts';
 
-export const root = resolve(import.meta.dirname, '../../..');
-export const system = 'frp-system';
-/** Where the client Pod is; it stays for all suites. */
-export const clientNamespace = 'frp-test-client';
+export { clientNamespace, root, system };
 
 /** A folder of manifests as it is; with another image, an overlay of it as docs/guide/install.md describes. */
 export function usingImage(manifests: string): string {
@@ -56,9 +54,17 @@ export async function reachable(): Promise<void> {
   });
 }
 
+export const webhookKinds = ['mutatingwebhookconfiguration', 'validatingwebhookconfiguration'];
+
+/** The different caBundles of all webhooks of the installation, base64. */
+export async function caBundles(): Promise<Set<string>> {
+  const found = await Promise.all(webhookKinds.map((kind) => get('', kind, 'frp-k8s')));
+  return new Set(found.flatMap(({ webhooks }) => (webhooks as Json[]).map(({ clientConfig }) => String(clientConfig.caBundle))));
+}
+
 /** Both webhook configurations carry a caBundle at every entry. */
 export async function caBundlesWritten(): Promise<void> {
-  for (const kind of ['mutatingwebhookconfiguration', 'validatingwebhookconfiguration']) {
+  for (const kind of webhookKinds) {
     await eventually(`caBundle in ${kind}`, async () => {
       const { webhooks } = (await get('', kind, 'frp-k8s')) as { webhooks: { name: string; clientConfig: { caBundle?: string } }[] };
       const without = webhooks.filter((webhook) => !webhook.clientConfig.caBundle).map((webhook) => webhook.name);
@@ -69,7 +75,7 @@ export async function caBundlesWritten(): Promise<void> {
 
 async function client(): Promise<void> {
   if ((await tryKubectl('-n', clientNamespace, 'get', 'pod', 'client')).code !== 0) {
-    await apply(namespace(clientNamespace));
+    await createNamespace(clientNamespace);
     await apply(
       pod({
         namespace: clientNamespace,
@@ -82,6 +88,12 @@ async function client(): Promise<void> {
   await kubectl('-n', clientNamespace, 'wait', '--for=condition=Ready', 'pod/client', '--timeout=60s');
 }
 
+/** Pods are refused until the namespace has its service account, which another program makes. */
+async function createNamespace(name: string, labels: Record<string, string> = {}): Promise<void> {
+  await apply(namespace(name, labels));
+  await eventually(`the service account of ${name}`, () => get(name, 'serviceaccount', 'default'));
+}
+
 const made: string[] = [];
 // Of the root suite: a hook that is registered within another hook would run at once.
 after(async () => {
@@ -91,7 +103,7 @@ after(async () => {
 /** A namespace for the tests of one file; it goes when all of them have ended. */
 export async function testNamespace(name: string, labels: Record<string, string> = {}): Promise<string> {
   await kubectl('delete', 'namespace', name, '--ignore-not-found');
-  await apply(namespace(name, labels));
   made.push(name);
+  await createNamespace(name, labels);
   return name;
 }

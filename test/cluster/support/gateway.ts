@@ -1,6 +1,8 @@
 /** The gateway under test. */
+import assert from 'node:assert/strict';
 import { caBundlesWritten, reachable, system, usingImage } from './cluster.ts';
-import { get, kubectl, rolledOut } from './kubectl.ts';
+import { get, items, kubectl, rolledOut } from './kubectl.ts';
+import { eventually } from './run.ts';
 
 export const gatewayNamespace = 'frp-gateway';
 export const users = 'frp-gateway-users.frp-gateway.svc';
@@ -9,7 +11,14 @@ export const users = 'frp-gateway-users.frp-gateway.svc';
 export async function gatewayInstalled(): Promise<void> {
   await kubectl('apply', '-k', usingImage('manifests/gateway'));
   await Promise.all([rolledOut(system, 'frp-controller'), reachable(), caBundlesWritten(), gatewayReady()]);
+  await noneEnding();
 }
+
+/** A webhook that is ending still answers, by the configuration of before. */
+const noneEnding = (): Promise<void> =>
+  eventually('no webhook that is ending', async () =>
+    assert.ok((await items(system, 'pod', '-l', 'app=frp-webhook')).every(({ metadata }) => metadata.deletionTimestamp === undefined)),
+  );
 
 export const gatewayReady = (): Promise<string> =>
   kubectl('-n', gatewayNamespace, 'rollout', 'status', 'statefulset/frp-gateway', '--timeout=180s');
@@ -28,4 +37,5 @@ export async function gatewayRemoved(): Promise<void> {
   await kubectl('delete', 'clusterrole,clusterrolebinding', 'frp-k8s-gateway');
   await kubectl('apply', '-k', usingImage('manifests/install'));
   await Promise.all([rolledOut(system, 'frp-controller'), reachable()]);
+  await noneEnding();
 }

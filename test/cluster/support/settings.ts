@@ -1,6 +1,7 @@
 /** Other settings of the installation, for the tests of one file. */
 import { parse, stringify } from 'yaml';
-import { system } from './cluster.ts';
+import { reachable } from './cluster.ts';
+import { system } from './places.ts';
 import { get, items, kubectl, rolledOut, type Json } from './kubectl.ts';
 
 const parts = ['frp-controller', 'frp-webhook'];
@@ -17,6 +18,7 @@ export async function withSettings(changes: Json): Promise<() => Promise<void>> 
     await kubectl('-n', system, 'patch', 'configmap', name, '--type=merge', '-p', JSON.stringify({ data: { 'config.yaml': text } }));
     for (const part of parts) await kubectl('-n', system, 'rollout', 'restart', `deployment/${part}`);
     await Promise.all(parts.map((part) => rolledOut(system, part)));
+    await reachable();
   };
   await set(stringify({ ...parse(before), ...changes }));
   return () => set(before);

@@ -1,5 +1,5 @@
 /** Requests of users, from the client Pod through the frp server. */
-import { clientNamespace } from './cluster.ts';
+import { clientNamespace } from './places.ts';
 import { tryKubectl } from './kubectl.ts';
 import { eventually, type Outcome } from './run.ts';
 

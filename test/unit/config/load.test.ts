@@ -148,6 +148,21 @@ somethingElse: 1
     assert.match(errorOf('certificates: { lifetime: 10s }'), /FILE: certificates\.lifetime: must be at least 1m/);
   });
 
+  it('takes no port from what is not a number', () => {
+    for (const port of ['null', 'true', '""', '[]', '"8443"', '0x1g'])
+      assert.match(errorOf(`frps: { port: ${port} }\n`), /FILE: frps\.port: must be a number$/, port);
+    for (const port of ['true', '0x20fb', '8e3', ' ', '-1'])
+      assert.match(errorOf(undefined, { FRPK8S_PORT: port }), /FRPK8S_PORT \(port\): must be a number$/, port);
+  });
+
+  it('tells a pause that would end before a Secret is in every process', () => {
+    assert.match(
+      errorOf('certificates: { rotationPause: 2m }'),
+      /FILE: certificates\.rotationPause: must be at least 3m, the time from a Secret/,
+    );
+    assert.equal(loadConfig(file('certificates: { rotationPause: 3m }'), {}).certificates.rotationPause, 180_000);
+  });
+
   it('never shows a value', () => {
     const text = errorOf('host: [s3cret]\nfrps: s3cret\nlogLevel: s3cret\nport: s3cret\n', { FRPK8S_METRICS_PORT: 's3cret' });
     assert.doesNotMatch(text, /s3cret/);

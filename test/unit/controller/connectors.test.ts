@@ -7,6 +7,7 @@ import { Connectors } from '../../../src/controller/connectors.ts';
 import type { ConfigMap, KubeObject } from '../../../src/kube/types.ts';
 import type { DistributedService } from '../../../src/model/types.ts';
 import { service } from '../../support/services.ts';
+import { until } from '../../support/until.ts';
 import { ApiServer } from '../kube/api-server.ts';
 
 const name = 'frp-web-connector';
@@ -66,10 +67,6 @@ async function reconcile(subject: DistributedService, isRefused = false): Return
     }
   }
 }
-async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await wait(5);
-}
-
 interface Proxy {
   localIP: string;
   localPort: number;
@@ -201,16 +198,18 @@ describe('connectors', { timeout: 60_000 }, () => {
   it('put right what somebody changed, and make again what somebody deleted', async () => {
     await reconcile(listed('10.0.0.1'));
     const deployment = api.objects.get(paths.deployment) as KubeObject & { spec: object };
-    await wait(50); // what the watch tells of our own writes
+    // As often as something is told: the first may be our own writes.
+    const mended = (isMended: () => boolean) =>
+      until(async () => {
+        if (told.splice(0).length > 0) await reconcile(listed('10.0.0.1'));
+        return isMended();
+      });
     told = [];
     api.put(paths.deployment, { ...deployment, spec: { ...deployment.spec, replicas: 7 } } as KubeObject);
-    await until(() => told.length > 0);
-    await reconcile(listed('10.0.0.1'));
-    assert.equal((api.objects.get(paths.deployment) as unknown as { spec: { replicas: number } }).spec.replicas, 1);
+    await mended(() => (api.objects.get(paths.deployment) as unknown as { spec: { replicas: number } }).spec.replicas === 1);
     told = [];
     api.remove(paths.configMap);
-    await until(() => told.includes('shop/web'));
-    await reconcile(listed('10.0.0.1'));
+    await mended(() => api.objects.has(paths.configMap));
     assert.deepEqual(dialled(), ['10.0.0.1:80']);
   });
 
@@ -305,7 +304,10 @@ describe('connectors', { timeout: 60_000 }, () => {
     });
     await reconcile(selected);
     await until(() => told.includes('shop/web'));
-    for (; !api.objects.has(paths.configMap); await wait(5)) await reconcile(selected);
+    await until(async () => {
+      await reconcile(selected);
+      return api.objects.has(paths.configMap);
+    });
     assert.deepEqual(dialled(), ['10.0.1.1:9000', '10.0.1.3:9000']);
   });
 

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { setTimeout as wait } from 'node:timers/promises';
 import { Registry } from '@prometheus-io/client';
 import { pino } from 'pino';
 import { createAuthority } from '../../../certs/authority.ts';
@@ -10,6 +9,7 @@ import { startController, type ControllerDeps, type RunningController } from '..
 import { base64, text } from '../../../src/kube/authority-secret.ts';
 import type { KubeObject, Lease, Secret } from '../../../src/kube/types.ts';
 import type { DistributedService } from '../../../src/model/types.ts';
+import { until } from '../../support/until.ts';
 import { ApiServer, failure } from '../kube/api-server.ts';
 
 const config = configSchema.parse({});
@@ -26,10 +26,6 @@ afterEach(async () => {
   controllers = [];
   api.close();
 });
-
-async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await wait(5);
-}
 
 function start(options: Partial<ControllerDeps> = {}): RunningController {
   const controller = startController({
@@ -258,7 +254,7 @@ describe('the controller', { timeout: 60_000 }, () => {
   });
 
   it('lets one replica write, and the other take over where it stopped', async () => {
-    const times = { durationMs: 2000, deadlineMs: 1500, retryMs: 50 };
+    const times = { durationMs: 30_000, deadlineMs: 20_000, retryMs: 50 };
     const elected = (identity: string) => start({ election: { identity, ...times, onLost: () => undefined } });
     put();
     const first = elected('a');

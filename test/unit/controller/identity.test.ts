@@ -10,6 +10,7 @@ import { SecretStore } from '../../../src/controller/secret-store.ts';
 import { base64, text } from '../../../src/kube/authority-secret.ts';
 import type { Certificate, KubeObject, Secret } from '../../../src/kube/types.ts';
 import type { DistributedService } from '../../../src/model/types.ts';
+import { makeChain } from '../../support/chain.ts';
 import { FakeClock } from '../certs/fake-clock.ts';
 import { ApiServer, failure } from '../kube/api-server.ts';
 
@@ -136,6 +137,21 @@ describe('mode manual', () => {
     assert.equal(await outcome(mtls), 'ready');
   });
 
+  it('takes a certificate below intermediates that come with it, and says which one is missing its link or has expired', async () => {
+    const { root, upper, lower, lowerExpired, edge } = makeChain('clientAuth');
+    give('their-ca', { 'ca.crt': root });
+    const given = async (...chain: string[]) => {
+      give('their-cert', { 'tls.crt': chain.join(''), 'tls.key': edge.keyPem });
+      return outcome(mtls);
+    };
+    assert.equal(await given(edge.certPem, lower, upper), 'ready');
+    assert.match(await given(edge.certPem, lower), /^WrongIssuer/);
+    assert.match(
+      await given(edge.certPem, lowerExpired, upper),
+      /^CertificateExpired: .*the intermediate lower in tls\.crt expired at .*successor/,
+    );
+  });
+
   it('looks again when the certificate expires', async () => {
     await good();
     clock.advance(31 * day);
@@ -192,6 +208,46 @@ describe('mode external', () => {
     api.put(certificatePath, { ...stored(), spec: { ...stored()?.spec, commonName: 'other' } } as KubeObject);
     await outcome(mtls);
     assert.equal(stored()?.spec?.commonName, 'frpc-prod-api');
+  });
+
+  describe('when the service leaves it', () => {
+    const left = (status: object, mode: Mtls = { enabled: true, mode: 'auto' }): DistributedService => {
+      const { metadata, ...rest } = service(mode);
+      return { ...rest, metadata: { ...metadata, generation: 2 }, status: status };
+    };
+    const requestsFor = () => api.requests.filter(({ path }) => path === certificatePath);
+
+    for (const [name, mode] of [
+      ['for mode auto', { enabled: true, mode: 'auto' }],
+      ['for mode manual', { enabled: true, mode: 'manual' }],
+      ['for no mode', { enabled: false, mode: 'external' }],
+    ] as [string, Mtls][])
+      it(`${name}, its Certificate goes`, async () => {
+        await outcome(mtls);
+        await ensureIdentity(deps, left({ observedGeneration: 1 }, mode));
+        assert.equal(stored(), undefined);
+      });
+
+    it('the Certificate of another stays', async () => {
+      const theirCertificate = { metadata: { name: 'frp-api', namespace: 'prod', uid: 'c9' }, spec: {} };
+      api.put(certificatePath, theirCertificate);
+      await ensureIdentity(deps, left({ observedGeneration: 1 }));
+      assert.ok(stored());
+    });
+
+    it('it is tried again until it is gone, and not looked for after that', async () => {
+      await outcome(mtls);
+      api.intercept = ({ method, path }) =>
+        method === 'DELETE' && path === certificatePath ? failure(500, 'InternalError', 'etcd') : undefined;
+      await assert.rejects(ensureIdentity(deps, left({ observedGeneration: 1 })), /etcd/);
+      api.intercept = () => undefined;
+      await ensureIdentity(deps, left({ observedGeneration: 1 }));
+      assert.equal(stored(), undefined);
+      api.requests.length = 0;
+      await ensureIdentity(deps, left({ observedGeneration: 2 }));
+      await ensureIdentity(deps, service({ enabled: true }));
+      assert.deepEqual(requestsFor(), []);
+    });
   });
 
   it('leaves a Certificate and a Secret of others alone', async () => {

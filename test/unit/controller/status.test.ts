@@ -3,9 +3,11 @@ import { describe, it } from 'node:test';
 import { defaultConfig } from '../../../src/config/schema.ts';
 import { judge, type Backend } from '../../../src/controller/backends.ts';
 import type { ProxyCounts } from '../../../src/controller/frps.ts';
-import { needsGateway } from '../../../src/controller/controller.ts';
+import { needsGateway } from '../../../src/controller/checks.ts';
 import { eventsBetween } from '../../../src/controller/events.ts';
+import { isLegal, transitions } from '../../../src/controller/states.ts';
 import { nextStatus, terminatingStatus, type StatusFacts } from '../../../src/controller/status.ts';
+import { statusSchema } from '../../../src/model/schema.ts';
 import type { DistributedService, DistributedServiceStatus } from '../../../src/model/types.ts';
 
 const day = 86_400_000;
@@ -86,6 +88,33 @@ describe('the status of a service', () => {
     ]);
   });
 
+  it('advises by where the backends come from', () => {
+    const advice = (backends: DistributedService['spec']['backends'], ...counts: (ProxyCounts | undefined)[]) => {
+      const spec = { ...service().spec, backends };
+      return conditionsOf(settled(facts({ judgement: judged(...counts) }), service({ spec }))).BackendsAvailable?.[2];
+    };
+    const endpoints = [{ host: 'db.example.com', port: 5432 }];
+    const selector = { mode: 'selector' as const, selector: { matchLabels: { app: 'api' } } };
+    assert.equal(advice({ discovery: { mode: 'auto' } }), '0 backends available; annotate Pods of this namespace with frp.io/group');
+    assert.equal(advice({ endpoints }), '0 backends available; list hosts in spec.backends.endpoints that have an address');
+    assert.equal(
+      advice({ discovery: { mode: 'dns' } }),
+      '0 backends available; let api.prod.svc resolve to addresses, or name another host in spec.backends.discovery.name',
+    );
+    assert.match(advice({ discovery: { mode: 'dns', name: 'db.example.com' } }) ?? '', /; let db\.example\.com resolve/);
+    assert.equal(
+      advice({ discovery: selector }),
+      '0 backends available; start Pods in this namespace that match spec.backends.discovery.selector, or correct the selector',
+    );
+    assert.equal(advice({}, down), '0 backends available, 1 unhealthy; see the logs of their frpc containers');
+    for (const backends of [{ endpoints }, { discovery: { mode: 'dns' as const } }])
+      assert.equal(
+        advice(backends, down),
+        '0 backends available, 1 unhealthy; see the logs of Deployment frp-api-connector, which dials them',
+      );
+    assert.match(advice({ discovery: selector }, down) ?? '', /their frpc containers; .* Deployment frp-api-connector$/);
+  });
+
   it('of backends that have all failed is Failed, and Running again with the first', () => {
     const running = settled(facts({ judgement: judged(up, up) }));
     const failed = writes(service({ status: running }), facts({ judgement: judged(down, down) }));
@@ -99,6 +128,38 @@ describe('the status of a service', () => {
       back.map(({ state }) => state),
       ['Running', 'Degraded'],
     );
+  });
+
+  it('is only ever written along the transitions, whatever is stored and whatever is found', () => {
+    const gateway = { reason: 'GatewayRequired', message: 'needs the gateway' };
+    const counts = [[], [up], [down], [up, down], [undefined]];
+    const found = counts.flatMap((proxies) =>
+      [undefined, gateway].flatMap((problem) =>
+        [true, false].flatMap((isOutdated) =>
+          ([{ status: 'reachable' }, { status: 'unreachable', message: 'no' }, { status: 'unknown' }] as const).map((server) =>
+            facts({ judgement: judged(...proxies), problem, isOutdated, server }),
+          ),
+        ),
+      ),
+    );
+    const walked = new Set<string>();
+    for (const before of [undefined, ...statusSchema.properties.state.enum]) {
+      const from = service(before ? { status: { state: before } } : {});
+      for (const each of found) {
+        const states = [before ?? 'Pending', ...writes(from, each).map(({ state }) => state!)];
+        for (const [i, to] of states.slice(1).entries()) {
+          const last = states[i]!;
+          assert.ok(last === to || isLegal(last, to), `${last} to ${to}`);
+          if (last !== to) walked.add(`${last} ${to}`);
+        }
+      }
+    }
+    // Terminating is the way of a deletion, which is written by terminatingStatus alone.
+    const wanted = Object.entries(transitions).flatMap(([last, next]) => next.map((to) => `${last} ${to}`));
+    const expected = wanted.filter((step) => !step.endsWith('Terminating')).sort();
+    assert.deepEqual([...walked].sort(), expected);
+    for (const state of statusSchema.properties.state.enum)
+      assert.equal(terminatingStatus(service({ status: { state } }), now)?.state, state === 'Terminating' ? undefined : 'Terminating');
   });
 
   it('writes each step on the way to a state', () => {

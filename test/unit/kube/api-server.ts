@@ -148,7 +148,7 @@ export class ApiServer {
         return { status: 201, body: this.put(created, body as KubeObject) };
       }
       case 'PATCH':
-        if (headers['content-type'] === 'application/merge-patch+json') return this.#merge(target, known, body as KubeObject);
+        if (headers['content-type'] === 'application/merge-patch+json') return this.#merge(target, known, body as Partial<KubeObject>);
         return this.#apply(path, target, known, body as KubeObject);
       case 'DELETE':
         this.remove(target);
@@ -168,9 +168,9 @@ export class ApiServer {
     return { status: 200, body: this.put(target, merged) };
   }
 
-  #merge(target: string, known: KubeObject | undefined, patch: KubeObject): Answer {
+  #merge(target: string, known: KubeObject | undefined, patch: Partial<KubeObject>): Answer {
     if (!known) return failure(404, 'NotFound', `"${target}" not found`);
-    const { resourceVersion } = patch.metadata;
+    const { resourceVersion } = patch.metadata ?? {};
     if (resourceVersion !== undefined && resourceVersion !== known.metadata.resourceVersion)
       return failure(409, 'Conflict', 'the object has been modified');
     return { status: 200, body: this.put(target, merged(known, patch) as KubeObject) };

@@ -5,6 +5,7 @@ import { pino } from 'pino';
 import { backoffMs } from '../../../src/kube/backoff.ts';
 import { Reflector, type ReflectorOptions } from '../../../src/kube/reflector.ts';
 import { secrets, type Secret } from '../../../src/kube/types.ts';
+import { until } from '../../support/until.ts';
 import { ApiServer, failure } from './api-server.ts';
 
 let api: ApiServer;
@@ -28,11 +29,6 @@ const path = (name: string) => `/api/v1/namespaces/prod/secrets/${name}`;
 const put = (name: string) => api.put(path(name), secret(name));
 const lists = () => api.requests.filter(({ query }) => query.watch === undefined).length;
 const watches = () => api.requests.filter(({ query }) => query.watch !== undefined);
-
-/** Waits for a state of things; the test runner's own timeout ends a wait in vain. */
-async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await wait(5);
-}
 
 function follow(options: Partial<ReflectorOptions<Secret>> = {}) {
   const seen = new Map<string, Secret>();
@@ -78,7 +74,6 @@ describe('a reflector', { timeout: 30_000 }, () => {
     await until(() => api.watching === 1);
     assert.equal(watches()[0]?.query.allowWatchBookmarks, 'true');
     api.sendToWatches('BOOKMARK', { metadata: { resourceVersion: '777' } });
-    await wait(1000);
     api.endWatches('end');
     await until(() => watches().length === 2);
     assert.equal(watches()[1]?.query.resourceVersion, '777');
@@ -99,6 +94,38 @@ describe('a reflector', { timeout: 30_000 }, () => {
     await until(() => seen.has('c'));
     assert.equal(lists(), 1);
     assert.equal(reflector.lastError, undefined);
+  });
+
+  it('refreshed while its watch goes on, keeps nothing older than what the watch has told', async () => {
+    put('a');
+    const { reflector, seen } = follow();
+    await reflector.synced;
+    await until(() => api.watching === 1);
+    const version = api.objects.get(path('a'))?.metadata.resourceVersion;
+    put('b');
+    await until(() => seen.has('b'));
+    // The answer to a list that was read before b came.
+    const stale = { metadata: { resourceVersion: version }, items: [secret('a')] };
+    api.intercept = ({ query }) => (query.watch ? undefined : { status: 200, body: stale });
+    await reflector.refresh();
+    await until(() => seen.has('b'));
+    assert.equal(watches().at(-1)?.query.resourceVersion, version);
+    assert.equal(reflector.lastError, undefined);
+  });
+
+  it('refreshed while it waits to try again, goes on at once from what it has listed', async () => {
+    put('a');
+    let down = true;
+    api.intercept = ({ query }) => (down && query.watch ? failure(500, 'InternalError', 'down') : undefined);
+    const { reflector, seen } = follow();
+    await until(() => reflector.lastError !== undefined);
+    down = false;
+    await reflector.refresh();
+    assert.equal(reflector.lastError, undefined);
+    await until(() => api.watching === 1);
+    put('b');
+    await until(() => seen.has('b'));
+    assert.equal(lists(), 2);
   });
 
   it('lists anew when its version has expired, and drops what went meanwhile', async () => {

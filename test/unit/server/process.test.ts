@@ -96,6 +96,19 @@ describe('frp-k8s serve', () => {
     assert.equal(lines.filter(({ msg }) => msg.startsWith('injected')).length, 2);
   });
 
+  it('without a cluster and without files says that files are the embedded default', async () => {
+    const main = path.join(import.meta.dirname, '..', '..', '..', 'src', 'main.ts');
+    const child = spawn(process.execPath, [main, 'serve'], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { PATH: process.env.PATH, HOME: folder },
+    });
+    children.push(child);
+    let stderr = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+    assert.deepEqual(await once(child, 'close'), [1, null]);
+    assert.match(stderr, /no access to a cluster: .*set KUBECONFIG.*no cluster \(the embedded default\) say --services DIR\n$/);
+  });
+
   it('ends at once on a second signal, with its log written', async () => {
     const { child, lines, line, exit } = await program('drainSeconds: 300\n');
     child.kill('SIGTERM');

@@ -1,0 +1,23 @@
+/** Keys of the work queue: a service's is namespace/name, the others have no slash. */
+import type { Secret } from '../kube/types.ts';
+import { authoritySecretName, label, serverApiSecretName, serverSecretName } from '../model/names.ts';
+
+export const serverKey = 'server-certificate';
+export const authorityKey = 'authority';
+export const copiesKey = 'gateway-copies';
+
+/** What must be looked at when a Secret of ours has changed. @param installation namespace of the installation */
+export function keyOfSecret({ metadata: { namespace, name, labels } }: Secret, installation: string): string | undefined {
+  const service = labels?.[label.service];
+  if (service !== undefined) return `${namespace}/${service}`;
+  if (labels?.[label.gatewayCopy] !== undefined) return copiesKey;
+  if (namespace !== installation) return undefined;
+  if (name === authoritySecretName) return authorityKey;
+  return name === serverSecretName || name === serverApiSecretName ? serverKey : undefined;
+}
+
+/** @param key of a service */
+export function splitKey(key: string): [namespace: string, name: string] {
+  const slash = key.indexOf('/');
+  return [key.slice(0, slash), key.slice(slash + 1)];
+}

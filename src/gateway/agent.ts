@@ -1,0 +1,285 @@
+/**
+ * The gateway's agent. Watches, plugin calls and frps' own answers say what there is; from that a view is made (view.ts),
+ * rendered (haproxy/) and applied to the two HAProxies of the Pod. It keeps nothing that it could not find out again.
+ */
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Registry } from '@prometheus-io/client';
+import type { Config } from '../config/schema.ts';
+import { pause } from '../kube/backoff.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { text } from '../kube/authority-secret.ts';
+import type { Log } from '../log.ts';
+import { Claims } from '../model/claims.ts';
+import { Readiness } from '../server/readiness.ts';
+import { accessOf } from './access.ts';
+import { TunnelAdmission } from './admission.ts';
+import { Applying } from './applying.ts';
+import { CatchingUp } from './catching-up.ts';
+import { trustedClusters, type Clusters } from './clusters.ts';
+import { proxyList } from './frps.ts';
+import { verifyToken } from './identity.ts';
+import { Issuers } from './issuers.ts';
+import { createLoopbackServer } from './loopback.ts';
+import { Members } from './members.ts';
+import { GatewayMetrics } from './metrics.ts';
+import type { View } from './model.ts';
+import { createGatewayOperations } from './operations.ts';
+import { operationsPort, ordinalOf, PeerAddresses, replicasOf, servicesAt, servicesOnline, type Replica } from './replicas.ts';
+import type { Proxies } from './proxies.ts';
+import { standingOf } from './standing.ts';
+import { proxyStatuses, type Credentials } from './status.ts';
+import { tunnelMaterial, type TunnelMaterial } from './tunnel.ts';
+import { claimedPorts, isReserved, viewOf } from './view.ts';
+import { Watches } from './watches.ts';
+
+export interface AgentOptions {
+  client: KubeClient;
+  config: Config;
+  log: Log;
+  registry: Registry;
+  proxies: Proxies;
+  /** name of the Pod */
+  pod: string;
+  host: string;
+  /** 0: any, for tests */
+  ports: { loopback: number; operations: number };
+  /** frps' own API */
+  frpsUrl: string;
+  /** how long a restarted replica waits for the backends that others have; milliseconds */
+  catchUpMs?: number;
+}
+
+/** frpc tries a login again by itself; a call that waits holds one of its connections. Milliseconds. */
+const startWaitMs = 10_000;
+const refreshMs = 5000;
+
+export class GatewayAgent {
+  readonly #options: AgentOptions;
+  readonly #stop = new AbortController();
+  readonly #metrics: GatewayMetrics;
+  readonly #proxies: Proxies;
+  readonly #watches: Watches;
+  readonly #claims: Claims;
+  readonly #clusters: Clusters;
+  readonly #issuers: Issuers;
+  readonly #members: Members;
+  readonly #users: Applying;
+  readonly #tunnel: Applying;
+  readonly #addresses = new PeerAddresses();
+  readonly #replicas: readonly Replica[];
+  readonly #readiness = new Readiness();
+  readonly #loopback: Server;
+  readonly #operations: Server;
+  #catchingUp: CatchingUp | undefined;
+  #material: TunnelMaterial | undefined;
+  #told = new Set<string>();
+  /** ports that services are exposed at; undefined: to be computed */
+  #claimedPorts: ReadonlySet<number> | undefined;
+  #isStopping = false;
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(options: AgentOptions) {
+    const { client, config, log, pod } = options;
+    this.#options = options;
+    this.#replicas = replicasOf(pod, config);
+    const changed = () => this.#users?.wanted();
+    const servicesChanged = () => (this.#claimedPorts = undefined);
+    this.#watches = new Watches({ client, config, log, changed, tunnelChanged: () => this.#tunnel?.wanted() });
+    this.#watches.services.subscribe(servicesChanged);
+    this.#claims = new Claims(this.#watches.services, config);
+    this.#clusters = trustedClusters(config, client, this.#watches.pods, log);
+    this.#issuers = new Issuers({ rules: { allow: config.connectors.allowAddresses, apiServer: apiServerOf(config) }, log, changed });
+    this.#members = new Members({ list: proxyList(options.frpsUrl), changed, isTaken: (port) => this.#isTaken(port), log });
+    this.#metrics = new GatewayMetrics(options.registry, { members: () => this.#members.all, tunnel: () => this.#material });
+    this.#proxies = options.proxies;
+    this.#users = new Applying({ what: "the users' HAProxy", apply: () => this.#applyUsers(), log });
+    this.#tunnel = new Applying({ what: "the tunnels' HAProxy", apply: () => this.#applyTunnel(), log });
+    this.#loopback = createLoopbackServer({
+      admission: this.#admission(),
+      keys: () => this.#clusters.keys(),
+      issuer: () => `http://127.0.0.1:${portOf(this.#loopback)}`,
+      onFailure: (error) => log.error({ err: error }, 'a call on loopback failed'),
+    });
+    this.#operations = createGatewayOperations({
+      hasStarted: () => this.#users.hasApplied && this.#tunnel.hasApplied,
+      readiness: this.#readiness,
+      registry: options.registry,
+      statuses: () => this.#statuses(),
+      credentials: () => this.#credentials(),
+    });
+    this.#addChecks();
+  }
+
+  /** Listens, and keeps trying: an API server that is not there yet is waited for. @returns the ports in use */
+  async start(): Promise<{ loopback: number; operations: number }> {
+    const { host, ports, log } = this.#options;
+    await listen(this.#operations, host, ports.operations);
+    await listen(this.#loopback, '127.0.0.1', ports.loopback);
+    this.#running = this.#run();
+    this.#running.catch((error: Error) => log.error({ err: error }, 'the agent failed'));
+    return { loopback: portOf(this.#loopback), operations: portOf(this.#operations) };
+  }
+
+  /** Users go elsewhere; everything else goes on. */
+  drain(): void {
+    this.#isStopping = true;
+  }
+
+  async close(): Promise<void> {
+    this.#isStopping = true;
+    this.#stop.abort();
+    for (const server of [this.#loopback, this.#operations]) {
+      server.close();
+      server.closeAllConnections();
+    }
+    await this.#catchingUp?.close();
+    await Promise.all([this.#members.close(), this.#users.close(), this.#tunnel.close(), this.#watches.close()]);
+    this.#claims.close();
+    await Promise.all([this.#clusters.close(), this.#issuers.close(), this.#running, this.#proxies.close()]);
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop;
+    // An empty view would take everybody out, so nothing is applied before all is known that can be.
+    await Promise.race([this.#watches.synced, aborted(signal)]);
+    if (signal.aborted) return;
+    this.#tunnel.open();
+    await this.#members.start();
+    this.#view();
+    await Promise.all([this.#issuers.attempted(), this.#addresses.refresh(this.#replicas)]);
+    if (signal.aborted) return;
+    this.#users.open();
+    this.#catchingUp = new CatchingUp({
+      peers: () => this.#peersServices(),
+      own: async () => servicesOnline(await this.#statuses()),
+      ...(this.#options.catchUpMs === undefined ? {} : { limitMs: this.#options.catchUpMs }),
+    });
+    while (!signal.aborted) {
+      await pause(refreshMs, signal);
+      if (await this.#addresses.refresh(this.#replicas)) this.#users.wanted();
+    }
+  }
+
+  #admission(): TunnelAdmission {
+    const { config, log } = this.#options;
+    const standing = { services: this.#watches.services, claims: this.#claims, config };
+    return new TunnelAdmission({
+      isReady: () => within(this.#watches.synced, startWaitMs),
+      verify: (token) => verifyToken(token, this.#clusters.trusted, config.gateway.audience),
+      standingOf: (namespace, service) => standingOf(namespace, service, standing),
+      members: this.#members,
+      log,
+      onRefused: (reason) => this.#metrics.refused(reason),
+    });
+  }
+
+  #addChecks(): void {
+    const { config, pod } = this.#options;
+    const ordinal = ordinalOf(pod);
+    const count = config.gateway.addresses.length;
+    const checks = {
+      phase: () => (this.#isStopping ? 'the program is stopping' : undefined),
+      ordinal: () =>
+        ordinal !== undefined && ordinal < count
+          ? undefined
+          : `gateway.addresses has ${count} addresses, and this is Pod ${pod}: no sidecar dials it; add its address, or run ${count} replicas`,
+      watches: () => this.#watches.problem(),
+      keys: () => this.#clusters.problem(),
+      tunnel: () => this.#tunnel.problem,
+      users: () => this.#users.problem,
+      backends: () => (this.#catchingUp ? this.#catchingUp.problem : 'not started yet'),
+    };
+    for (const [name, check] of Object.entries(checks)) this.#readiness.add(name, check);
+  }
+
+  #view(): View {
+    const { config } = this.#options;
+    const { services, pods, copies } = this.#watches;
+    const view = viewOf({
+      services: services.all(),
+      conflictsOf: (service) => this.#claims.conflictsOf(service),
+      members: this.#members.all,
+      podOf: (uid) => pods.get(uid),
+      accessOf: (service) => accessOf(service, copies, this.#issuers),
+      certificateOf: (secret) => {
+        const [cert, key] = [copies.value('tls', secret, 'tls.crt'), copies.value('tls', secret, 'tls.key')];
+        return cert === undefined || key === undefined ? undefined : `${cert.trim()}\n${key.trim()}\n`;
+      },
+      config,
+    });
+    this.#issuers.sweep();
+    return view;
+  }
+
+  async #applyUsers(): Promise<void> {
+    await this.#proxies.applyUsers(this.#view(), this.#addresses.peers());
+  }
+
+  async #applyTunnel(): Promise<void> {
+    const { server, revoked, copies } = this.#watches;
+    const { material, problems } = tunnelMaterial({ server, revoked, clientAuthorities: copies.of('client-ca') });
+    this.#tell(problems);
+    if (!material) throw new Error(problems.join('; '));
+    this.#material = material;
+    await this.#proxies.applyTunnel(material);
+  }
+
+  /** Each problem once, as long as it lasts. */
+  #tell(problems: readonly string[]): void {
+    for (const problem of problems) if (!this.#told.has(problem)) this.#options.log.warn(problem);
+    this.#told = new Set(problems);
+  }
+
+  #isTaken(port: number): boolean {
+    const { config } = this.#options;
+    this.#claimedPorts ??= claimedPorts(this.#watches.services.all(), config);
+    return isReserved(port, config) || this.#claimedPorts.has(port);
+  }
+
+  async #statuses() {
+    return proxyStatuses(this.#members.all, await this.#proxies.verdicts());
+  }
+
+  #credentials(): Credentials | undefined {
+    const secret = this.#watches.api;
+    return secret && { user: text(secret, 'user'), password: text(secret, 'password') };
+  }
+
+  #peersServices(): Promise<Set<string>>[] {
+    const credentials = this.#credentials();
+    const others = this.#replicas.filter(({ name }) => name !== this.#options.pod);
+    return others.map(({ host }) =>
+      credentials
+        ? servicesAt(`http://${host}:${operationsPort}`, credentials)
+        : Promise.reject(new Error('Secret frp-server-api is not there yet')),
+    );
+  }
+}
+
+function apiServerOf({ connectors }: Config): string[] {
+  return connectors.apiServer === undefined ? [] : [connectors.apiServer];
+}
+
+/** Whether it resolves in time. */
+function within(promise: Promise<void>, ms: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(false), ms);
+    void promise.then(() => {
+      clearTimeout(timer);
+      resolve(true);
+    });
+  });
+}
+
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => (signal.aborted ? resolve() : signal.addEventListener('abort', () => resolve(), { once: true })));
+
+const portOf = (server: Server): number => (server.address() as AddressInfo).port;
+
+function listen(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => resolve());
+  });
+}

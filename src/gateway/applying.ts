@@ -1,0 +1,79 @@
+/** Brings something to the newest state: changes that come together, or while it is at work, are one. */
+import { backoffMs } from '../kube/backoff.ts';
+import type { Log } from '../log.ts';
+
+export interface ApplyingOptions {
+  what: string;
+  apply: () => Promise<void>;
+  log: Log;
+  /** how long changes are gathered; milliseconds */
+  gatherMs?: number;
+}
+
+const retry = { minMs: 200, maxMs: 10_000 };
+
+export class Applying {
+  readonly #options: ApplyingOptions;
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> | undefined;
+  #isWanted = false;
+  #isOpen = false;
+  #isClosed = false;
+  #failures = 0;
+  /** whether it has succeeded once */
+  hasApplied = false;
+  problem: string | undefined = 'not applied yet';
+
+  constructor(options: ApplyingOptions) {
+    this.#options = options;
+  }
+
+  /** What was wanted until now is done now. */
+  open(): void {
+    this.#isOpen = true;
+    this.wanted();
+  }
+
+  wanted(): void {
+    this.#isWanted = true;
+    if (this.#failures > 0) {
+      // What has changed may be the remedy.
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
+    }
+    this.#later(this.#failures > 0 ? retry.minMs : (this.#options.gatherMs ?? 20));
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    await this.#running;
+  }
+
+  #later(ms: number): void {
+    if (!this.#isOpen || this.#isClosed || this.#running || this.#timer) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#running = this.#run();
+    }, ms);
+  }
+
+  async #run(): Promise<void> {
+    const { apply, log, what, gatherMs = 20 } = this.#options;
+    this.#isWanted = false;
+    let pauseMs = gatherMs;
+    try {
+      await apply();
+      this.hasApplied = true;
+      this.problem = undefined;
+      this.#failures = 0;
+    } catch (error) {
+      this.problem = (error as Error).message;
+      pauseMs = backoffMs(this.#failures++, retry);
+      this.#isWanted = true;
+      log.error({ err: error, waitMs: Math.round(pauseMs) }, `${what} could not be brought up to date, trying again`);
+    }
+    this.#running = undefined;
+    if (this.#isWanted) this.#later(pauseMs);
+  }
+}

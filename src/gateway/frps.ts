@@ -1,0 +1,50 @@
+/** frps' own API on loopback (frp server/http, GET /api/proxy/tcp): which proxies there are, and at which port. */
+import { request } from 'node:http';
+
+export interface OnlineProxy {
+  name: string;
+  port: number;
+  /** of the session that made it */
+  user: string;
+}
+
+/** @throws where frps cannot be asked */
+export type ListProxies = () => Promise<OnlineProxy[]>;
+
+const timeoutMs = 5000;
+
+interface Entry {
+  name?: unknown;
+  status?: unknown;
+  user?: unknown;
+  conf?: { remotePort?: unknown } | null;
+}
+
+/** @param url such as http://127.0.0.1:7500 */
+export function proxyList(url: string): ListProxies {
+  const target = new URL('/api/proxy/tcp', url);
+  return async () => {
+    const { proxies } = JSON.parse(await get(target)) as { proxies?: Entry[] | null };
+    return (proxies ?? []).flatMap(({ name, status, user, conf }): OnlineProxy[] => {
+      const port = conf?.remotePort;
+      if (status !== 'online' || typeof name !== 'string' || typeof port !== 'number') return [];
+      return [{ name, port, user: typeof user === 'string' ? user : '' }];
+    });
+  };
+}
+
+function get(url: URL): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const outgoing = request(url, { signal: AbortSignal.timeout(timeoutMs) }, (incoming) => {
+      const chunks: Buffer[] = [];
+      incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
+      incoming.on('error', reject);
+      incoming.on('end', () => {
+        if (incoming.statusCode === 200) resolve(Buffer.concat(chunks).toString('utf8'));
+        else reject(new Error(`frps' API answered HTTP status ${incoming.statusCode}`));
+      });
+    });
+    outgoing.on('error', reject);
+    outgoing.end();
+  });
+}

@@ -1,0 +1,78 @@
+/** HAProxy's own numbers about servers (management manual, 9.1 "CSV format"). */
+
+export interface ServerStats {
+  backend: string;
+  server: string;
+  status: 'up' | 'down' | 'drain' | 'maint';
+  /** requests or connections under way */
+  current: number;
+  /** requests (http) or connections since the process started */
+  total: number;
+  bytesIn: number;
+  bytesOut: number;
+  /** answers by the first digit of their status */
+  responses: Readonly<Record<'1xx' | '2xx' | '3xx' | '4xx' | '5xx', number>>;
+  connectionErrors: number;
+  responseErrors: number;
+  retries: number;
+  redispatches: number;
+  /** milliseconds from the request to the end of its answer, mean of the last 1,024 requests */
+  meanTime: number;
+  maxTime: number;
+  idleConnections: number;
+  /** last check: a word such as L7OK or L4CON, empty before the first */
+  check: string;
+  /** seconds since the status changed */
+  lastChange: number;
+}
+
+/** One line for each server; frontends and sums are left out. @param csv answer of `show stat` */
+export function parseStats(csv: string): ServerStats[] {
+  const [head = '', ...lines] = csv.split('\n');
+  const columns = new Map(
+    head
+      .replace(/^# /, '')
+      .split(',')
+      .map((name, index) => [name, index]),
+  );
+  return lines.flatMap((line) => {
+    const values = line.split(',');
+    const text = (name: string) => values[columns.get(name) ?? -1] ?? '';
+    const number = (name: string) => Number(text(name)) || 0;
+    // 2: a server (management manual, "type")
+    if (text('type') !== '2') return [];
+    return [
+      {
+        backend: text('pxname'),
+        server: text('svname'),
+        status: statusOf(text('status')),
+        current: number('scur'),
+        total: number('stot'),
+        bytesIn: number('bin'),
+        bytesOut: number('bout'),
+        responses: {
+          '1xx': number('hrsp_1xx'),
+          '2xx': number('hrsp_2xx'),
+          '3xx': number('hrsp_3xx'),
+          '4xx': number('hrsp_4xx'),
+          '5xx': number('hrsp_5xx'),
+        },
+        connectionErrors: number('econ'),
+        responseErrors: number('eresp'),
+        retries: number('wretr'),
+        redispatches: number('wredis'),
+        meanTime: number('ttime'),
+        maxTime: number('ttime_max'),
+        idleConnections: number('idle_conn_cur'),
+        check: text('check_status').replace(/^\* /, ''),
+        lastChange: number('lastchg'),
+      },
+    ];
+  });
+}
+
+function statusOf(status: string): ServerStats['status'] {
+  if (status.startsWith('MAINT')) return 'maint';
+  if (status.startsWith('DOWN') || status.startsWith('NOLB')) return status.startsWith('NOLB') ? 'drain' : 'down';
+  return status.startsWith('DRAIN') ? 'drain' : 'up';
+}

@@ -1,0 +1,121 @@
+/** Changes certificates and the list of revoked ones in the tunnels' HAProxy, with every tunnel staying up. */
+import { join } from 'node:path';
+import type { Log } from '../../log.ts';
+import { setCertificate } from './cert-commands.ts';
+import { CliError, runCommand, runCommands } from './cli.ts';
+import { replace } from './disk.ts';
+import { configFile, workerSocket } from './global.ts';
+import { identify } from './running.ts';
+import { clientsFile, renderTunnel, revokedFile, serverPemFile, type TunnelSettings } from './tunnel.ts';
+
+export interface TunnelState {
+  /** certificate chain and key of the server */
+  serverPem: string;
+  /** PEM of every CA whose client certificates may connect */
+  clientCaPem: string;
+  /** SHA-256 of certificates (DER) that may not, 64 hexadecimal digits each */
+  revoked: readonly string[];
+}
+
+export interface TunnelProxyOptions extends TunnelSettings {
+  log: Pick<Log, 'info' | 'warn' | 'error'>;
+  /** milliseconds between two looks at whether HAProxy is still the same process; default 1000 */
+  pollMs?: number;
+}
+
+export class TunnelProxy {
+  readonly #options: TunnelProxyOptions;
+  readonly #socket: string;
+  readonly #timer: NodeJS.Timeout;
+  #wanted: TunnelState | undefined;
+  #has: { pid: string; state: TunnelState } | undefined;
+  #work: Promise<void> = Promise.resolve();
+
+  constructor(options: TunnelProxyOptions) {
+    this.#options = options;
+    this.#socket = join(options.directory, workerSocket);
+    this.#timer = setInterval(() => void this.#poll(), options.pollMs ?? 1000);
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** Whether HAProxy is there and has what was last applied. */
+  get isSettled(): boolean {
+    return this.#wanted !== undefined && this.#has?.state === this.#wanted;
+  }
+
+  /** Resolves when HAProxy has it; where HAProxy is not there, when the files are written. @throws CliError where HAProxy refuses a part: the rest holds, and it is tried again */
+  apply(state: TunnelState): Promise<void> {
+    this.#wanted = {
+      ...state,
+      revoked: [...new Set(state.revoked.map((hash) => hash.toLowerCase()))].filter((hash) => /^[0-9a-f]{64}$/.test(hash)).sort(),
+    };
+    return this.#enqueue();
+  }
+
+  #enqueue(): Promise<void> {
+    this.#work = this.#work.catch(() => {}).then(() => this.#run());
+    return this.#work;
+  }
+
+  async #poll(): Promise<void> {
+    if (!this.#wanted) return;
+    const pid = await identify(this.#socket).then(
+      (who) => who.pid,
+      () => undefined,
+    );
+    if (pid === undefined) this.#has = undefined;
+    else if (pid !== this.#has?.pid || !this.isSettled)
+      await this.#enqueue().catch((error: unknown) => this.#options.log.error({ err: error }, 'the tunnel does not have its certificates'));
+  }
+
+  async #run(): Promise<void> {
+    const wanted = this.#wanted!;
+    const { directory } = this.#options;
+    const file = (name: string) => join(directory, name);
+    await replace(file(serverPemFile), wanted.serverPem);
+    await replace(file(clientsFile), wanted.clientCaPem);
+    await replace(file(revokedFile), wanted.revoked.map((hash) => `${hash}\n`).join(''));
+    await replace(file(configFile), renderTunnel(this.#options));
+    let pid: string;
+    try {
+      ({ pid } = await identify(this.#socket));
+    } catch {
+      this.#has = undefined;
+      return;
+    }
+    // A process that nothing is known of started with files that may have been older.
+    const now = this.#has?.pid === pid ? this.#has.state : undefined;
+    if (now?.revoked.join() !== wanted.revoked.join()) await this.#revoke(file(revokedFile), wanted.revoked);
+    if (now?.serverPem !== wanted.serverPem) await setCertificate(this.#socket, file(serverPemFile), withoutEmptyLines(wanted.serverPem));
+    if (now?.clientCaPem !== wanted.clientCaPem) await this.#trust(file(clientsFile), wanted.clientCaPem);
+    this.#has = { pid, state: wanted };
+  }
+
+  async #revoke(path: string, wanted: readonly string[]): Promise<void> {
+    const shown = await runCommand(this.#socket, `show acl ${path}`);
+    const now = new Set([...shown.matchAll(/^0x[0-9a-f]+ ([0-9a-f]{64})$/gm)].map(([, hash]) => hash!));
+    const said = await runCommands(this.#socket, [
+      ...wanted.filter((hash) => !now.has(hash)).map((hash) => `add acl ${path} ${hash}`),
+      ...[...now].filter((hash) => !wanted.includes(hash)).map((hash) => `del acl ${path} ${hash}`),
+    ]);
+    if (said.length > 0) throw new CliError(`revocation: ${said.join('; ')}`);
+  }
+
+  async #trust(path: string, pem: string): Promise<void> {
+    const said = await runCommand(this.#socket, `set ssl ca-file ${path} <<\n${withoutEmptyLines(pem)}\n`);
+    if (!/^transaction (created|updated)/i.test(said)) throw new CliError(`set ssl ca-file: ${said}`);
+    const committed = await runCommand(this.#socket, `commit ssl ca-file ${path}`);
+    if (!/Success/.test(committed)) throw new CliError(`commit ssl ca-file: ${committed}`);
+  }
+}
+
+/** An empty line ends a payload of the runtime API. */
+const withoutEmptyLines = (text: string): string =>
+  text
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .map((line) => `${line}\n`)
+    .join('');

@@ -1,0 +1,44 @@
+/** The configuration of the tunnels' HAProxy, which never changes: it ends their mTLS in front of frps. */
+import { workerSocket } from './global.ts';
+
+export interface TunnelSettings {
+  /** absolute path of the files, as HAProxy sees them */
+  directory: string;
+  /** where sidecars connect; default every address, port 7000 */
+  bind?: string | undefined;
+  /** frps; default 127.0.0.1:7001 */
+  server?: string | undefined;
+  maxConnections?: number | undefined;
+}
+
+/** Files of it below the directory. */
+export const serverPemFile = 'server.pem';
+export const clientsFile = 'clients.pem';
+export const revokedFile = 'revoked.acl';
+
+/** Tunnels live for days, and a reload would leave a process for each generation: so what changes is changed at run time (TunnelProxy). */
+export function renderTunnel({ directory, bind = ':::7000 v4v6', server = '127.0.0.1:7001', maxConnections }: TunnelSettings): string {
+  return `global
+  stats socket ${directory}/${workerSocket} mode 600 level admin
+  stats timeout 1h
+  ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets
+  # A resumed session would keep the rights of a certificate that is revoked or of another CA.
+  tune.ssl.cachesize 0
+${maxConnections === undefined ? '' : `  maxconn ${maxConnections}\n`}
+defaults
+  mode tcp
+  timeout connect 5s
+  # frp's own heartbeats notice a dead peer sooner (tcpMuxKeepaliveInterval).
+  timeout client 300s
+  timeout server 300s
+  option clitcpka
+
+frontend tunnel
+  bind ${bind} ssl crt ${directory}/${serverPemFile} ca-file ${directory}/${clientsFile} verify required
+  tcp-request session reject if { ssl_c_der,sha2(256),hex,lower -m str -f ${directory}/${revokedFile} }
+  default_backend frps
+
+backend frps
+  server frps ${server}
+`;
+}

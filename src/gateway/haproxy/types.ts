@@ -1,0 +1,61 @@
+/** What is rendered for HAProxy, and the settings of the installation that it depends on. */
+
+/** A configuration as a value: `apply` brings a running HAProxy to it. */
+export interface Rendered {
+  /** haproxy.cfg, with the servers */
+  config: string;
+  /** other files by their path below the directory; maps/ and certs/ can be changed in a running HAProxy, the others need a reload */
+  files: ReadonlyMap<string, string>;
+  /** hash of all that needs a reload when it changes; HAProxy tells it as `description` */
+  skeleton: string;
+  /** by name of the backend */
+  servers: ReadonlyMap<string, readonly Server[]>;
+  /** why parts of the view are not served or not served as they say, for the log: never with secrets */
+  problems: readonly string[];
+}
+
+/** A server of a backend. */
+export interface Server {
+  name: string;
+  /** on 127.0.0.1 */
+  port: number;
+  /** 1 to 256 */
+  weight: number;
+  isDraining: boolean;
+  /** how it drains: `maint` where clients that are bound to it must go elsewhere too */
+  drainState: 'drain' | 'maint';
+  isChecked: boolean;
+  /** arguments that cannot change at run time: the same for the `server` line and for `add server` */
+  options: string;
+}
+
+export interface Peer {
+  /** name of the replica */
+  name: string;
+  /** IP address and port */
+  address: string;
+}
+
+export interface UsersSettings {
+  /** absolute path of the files, as HAProxy sees them */
+  directory: string;
+  /** address that ports are bound to; absent: every one, IPv4 and IPv6 */
+  bindAddress?: string | undefined;
+  httpPort: number;
+  httpsPort: number;
+  /** port that users are redirected to; default 443 */
+  publicHttpsPort?: number | undefined;
+  /** IP addresses and CIDRs whose X-Forwarded-* and PROXY protocol headers are believed */
+  trustedProxies: readonly string[];
+  /** whether connections from trustedProxies begin with a PROXY protocol header */
+  proxyProtocol: boolean;
+  /** every replica, this one among them; addresses are IP addresses. Empty: no replication */
+  peers: readonly Peer[];
+  localPeer: string;
+  /** of this process; absent: what the file limit allows */
+  maxConnections?: number | undefined;
+  /** seconds that an old process may go on with its connections after a reload; default 86,400 */
+  lingerSeconds?: number | undefined;
+  /** where lines about requests go: `stdout`, or address and port of a syslog receiver (UDP). Absent: nowhere */
+  accessLog?: string | undefined;
+}

@@ -1,0 +1,98 @@
+/** The configuration of the users' HAProxy: routing, balancing, checks and access for every service of a view. */
+import type { View } from '../model.ts';
+import { backendSection } from './backend.ts';
+import { portsMap } from './checks.ts';
+import { exactMap, wildcardMap } from './hosts.ts';
+import { portFrontends, webFrontends } from './frontends.ts';
+import { globalSections } from './global.ts';
+import { probeFile, probeLua, probeSection, portsMapLines } from './probe.ts';
+import { entriesByTarget, pathEntries, wayAt, webExposures } from './routing.ts';
+import { hostsMap, pathsMap, redirectsMap, wayValue, wildcardsMap } from './routing-rules.ts';
+import { rateTables } from './rate-limits.ts';
+import { serverLine, serversOf } from './servers.ts';
+import { servedOf, type Served } from './served.ts';
+import { sha256 } from './text.ts';
+import { tlsFiles } from './tls.ts';
+import type { Rendered, Server, UsersSettings } from './types.ts';
+
+/** Pure: the same view and settings give the same result on every replica. Nothing in a view makes it throw. */
+export function renderUsers(view: View, settings: UsersSettings): Rendered {
+  const problems: string[] = [];
+  const services = new Map(servedOf(view, problems).map((served) => [served.key, served]));
+  const servers = new Map([...services.values()].map((served) => [served.backend, serversOf(served)]));
+  const entries = pathEntries(services);
+  const portWays = portWaysOf(services);
+  const ways = new Map([...entries.map(({ way }) => way), ...portWays.values()].map((way) => [way.id, way]));
+  const entriesOf = entriesByTarget(services, ways.values());
+
+  const backends = [...services.values()].map((served) =>
+    backendSection(served, { entries: entriesOf.get(served.backend) ?? [served], settings, problems }),
+  );
+  const files = new Map<string, string>([
+    [hostsMap, exactMap(hosts(services))],
+    [wildcardsMap, wildcardMap(hosts(services))],
+    [pathsMap, entries.map(({ prefix, way }) => `${prefix} ${wayValue(way)}\n`).join('')],
+    [redirectsMap, redirects(services)],
+    [portsMap, portsMapLines([...servers.values()].flat())],
+    [probeFile, probeLua],
+    ...tlsFiles(services, settings.directory),
+    ...backends.flatMap((backend) => [...backend.files]),
+  ]);
+  const before = [
+    ...webFrontends(services.values(), ways.values(), settings),
+    ...portFrontends(portWays, ways.values(), settings),
+    probeSection(settings.directory),
+    ...rateTables(services.values(), settings),
+  ];
+  return assemble({ before, backends, servers, files, settings, problems });
+}
+
+interface Parts {
+  before: readonly (readonly string[])[];
+  backends: readonly { name: string; lines: readonly string[] }[];
+  servers: ReadonlyMap<string, readonly Server[]>;
+  files: Map<string, string>;
+  settings: UsersSettings;
+  problems: readonly string[];
+}
+
+function assemble({ before, backends, servers, files, settings, problems }: Parts): Rendered {
+  const withoutServers = [...before, ...backends.map(({ lines }) => lines)];
+  const text = withoutServers.flat().join('\n');
+  // HAProxy does not know a map or a list that nothing refers to.
+  for (const path of files.keys()) if (/\.(map|list)$/.test(path) && !text.includes(`/${path}`)) files.delete(path);
+  const fixed = [...files].filter(([path]) => !isLive(path)).sort();
+  // That a map exists needs a reload, what is in it does not.
+  const skeleton = sha256(
+    JSON.stringify([globalSections(settings, ''), withoutServers, fixed, [...files.keys()].filter(isMap).sort()]),
+  ).slice(0, 32);
+  const sections = [
+    ...globalSections(settings, skeleton),
+    ...before,
+    ...backends.map(({ name, lines }) => [...lines, ...(servers.get(name) ?? []).map(serverLine)]),
+  ];
+  const config = sections.map((lines) => `${lines.join('\n')}\n`).join('\n');
+  return { config, files, skeleton, servers, problems };
+}
+
+const isMap = (path: string): boolean => path.startsWith('maps/');
+/** Whether a running HAProxy can be told of a change of the file. */
+export const isLive = (path: string): boolean => isMap(path) || path.startsWith('certs/');
+
+const hosts = (services: ReadonlyMap<string, Served>): ReadonlyMap<string, string> =>
+  new Map([...services.values()].flatMap((served) => webExposures(served).map(({ host }): [string, string] => [host, host])));
+
+const redirects = (services: ReadonlyMap<string, Served>): string =>
+  [...services.values()]
+    .filter(({ spec, pem }) => spec.expose?.tls?.redirect && pem !== undefined)
+    .map(({ id }) => `${id} https\n`)
+    .join('');
+
+/** By port: the first service that has it. */
+function portWaysOf(services: ReadonlyMap<string, Served>) {
+  const ways = new Map<number, ReturnType<typeof wayAt>>();
+  for (const served of services.values())
+    for (const exposure of served.given.exposures)
+      if (exposure.kind === 'tcp' && !ways.has(exposure.port)) ways.set(exposure.port, wayAt(served, '', services));
+  return new Map([...ways].sort(([a], [b]) => a - b));
+}

@@ -1,0 +1,39 @@
+/** Why frps is told to turn a sidecar away. The reason goes into the metric and the audit log, the message to the sidecar. */
+
+export type RefusalReason =
+  | 'Starting'
+  | 'Malformed'
+  | 'NoToken'
+  | 'TokenInvalid'
+  | 'TokenExpired'
+  | 'WrongAudience'
+  | 'UnknownIssuer'
+  | 'NotAPod'
+  | 'NamespaceNotTrusted'
+  | 'PodGone'
+  | 'NotLoggedIn'
+  | 'WrongType'
+  | 'Grouped'
+  | 'WrongName'
+  | 'UnknownService'
+  | 'NotThroughGateway'
+  | 'ServiceDeleted'
+  | 'HostConflict'
+  | 'TooManyProxies'
+  | 'NoPort';
+
+export interface Refusal {
+  ok: false;
+  reason: RefusalReason;
+  /** for people; ends in the sidecar's log */
+  message: string;
+  /** whom it concerns, where that was proven */
+  about?: { cluster: string; namespace: string; pod: string; service?: string };
+}
+
+export const refused = (reason: RefusalReason, message: string, about?: Refusal['about']): Refusal => ({
+  ok: false,
+  reason,
+  message,
+  ...(about && { about }),
+});

@@ -1,0 +1,36 @@
+/** The `gateway` command: puts access, agent and HAProxy together, with the ports that manifests/gateway relies on. */
+import { Registry } from '@prometheus-io/client';
+import type { Config } from '../config/schema.ts';
+import { loadAccess } from '../kube/access.ts';
+import { KubeClient } from '../kube/client.ts';
+import { createLog } from '../log.ts';
+import { everyAddress } from '../server/address.ts';
+import { stopOnSignal } from '../server/shutdown.ts';
+import { GatewayAgent } from './agent.ts';
+import { openProxies } from './proxies.ts';
+import { operationsPort } from './replicas.ts';
+
+/** frps.toml names the first and the last of these. */
+const loopbackPort = 7400;
+const logPort = 7514;
+const frpsUrl = 'http://127.0.0.1:7500';
+/** The kubelet ends the agent last, when there is nobody left to serve. Milliseconds. */
+const drainMs = 1000;
+
+/** Runs until a signal ends it. @throws UserError for what a person can mend */
+export async function runGateway(config: Config, { directory, pod }: { directory: string; pod: string }): Promise<void> {
+  const log = createLog(config.logLevel);
+  const client = new KubeClient(loadAccess());
+  const registry = new Registry();
+  const proxies = await openProxies({ config, log, registry, directory, pod, logPort });
+  const host = config.host ?? everyAddress();
+  const ports = { loopback: loopbackPort, operations: operationsPort };
+  const agent = new GatewayAgent({ client, config, log, registry, proxies, pod, host, ports, frpsUrl });
+  await agent.start();
+  log.info({ pod, server: client.access.server }, 'gateway agent started');
+  const close = async () => {
+    await agent.close();
+    client.close();
+  };
+  await stopOnSignal({ drain: () => agent.drain(), close }, drainMs, log);
+}

@@ -1,0 +1,122 @@
+// cert-manager runs cert-manager's own controllers against the lab: those for Certificates, CA and self-signed
+// issuers, and the cainjector. Its command (cmd/controller) is a nested module that the Go module proxy does not have,
+// so that this is its main; all that it starts is the root module's.
+package main
+
+import (
+	"context"
+	"flag"
+	"log"
+	"os"
+	"os/signal"
+	"syscall"
+
+	cmscheme "github.com/cert-manager/cert-manager/pkg/client/clientset/versioned/scheme"
+	"github.com/cert-manager/cert-manager/pkg/controller"
+	"github.com/cert-manager/cert-manager/pkg/controller/cainjector"
+	_ "github.com/cert-manager/cert-manager/pkg/controller/certificaterequests/approver"
+	_ "github.com/cert-manager/cert-manager/pkg/controller/certificaterequests/ca"
+	_ "github.com/cert-manager/cert-manager/pkg/controller/certificaterequests/selfsigned"
+	_ "github.com/cert-manager/cert-manager/pkg/controller/certificates/issuing"
+	_ "github.com/cert-manager/cert-manager/pkg/controller/certificates/keymanager"
+	_ "github.com/cert-manager/cert-manager/pkg/controller/certificates/readiness"
+	_ "github.com/cert-manager/cert-manager/pkg/controller/certificates/requestmanager"
+	_ "github.com/cert-manager/cert-manager/pkg/controller/certificates/revisionmanager"
+	_ "github.com/cert-manager/cert-manager/pkg/controller/certificates/trigger"
+	_ "github.com/cert-manager/cert-manager/pkg/controller/clusterissuers"
+	_ "github.com/cert-manager/cert-manager/pkg/controller/issuers"
+	_ "github.com/cert-manager/cert-manager/pkg/issuer/ca"
+	_ "github.com/cert-manager/cert-manager/pkg/issuer/selfsigned"
+	logf "github.com/cert-manager/cert-manager/pkg/logs"
+	"github.com/cert-manager/cert-manager/pkg/metrics"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+)
+
+func main() {
+	// A set of its own: controller-runtime has a flag kubeconfig too.
+	flags := flag.NewFlagSet("cert-manager", flag.ExitOnError)
+	kubeconfig := flags.String("kubeconfig", "", "of the cluster")
+	namespace := flags.String("cluster-resource-namespace", "cert-manager", "where the Secrets of ClusterIssuers are")
+	must(flags.Parse(os.Args[1:]))
+	ctx, stop := signal.NotifyContext(logf.NewContext(context.Background(), logf.Log), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	ctrl.SetLogger(logf.Log)
+	failed := make(chan error)
+	must(startControllers(ctx, *kubeconfig, *namespace, failed))
+	must(startInjector(ctx, *kubeconfig, failed))
+	select {
+	case <-ctx.Done():
+	case err := <-failed:
+		log.Fatal(err)
+	}
+}
+
+// startControllers is what cmd/controller does after it has read its options; the options are its defaults.
+func startControllers(ctx context.Context, kubeconfig, namespace string, failed chan<- error) error {
+	factory, err := controller.NewContextFactory(ctx, controller.ContextOptions{
+		Kubeconfig:         kubeconfig,
+		KubernetesAPIQPS:   20,
+		KubernetesAPIBurst: 50,
+		Clock:              clock.RealClock{},
+		Metrics:            metrics.New(logf.Log, clock.RealClock{}),
+		IssuerOptions:      controller.IssuerOptions{ClusterResourceNamespace: namespace},
+	})
+	if err != nil {
+		return err
+	}
+	base, err := factory.Build()
+	if err != nil {
+		return err
+	}
+	for _, construct := range controller.Known() {
+		part, err := construct(factory)
+		if err != nil {
+			return err
+		}
+		go func() { failed <- part.Run(5, ctx) }()
+	}
+	base.SharedInformerFactory.Start(ctx.Done())
+	base.KubeSharedInformerFactory.Start(ctx.Done())
+	return nil
+}
+
+// startInjector is what cmd/cainjector does.
+func startInjector(ctx context.Context, kubeconfig string, failed chan<- error) error {
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	if err != nil {
+		return err
+	}
+	kinds := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, cmscheme.AddToScheme} {
+		if err := add(kinds); err != nil {
+			return err
+		}
+	}
+	manager, err := ctrl.NewManager(config, ctrl.Options{Scheme: kinds, Metrics: metricsserver.Options{BindAddress: "0"}})
+	if err != nil {
+		return err
+	}
+	err = cainjector.RegisterAllInjectors(ctx, manager, cainjector.SetupOptions{
+		EnableCertificatesDataSource: true,
+		EnabledReconcilersFor: map[string]bool{
+			cainjector.MutatingWebhookConfigurationName:   true,
+			cainjector.ValidatingWebhookConfigurationName: true,
+		},
+	})
+	if err != nil {
+		return err
+	}
+	go func() { failed <- manager.Start(ctx) }()
+	return nil
+}
+
+func must(err error) {
+	if err != nil {
+		log.Fatal(err)
+	}
+}

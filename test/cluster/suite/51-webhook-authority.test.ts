@@ -1,0 +1,55 @@
+/** How the webhooks come by the authority that the API server trusts, and keep it. */
+import { before, suite, test } from 'node:test';
+import assert from 'node:assert/strict';
+import { createAuthority } from '../../../certs/authority.ts';
+import { splitBundle } from '../../../certs/inspect.ts';
+import { servingCertificates } from '../support/certificates.ts';
+import { caBundles, installed, reachable, system, webhookKinds } from '../support/cluster.ts';
+import { apply, get, gone, kubectl, rolledOut, scale } from '../support/kubectl.ts';
+import { eventually } from '../support/run.ts';
+
+suite('the authority of the webhooks', () => {
+  before(installed);
+
+  test('replicas of the webhook that start at once on an empty cluster agree on one authority', async () => {
+    const { data, type, metadata } = await get(system, 'secret', 'frp-ca');
+    const { name, namespace, labels } = metadata;
+    const stop = async (...names: string[]) => {
+      await Promise.all(names.map((each) => scale(system, each, 0)));
+      await Promise.all(names.map((each) => gone(system, 'pod', '-l', `app=${each}`)));
+    };
+    // The controller would put the authority of before back; what frps and sidecars trust is never touched.
+    await stop('frp-webhook', 'frp-controller');
+    try {
+      for (let round = 0; round < 2; round++) {
+        await kubectl('-n', system, 'delete', 'secret', 'frp-ca');
+        await scale(system, 'frp-webhook', 2);
+        await rolledOut(system, 'frp-webhook');
+        const made = (await get(system, 'secret', 'frp-ca')).data['tls.crt'] as string;
+        assert.notEqual(made, data['tls.crt']);
+        const ca = Buffer.from(made, 'base64').toString();
+        assert.equal(splitBundle(ca).length, 1);
+        assert.equal(new Set(await servingCertificates(ca)).size, 2);
+        assert.deepEqual([...(await caBundles())], [made]);
+        await stop('frp-webhook');
+      }
+    } finally {
+      await kubectl('-n', system, 'delete', 'secret', 'frp-ca', '--ignore-not-found');
+      await apply({ apiVersion: 'v1', kind: 'Secret', type, metadata: { name, namespace, labels }, data });
+      await Promise.all(['frp-webhook', 'frp-controller'].map((each) => scale(system, each, 2)));
+      await Promise.all(['frp-webhook', 'frp-controller'].map((each) => rolledOut(system, each)));
+      await reachable();
+    }
+    assert.deepEqual([...(await caBundles())], [data['tls.crt']]);
+  });
+
+  test('a caBundle that a GitOps tool has reverted is healed', async () => {
+    const before = await caBundles();
+    assert.equal(before.size, 1);
+    const { certPem } = await createAuthority({ lifetimeMs: 86_400_000, now: Date.now() });
+    const path = '/webhooks/0/clientConfig/caBundle';
+    const patch = [{ op: 'replace', path, value: Buffer.from(certPem).toString('base64') }];
+    for (const kind of webhookKinds) await kubectl('patch', kind, 'frp-k8s', '--type=json', '-p', JSON.stringify(patch));
+    await eventually('the bundle of before', async () => assert.deepEqual(await caBundles(), before), 20);
+  });
+});

@@ -1,0 +1,31 @@
+/** gRPC without a library: HTTP/2 calls with trailers, by node. */
+import { kubectl } from './kubectl.ts';
+
+/** A gRPC server of one method, in node:http2: answers any call with its host name and status 0. */
+export function grpcServer(tls?: { cert: string; key: string }): string {
+  return `
+    const http2 = require('node:http2'), os = require('node:os');
+    const answer = (stream) => {
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+      const body = Buffer.from(os.hostname()), head = Buffer.alloc(5);
+      head.writeUInt32BE(body.length, 1);
+      stream.end(Buffer.concat([head, body]));
+    };
+    ${tls ? `http2.createSecureServer(${JSON.stringify(tls)}).on('stream', answer).listen(9443)` : `http2.createServer().on('stream', answer).listen(9090)`};
+    process.on('SIGTERM', () => process.exit(0));`;
+}
+
+/** One call from a Pod in the cluster that has node: `grpc-status N HOST`. */
+export function grpcCall(user: { namespace: string; name: string }, url: string, authority: string): Promise<string> {
+  const source = `
+    const session = require('node:http2').connect('${url}', { rejectUnauthorized: false, servername: '${authority}' });
+    session.on('error', (e) => { console.error(e.message); process.exit(1); });
+    const call = session.request({ ':method': 'POST', ':path': '/test.Echo/Say', ':authority': '${authority}', 'content-type': 'application/grpc', te: 'trailers' });
+    let body = Buffer.alloc(0), status;
+    call.on('data', (d) => (body = Buffer.concat([body, d]))).on('trailers', (t) => (status = t['grpc-status']));
+    call.on('close', () => { console.log('grpc-status', status, body.subarray(5).toString()); process.exit(0); });
+    call.end(Buffer.from([0, 0, 0, 0, 0]));
+    setTimeout(() => process.exit(2), 5000);`;
+  return kubectl('-n', user.namespace, 'exec', user.name, '--', 'node', '-e', source);
+}

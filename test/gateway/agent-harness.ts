@@ -1,0 +1,324 @@
+/** A gateway of real processes on loopback: frps, the two HAProxies and the agent, with frpc processes as sidecars. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer as createHttpServer, request, type Server } from 'node:http';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Registry } from '@prometheus-io/client';
+import { createAuthority, issue, type Authority } from '../../certs/authority.ts';
+import { configSchema, type Config } from '../../src/config/schema.ts';
+import { GatewayAgent } from '../../src/gateway/agent.ts';
+import { openProxies } from '../../src/gateway/proxies.ts';
+import { base64 } from '../../src/kube/authority-secret.ts';
+import type { KubeObject } from '../../src/kube/types.ts';
+import { logTo } from '../../src/log.ts';
+import type { DistributedService } from '../../src/model/types.ts';
+import { issuer, Signer, type Pod, type TokenOptions } from '../unit/gateway/agent-tokens.ts';
+import { ApiServer } from '../unit/kube/api-server.ts';
+
+const hour = 3_600_000;
+
+/** Path of a program. A machine without it cannot test the gateway, and that is a failure. */
+function program(variable: string): string {
+  const path = process.env[variable];
+  if (!path) throw new Error(`${variable} must be the path of the program (test/cluster/lab path frp; apt-get install haproxy)`);
+  return path;
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+export async function eventually<T>(
+  what: string,
+  ask: () => Promise<T | undefined | false> | T | undefined | false,
+  limitMs = 15_000,
+): Promise<T> {
+  const until = Date.now() + limitMs;
+  let last: unknown;
+  while (Date.now() < until) {
+    try {
+      const answer = await ask();
+      if (answer !== undefined && answer !== false) return answer;
+    } catch (error) {
+      last = error;
+    }
+    await sleep(20);
+  }
+  throw new Error(`not in ${limitMs} ms: ${what}`, { cause: last });
+}
+
+export interface Answer {
+  status: number;
+  body: string;
+}
+
+/** An app that answers with its name. */
+export interface App {
+  port: number;
+  server: Server;
+}
+
+export interface Sidecar {
+  process: ChildProcess;
+  log: () => string;
+}
+
+const ports = ['http', 'https', 'tunnel', 'frps', 'frpsApi', 'loopback', 'operations', 'peers'] as const;
+
+export class Gateway {
+  readonly directory: string;
+  readonly api: ApiServer;
+  readonly ports: Record<(typeof ports)[number], number>;
+  readonly config: Config;
+  readonly signer: Signer;
+  readonly authority: Authority;
+  agent: GatewayAgent | undefined;
+  /** of the agent */
+  lines: Record<string, unknown>[] = [];
+  readonly #processes = new Map<string, ChildProcess>();
+  readonly #outputs = new Map<string, string>();
+  readonly #apps: Server[] = [];
+
+  private constructor(directory: string, api: ApiServer, signer: Signer, authority: Authority, free: Gateway['ports']) {
+    this.directory = directory;
+    this.api = api;
+    this.signer = signer;
+    this.authority = authority;
+    this.ports = free;
+    this.config = configSchema.parse({
+      gateway: { addresses: ['127.0.0.1'], httpPort: free.http, httpsPort: free.https, reservedPorts: Object.values(free) },
+      connectors: { allowAddresses: ['127.0.0.1'] },
+    });
+  }
+
+  /** With everything running but sidecars. */
+  static async start(): Promise<Gateway> {
+    const directory = await mkdtemp(join(tmpdir(), 'frp-gateway-'));
+    const free: Record<string, number> = {};
+    for (const name of ports) free[name] = await freePort();
+    const authority = await createAuthority({ lifetimeMs: hour, now: Date.now() });
+    const gateway = new Gateway(directory, await ApiServer.start(), await Signer.create(), authority, free);
+    await gateway.#putInstallation();
+    await gateway.startAgent();
+    await gateway.startFrps();
+    gateway.startTunnel();
+    gateway.startUsers();
+    await eventually('the agent is ready', async () => (await gateway.get('/readyz', gateway.ports.operations)).status === 200);
+    return gateway;
+  }
+
+  async close(): Promise<void> {
+    await this.agent?.close();
+    for (const name of this.#processes.keys()) await this.kill(name);
+    for (const app of this.#apps) {
+      app.close();
+      app.closeAllConnections();
+    }
+    this.api.close();
+    await rm(this.directory, { recursive: true, force: true });
+  }
+
+  async startAgent(): Promise<void> {
+    const { config, directory } = this;
+    const log = logTo({ write: (line) => void this.lines.push(JSON.parse(line) as Record<string, unknown>) }, 'debug');
+    const registry = new Registry();
+    const pod = 'frp-gateway-0';
+    const tunnel = { bind: `127.0.0.1:${this.ports.tunnel}`, server: `127.0.0.1:${this.ports.frps}` };
+    const users = { bindAddress: '127.0.0.1' };
+    const proxies = await openProxies({ config, log, registry, directory, pod, logPort: 0, tunnel, users, peersPort: this.ports.peers });
+    this.agent = new GatewayAgent({
+      client: this.api.client,
+      config,
+      log,
+      registry,
+      proxies,
+      pod,
+      host: '127.0.0.1',
+      ports: { loopback: this.ports.loopback, operations: this.ports.operations },
+      frpsUrl: `http://127.0.0.1:${this.ports.frpsApi}`,
+    });
+    await this.agent.start();
+    await eventually(
+      'the agent has written what HAProxy starts with',
+      async () => (await this.get('/startedz', this.ports.operations)).status === 200,
+    );
+  }
+
+  async stopAgent(): Promise<void> {
+    await this.agent?.close();
+    this.agent = undefined;
+  }
+
+  async startFrps(): Promise<void> {
+    const { ports } = this;
+    // As manifests/gateway/frps.toml has it, at other ports.
+    const own = await readFile(new URL('../../manifests/gateway/frps.toml', import.meta.url), 'utf8');
+    const config = own.replaceAll('7001', `${ports.frps}`).replaceAll('7400', `${ports.loopback}`).replaceAll('7500', `${ports.frpsApi}`);
+    const file = join(this.directory, 'frps.toml');
+    await writeFile(file, config);
+    this.run('frps', program('FRPS'), ['-c', file]);
+    await eventually('frps listens', async () => (await this.get('/api/proxy/tcp', ports.frpsApi)).status === 200);
+  }
+
+  startTunnel(): void {
+    this.run('tunnel', program('HAPROXY'), ['-db', '-f', join(this.directory, 'tunnel', 'haproxy.cfg')]);
+  }
+
+  startUsers(): void {
+    const directory = join(this.directory, 'users');
+    this.run('users', program('HAPROXY'), ['-W', '-db', '-S', join(directory, 'master.sock'), '-f', join(directory, 'haproxy.cfg')]);
+  }
+
+  run(name: string, path: string, args: string[]): ChildProcess {
+    const child = spawn(path, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const keep = (chunk: Buffer) => this.#outputs.set(name, (this.#outputs.get(name) ?? '') + chunk.toString());
+    child.stdout.on('data', keep);
+    child.stderr.on('data', keep);
+    this.#processes.set(name, child);
+    return child;
+  }
+
+  output(name: string): string {
+    return this.#outputs.get(name) ?? '';
+  }
+
+  async kill(name: string): Promise<void> {
+    const child = this.#processes.get(name);
+    this.#processes.delete(name);
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, 'exit');
+    child.kill('SIGKILL');
+    await gone;
+  }
+
+  async app(name: string): Promise<App> {
+    const server = createHttpServer((incoming, response) => {
+      incoming.resume();
+      response.end(name);
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    this.#apps.push(server);
+    return { port: (server.address() as AddressInfo).port, server };
+  }
+
+  putService(service: DistributedService): void {
+    const { namespace, name } = service.metadata;
+    this.api.put(`/apis/frp.io/v1beta1/namespaces/${namespace}/distributedservices/${name}`, service);
+  }
+
+  putPod({ namespace, name, uid }: Pod, isReady = true, metadata: Partial<KubeObject['metadata']> = {}): void {
+    const status = { phase: 'Running', podIP: '10.0.0.9', conditions: [{ type: 'ContainersReady', status: isReady ? 'True' : 'False' }] };
+    const labels = { 'frp.io/sidecar': 'injected' };
+    this.api.put(`/api/v1/namespaces/${namespace}/pods/${name}`, {
+      metadata: { name, namespace, uid, labels, ...metadata },
+      status,
+    } as KubeObject);
+  }
+
+  deletePod({ namespace, name }: Pod): void {
+    this.api.remove(`/api/v1/namespaces/${namespace}/pods/${name}`);
+  }
+
+  /** frpc as the injector configures it. @param overrides of its configuration, as an attacker would have them */
+  async sidecar(
+    pod: Pod,
+    service: string,
+    port: number,
+    { token = {}, ...overrides }: { token?: TokenOptions; proxy?: object; client?: object } = {},
+  ): Promise<Sidecar> {
+    const directory = join(this.directory, pod.uid);
+    await mkdir(directory, { recursive: true });
+    const now = Date.now();
+    const certificate = await issue(this.authority, {
+      commonName: `${service}.${pod.namespace}`,
+      usages: ['clientAuth'],
+      lifetimeMs: hour,
+      now,
+    });
+    const file = (name: string) => join(directory, name);
+    const config = {
+      serverAddr: '127.0.0.1',
+      serverPort: this.ports.tunnel,
+      loginFailExit: false,
+      auth: { method: 'oidc', oidc: { tokenSource: { type: 'file', file: { path: file('token') } } } },
+      log: { level: 'debug', disablePrintColor: true },
+      transport: {
+        tls: { enable: true, certFile: file('tls.crt'), keyFile: file('tls.key'), trustedCaFile: file('ca.crt'), serverName: '127.0.0.1' },
+      },
+      proxies: [
+        {
+          name: `${pod.namespace}.${service}.0a1b2c3d.${pod.name}.${pod.uid}`,
+          type: 'tcp',
+          localIP: '127.0.0.1',
+          localPort: port,
+          ...overrides.proxy,
+        },
+      ],
+      ...overrides.client,
+    };
+    await Promise.all([
+      writeFile(file('token'), await this.signer.token(pod, token)),
+      writeFile(file('tls.crt'), certificate.certPem),
+      writeFile(file('tls.key'), certificate.keyPem),
+      writeFile(file('ca.crt'), this.authority.bundlePem),
+      writeFile(file('frpc.json'), JSON.stringify(config)),
+    ]);
+    const name = `frpc ${pod.name}`;
+    const child = this.run(name, program('FRPC'), ['-c', file('frpc.json')]);
+    return { process: child, log: () => this.output(name) };
+  }
+
+  get(path: string, port = this.ports.http, headers: Record<string, string> = {}): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const outgoing = request({ host: '127.0.0.1', port, path, headers, agent: false, timeout: 10_000 }, (incoming) => {
+        let body = '';
+        incoming.setEncoding('utf8');
+        incoming.on('data', (chunk: string) => (body += chunk));
+        incoming.on('end', () => resolve({ status: incoming.statusCode ?? 0, body }));
+        incoming.on('error', reject);
+      });
+      outgoing.on('error', reject);
+      outgoing.on('timeout', () => outgoing.destroy(new Error('no answer in 10 s')));
+      outgoing.end();
+    });
+  }
+
+  /** A user's request to a host. */
+  request(host: string, path = '/', headers: Record<string, string> = {}): Promise<Answer> {
+    return this.get(path, this.ports.http, { host, ...headers });
+  }
+
+  async #putInstallation(): Promise<void> {
+    const { api, authority, config } = this;
+    api.intercept = ({ path }) => {
+      if (path === '/.well-known/openid-configuration') return { status: 200, body: { issuer } };
+      if (path === '/openid/v1/jwks') return { status: 200, body: this.signer.keys };
+      return undefined;
+    };
+    const server = await issue(authority, {
+      commonName: 'frp-gateway',
+      dnsNames: [],
+      ipAddresses: ['127.0.0.1'],
+      usages: ['serverAuth'],
+      lifetimeMs: hour,
+      now: Date.now(),
+    });
+    const secret = (name: string, data: Record<string, string>) =>
+      api.put(`/api/v1/namespaces/${config.namespace}/secrets/${name}`, {
+        metadata: { name, namespace: config.namespace },
+        data: Object.fromEntries(Object.entries(data).map(([key, value]) => [key, base64(value)])),
+      } as KubeObject);
+    secret('frp-server-tls', { 'tls.crt': server.certPem, 'tls.key': server.keyPem, 'ca.crt': authority.bundlePem });
+    secret('frp-server-api', { user: 'frp-k8s', password: 'status' });
+  }
+}

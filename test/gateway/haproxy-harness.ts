@@ -1,0 +1,199 @@
+/** A real HAProxy on loopback with the configuration of a view, and small servers in the place of frps' ports. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { createServer, type IncomingMessage, type Server as HttpServer, type ServerResponse } from 'node:http';
+import { createServer as createTcpServer, type AddressInfo } from 'node:net';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { once } from 'node:events';
+import type { TestContext } from 'node:test';
+import type { BackendServer, ServedService, View } from '../../src/gateway/model.ts';
+import { renderUsers, serverName, UsersProxy, type Rendered, type UsersSettings } from '../../src/gateway/haproxy/index.ts';
+import { logTo } from '../../src/log.ts';
+import { exposuresOf } from '../../src/model/exposure.ts';
+import type { DistributedServiceSpec } from '../../src/model/types.ts';
+
+export const haproxy = process.env.HAPROXY ?? 'haproxy';
+
+export async function freePort(): Promise<number> {
+  const server = createTcpServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  await new Promise((closed) => server.close(closed));
+  return port;
+}
+
+/** A directory that is gone after the test. Short, for Unix sockets. */
+export function directory(t: TestContext): string {
+  const path = mkdtempSync(join(tmpdir(), 'frpgw-'));
+  t.after(() => rm(path, { recursive: true, force: true }));
+  return path;
+}
+
+export interface Gateway {
+  settings: UsersSettings;
+  proxy: UsersProxy;
+  /** last lines of HAProxy's own output */
+  output(): string;
+  apply(view: View): Promise<Rendered>;
+  kill(signal?: NodeJS.Signals): Promise<void>;
+  start(): void;
+  http(host: string, path?: string, init?: RequestInit): Promise<{ status: number; body: string; headers: Headers }>;
+}
+
+/** @param first what it starts with */
+export async function gateway(t: TestContext, first: View, more: Partial<UsersSettings> = {}): Promise<Gateway> {
+  const settings: UsersSettings = {
+    directory: directory(t),
+    bindAddress: '127.0.0.1',
+    httpPort: await freePort(),
+    httpsPort: await freePort(),
+    trustedProxies: [],
+    proxyProtocol: false,
+    peers: [{ name: 'gw-0', address: `127.0.0.1:${await freePort()}` }],
+    localPeer: 'gw-0',
+    ...more,
+  };
+  let child: ChildProcess | undefined;
+  let output = '';
+  const proxy = new UsersProxy({ directory: settings.directory, log: logTo({ write: (line) => (output += line) }) });
+  const start = () => {
+    child = spawn(haproxy, ['-W', '-S', `${settings.directory}/master.sock`, '-f', `${settings.directory}/haproxy.cfg`], { stdio: 'pipe' });
+    for (const stream of [child.stdout!, child.stderr!])
+      stream.on('data', (data: Buffer) => (output = (output + data.toString()).slice(-20_000)));
+  };
+  const kill = async (signal: NodeJS.Signals = 'SIGTERM') => {
+    const dying = child;
+    child = undefined;
+    if (!dying || dying.exitCode !== null || dying.signalCode !== null) return;
+    dying.kill(signal);
+    await once(dying, 'exit');
+  };
+  t.after(async () => {
+    if (process.env.SHOW_OUTPUT) t.diagnostic(output);
+    proxy.close();
+    await kill();
+  });
+  await proxy.apply(renderUsers(first, settings));
+  start();
+  await proxy.settled();
+  return {
+    settings,
+    proxy,
+    output: () => output,
+    async apply(view) {
+      const rendered = renderUsers(view, settings);
+      await proxy.apply(rendered);
+      return rendered;
+    },
+    kill,
+    start,
+    async http(host, path = '/', init = {}) {
+      return request(settings.httpPort, host, path, init);
+    },
+  };
+}
+
+/** Not fetch: it does not let a Host header through. */
+export async function request(port: number, host: string, path: string, init: RequestInit = {}) {
+  const { request: open } = await import('node:http');
+  const headers = { host, ...Object.fromEntries(new Headers(init.headers)) };
+  const call = open({ host: '127.0.0.1', port, path, method: init.method ?? 'GET', headers, agent: false });
+  call.end(init.body as string | undefined);
+  const [response] = (await once(call, 'response')) as [IncomingMessage];
+  let body = '';
+  for await (const chunk of response) body += String(chunk);
+  return {
+    status: response.statusCode!,
+    body,
+    headers: new Headers(Object.entries(response.headers).map(([k, v]): [string, string] => [k, String(v)])),
+  };
+}
+
+export interface App {
+  port: number;
+  name: string;
+  requests: { method: string; url: string; headers: NodeJS.Dict<string | string[]>; body: string }[];
+  server: HttpServer;
+  close(): Promise<void>;
+}
+
+type Handler = (request: IncomingMessage, response: ServerResponse, body: string) => void;
+
+/** A server that answers with its name; /health is always 200 unless the handler takes it. */
+export async function app(t: TestContext, name: string, handler?: Handler): Promise<App> {
+  const requests: App['requests'] = [];
+  const server = createServer((req, res) => {
+    void (async () => {
+      let body = '';
+      for await (const chunk of req) body += String(chunk);
+      if (req.headers['user-agent'] !== 'frp-k8s-health') requests.push({ method: req.method!, url: req.url!, headers: req.headers, body });
+      if (handler) handler(req, res, body);
+      else res.end(name);
+    })().catch(() => res.destroy());
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const close = async () => {
+    server.closeAllConnections();
+    if (server.listening) await new Promise((closed) => server.close(closed));
+  };
+  t.after(close);
+  return { port: (server.address() as AddressInfo).port, name, requests, server, close };
+}
+
+export const member = (key: string, id: string, port: number, more: Partial<BackendServer> = {}): BackendServer => ({
+  name: serverName(key, id),
+  port,
+  weight: 1,
+  isDraining: false,
+  address: `10.0.0.1:${port}`,
+  ...more,
+});
+
+/** A service of namespace `shop`. @param members its apps, by id and port */
+export function service(
+  name: string,
+  spec: Partial<DistributedServiceSpec>,
+  members: BackendServer[],
+  more: Partial<ServedService> = {},
+): ServedService {
+  const full: DistributedServiceSpec = { serviceType: 'http', backends: { discovery: { mode: 'auto' } }, ...spec };
+  return {
+    service: { apiVersion: 'frp.io/v1beta1', kind: 'DistributedService', metadata: { name, namespace: 'shop' }, spec: full },
+    exposures: exposuresOf(full, 'base.example.com'),
+    access: { kind: 'none' },
+    certificate: undefined,
+    backends: members,
+    ...more,
+  };
+}
+
+export const view = (...services: ServedService[]): View => ({ services });
+
+/** What `haproxy -c` says of a configuration; undefined where it takes it. */
+export async function complaint(rendered: Rendered, at: string): Promise<string | undefined> {
+  for (const [path, text] of rendered.files) {
+    await mkdir(dirname(join(at, path)), { recursive: true });
+    await writeFile(join(at, path), text);
+  }
+  writeFileSync(join(at, 'haproxy.cfg'), rendered.config);
+  const child = spawn(haproxy, ['-c', '-f', join(at, 'haproxy.cfg')], { stdio: 'pipe' });
+  let text = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data: Buffer) => (text += data.toString()));
+  const [code] = (await once(child, 'exit')) as [number];
+  return code === 0 ? undefined : text;
+}
+
+/** Waits until a condition holds; the runner's own time limit ends it. */
+export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise((later) => setTimeout(later, 20));
+}
+
+/** How often each text came. */
+export function tally(texts: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const text of texts) counts[text] = (counts[text] ?? 0) + 1;
+  return counts;
+}

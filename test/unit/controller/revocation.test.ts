@@ -1,0 +1,150 @@
+import assert from 'node:assert/strict';
+import { afterEach, before, beforeEach, describe, it } from 'node:test';
+import { pino } from 'pino';
+import { createAuthority, issue, type Authority } from '../../../certs/authority.ts';
+import { inspectCertificate, splitBundle } from '../../../certs/inspect.ts';
+import { configSchema } from '../../../src/config/schema.ts';
+import { cleanUp } from '../../../src/controller/cleanup.ts';
+import { ensureIdentity, ensureServerCertificate } from '../../../src/controller/identity.ts';
+import type { ReconcileDeps } from '../../../src/controller/reconcile.ts';
+import { SecretStore } from '../../../src/controller/secret-store.ts';
+import { base64, text } from '../../../src/kube/authority-secret.ts';
+import type { ConfigMap, Secret } from '../../../src/kube/types.ts';
+import type { DistributedService } from '../../../src/model/types.ts';
+import { FakeClock } from '../certs/fake-clock.ts';
+import { ApiServer } from '../kube/api-server.ts';
+
+const day = 86_400_000;
+const start = new FakeClock().now();
+const service: DistributedService = {
+  apiVersion: 'frp.io/v1beta1',
+  kind: 'DistributedService',
+  metadata: { name: 'api', namespace: 'prod', uid: 'u1', finalizers: ['frp.io/cleanup'] },
+  spec: { serviceType: 'http', backends: {} },
+};
+
+describe('the certificates of a service that is deleted', () => {
+  let authority: Authority;
+  let api: ApiServer;
+  let clock: FakeClock;
+  let deps: ReconcileDeps;
+  before(async () => {
+    authority = await createAuthority({ lifetimeMs: 3650 * day, now: start });
+  });
+  beforeEach(async () => {
+    api = await ApiServer.start();
+    clock = new FakeClock(start);
+    // A life of 30 days, of which the last 20 are for the renewal: two are alive at most times.
+    deps = {
+      client: api.client,
+      config: configSchema.parse({ certificates: { renewBefore: '20d' } }),
+      clock,
+      log: pino({ level: 'silent' }),
+      secrets: new SecretStore(() => undefined),
+      userSecrets: new SecretStore(() => undefined),
+      authority: () => authority,
+    } as unknown as ReconcileDeps;
+    api.put('/apis/frp.io/v1beta1/namespaces/prod/distributedservices/api', service);
+  });
+  afterEach(() => api.close());
+
+  const stored = (name = 'frp-api-tls', namespace = 'prod') => api.objects.get(`/api/v1/namespaces/${namespace}/secrets/${name}`) as Secret;
+  const fingerprintOf = (pem: string) => inspectCertificate(pem).sha256;
+  const revoked = (): Record<string, string> => {
+    const list: ConfigMap | undefined = api.objects.get('/api/v1/namespaces/frp-system/configmaps/frp-revoked');
+    return list?.data ?? {};
+  };
+  /** @returns fingerprints of the certificates in use, one for each time */
+  async function liveThrough(...daysFromStart: number[]): Promise<string[]> {
+    const used: string[] = [];
+    for (const at of daysFromStart) {
+      clock.advance(start + at * day - clock.now());
+      await ensureIdentity(deps, service);
+      used.push(fingerprintOf(text(stored(), 'tls.crt')));
+    }
+    return used;
+  }
+  /** Puts certificates beside the one in use, as whoever may write the Secret could. */
+  function add(...certificates: string[]): void {
+    const { metadata, data = {} } = stored();
+    deps.secrets.set(
+      api.put('/api/v1/namespaces/prod/secrets/frp-api-tls', {
+        metadata,
+        data: { ...data, 'replaced.crt': base64(certificates.join('\n')) },
+      } as Secret),
+    );
+  }
+  const clientOf = async (from: Authority, commonName: string) =>
+    (await issue(from, { commonName, usages: ['clientAuth'], lifetimeMs: 30 * day, now: clock.now() })).certPem;
+
+  it('are all revoked that have not ended, those too that a renewal has replaced', async () => {
+    const used = await liveThrough(0, 11, 22, 33);
+    assert.equal(new Set(used).size, 4);
+    await cleanUp(deps, service);
+    // The first ended on day 30.
+    assert.deepEqual(Object.keys(revoked()).sort(), used.slice(1).sort());
+    assert.deepEqual(
+      used.slice(1).map((fingerprint) => revoked()[fingerprint]),
+      [41, 52, 63].map((end) => new Date(start + end * day).toISOString()),
+    );
+  });
+
+  it('are kept through a change of the bundle', async () => {
+    const used = await liveThrough(0, 11);
+    const next = await createAuthority({ lifetimeMs: 3650 * day, now: start });
+    const both = { ...authority, bundlePem: authority.certPem + next.certPem };
+    deps.authority = () => both;
+    await liveThrough(12);
+    assert.equal(text(stored(), 'ca.crt'), both.bundlePem);
+    await cleanUp(deps, service);
+    assert.deepEqual(Object.keys(revoked()).sort(), used.sort());
+  });
+
+  it('leave the list when they have expired, at the next deletion', async () => {
+    await liveThrough(0);
+    await cleanUp(deps, service);
+    const [gone] = Object.keys(revoked());
+    deps.secrets.delete(stored() ?? { metadata: { name: 'frp-api-tls', namespace: 'prod' } });
+    const [second] = await liveThrough(40);
+    await cleanUp(deps, service);
+    assert.notEqual(gone, second);
+    assert.deepEqual(
+      Object.entries(revoked())
+        .filter(([, end]) => end !== null)
+        .map(([key]) => key),
+      [second],
+    );
+  });
+
+  it('are those of the service alone, whatever is written into its Secret', async () => {
+    const used = await liveThrough(0, 11);
+    const stranger = await createAuthority({ lifetimeMs: 3650 * day, now: start });
+    const { 'replaced.crt': replaced = '' } = stored().data ?? {};
+    add(
+      Buffer.from(replaced, 'base64').toString(),
+      await clientOf(authority, 'frpc-prod-other'),
+      await clientOf(stranger, 'frpc-prod-api'),
+      '-----BEGIN CERTIFICATE-----\nrubbish\n-----END CERTIFICATE-----',
+    );
+    await cleanUp(deps, service);
+    assert.deepEqual(Object.keys(revoked()).sort(), used.sort());
+  });
+
+  it("include cert-manager's in mode external", async () => {
+    await liveThrough(0);
+    const theirs = await createAuthority({ lifetimeMs: 3650 * day, now: start });
+    const certPem = await clientOf(theirs, 'frpc-prod-api');
+    deps.userSecrets.set({ metadata: { name: 'frp-api-external-tls', namespace: 'prod' }, data: { 'tls.crt': base64(certPem) } });
+    await cleanUp(deps, service);
+    assert.ok(Object.keys(revoked()).includes(fingerprintOf(certPem)));
+  });
+
+  it("of the frp server are not kept: there is one server, and nobody's service ends it", async () => {
+    await ensureServerCertificate(deps);
+    clock.advance(360 * day);
+    const before = text(stored('frp-server-tls', 'frp-system'), 'tls.crt');
+    await ensureServerCertificate(deps);
+    assert.notEqual(text(stored('frp-server-tls', 'frp-system'), 'tls.crt'), before);
+    assert.deepEqual(splitBundle(text(stored('frp-server-tls', 'frp-system'), 'replaced.crt')), []);
+  });
+});

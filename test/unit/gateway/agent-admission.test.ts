@@ -1,0 +1,200 @@
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { configSchema } from '../../../src/config/schema.ts';
+import { TunnelAdmission, type Answer } from '../../../src/gateway/admission.ts';
+import type { Identity, Verified } from '../../../src/gateway/identity.ts';
+import { Members } from '../../../src/gateway/members.ts';
+import { limits } from '../../../src/gateway/plugin.ts';
+import { refused } from '../../../src/gateway/refusals.ts';
+import { standingOf } from '../../../src/gateway/standing.ts';
+import type { OnlineProxy } from '../../../src/gateway/frps.ts';
+import { logTo } from '../../../src/log.ts';
+import { Claims } from '../../../src/model/claims.ts';
+import { serviceKey, type ServiceStore } from '../../../src/model/store.ts';
+import { service, storeOf } from '../../support/services.ts';
+
+const config = configSchema.parse({ gateway: { addresses: ['gw-0.example.com'] } });
+const uid = '3f2a6c1e-0000-4000-8000-000000000001';
+const identity: Identity = { cluster: '', namespace: 'shop', pod: 'web-1', uid };
+const name = `shop.web.0a1b2c3d.web-1.${uid}`;
+
+let services: ServiceStore;
+let members: Members;
+/** what frps has */
+let online: OnlineProxy[];
+let lines: Record<string, unknown>[];
+let reasons: string[];
+let admission: TunnelAdmission;
+let verdict: Verified;
+let isReady: boolean;
+
+beforeEach(() => {
+  services = storeOf(service('web'), service('api'));
+  online = [];
+  lines = [];
+  reasons = [];
+  verdict = { ok: true, identity };
+  isReady = true;
+  const log = logTo({ write: (line) => void lines.push(JSON.parse(line) as Record<string, unknown>) });
+  members = new Members({ list: async () => online, changed: () => {}, isTaken: () => false, log });
+  const claims = new Claims(services, config);
+  admission = new TunnelAdmission({
+    isReady: async () => isReady,
+    verify: async () => verdict,
+    standingOf: (namespace, wanted) => {
+      const waitFor: ServiceStore['waitFor'] = (...[of, named, ready]) => services.waitFor(of, named, ready, 0);
+      return standingOf(namespace, wanted, { services: { waitFor }, claims, config });
+    },
+    members,
+    log,
+    onRefused: (reason) => reasons.push(reason),
+  });
+});
+
+afterEach(() => members.close());
+
+type Content = Record<string, unknown>;
+const contentOf = (answer: Answer): Content => {
+  assert.ok('content' in answer, JSON.stringify(answer));
+  return answer.content as Content;
+};
+const reasonOf = (answer: Answer): string => {
+  assert.ok(answer.reject, JSON.stringify(answer));
+  return answer.reject_reason.split(':', 1)[0]!;
+};
+async function login(content: Content = {}): Promise<Content> {
+  return contentOf(await admission.answer('Login', { privilege_key: 'token', ...content }));
+}
+async function session(): Promise<Content> {
+  const { user, metas, run_id } = await login();
+  return { user, metas, run_id };
+}
+const newProxy = async (content: Content): Promise<Answer> =>
+  admission.answer('NewProxy', { user: await session(), proxy_name: name, proxy_type: 'tcp', ...content });
+
+describe('a login', () => {
+  it('goes on as the Pod that the token proves, and with nothing that the client says of itself', async () => {
+    const content = await login({
+      user: 'shop/admin/x/',
+      metas: { session: 'mine', namespace: 'bank' },
+      client_id: 'of-another',
+      client_spec: { always_auth_pass: true },
+    });
+    assert.equal(content.user, `shop/web-1/${uid}/`);
+    assert.deepEqual(Object.keys(content.metas as object), ['session']);
+    assert.notEqual((content.metas as Content).session, 'mine');
+    assert.equal(content.client_id, undefined);
+    assert.equal(content.client_spec, undefined);
+    assert.equal(content.privilege_key, 'token');
+  });
+
+  it('keeps the run id of its own earlier session, so that frps replaces that, and gets no other', async () => {
+    const first = (await login()).run_id as string;
+    assert.match(first, /^[0-9a-f]{48}$/);
+    assert.equal((await login({ run_id: first })).run_id, first);
+    verdict = { ok: true, identity: { ...identity, pod: 'web-2', uid: `${uid.slice(0, -1)}2` } };
+    assert.notEqual((await login({ run_id: first })).run_id, first);
+  });
+
+  it('is refused for the reason that verification gives, in answer, metric and audit log', async () => {
+    verdict = refused('WrongAudience', 'the token is for another audience');
+    const answer = await admission.answer('Login', { privilege_key: 'token', hostname: 'web-1' });
+    assert.deepEqual(answer, { reject: true, reject_reason: 'WrongAudience: the token is for another audience' });
+    assert.deepEqual(reasons, ['WrongAudience']);
+    assert.equal(lines.length, 1);
+    assert.equal(lines[0]!.audit, true);
+    assert.equal(lines[0]!.op, 'Login');
+    assert.equal(lines[0]!.reason, 'WrongAudience');
+    assert.ok(!JSON.stringify(lines).includes('"token"'), 'the token is a secret');
+  });
+
+  it('is refused while the agent does not know the cluster yet', async () => {
+    isReady = false;
+    assert.equal(reasonOf(await admission.answer('Login', { privilege_key: 'token' })), 'Starting');
+  });
+});
+
+describe('a proxy', () => {
+  it('of the Pod itself gets a port on loopback, and only what the service says', async () => {
+    services.set(service('web', { advanced: { bandwidth: { limit: '2GB', mode: 'server' } } }));
+    const content = contentOf(
+      await newProxy({ remote_port: 22, bandwidth_limit: '', group_key: 'k', custom_domains: ['bank.example.com'], metas: { a: 'b' } }),
+    );
+    assert.equal(content.remote_port, 29_999);
+    assert.equal(content.proxy_type, 'tcp');
+    assert.equal(content.bandwidth_limit, '2048MB');
+    assert.equal(content.bandwidth_limit_mode, 'server');
+    for (const key of ['group', 'group_key', 'custom_domains', 'metas']) assert.equal(content[key], undefined, key);
+  });
+
+  it('of a connector is one for each endpoint', async () => {
+    contentOf(await newProxy({ proxy_name: `shop.web.0a1b2c3d.web-1.0123456789ab-${uid}` }));
+    contentOf(await newProxy({ proxy_name: `shop.web.0a1b2c3d.web-1.ba9876543210-${uid}` }));
+  });
+
+  it("under another's name is refused", async () => {
+    const others = [
+      `bank.web.0a1b2c3d.web-1.${uid}`,
+      `shop.web.0a1b2c3d.web-2.${uid}`,
+      `shop.web.0a1b2c3d.web-1.${uid.slice(0, -1)}2`,
+      `shop.web.0a1b2c3d.web-1.01234567-${uid}`,
+      `shop.web.0a1b2c3d.web-1.0123456789ab-${uid.slice(0, -1)}2`,
+      `shop.web.0a1b2c3d.x.web-1.${uid}`,
+      `shop.web.web-1.${uid}`,
+      `evil.${name}`,
+      `shop.web\nuse_backend x.0a1b2c3d.web-1.${uid}`,
+      `${name} `,
+      '',
+    ];
+    for (const proxy_name of others) assert.equal(reasonOf(await newProxy({ proxy_name })), 'WrongName', proxy_name);
+    assert.equal(members.loadOf(identity).ofPod, 0);
+  });
+
+  it('of another type, or in an frp group, is refused', async () => {
+    for (const proxy_type of ['http', 'https', 'udp', 'stcp', 'tcpmux', 'xtcp', ''])
+      assert.equal(reasonOf(await newProxy({ proxy_type })), 'WrongType');
+    assert.equal(reasonOf(await newProxy({ group: 'shop/web' })), 'Grouped');
+  });
+
+  it('of a session that this gateway has not opened is refused', async () => {
+    assert.equal(reasonOf(await newProxy({ user: { user: 'me', metas: { session: 'x' } } })), 'NotLoggedIn');
+    assert.equal(reasonOf(await newProxy({ user: { user: `shop/web-1/${uid}/`, metas: null } })), 'NotLoggedIn');
+  });
+
+  it('of a service that is not there, is being deleted, goes elsewhere or has lost its host is refused, with an audit line', async () => {
+    const of = async (wanted: string) => reasonOf(await newProxy({ proxy_name: `shop.${wanted}.0a1b2c3d.web-1.${uid}` }));
+    const gone = service('gone');
+    gone.metadata.deletionTimestamp = '2026-01-01T00:00:00Z';
+    services.set(gone);
+    services.set(service('plain', { gateway: false }));
+    const older = service('thief', { expose: { type: 'domain', domain: 'a.example.com' } }, 'bank');
+    older.metadata.creationTimestamp = '2020-01-01T00:00:00Z';
+    services.set(older);
+    services.set(service('loser', { expose: { type: 'domain', domain: 'a.example.com' } }));
+    assert.equal(await of('missing'), 'UnknownService');
+    assert.equal(await of('gone'), 'ServiceDeleted');
+    assert.equal(await of('plain'), 'NotThroughGateway');
+    assert.equal(await of('loser'), 'HostConflict');
+    assert.deepEqual(reasons, ['UnknownService', 'ServiceDeleted', 'NotThroughGateway', 'HostConflict']);
+    const { audit, op, namespace, pod, service: named, reason } = lines.at(-1)!;
+    assert.deepEqual(
+      { audit, op, namespace, pod, named, reason },
+      { audit: true, op: 'NewProxy', namespace: 'shop', pod: 'web-1', named: 'loser', reason: 'HostConflict' },
+    );
+    assert.equal(serviceKey(older), 'bank/thief');
+  });
+
+  it('beyond the limit of a Pod is refused, and does not disturb others', async () => {
+    for (let index = 0; index < limits.pod; index++)
+      contentOf(await newProxy({ proxy_name: `shop.web.0a1b2c3d.web-1.${index.toString(16).padStart(12, '0')}-${uid}` }));
+    assert.equal(reasonOf(await newProxy({})), 'TooManyProxies');
+    const next = { ...identity, pod: 'web-2', uid: `${uid.slice(0, -1)}2` };
+    verdict = { ok: true, identity: next };
+    contentOf(await newProxy({ proxy_name: `shop.web.0a1b2c3d.web-2.${next.uid}` }));
+  });
+
+  it('operations that were not asked for are refused', async () => {
+    assert.ok((await admission.answer('NewWorkConn', {})).reject);
+    assert.ok((await admission.answer(undefined, {})).reject);
+  });
+});

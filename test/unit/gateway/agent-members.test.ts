@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import type { OnlineProxy } from '../../../src/gateway/frps.ts';
+import type { Identity } from '../../../src/gateway/identity.ts';
+import { Members } from '../../../src/gateway/members.ts';
+import { Ports } from '../../../src/gateway/ports.ts';
+import { userOf } from '../../../src/gateway/proxy-name.ts';
+import { logTo } from '../../../src/log.ts';
+
+const uid = '3f2a6c1e-0000-4000-8000-000000000001';
+const identity: Identity = { cluster: '', namespace: 'shop', pod: 'web-1', uid };
+const name = `shop.web.0a1b2c3d.web-1.${uid}`;
+
+let online: OnlineProxy[];
+let isDown: boolean;
+let members: Members;
+/** runs while frps' answer is on its way */
+let meanwhile: () => void;
+let now: number;
+
+beforeEach(() => {
+  [online, isDown, meanwhile, now] = [[], false, () => {}, 0];
+  const list = async () => {
+    if (isDown) throw new Error('connection refused');
+    const answer = [...online];
+    meanwhile();
+    return answer;
+  };
+  members = new Members({ list, changed: () => {}, isTaken: () => false, log: logTo({ write: () => {} }), now: () => now });
+});
+afterEach(() => members.close());
+
+const opened = (port: number): OnlineProxy => ({ name, port, user: userOf(identity) });
+const ports = () => [...members.all].map(({ port }) => port);
+
+describe('members', () => {
+  it('are those that frps has online; one that was only announced is none yet', async () => {
+    const port = members.assign(name, identity, 's1')!;
+    await members.sync();
+    assert.deepEqual(ports(), []);
+    online = [opened(port)];
+    await members.sync();
+    assert.deepEqual([...members.all], [{ name, port, identity, service: 'shop/web', backendId: uid }]);
+  });
+
+  it('are known again after a restart of the agent, from frps alone', async () => {
+    online = [
+      opened(29_000),
+      { name: 'foreign', port: 29_001, user: '' },
+      { name: `bank.web.0a1b2c3d.web-1.${uid}`, port: 29_002, user: userOf(identity) },
+    ];
+    await members.sync();
+    assert.deepEqual(ports(), [29_000]);
+    assert.notEqual(members.assign(name, identity, 's1'), 29_000);
+  });
+
+  it('are gone at once when frps closes them, and stay when it closes one of an earlier session', async () => {
+    const first = members.assign(name, identity, 's1')!;
+    online = [opened(first)];
+    await members.sync();
+    const second = members.assign(name, identity, 's2')!;
+    assert.notEqual(second, first);
+    online = [opened(second)];
+    await members.sync();
+    members.closed(name, 's1');
+    assert.deepEqual(ports(), [second]);
+    members.closed(name, 's2');
+    assert.deepEqual(ports(), []);
+  });
+
+  it('do not come back by an answer that is older than their end', async () => {
+    const port = members.assign(name, identity, 's1')!;
+    online = [opened(port)];
+    await members.sync();
+    meanwhile = () => members.closed(name, 's1');
+    await members.sync();
+    assert.deepEqual(ports(), []);
+  });
+
+  it('stay as they are while frps cannot be asked, and are none after it has restarted', async () => {
+    online = [opened(29_000)];
+    await members.sync();
+    isDown = true;
+    await members.sync();
+    assert.deepEqual(ports(), [29_000]);
+    isDown = false;
+    online = [];
+    await members.sync();
+    assert.deepEqual(ports(), []);
+  });
+
+  it('that were announced and never came give their port back', async () => {
+    members.assign(name, identity, 's1');
+    assert.equal(members.loadOf(identity).ofPod, 1);
+    now = 15_000;
+    await members.sync();
+    assert.equal(members.loadOf(identity).ofPod, 0);
+  });
+
+  it('frps is asked soon after an announcement, without being told to', async () => {
+    const port = members.assign(name, identity, 's1')!;
+    online = [opened(port)];
+    while (members.size === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    assert.deepEqual(ports(), [port]);
+  });
+});
+
+describe('ports', () => {
+  it('rest for a minute before they are given out again, and never are those of others', () => {
+    const all = new Ports(() => now);
+    const isTaken = (port: number) => port === 29_999;
+    assert.equal(all.assign(isTaken), 29_998);
+    all.free(29_998);
+    assert.equal(all.assign(isTaken), 29_997);
+    now += 60_000;
+    assert.equal(all.assign(isTaken), 29_998);
+  });
+
+  it('end', () => {
+    const all = new Ports(() => now);
+    let count = 0;
+    while (all.assign(() => false) !== undefined) count++;
+    assert.equal(count, 21_999 + 1);
+  });
+});
