@@ -20,7 +20,7 @@ import { AuthorityKeeper } from './authority.ts';
 import { servicesSink } from '../services/sink.ts';
 import { losesExposure, needsGateway, type DescribeConflict } from './checks.ts';
 import { ControllerMetrics } from './metrics.ts';
-import { FactSource, type ConnectorSource } from './facts.ts';
+import { both, FactSource, type ConnectorSource } from './facts.ts';
 import { checkReferences, reconcileCopies, sharers, type GatewayCopiesDeps } from './gateway-copies.ts';
 import type { OutdatedOf } from './outdated.ts';
 import { WorkQueue } from './queue.ts';
@@ -28,6 +28,7 @@ import { userSecretsOf } from './identity.ts';
 import { authorityKey, copiesKey, keyOfSecret, serverKey, splitKey } from './keys.ts';
 import { reconcileServer, reconcileService, type Reconciled, type ReconcileDeps } from './reconcile.ts';
 import { referencesOf } from './references.ts';
+import { ReadinessGates } from './readiness-gates.ts';
 import { SecretStore } from './secret-store.ts';
 import { credentialsIn, ensureServerApi } from './server-api.ts';
 import type { ConfigurationCheck } from './status.ts';
@@ -61,6 +62,8 @@ export interface RunningController {
   close(): Promise<void>;
 }
 
+/** How often to look for Pods whose readiness gate may open. */
+const gatesMs = 1000;
 /** How often to look for what is due. */
 const lookMs = 5000;
 /** Services that come at once are compared once with each other. */
@@ -88,11 +91,13 @@ class Controller {
   readonly #userSecrets = new SecretStore((secret) => this.#userSecretChanged(secret));
   readonly #authority: AuthorityKeeper;
   readonly #facts: FactSource;
+  readonly #gates: ReadinessGates;
   readonly #queue: WorkQueue;
   readonly #podsQueue: WorkQueue;
   /** when a key must be looked at again, though nothing changes: certificates come of age */
   readonly #due = new Map<string, number>();
   readonly #starting: Promise<void>;
+  #gatesLooking: Promise<void> = Promise.resolve();
   #stopTicker = () => {};
   #cancelReview: (() => void) | undefined;
   #election: Election | undefined;
@@ -116,6 +121,8 @@ class Controller {
       outdatedChanged: (...change) => this.#metrics.setOutdated(...change),
       credentials: () => credentialsIn(this.#secrets, config.namespace),
     });
+    const isRegistered = (service: string, uid: string) => this.#facts.isRegistered(service, uid);
+    this.#gates = new ReadinessGates({ client, log, isRegistered, now: () => this.#clock.now() });
     const onFailure = (key: string, error: unknown, waitMs: number) =>
       deps.log.warn({ err: error, key, waitMs: Math.round(waitMs) }, 'reconciling failed, trying again');
     this.#queue = new WorkQueue({ handle: (key) => this.#reconcile(key), onFailure });
@@ -135,6 +142,7 @@ class Controller {
     this.#stop.abort();
     await this.#starting;
     await this.#leading;
+    await this.#gatesLooking;
     this.#stopTicker();
     this.#cancelReview?.();
     await Promise.all([this.#queue.close(), this.#podsQueue.close(), this.#facts.close(), this.#deps.connectors?.close()]);
@@ -153,7 +161,7 @@ class Controller {
       new Reflector({ ...common, resource: distributedServices, sink: servicesSink(this.services) }),
       new Reflector({ ...common, resource: secrets, labelSelector: own, sink: this.#secrets }),
       new Reflector({ ...common, resource: secrets, labelSelector: `${label.use}=true`, sink: this.#userSecrets }),
-      new Reflector({ ...common, resource: pods, labelSelector: `${label.sidecar}=injected`, sink: this.#facts.pods }),
+      new Reflector({ ...common, resource: pods, labelSelector: `${label.sidecar}=injected`, sink: both(this.#facts.pods, this.#gates) }),
     ];
     this.#startProblem = 'the first lists of DistributedServices, Secrets and Pods are under way';
     const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
@@ -184,6 +192,7 @@ class Controller {
     this.#queue.add(authorityKey);
     this.#queue.add(serverKey);
     this.#queue.add(copiesKey);
+    this.#gatesLooking = this.#lookAtGates();
     this.#queue.start();
     this.#podsQueue.start();
   }
@@ -259,6 +268,14 @@ class Controller {
   async #reconcileServer(): Promise<Reconciled> {
     await ensureServerApi(this.#reconcileDeps);
     return reconcileServer(this.#reconcileDeps);
+  }
+
+  async #lookAtGates(): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      await this.#gates.look();
+      await pause(gatesMs, signal);
+    }
   }
 
   get #copiesDeps(): GatewayCopiesDeps {

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { KubeClient } from '../kube/client.ts';
 import { isAlreadyExists } from '../kube/errors.ts';
 import { fieldManager } from '../kube/managers.ts';
-import { events, type KubeEvent } from '../kube/types.ts';
+import { events, type KubeEvent, type KubeObject } from '../kube/types.ts';
 import type { Log } from '../log.ts';
 import { apiVersion, kind } from '../model/names.ts';
 import type { DistributedService, DistributedServiceStatus } from '../model/types.ts';
@@ -86,16 +86,20 @@ const condition = (status: DistributedServiceStatus | undefined, type: string) =
 
 /**
  * Writes Events. One that cannot be written is logged and given up: the status says the same. Its name is made from the
- * version of the service that it tells of, so that it is never there twice.
+ * version of the object that it tells of, so that it is never there twice.
  */
-export async function tell(client: KubeClient, log: Log, service: DistributedService, texts: readonly EventText[]): Promise<void> {
+export const tell = (client: KubeClient, log: Log, { metadata }: DistributedService, texts: readonly EventText[]): Promise<void> =>
+  tellOf(client, log, { apiVersion, kind, metadata }, texts);
+
+/** The same of any object. */
+export async function tellOf(client: KubeClient, log: Log, about: Required<KubeObject>, texts: readonly EventText[]): Promise<void> {
   for (const { type, reason, message, component } of texts) {
-    const { name, namespace = 'default', uid = '', resourceVersion = '' } = service.metadata;
+    const { name, namespace = 'default', uid = '', resourceVersion = '' } = about.metadata;
     const hash = createHash('sha256').update([uid, resourceVersion, reason, message].join('\n')).digest('hex').slice(0, 16);
     const time = new Date().toISOString().replace(/\.\d+Z$/, 'Z');
     const event: KubeEvent = {
       metadata: { name: `${name}.${hash}`, namespace },
-      involvedObject: { apiVersion, kind, name, namespace, uid, resourceVersion },
+      involvedObject: { apiVersion: about.apiVersion, kind: about.kind, name, namespace, uid, resourceVersion },
       type,
       reason,
       message,

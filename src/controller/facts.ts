@@ -3,13 +3,14 @@ import type { Config } from '../config/schema.ts';
 import type { Sink } from '../kube/reflector.ts';
 import type { KubeObject } from '../kube/types.ts';
 import { Claims, type Conflict } from '../model/claims.ts';
-import { gatewayApiUrls, usesGateway } from '../model/gateway.ts';
+import { gatewayApiUrls, hasGateway, usesGateway } from '../model/gateway.ts';
 import { serviceKey, type ServiceStore } from '../model/store.ts';
 import type { DistributedService } from '../model/types.ts';
 import { judge, type Backend } from './backends.ts';
 import type { CertificatesOutcome, Problem } from './conditions.ts';
 import { ServerView } from './frps.ts';
 import { OutdatedPods, type OutdatedListener, type OutdatedOf } from './outdated.ts';
+import { splitKey } from './keys.ts';
 import { PodBackends } from './pods.ts';
 import { externalEndpointOf } from './endpoint.ts';
 import type { StatusFacts } from './status.ts';
@@ -38,6 +39,8 @@ export interface FactsDeps {
   /** told of a service (namespace/name) of which something may have changed */
   changed: (service: string) => void;
   outdatedChanged: OutdatedListener;
+  /** default: where the configuration says that the gateway's replicas are */
+  gatewayUrls?: string[];
   credentials: () => { user: string; password: string } | undefined;
 }
 
@@ -60,7 +63,7 @@ export class FactSource {
     this.#deps = deps;
     const { config, services, changed } = deps;
     this.#claims = new Claims(services, config);
-    this.#backends = new PodBackends(changed);
+    this.#backends = new PodBackends((key) => this.#tell(key));
     this.#outdatedPods = new OutdatedPods(deps.outdated, services, (...change) => this.#setOutdated(...change));
     this.pods = both(this.#backends, this.#outdatedPods);
     const served = (isGateway: boolean) => [...services.all()].filter(({ spec }) => usesGateway(spec, config) === isGateway);
@@ -71,11 +74,12 @@ export class FactSource {
         credentials: deps.credentials,
         isWanted: () => urls.length > 0 && served(isGateway).length > 0,
         changed: (keys) => {
-          for (const key of keys ?? served(isGateway).map(serviceKey)) changed(key);
+          if (keys) for (const key of keys) this.#tell(key);
+          else for (const service of served(isGateway)) changed(serviceKey(service));
         },
       });
     this.#plain = viewOf(false, config.frps.api ? [config.frps.api.url] : []);
-    this.#gateway = viewOf(true, gatewayApiUrls(config), ['tcp']);
+    this.#gateway = viewOf(true, hasGateway(config) ? (deps.gatewayUrls ?? gatewayApiUrls(config)) : [], ['tcp']);
   }
 
   /** Begins to ask the servers. */
@@ -121,11 +125,12 @@ export class FactSource {
   of(service: DistributedService, certificates: CertificatesOutcome, problem: Problem | undefined, now: number): StatusFacts {
     const key = serviceKey(service);
     const { config, connectors } = this.#deps;
-    const server = usesGateway(service.spec, config) ? this.#gateway : this.#plain;
-    const judgement = judge([...this.#backends.of(key), ...(connectors?.backendsOf(service) ?? [])], {
+    const server = this.#viewOf(service);
+    const served = this.#servedBy(service);
+    const judgement = judge([...new Map(served.flatMap(({ backends }) => backends.map((backend) => [backend.id, backend]))).values()], {
       now,
       isUdp: service.spec.serviceType === 'udp',
-      countsOf: (id) => server.countsOf(key, id),
+      countsOf: (id) => served.map(({ of }) => server.countsOf(of, id)).find((counts) => counts !== undefined),
       graceUntil: server.graceUntil,
     });
     return {
@@ -137,6 +142,42 @@ export class FactSource {
       externalEndpoint: externalEndpointOf(service, config),
       selector: connectors?.selectorOf?.(service),
     };
+  }
+
+  /** Whether what the service (namespace/name) goes through has the Pod online. */
+  isRegistered(key: string, podUid: string): boolean {
+    const service = this.#deps.services.get(...splitKey(key));
+    // Nobody waits for a service that is gone.
+    if (!service) return true;
+    return (this.#viewOf(service).countsOf(key, podUid)?.online ?? 0) > 0;
+  }
+
+  /** The backends of a service, with whose they are. One that has none of its own is served by the groups of its routes. */
+  #servedBy(service: DistributedService): { of: string; backends: Backend[] }[] {
+    const backendsOf = (member: DistributedService) => {
+      const of = serviceKey(member);
+      return { of, backends: [...this.#backends.of(of), ...(this.#deps.connectors?.backendsOf(member) ?? [])] };
+    };
+    const own = backendsOf(service);
+    const { services, config } = this.#deps;
+    if (own.backends.length > 0 || !usesGateway(service.spec, config)) return [own];
+    const groups = groupsOf(service).flatMap((name) => services.get(service.metadata.namespace ?? '', name) ?? []);
+    return [own, ...groups.map(backendsOf)];
+  }
+
+  /** Tells of a service, and of those whose routes lead to it. */
+  #tell(key: string): void {
+    const { services, changed } = this.#deps;
+    changed(key);
+    const [namespace, name] = splitKey(key);
+    for (const other of services.names(namespace)) {
+      const router = services.get(namespace, other);
+      if (router && groupsOf(router).includes(name)) changed(serviceKey(router));
+    }
+  }
+
+  #viewOf({ spec }: DistributedService): ServerView {
+    return usesGateway(spec, this.#deps.config) ? this.#gateway : this.#plain;
   }
 
   /** The service is gone. */
@@ -154,7 +195,11 @@ export class FactSource {
   }
 }
 
-const both = (first: Sink<KubeObject>, second: Sink<KubeObject>): Sink<KubeObject> => ({
+/** Names of the services that the routes of a service lead to. */
+const groupsOf = ({ spec }: DistributedService): string[] => (spec.routes ?? []).flatMap(({ groups }) => groups.map(({ name }) => name));
+
+/** Sinks that are fed alike. */
+export const both = (first: Sink<KubeObject>, second: Sink<KubeObject>): Sink<KubeObject> => ({
   replace: (objects) => {
     first.replace(objects);
     second.replace(objects);

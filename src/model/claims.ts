@@ -75,6 +75,11 @@ export class Claims {
     return conflicts;
   }
 
+  /** Whether there is a service of this key, namespace/name. */
+  knows(key: string): boolean {
+    return this.#claimants.has(key);
+  }
+
   #claimant(service: DistributedService, stored: boolean): Claimant {
     const { namespace = '', creationTimestamp } = service.metadata;
     const created = creationTimestamp === undefined ? NaN : Date.parse(creationTimestamp);

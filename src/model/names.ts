@@ -36,6 +36,9 @@ export const annotation = {
   copyKind: 'frp.io/copy-kind',
 } as const;
 
+/** Readiness gate of Pods: open once each of their groups has them online. */
+export const registeredGate = 'frp.io/registered';
+
 export const label = {
   /** on Pods: `injected` */
   sidecar: 'frp.io/sidecar',

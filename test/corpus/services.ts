@@ -674,6 +674,90 @@ const goodCases: ServiceCase[] = [
   good('a null where a default is', http({ loadBalancing: { algorithm: null }, advanced: null })),
 ];
 
+const group = (name: string, weight = 1) => ({ name, weight });
+const throughGateway =
+  (make: (more: Spec) => Spec) =>
+  (name: string, more: Spec, ...refused: string[]): ServiceCase =>
+    bad('webhook', make)(`${name}, through the gateway`, { gateway: true, ...more }, ...refused);
+const grpc = (more: Spec = {}): Spec => ({
+  serviceType: 'grpc',
+  backends: discovery,
+  expose: { domain: 'new.corpus.example.com' },
+  ...more,
+});
+const tls = { secretName: 'new-tls' };
+const token = { authentication: { type: 'token', tokenSecret: 'keys' } };
+
+/** What concerns the gateway. The installation of the corpus has none, so what is admitted is told that it needs one. */
+const gatewayCases: ServiceCase[] = [
+  throughGateway(udp)('udp', {}, 'spec.gateway: the gateway serves no udp; set it to false'),
+  throughGateway(tcp)(
+    "the gateway's own port",
+    { expose: { type: 'port', port: 10000 } },
+    'spec.expose.port: 10000 is a port of the gateway itself',
+  ),
+  throughGateway(tcp)('TLS at a port', { expose: { type: 'port', port: 21001, tls } }, 'spec.expose.tls: needs a host name'),
+  throughGateway(http)(
+    'a redirect to nowhere',
+    { expose: { domain: 'new.corpus.example.com', tls: { redirect: true } } },
+    'spec.expose.tls.secretName: is required by redirect',
+  ),
+  throughGateway(grpc)(
+    'the PROXY protocol of grpc',
+    { expose: { domain: 'new.corpus.example.com', proxyProtocol: 'v2' } },
+    'spec.expose.proxyProtocol: cannot be used with grpc',
+  ),
+  webhookTcp('credentials that tcp cannot carry', { security: token }, 'spec.security.authentication: a tcp service has no requests'),
+  throughGateway(grpc)(
+    'credentials inside of TLS',
+    { security: token },
+    'spec.security.authentication: cannot be checked, because TLS passes through',
+  ),
+  webhook('a limit that limits nothing', { security: { rateLimit: {} } }, 'spec.security.rateLimit: limits nothing'),
+  webhookTcp('routes of tcp', { routes: [{ groups: [group('a')] }] }, 'spec.routes: a tcp service has no requests'),
+  webhook(
+    'routes that lead nowhere',
+    {
+      routes: [
+        { path: '/a', groups: [] },
+        { groups: [group('a')] },
+        { path: '/b', groups: [group('bad'), group('a', 0), group('a')] },
+        { path: '/c', groups: [group('a', 0)] },
+      ],
+    },
+    'spec.routes: [0] groups is empty',
+    '[1] has neither path nor headers',
+    '[2] group "bad" is the service itself',
+    '[2] group "a" is named twice',
+    '[3] every weight is 0',
+  ),
+  good(
+    'routes, the PROXY protocol and compression of a plain frp server',
+    http({
+      routes: [{ path: '/a/*', headers: { 'x-canary': '1' }, groups: [group('a')] }],
+      expose: { domain: 'new.corpus.example.com', proxyProtocol: 'v1' },
+      advanced: { compression: true },
+    }),
+    'spec.routes: needs the frp-k8s gateway',
+    'spec.expose.proxyProtocol: needs the frp-k8s gateway',
+    'spec.advanced.compression: needs the frp-k8s gateway',
+  ),
+  good(
+    'limits and TLS, which a plain frp server cannot give',
+    http({ expose: { domain: 'new.corpus.example.com', tls }, security: { ...token, rateLimit: { connections: 5 } } }),
+    'GatewayRequired: spec.security.authentication (type token) and 2 more cannot be enforced',
+  ),
+  good(
+    'the gateway where there is none',
+    http({ gateway: true, routes: [{ groups: [group('later')] }], advanced: { retry: { backoff: 'linear' } } }),
+    'GatewayRequired: spec.gateway is true and the installation has no gateway',
+    'spec.routes: there is no DistributedService "later" in the namespace yet',
+    'spec.advanced.retry.backoff: "linear" is not applied',
+  ),
+  good('a service that only routes lead to', http({ gateway: true, expose: { path: '/' } }), 'spec.expose: names no host'),
+  good('a service without the gateway, in so many words', udp({ gateway: false })),
+];
+
 const updateCases: ServiceCase[] = [
   {
     name: 'serviceType cannot change (G-11)',
@@ -696,7 +780,14 @@ const updateCases: ServiceCase[] = [
   },
 ];
 
-export const serviceCases: ServiceCase[] = [...decodingCases, ...schemaCases, ...webhookCases, ...goodCases, ...updateCases];
+export const serviceCases: ServiceCase[] = [
+  ...decodingCases,
+  ...schemaCases,
+  ...webhookCases,
+  ...goodCases,
+  ...gatewayCases,
+  ...updateCases,
+];
 
 /** Statuses that the status subresource of a standing service refuses (S-25). Offline there is nothing to check: users write no status. */
 export const statusCases: { name: string; status: unknown; refused: string[] }[] = [

@@ -64,6 +64,10 @@ export const annotatedPod = fc
     port: fc.integer({ min: 1, max: 65535 }),
     drain: optional(fc.constantFrom('0s', '5s', '2m', '100ms')),
     profile: optional(fc.constant('ollama')),
+    gate: optional(fc.constantFrom('true', 'false')),
+    readinessGates: nullable(
+      fc.subarray([{ conditionType: 'frp.io/registered' }, { conditionType: 'example.com/warm' }, { conditionType: 'example.com/cold' }]),
+    ),
     userAnnotations: fc.dictionary(userKey, nastyText, { maxKeys: 3, noNullPrototype: true }),
     labels: nullable(fc.dictionary(userKey, fc.constantFrom('a', ''), { maxKeys: 3, noNullPrototype: true })),
     containers: uniquelyNamed(container, 3).filter((list) => list.length > 0),
@@ -86,6 +90,7 @@ export const annotatedPod = fc
         'frp.io/port': String(parts.port),
         'frp.io/drain': parts.drain,
         'frp.io/profile': parts.profile,
+        'frp.io/readiness-gate': parts.gate,
       }),
       labels: parts.labels,
     }),
@@ -95,6 +100,7 @@ export const annotatedPod = fc
       initContainers: parts.initContainers,
       volumes: parts.volumes,
       terminationGracePeriodSeconds: parts.grace,
+      readinessGates: parts.readinessGates,
     }),
   }))
   .map(onTheWire);

@@ -6,9 +6,11 @@ import type { Config } from '../../src/config/schema.ts';
 import type { Claims } from '../../src/model/claims.ts';
 import { defaultService } from '../../src/model/defaults.ts';
 import { describeFinding, sameFinding, type Finding } from '../../src/model/findings.ts';
+import { usesGateway } from '../../src/model/gateway.ts';
 import { equalJson, isObject, objectAt, type JsonObject } from '../../src/model/json.ts';
 import type { DistributedService } from '../../src/model/types.ts';
 import type { AdmissionRequest, Decision } from '../review/types.ts';
+import { missingGroups } from './gateway.ts';
 import { findingsOf } from './rule.ts';
 import { errorRules, warningRules } from './rules.ts';
 import { subjectOf } from './subject.ts';
@@ -57,7 +59,8 @@ export function review(object: JsonObject, namespace: string, { config, claims }
     metadata: { ...objectAt(object, 'metadata'), namespace, name: subject.name },
   } as unknown as DistributedService;
   const conflicts = claims.conflictsOfNew(service).map((conflict) => conflictFinding(conflict, service));
-  return { errors: [...findingsOf(errorRules, subject), ...conflicts], warnings: findingsOf(warningRules, subject) };
+  const absent = usesGateway(subject.spec, config) ? missingGroups(subject, (key) => claims.knows(key)) : [];
+  return { errors: [...findingsOf(errorRules, subject), ...conflicts], warnings: [...findingsOf(warningRules, subject), ...absent] };
 }
 
 const isDeleting = (object: unknown): boolean => objectAt(object, 'metadata')?.deletionTimestamp !== undefined;

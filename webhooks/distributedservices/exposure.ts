@@ -1,11 +1,14 @@
 /** Rules of `spec.expose`: every service has an address of its kind (G-1, G-2), and none of the frp server's own ports. */
-import { exposuresOf } from '../../src/model/exposure.ts';
+import { exposuresOf, isRoutedOnly } from '../../src/model/exposure.ts';
+import { usesGateway } from '../../src/model/gateway.ts';
 import type { Rule } from './rule.ts';
 import type { Subject } from './subject.ts';
 
 const isHttp = ({ serviceType }: Subject): boolean => serviceType === 'http';
 const hasServerName = ({ serviceType }: Subject): boolean => serviceType === 'tcp' || serviceType === 'grpc';
 const hasHost = ({ expose }: Subject): boolean => expose.domain !== undefined || expose.subdomain !== undefined;
+/** The routes of other services may lead to it, so it needs no address of its own. */
+const isRouted = ({ spec, config }: Subject): boolean => usesGateway(spec, config) && isRoutedOnly(spec);
 const hasPort = ({ expose }: Subject): boolean => expose.port !== undefined;
 
 export const exposureRules: readonly Rule[] = [
@@ -19,8 +22,8 @@ export const exposureRules: readonly Rule[] = [
   {
     id: 'G-1',
     path: 'spec.expose.port',
-    states: 'a tcp or grpc service has a port or a domain',
-    broken: (s) => hasServerName(s) && s.expose.type !== 'port' && !hasPort(s) && !hasHost(s),
+    states: 'a tcp or grpc service has a port or a domain (grpc through the gateway may have neither, for routes of others)',
+    broken: (s) => hasServerName(s) && s.expose.type !== 'port' && !hasPort(s) && !hasHost(s) && !isRouted(s),
     message: ({ serviceType }) =>
       `is required: a ${serviceType} service is reached by port, or over TLS by host name; set spec.expose.port, or spec.expose.domain`,
   },
@@ -34,8 +37,8 @@ export const exposureRules: readonly Rule[] = [
   {
     id: 'G-2',
     path: 'spec.expose.domain',
-    states: '`type: domain` needs a domain (http; a subdomain satisfies it too)',
-    broken: (s) => isHttp(s) && (s.expose.type ?? 'domain') === 'domain' && !hasHost(s),
+    states: '`type: domain` needs a domain (http; a subdomain satisfies it too, and the gateway does without, for routes of others)',
+    broken: (s) => isHttp(s) && (s.expose.type ?? 'domain') === 'domain' && !hasHost(s) && !isRouted(s),
     message: 'is required by spec.expose.type "domain"; set it to the host name that users ask for, or set spec.expose.subdomain',
   },
   {
@@ -48,8 +51,8 @@ export const exposureRules: readonly Rule[] = [
   {
     id: 'G-2',
     path: 'spec.expose.domain',
-    states: '`type: path` needs a domain or a subdomain (http)',
-    broken: (s) => isHttp(s) && s.expose.type === 'path' && !hasHost(s),
+    states: '`type: path` needs a domain or a subdomain (http; the gateway does without, for routes of others)',
+    broken: (s) => isHttp(s) && s.expose.type === 'path' && !hasHost(s) && !isRouted(s),
     message: 'is required by spec.expose.type "path": frp routes a path below a host name; set spec.expose.domain or spec.expose.subdomain',
   },
   {
@@ -70,10 +73,10 @@ export const exposureRules: readonly Rule[] = [
   {
     id: 'design',
     path: 'spec.expose.port',
-    states: "the frp server's own ports (configuration `frps.reservedPorts`) cannot be claimed",
+    states: "the server's own ports (configuration `frps.reservedPorts`, `gateway.reservedPorts`) cannot be claimed",
     broken: (s) => reservedPort(s) !== undefined,
     message: (s) =>
-      `${reservedPort(s)} is a port of the frp server itself; choose another (reserved: ${s.config.frps.reservedPorts.join(', ')})`,
+      `${reservedPort(s)} is a port of the ${usesGateway(s.spec, s.config) ? 'gateway' : 'frp server'} itself; choose another (reserved: ${reservedPorts(s).join(', ')})`,
   },
 ];
 
@@ -104,7 +107,7 @@ export const exposureWarnings: readonly Rule[] = [
     id: 'design',
     path: 'spec.expose.path',
     states: 'a path that frp matches as a prefix, not by segments',
-    broken: (s) => isHttp(s) && s.expose.type !== 'port' && isLoosePrefix(s.expose.path),
+    broken: (s) => isHttp(s) && s.expose.type !== 'port' && isLoosePrefix(s.expose.path) && !usesGateway(s.spec, s.config),
     message: ({ expose: { path } }) => `frp matches prefixes: "${path}" also matches "${path}foo"; a path that ends in "/" does not`,
   },
 ];
@@ -122,5 +125,8 @@ function isUsed(subject: Subject, what: 'host' | 'port'): boolean {
 
 function reservedPort(subject: Subject): number | undefined {
   const claimed = exposures(subject).flatMap((exposure) => ('port' in exposure ? [exposure.port] : []));
-  return claimed.find((port) => subject.config.frps.reservedPorts.includes(port));
+  return claimed.find((port) => reservedPorts(subject).includes(port));
 }
+
+const reservedPorts = ({ spec, config }: Subject): number[] =>
+  usesGateway(spec, config) ? config.gateway.reservedPorts : config.frps.reservedPorts;

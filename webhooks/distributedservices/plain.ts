@@ -1,10 +1,17 @@
 /** Warnings of what a plain frp server leaves undone or cannot do (W-1; design, "Plain mode"). */
 import { unservable } from '../../src/model/plainmode.ts';
+import { usesGateway } from '../../src/model/gateway.ts';
 import type { Rule } from './rule.ts';
+
+/** Of services that do not go through the gateway. */
+const plain = (rule: Rule): Rule => ({
+  ...rule,
+  broken: (subject) => !usesGateway(subject.spec, subject.config) && rule.broken(subject),
+});
 
 const unapplied = 'needs the frp-k8s gateway; a plain frp server does not apply it';
 
-export const plainWarnings: readonly Rule[] = [
+const shapingWarnings: readonly Rule[] = [
   {
     id: 'W-1',
     path: 'spec.loadBalancing.algorithm',
@@ -66,6 +73,31 @@ export const plainWarnings: readonly Rule[] = [
     message: ({ pool, config }) =>
       `the frp server caps ${pool.size} at its transport.maxPoolCount, ${config.frps.maxPoolCount}; raise it there and in frps.maxPoolCount of the frp-k8s configuration`,
   },
+  {
+    id: 'W-1',
+    path: 'spec.routes',
+    states: 'routes',
+    broken: ({ routes }) => routes.length > 0,
+    message: 'needs the frp-k8s gateway; on a plain frp server the own backends answer every request',
+  },
+  {
+    id: 'W-1',
+    path: 'spec.expose.proxyProtocol',
+    states: 'the PROXY protocol',
+    broken: ({ expose }) => expose.proxyProtocol !== undefined,
+    message: unapplied,
+  },
+  {
+    id: 'W-1',
+    path: 'spec.advanced.compression',
+    states: 'compression of answers',
+    broken: ({ compression }) => compression === true,
+    message: unapplied,
+  },
+];
+
+export const plainWarnings: readonly Rule[] = [
+  ...shapingWarnings.map(plain),
   {
     id: 'design',
     path: 'spec.security',

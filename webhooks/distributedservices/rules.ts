@@ -1,16 +1,18 @@
 /** Every rule of the validating webhook, in the order in which findings are told. */
 import { backendRules, backendWarnings } from './backends.ts';
 import { exposureRules, exposureWarnings } from './exposure.ts';
+import { gatewayRules, gatewayWarnings } from './gateway.ts';
 import { healthRules, healthWarnings } from './health.ts';
 import { plainWarnings } from './plain.ts';
 import type { Rule } from './rule.ts';
 import { securityRules, securityWarnings } from './security.ts';
 
-export const errorRules: readonly Rule[] = [...backendRules, ...exposureRules, ...healthRules, ...securityRules];
+export const errorRules: readonly Rule[] = [...backendRules, ...exposureRules, ...healthRules, ...securityRules, ...gatewayRules];
 export const warningRules: readonly Rule[] = [
   ...backendWarnings,
   ...exposureWarnings,
   ...healthWarnings,
   ...securityWarnings,
   ...plainWarnings,
+  ...gatewayWarnings,
 ];

@@ -22,6 +22,9 @@ export interface Subject {
   /** undefined where the service has none */
   endpoints: Part<NonNullable<Backends['endpoints']>[number]>[] | undefined;
   expose: Part<Spec['expose']>;
+  /** undefined where the service has none */
+  tls: Part<NonNullable<Part<Spec['expose']>['tls']>> | undefined;
+  routes: Part<NonNullable<Spec['routes']>[number]>[];
   loadBalancing: LoadBalancing;
   affinity: Part<LoadBalancing['sessionAffinity']>;
   health: Part<LoadBalancing['healthCheck']>;
@@ -29,9 +32,12 @@ export interface Subject {
   rotation: Part<NonNullable<NonNullable<Security['mtls']>['certRotation']>>;
   authentication: Part<Security['authentication']>;
   authorization: Part<Security['authorization']>;
+  /** undefined where the service has none */
+  rateLimit: Part<Security['rateLimit']> | undefined;
   pool: Part<Advanced['connectionPool']>;
   bandwidth: Part<Advanced['bandwidth']>;
   timeout: Part<Advanced['timeout']>;
+  compression: unknown;
   /** undefined where the service has none */
   retry: Part<Advanced['retry']> | undefined;
 }
@@ -52,6 +58,8 @@ export function subjectOf(object: unknown, namespace: string, config: Config): S
     discovery: part('backends', 'discovery'),
     endpoints: endpoints === undefined || endpoints === null ? undefined : listOf(endpoints).filter(isObject),
     expose: part('expose') ?? {},
+    tls: part('expose', 'tls'),
+    routes: listOf(spec.routes).filter(isObject),
     loadBalancing: part('loadBalancing') ?? {},
     affinity: part('loadBalancing', 'sessionAffinity') ?? {},
     health: part('loadBalancing', 'healthCheck') ?? {},
@@ -59,9 +67,11 @@ export function subjectOf(object: unknown, namespace: string, config: Config): S
     rotation: part('security', 'mtls', 'certRotation') ?? {},
     authentication: part('security', 'authentication') ?? {},
     authorization: part('security', 'authorization') ?? {},
+    rateLimit: part('security', 'rateLimit'),
     pool: part('advanced', 'connectionPool') ?? {},
     bandwidth: part('advanced', 'bandwidth') ?? {},
     timeout: part('advanced', 'timeout') ?? {},
+    compression: part('advanced')?.compression,
     retry: part('advanced', 'retry'),
   };
 }

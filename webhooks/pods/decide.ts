@@ -6,7 +6,7 @@ import { unservable } from '../../src/model/plainmode.ts';
 import { serversOf, usesGateway } from '../../src/model/gateway.ts';
 import { annotation as names } from '../../src/model/names.ts';
 import type { Config } from '../../src/config/schema.ts';
-import { exposuresOf } from '../../src/model/exposure.ts';
+import { exposuresOf, isRoutedOnly } from '../../src/model/exposure.ts';
 import type { ServiceReader } from '../../src/model/store.ts';
 import type { DistributedService } from '../../src/model/types.ts';
 import type { Decision } from '../review/types.ts';
@@ -110,8 +110,8 @@ function serviceOf(group: string, { namespace, services, config, conflictOf }: P
   if (missing) throw new Denial(missing.reason, `DistributedService "${namespace}/${group}": ${missing.message}`);
   const conflict = conflictOf?.(service);
   if (conflict !== undefined) throw new Denial('HostConflict', `DistributedService "${namespace}/${group}": ${conflict}`);
-  // Through the gateway a service may be reached by the routes of others alone.
-  if (!usesGateway(service.spec, config) && exposuresOf(service.spec, config.baseDomain).length === 0) {
+  const isRouted = usesGateway(service.spec, config) && isRoutedOnly(service.spec);
+  if (!isRouted && exposuresOf(service.spec, config.baseDomain).length === 0) {
     const remedy =
       service.spec.expose?.subdomain !== undefined && config.baseDomain === undefined
         ? 'spec.expose.subdomain needs baseDomain in the frp-k8s configuration'

@@ -2,7 +2,7 @@
  * Patch operations, written directly: the cost depends on the sidecar, never on the Pod, and nothing of the user's is
  * touched. A Pod that has the pieces already gets operations for what differs only, so a second injection is empty.
  */
-import { annotation as names, label } from '../../src/model/names.ts';
+import { annotation as names, label, registeredGate } from '../../src/model/names.ts';
 import type { PatchOperation } from '../review/types.ts';
 import type { CheckedPod, Container, Volume } from './pod.ts';
 import { isConfigAnnotation, isSidecar, isSidecarVolume, type Sidecar } from './sidecar.ts';
@@ -10,11 +10,13 @@ import { isConfigAnnotation, isSidecar, isSidecarVolume, type Sidecar } from './
 /** What injection wants to be true of a Pod. */
 export interface Wanted {
   sidecars: readonly Sidecar[];
+  /** whether the Pod is to wait for its registration (readiness gate frp.io/registered) */
+  isGated: boolean;
   /** content of annotation frp.io/injected, but for `created` */
   injected: Record<string, unknown>;
 }
 
-/** Parents that injection had to create, so that `uninject` can take them away again: absent before, or null. */
+/** Parents and the gate that injection had to create, so that `uninject` can take them away again: absent before, or null. */
 export type Created = Record<string, 'absent' | 'null'>;
 
 export const parents = {
@@ -22,12 +24,16 @@ export const parents = {
   labels: '/metadata/labels',
   initContainers: '/spec/initContainers',
   volumes: '/spec/volumes',
+  readinessGates: '/spec/readinessGates',
 } as const;
+/** Stands in `Created` for the gate itself: a user may have written it. */
+export const gateMark = 'readinessGate';
 type Parent = keyof typeof parents;
 
 /** Operations that make `wanted` true. RFC 6902; list indices are right when applied in order. */
 export function injectionPatch(pod: CheckedPod, wanted: Wanted): PatchOperation[] {
-  const created = createdBefore(pod) ?? createdNow(pod);
+  const gate = gateOperations(pod, wanted.isGated, createdBefore(pod) ?? createdNow(pod));
+  const { created } = gate;
   const injected = JSON.stringify({ ...wanted.injected, ...(Object.keys(created).length > 0 && { created }) });
   const sameDecision = pod.metadata?.annotations?.[names.injected] === injected;
   return [
@@ -45,7 +51,34 @@ export function injectionPatch(pod: CheckedPod, wanted: Wanted): PatchOperation[
       [names.injected]: injected,
     }),
     ...labelOperations(pod),
+    ...gate.operations,
   ];
+}
+
+/** Adds the gate where it is wanted, and takes one of ours away where it no longer is. A gate that a user wrote stays. */
+function gateOperations({ spec }: CheckedPod, isWanted: boolean, before: Created): { operations: PatchOperation[]; created: Created } {
+  const { [gateMark]: mark, [parents.readinessGates]: parent, ...rest } = before;
+  const gates = spec.readinessGates;
+  const index = gates?.findIndex(isRegisteredGate) ?? -1;
+  const isOurs = index >= 0 && mark !== undefined;
+  if (isWanted === index >= 0 || (index >= 0 && !isOurs)) return { operations: [], created: index >= 0 ? before : rest };
+  if (isOurs) return { operations: gateRemoval(gates!, index, parent), created: rest };
+  const value = { conditionType: registeredGate };
+  const made: Created = {
+    ...rest,
+    ...(gates == null && { [parents.readinessGates]: gates === null ? 'null' : 'absent' }),
+    [gateMark]: 'absent',
+  };
+  const path = gates == null ? parents.readinessGates : `${parents.readinessGates}/-`;
+  return { operations: [{ op: 'add', path, value: gates == null ? [value] : value }], created: made };
+}
+
+export const isRegisteredGate = ({ conditionType }: { conditionType?: string }): boolean => conditionType === registeredGate;
+
+function gateRemoval(gates: readonly object[], index: number, parent: Created[string] | undefined): PatchOperation[] {
+  if (gates.length > 1 || parent === undefined) return [{ op: 'remove', path: `${parents.readinessGates}/${index}` }];
+  if (parent === 'null') return [{ op: 'replace', path: parents.readinessGates, value: null }];
+  return [{ op: 'remove', path: parents.readinessGates }];
 }
 
 function createdNow(pod: CheckedPod): Created {

@@ -43,6 +43,7 @@ export interface Pod {
     hostNetwork?: boolean;
     dnsPolicy?: string;
     terminationGracePeriodSeconds?: number | null;
+    readinessGates?: { conditionType?: string }[] | null;
   } | null;
 }
 
@@ -59,6 +60,8 @@ export function shapeError(pod: unknown): string | undefined {
   if (spec.initContainers != null && !isListOfNamed(spec.initContainers))
     return 'spec.initContainers: must be a list of containers, each with a name';
   if (spec.volumes != null && !isListOfNamed(spec.volumes)) return 'spec.volumes: must be a list of volumes, each with a name';
+  if (spec.readinessGates != null && !(Array.isArray(spec.readinessGates) && spec.readinessGates.every(isObject)))
+    return 'spec.readinessGates: must be a list of gates, each with a conditionType';
   for (const field of ['annotations', 'labels'] as const) {
     const value = (metadata as Record<string, unknown> | undefined)?.[field];
     if (value == null) continue;

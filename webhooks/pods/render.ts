@@ -13,7 +13,7 @@ import type { DistributedService } from '../../src/model/types.ts';
 import { programVersion } from '../../src/version.ts';
 import type { PatchOperation } from '../review/types.ts';
 import type { PodAnnotations } from './annotations.ts';
-import { injectionPatch } from './patch.ts';
+import { injectionPatch, isRegisteredGate } from './patch.ts';
 import type { CheckedPod } from './pod.ts';
 import { Denial } from './reasons.ts';
 import { isGuaranteed, resourcesOf } from './resources.ts';
@@ -56,7 +56,10 @@ const annotationLimit = 256 * 1024;
 
 /** @throws Denial NameTaken, TooLarge */
 export function render(pod: CheckedPod, members: readonly Member[], annotations: PodAnnotations, context: Context): Rendered {
-  const fresh = !(pod.spec.initContainers ?? []).some(isSidecar) && pod.metadata?.annotations?.[names.injected] === undefined;
+  const fresh =
+    !(pod.spec.initContainers ?? []).some(isSidecar) &&
+    pod.metadata?.annotations?.[names.injected] === undefined &&
+    !pod.spec.readinessGates?.some(isRegisteredGate);
   const drain = drainOf(pod, annotations, context.config);
   const size = podSize(pod);
   const guaranteed = isGuaranteed(pod);
@@ -66,7 +69,8 @@ export function render(pod: CheckedPod, members: readonly Member[], annotations:
     const sidecars = dials.map((dial, index) =>
       buildSidecar(index, dial, annotations, context, { size, drain: drain.seconds, guaranteed }),
     );
-    const patch = injectionPatch(pod, { sidecars, injected: describe(sidecars, dials, context.config) });
+    const isGated = annotations[names.readinessGate] === true && dials.some(({ gateway }) => gateway !== undefined);
+    const patch = injectionPatch(pod, { sidecars, isGated, injected: describe(sidecars, dials, context.config) });
     return { patch, patchBase64: Buffer.from(JSON.stringify(patch)).toString('base64'), annotationBytes: annotationBytes(sidecars) };
   };
   const result = fresh
@@ -184,8 +188,8 @@ function memoKey(
   { namespace, config }: Context,
   rest: readonly unknown[],
 ): string {
-  const shape = [pod.metadata?.annotations, pod.metadata?.labels, pod.spec.initContainers, pod.spec.volumes].map((value) =>
-    value == null ? String(value) : 'present',
+  const shape = [pod.metadata?.annotations, pod.metadata?.labels, pod.spec.initContainers, pod.spec.volumes, pod.spec.readinessGates].map(
+    (value) => (value == null ? String(value) : 'present'),
   );
   const own = Object.keys(pod.metadata?.annotations ?? {}).filter(isConfigAnnotation);
   const marked = pod.metadata?.labels?.['frp.io/sidecar'];

@@ -1,7 +1,7 @@
 /** Takes sidecars out of a Pod again: the inverse of injection. */
 import { annotation as names, label } from '../../src/model/names.ts';
 import type { PatchOperation } from '../review/types.ts';
-import { createdBefore, parents, pointer } from './patch.ts';
+import { createdBefore, gateMark, isRegisteredGate, parents, pointer } from './patch.ts';
 import { shapeError, type CheckedPod } from './pod.ts';
 import { isConfigAnnotation, isSidecar, isSidecarVolume } from './sidecar.ts';
 
@@ -21,6 +21,7 @@ export function uninjectionPatch(pod: unknown): PatchOperation[] {
     [parents.labels]: keysToRemove(metadata?.labels, (key, value) => key === label.sidecar && value === 'injected'),
     [parents.initContainers]: itemsToRemove(spec.initContainers, isSidecar),
     [parents.volumes]: itemsToRemove(spec.volumes, (volume) => isSidecarVolume(volume, sidecars)),
+    [parents.readinessGates]: itemsToRemove(spec.readinessGates, (gate) => created[gateMark] !== undefined && isRegisteredGate(gate)),
   };
   return Object.entries(keysLeft).flatMap(([parent, { steps, left }]): PatchOperation[] => {
     if (steps.length === 0) return [];

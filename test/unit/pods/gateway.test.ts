@@ -114,6 +114,19 @@ describe('a Pod of a service behind the gateway', () => {
     assert.deepEqual(outdated({}, fewer), ['web']);
   });
 
+  it('waits for its registration where it asks for it, beside the gates that it has', () => {
+    const asking = podOf('web', { 'frp.io/readiness-gate': 'true' });
+    assert.deepEqual(inject(asking, [service('web')]).spec!.readinessGates, [{ conditionType: 'frp.io/registered' }]);
+    const own = { ...asking, spec: { ...asking.spec, readinessGates: [{ conditionType: 'example.com/warm' }] } };
+    assert.deepEqual(inject(own, [service('web')]).spec!.readinessGates, [
+      { conditionType: 'example.com/warm' },
+      { conditionType: 'frp.io/registered' },
+    ]);
+    const plain = decide(asking, [service('web')], defaultConfig);
+    assert.match(plain.warnings.join(), /frp\.io\/readiness-gate has no effect on a plain frp server/);
+    assert.equal(inject(asking, [service('web')], defaultConfig).spec!.readinessGates, undefined);
+  });
+
   it('is refused where there is no gateway, with what to do', () => {
     const { reason, message } = decide(podOf('web'), [service('web', { gateway: true })], defaultConfig);
     assert.equal(reason, 'GatewayRequired');

@@ -7,6 +7,7 @@ import { usesGateway } from '../../../src/model/gateway.ts';
 import type { DistributedService } from '../../../src/model/types.ts';
 import type { PatchOperation } from '../../../webhooks/review/types.ts';
 import { decidePod } from '../../../webhooks/pods/decide.ts';
+import { isRegisteredGate } from '../../../webhooks/pods/patch.ts';
 import type { Pod } from '../../../webhooks/pods/pod.ts';
 import { isConfigAnnotation, isSidecar, isSidecarVolume } from '../../../webhooks/pods/sidecar.ts';
 import { uninjectionPatch } from '../../../webhooks/pods/uninject.ts';
@@ -78,7 +79,10 @@ describe('for every Pod that the API allows', () => {
         if (key === 'frp.io/injected' || isConfigAnnotation(key)) delete injected.metadata!.annotations![key];
       }
       delete injected.metadata!.labels!['frp.io/sidecar'];
+      const had = original.spec!.readinessGates?.some(isRegisteredGate) ?? false;
+      injected.spec!.readinessGates = injected.spec!.readinessGates?.filter((gate) => had || !isRegisteredGate(gate)) ?? null;
       for (const part of [original, injected]) {
+        part.spec!.readinessGates ??= [];
         part.metadata!.labels ??= {};
         part.spec!.initContainers ??= [];
         part.spec!.volumes ??= [];

@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { configSchema } from '../../../src/config/schema.ts';
+import { FactSource } from '../../../src/controller/facts.ts';
+import type { KubeObject } from '../../../src/kube/types.ts';
+import { service, storeOf } from '../../support/services.ts';
+
+let api: Server;
+let facts: FactSource;
+let told: string[];
+beforeEach(async () => {
+  const name = 'shop.auth.0a1b2c3d.auth-0.u0';
+  api = createServer((_, response) => response.end(JSON.stringify({ proxies: [{ name, status: 'online' }] })));
+  api.listen(0, '127.0.0.1');
+  await once(api, 'listening');
+});
+afterEach(async () => {
+  await facts.close();
+  api.close();
+  api.closeAllConnections();
+});
+
+function start(gateway: boolean): void {
+  const url = `http://127.0.0.1:${(api.address() as AddressInfo).port}`;
+  const config = configSchema.parse({ frps: { api: { url } }, ...(gateway && { gateway: { addresses: ['127.0.0.1'] } }) });
+  told = [];
+  facts = new FactSource({
+    config,
+    gatewayUrls: [url],
+    services: storeOf(front, service('auth', { expose: { path: '/auth' } })),
+    outdated: () => [],
+    changed: (key) => told.push(key),
+    outdatedChanged: () => {},
+    credentials: () => ({ user: 'u', password: 'p' }),
+  });
+}
+const front = service('front', { routes: [{ path: '/auth', groups: [{ name: 'auth', weight: 1 }] }] });
+const pod = {
+  metadata: {
+    name: 'auth-0',
+    namespace: 'shop',
+    uid: 'u0',
+    annotations: {
+      'frp.io/frpc.json': JSON.stringify({
+        proxies: [{ name: 'shop.auth.0a1b2c3d.{{ .Envs.POD_NAME }}.{{ .Envs.POD_UID }}', localPort: 80 }],
+      }),
+    },
+  },
+  status: { podIP: '10.0.0.1' },
+} as KubeObject;
+const judged = () => facts.of(front, { ready: true }, undefined, 0).judgement.backends.map(({ name, health }) => [name, health]);
+
+describe('a service without backends of its own', () => {
+  it('is served by the groups of its routes, and told of them', async () => {
+    start(true);
+    facts.pods.set(pod);
+    assert.deepEqual(told.slice(-2), ['shop/auth', 'shop/front']);
+    await facts.meetServers();
+    assert.deepEqual(judged(), [['auth-0', 'healthy']]);
+  });
+
+  it('has none where it does not go through the gateway, which alone has routes', async () => {
+    start(false);
+    facts.pods.set(pod);
+    await facts.meetServers();
+    assert.deepEqual(judged(), []);
+  });
+});

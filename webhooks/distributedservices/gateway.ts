@@ -1,0 +1,130 @@
+/** Rules of what goes through the gateway: TLS, routes, limits, and what it cannot do (issue 5 items 3, 4 and 6). */
+import { exposuresOf, isRoutedOnly } from '../../src/model/exposure.ts';
+import { usesGateway } from '../../src/model/gateway.ts';
+import type { Finding } from '../../src/model/findings.ts';
+import { isObject, listOf } from '../../src/model/json.ts';
+import type { Rule } from './rule.ts';
+import type { Subject } from './subject.ts';
+
+export const gatewayRules: readonly Rule[] = [
+  {
+    id: 'design',
+    path: 'spec.gateway',
+    states: 'a udp service does not use the gateway',
+    broken: ({ serviceType, spec, config }) => serviceType === 'udp' && usesGateway(spec, config),
+    message: 'the gateway serves no udp; set it to false, for the plain frp server',
+  },
+  {
+    id: 'design',
+    path: 'spec.expose.tls',
+    states: 'a service that is exposed by host name',
+    broken: (s) => s.tls !== undefined && s.serviceType !== undefined && !exposures(s).some((exposure) => 'host' in exposure),
+    message: 'needs a host name, which its certificate is for; set spec.expose.domain, or remove it',
+  },
+  {
+    id: 'design',
+    path: 'spec.expose.tls.secretName',
+    states: '`redirect` needs it',
+    broken: ({ tls }) => tls?.redirect === true && tls.secretName === undefined,
+    message: 'is required by redirect: requests cannot be sent to https without a certificate; set it, or remove redirect',
+  },
+  {
+    id: 'design',
+    path: 'spec.expose.proxyProtocol',
+    states: 'for http and tcp services only',
+    broken: ({ expose, serviceType }) => expose.proxyProtocol !== undefined && (serviceType === 'grpc' || serviceType === 'udp'),
+    message: ({ serviceType }) =>
+      serviceType === 'grpc'
+        ? 'cannot be used with grpc: one connection to a backend carries the calls of many users; read the header X-Forwarded-For'
+        : 'cannot be used with udp; remove it',
+  },
+  {
+    id: 'design',
+    path: 'spec.security.authentication',
+    states: 'for http and grpc services only, and for grpc by host name only with `expose.tls`',
+    broken: (s) => unreadable(s) !== undefined && (s.authentication.type ?? 'none') !== 'none',
+    message: (s) => unreadable(s)!,
+  },
+  {
+    id: 'design',
+    path: 'spec.security.rateLimit',
+    states: 'at least one limit',
+    broken: ({ rateLimit }) => rateLimit !== undefined && rateLimit.requestsPerSecond === undefined && rateLimit.connections === undefined,
+    message: 'limits nothing; set requestsPerSecond or connections, or remove it',
+  },
+  {
+    id: 'R1.29',
+    path: 'spec.routes',
+    states: 'for http and grpc services only',
+    broken: ({ routes, serviceType }) => routes.length > 0 && (serviceType === 'tcp' || serviceType === 'udp'),
+    message: ({ serviceType }) => `a ${serviceType} service has no requests that routes could tell apart; remove it`,
+  },
+  {
+    id: 'R1.29',
+    path: 'spec.routes',
+    states: 'each route names groups, each once and not the service itself, with a weight above 0; only the last one matches everything',
+    broken: (s) => routeProblems(s).length > 0,
+    message: (s) => routeProblems(s).slice(0, 5).join('; '),
+  },
+];
+
+export const gatewayWarnings: readonly Rule[] = [
+  {
+    id: 'W-1',
+    path: 'spec.advanced.retry.backoff',
+    states: 'a pause that grows, through the gateway',
+    broken: ({ retry, spec, config }) =>
+      usesGateway(spec, config) && retry !== undefined && retry.enabled !== false && (retry.backoff ?? 'constant') !== 'constant',
+    message: ({ retry }) =>
+      `"${retry?.backoff}" is not applied: the gateway tries another backend at once, and the same one after a second; attempts are limited by maxAttempts`,
+  },
+  {
+    id: 'design',
+    path: 'spec.expose',
+    states: 'no host name, through the gateway: the routes of other services are the only way to it',
+    broken: ({ spec, config, serviceType }) => serviceType !== undefined && usesGateway(spec, config) && isRoutedOnly(spec),
+    message: 'names no host, so users reach the service only by spec.routes of another one; set domain for an address of its own',
+  },
+];
+
+/** Groups that routes name and nobody has made yet: they may come later, and until then nobody answers. */
+export function missingGroups({ routes, namespace }: Subject, exists: (key: string) => boolean): Finding[] {
+  const named = routes.flatMap(({ groups }) => listOf(groups).filter(isObject)).map((group) => String(group.name));
+  const absent = [...new Set(named)].filter((name) => !exists(`${namespace}/${name}`));
+  if (absent.length === 0) return [];
+  const listed = absent.length === 1 ? `"${absent[0]}"` : `"${absent[0]}" and ${absent.length - 1} more`;
+  return [
+    {
+      path: 'spec.routes',
+      message: `there is no DistributedService ${listed} in the namespace yet; requests for it are refused until there is`,
+    },
+  ];
+}
+
+const exposures = ({ spec, config }: Subject) => exposuresOf(spec, config.baseDomain) ?? [];
+
+/** Why the gateway cannot see who sends a request. */
+function unreadable(subject: Subject): string | undefined {
+  const { serviceType, tls } = subject;
+  if (serviceType === 'tcp' || serviceType === 'udp')
+    return `a ${serviceType} service has no requests that could carry credentials; remove it`;
+  if (serviceType !== 'grpc' || tls?.secretName !== undefined || !exposures(subject).some(({ kind }) => kind === 'sni')) return undefined;
+  return 'cannot be checked, because TLS passes through to the backends; set spec.expose.tls.secretName to have it end in the gateway';
+}
+
+function routeProblems({ routes, name }: Subject): string[] {
+  return routes.flatMap((route, index) => {
+    const groups = listOf(route.groups).filter(isObject);
+    const names = groups.map((group) => String(group.name));
+    const twice = names.find((group, at) => names.indexOf(group) !== at);
+    const told: string[] = [];
+    if (groups.length === 0) told.push('groups is empty; name at least one DistributedService');
+    else if (groups.every(({ weight }) => weight === 0)) told.push('every weight is 0, so nobody would answer; raise one');
+    if (names.includes(name)) told.push(`group "${name}" is the service itself, whose backends answer what no route matches; name another`);
+    if (twice !== undefined) told.push(`group "${twice}" is named twice; add the weights up`);
+    const isLast = index === routes.length - 1;
+    if (route.path === undefined && Object.keys(isObject(route.headers) ? route.headers : {}).length === 0 && !isLast)
+      told.push('has neither path nor headers, so it matches everything and the routes after it never act; move it to the end');
+    return told.map((text) => `[${index}] ${text}`);
+  });
+}
