@@ -44,6 +44,9 @@ suite('the gateway under load', { skip: foreign }, () => {
       const phase = await underLoad(step);
       t.diagnostic(`${phase.answered} of ${phase.sent}, p99 ${phase.p99} ms; ${failuresOf([phase]).join(', ')}`);
       const isOfDead = (failure: string) => /ECONNREFUSED|ECONNRESET|socket hang up|EHOSTUNREACH|no answer/.test(failure);
-      assert.deepEqual(Object.keys(phase.failures).filter((failure) => !isOfDead(failure)), []);
+      assert.deepEqual(
+        Object.keys(phase.failures).filter((failure) => !isOfDead(failure)),
+        [],
+      );
     });
 });
