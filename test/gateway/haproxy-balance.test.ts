@@ -93,11 +93,12 @@ test('a session stays on its backend by cookie, over a join, and leaves it with 
   const balancing: Balancing = { algorithm: 'round-robin', sessionAffinity: { enabled: true, cookieName: 'sid', timeout: '5m' } };
   const gw = await gateway(t, web(balancing, members.slice(0, 3)));
   const first = await gw.http(host);
-  const [, cookie] = /^(sid=[^;]+); Path=\/; Max-Age=300; HttpOnly/.exec(first.headers.get('set-cookie')!)!;
+  const cookieOf = (answer: typeof first) => /^(sid=[^;]+); Path=\/; Max-Age=300; HttpOnly/.exec(answer.headers.get('set-cookie')!)![1]!;
+  let cookie = cookieOf(first);
   const stay = async () =>
-    tally(await Promise.all(Array.from({ length: 20 }, async () => (await gw.http(host, '/', { headers: { cookie: cookie! } })).body)));
+    tally(await Promise.all(Array.from({ length: 20 }, async () => (await gw.http(host, '/', { headers: { cookie } })).body)));
   assert.deepEqual(await stay(), { [first.body]: 20 });
-  assert.equal((await gw.http(host, '/', { headers: { cookie: cookie! } })).headers.get('set-cookie'), null);
+  assert.equal((await gw.http(host, '/', { headers: { cookie } })).headers.get('set-cookie'), null);
   await gw.apply(web(balancing, members));
   assert.deepEqual(await stay(), { [first.body]: 20 });
   await gw.apply(
@@ -109,36 +110,41 @@ test('a session stays on its backend by cookie, over a join, and leaves it with 
       ),
     ),
   );
-  await gw.http(host, '/', { headers: { cookie: cookie! } });
+  cookie = cookieOf(await gw.http(host, '/', { headers: { cookie } }));
   const moved = await stay();
   assert.equal(Object.keys(moved).length, 1);
   assert.ok(!(first.body in moved), 'a backend that is ending gets nothing new');
 });
 
-test('sessions are known to the other replica, and survive a reload', async (t) => {
+test('a session is known to every replica, and after a reload or a crash', async (t) => {
   const members = await apps(t, 5);
-  const balancing: Balancing = { sessionAffinity: { enabled: true } };
-  const peers = await Promise.all(['gw-0', 'gw-1'].map(async (name) => ({ name, address: `127.0.0.1:${await freePort()}` })));
-  const one = await gateway(t, web(balancing, members), { peers, localPeer: 'gw-0' });
-  const two = await gateway(t, web(balancing, members), { peers, localPeer: 'gw-1' });
+  const services = web({ sessionAffinity: { enabled: true } }, members);
+  const one = await gateway(t, services);
+  const two = await gateway(t, services);
   const sessions = new Map<string, string>();
-  const ask = async (gw: Gateway, cookie: string) => (await gw.http(host, '/', { headers: { cookie } })).body;
-  // Peers meet within seconds of their start.
-  await until(async () => {
+  while (sessions.size < 5) {
     const first = await one.http(host);
-    const cookie = first.headers.get('set-cookie')!.split(';')[0]!;
-    sessions.set(cookie, first.body);
-    await new Promise((later) => setTimeout(later, 200));
-    return sessions.size >= 12;
-  });
+    sessions.set(first.headers.get('set-cookie')!.split(';')[0]!, first.body);
+  }
   const same = async (gw: Gateway) => {
-    for (const [cookie, name] of sessions) if ((await ask(gw, cookie)) !== name) return false;
-    return true;
+    for (const [cookie, name] of sessions) assert.equal((await gw.http(host, '/', { headers: { cookie } })).body, name);
   };
-  assert.ok(await same(two), 'the other replica');
-  await one.apply(view(...web(balancing, members).services, service('other', { expose: { type: 'domain', domain: 'o.example.com' } }, [])));
+  await same(two);
+  await one.apply(view(...services.services, service('other', { expose: { type: 'domain', domain: 'o.example.com' } }, [])));
   assert.equal(one.proxy.reloads, 1);
-  assert.ok(await same(one), 'after a reload');
+  await same(one);
+  await one.kill('SIGKILL');
+  one.start();
+  await until(() =>
+    one.http(host).then(
+      () => true,
+      () => false,
+    ),
+  );
+  await same(one);
+  const forged = await one.http(host, '/', { headers: { cookie: 'frp-session=here' } });
+  assert.equal(forged.status, 200);
+  assert.match(forged.headers.get('set-cookie')!, /^frp-session=s-/);
 });
 
 test('a backend that fails its checks is out, and in again when they succeed', async (t) => {

@@ -63,7 +63,7 @@ test('an agent that starts anew finds what HAProxy has, and changes only what di
   const keys = { kind: 'keys' as const, header: 'bearer' as const, clients: { ['0'.repeat(64)]: 'x' } };
   const first = view({ ...web([a]), access: keys });
   const gw = await gateway(t, first);
-  gw.proxy.close();
+  await gw.proxy.close();
   const { UsersProxy } = await import('../../src/gateway/haproxy/index.ts');
   const { logTo } = await import('../../src/log.ts');
   const proxy = new UsersProxy({ directory: gw.settings.directory, log: logTo({ write: () => {} }) });

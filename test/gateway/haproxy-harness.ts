@@ -16,11 +16,16 @@ import type { DistributedServiceSpec } from '../../src/model/types.ts';
 
 export const haproxy = process.env.HAPROXY ?? 'haproxy';
 
+const given = new Set<number>();
+
+/** A port that nobody listens on, another one each time: HAProxy would share one that it is given twice (SO_REUSEPORT). */
 export async function freePort(): Promise<number> {
   const server = createTcpServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   await new Promise((closed) => server.close(closed));
+  if (given.has(port)) return freePort();
+  given.add(port);
   return port;
 }
 
@@ -45,7 +50,7 @@ export interface Gateway {
 /** @param first what it starts with */
 export async function gateway(t: TestContext, first: View, more: Partial<UsersSettings> = {}): Promise<Gateway> {
   const settings: UsersSettings = {
-    directory: directory(t),
+    directory: mkdtempSync(join(tmpdir(), 'frpgw-')),
     bindAddress: '127.0.0.1',
     httpPort: await freePort(),
     httpsPort: await freePort(),
@@ -72,8 +77,9 @@ export async function gateway(t: TestContext, first: View, more: Partial<UsersSe
   };
   t.after(async () => {
     if (process.env.SHOW_OUTPUT) t.diagnostic(output);
-    proxy.close();
+    await proxy.close();
     await kill();
+    await rm(settings.directory, { recursive: true, force: true });
   });
   await proxy.apply(renderUsers(first, settings));
   start();

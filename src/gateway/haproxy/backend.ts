@@ -61,20 +61,23 @@ function balanceLines({ spec }: Served): string[] {
   }
 }
 
-/** Sessions are known to every replica. By cookie for http; other clients are known by their address. */
+/**
+ * For http the cookie names the server, and servers are named the same on every replica: nothing has to be remembered, so
+ * a reload, a crash or another replica changes nothing. (A table by cookie is empty for 5 s after each reload, until the
+ * old process tries a second time to hand it over.) Other clients are known by their address, in a table.
+ */
 function affinityLines({ spec }: Served): string[] {
   const affinity = spec.loadBalancing?.sessionAffinity;
   if (!affinity?.enabled) return [];
   const life = Math.max(1, Math.round(duration(affinity.timeout, '1h') / 1000));
-  const table = (type: string) => `stick-table type ${type} size 100k expire ${life}s peers ${peersName}`;
-  if (spec.serviceType !== 'http') return [table('ipv6'), 'stick on src'];
+  if (spec.serviceType !== 'http') return [`stick-table type ipv6 size 100k expire ${life}s peers ${peersName}`, 'stick on src'];
   const cookie = (affinity.cookieName || 'frp-session').replace(/[^A-Za-z0-9_.-]/g, '_');
   return [
-    table('string len 64'),
-    `stick on req.cook(${cookie})`,
-    `http-request set-var(txn.session) uuid(4) if !{ req.cook(${cookie}) -m found }`,
-    'stick store-response var(txn.session) if { var(txn.session) -m found }',
-    `http-response add-header Set-Cookie "${cookie}=%[var(txn.session)]; Path=/; Max-Age=${life}; HttpOnly; SameSite=Lax" if { var(txn.session) -m found }`,
+    `http-request set-var(txn.session) req.cook(${cookie})`,
+    // A server that is down, in maintenance or unknown is passed over.
+    'use-server %[var(txn.session)] if { var(txn.session) -m found }',
+    'http-response set-var(txn.server) srv_name',
+    `http-response add-header Set-Cookie "${cookie}=%[srv_name]; Path=/; Max-Age=${life}; HttpOnly; SameSite=Lax" if !{ var(txn.session),strcmp(txn.server) eq 0 }`,
   ];
 }
 

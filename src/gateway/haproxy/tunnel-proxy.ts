@@ -38,8 +38,10 @@ export class TunnelProxy {
     this.#timer = setInterval(() => void this.#poll(), options.pollMs ?? 1000);
   }
 
-  close(): void {
+  /** Resolves when nothing is under way any more. */
+  async close(): Promise<void> {
     clearInterval(this.#timer);
+    await this.#work.catch(() => {});
   }
 
   /** Whether HAProxy is there and has what was last applied. */

@@ -64,9 +64,11 @@ export class UsersProxy {
     this.#timer = setInterval(() => void this.#poll(), pollMs);
   }
 
-  close(): void {
+  /** Resolves when nothing is under way any more. */
+  async close(): Promise<void> {
     this.#isClosed = true;
     clearInterval(this.#timer);
+    await this.#work.catch(() => {});
   }
 
   /** Reloads since the start, for metrics. */
