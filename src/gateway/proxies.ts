@@ -65,8 +65,8 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
     applyTunnel: (material) => tunnel.apply(material),
     verdicts: () => users.states(),
     close: async () => {
-      users.close();
-      tunnel.close();
+      await users.close();
+      await tunnel.close();
       receiver.close();
       await traffic.close();
     },

@@ -11,6 +11,8 @@ export const host = 'load.gateway.example.com';
 
 export interface Step {
   name: string;
+  /** in the long form only: it takes minutes, or loses requests on a slow machine for reasons of its own */
+  isLong?: true;
   run: () => Promise<void>;
 }
 
@@ -80,6 +82,7 @@ export const changes: readonly Step[] = [
   },
   {
     name: 'a sidecar that hangs',
+    isLong: true,
     run: async () => {
       const pod = await anApp();
       signalTo(pod, /frpc -c/, 'SIGSTOP');
@@ -98,6 +101,7 @@ export const changes: readonly Step[] = [
   },
   {
     name: 'a crash of frps in one replica',
+    isLong: true,
     run: async () => {
       signalTo(replica, /frps -c/, 'SIGKILL');
       await sleep(10_000);
@@ -115,6 +119,7 @@ export const changes: readonly Step[] = [
   },
   {
     name: 'a rolling update of the gateway',
+    isLong: true,
     run: async () => {
       await kubectl('-n', gatewayNamespace, 'rollout', 'restart', 'statefulset/frp-gateway');
       await gatewayReady();
