@@ -3,7 +3,7 @@
  * other (test/soak/run gateway). Each step is told with what was lost and how long answers took, beside the quiet one.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { installed, root, testNamespace } from '../cluster/support/cluster.ts';
+import { root, testNamespace } from '../cluster/support/cluster.ts';
 import { changes, chaosApp, chaosService, deaths, host, ns } from '../cluster/support/gateway-changes.ts';
 import { gatewayInstalled, users, usersAddress } from '../cluster/support/gateway.ts';
 import { apply, rolledOut } from '../cluster/support/kubectl.ts';
@@ -14,7 +14,6 @@ const rate = Number(process.env.SOAK_RATE ?? 200);
 const rounds = Number(process.env.SOAK_ROUNDS ?? 1);
 const say = (text: string): void => console.log(`${new Date().toISOString()} ${text}`);
 
-await installed();
 await gatewayInstalled();
 await testNamespace(ns);
 await apply(chaosService(), chaosApp(3));

@@ -1,8 +1,8 @@
 /** The gateway: frps as a pure tunnel, HAProxy above it, and the same DistributedService by either way. */
-import { after, before, suite, test } from 'node:test';
+import { before, suite, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { installed, testNamespace } from '../support/cluster.ts';
-import { gatewayInstalled, gatewayRemoved, users } from '../support/gateway.ts';
+import { testNamespace } from '../support/cluster.ts';
+import { gatewayInstalled, users } from '../support/gateway.ts';
 import { apply, rolledOut } from '../support/kubectl.ts';
 import { deployment, httpService } from '../support/objects.ts';
 import { requests, servedBy } from '../support/traffic.ts';
@@ -11,11 +11,9 @@ const ns = 'gateway';
 
 suite('the gateway', () => {
   before(async () => {
-    await installed();
     await gatewayInstalled();
     await testNamespace(ns);
   });
-  after(gatewayRemoved);
 
   test('one annotated Pod answers a request through HAProxy and its tunnel', async () => {
     await apply(

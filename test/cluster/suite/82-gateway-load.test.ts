@@ -1,10 +1,10 @@
 /** A steady load on the gateway while what is around it changes or breaks: nothing is lost. The long form: test/soak/gateway.ts. */
-import { after, before, suite, test } from 'node:test';
+import { before, suite, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { installed, testNamespace } from '../support/cluster.ts';
+import { testNamespace } from '../support/cluster.ts';
 import { foreign } from '../support/controller.ts';
 import { changes, chaosApp, chaosService, host, ns, type Step } from '../support/gateway-changes.ts';
-import { gatewayInstalled, gatewayRemoved, users, usersAddress } from '../support/gateway.ts';
+import { gatewayInstalled, users, usersAddress } from '../support/gateway.ts';
 import { apply, rolledOut } from '../support/kubectl.ts';
 import { failuresOf, PhasedLoad, type Phase } from '../support/phased-load.ts';
 import { servedBy } from '../support/traffic.ts';
@@ -20,14 +20,12 @@ async function underLoad(step: Step): Promise<Phase> {
 
 suite('the gateway under load', { skip: foreign }, () => {
   before(async () => {
-    await installed();
     await gatewayInstalled();
     await testNamespace(ns);
     await apply(chaosService(), chaosApp(3));
     await rolledOut(ns, 'app');
     await servedBy(host, 3, users);
   });
-  after(gatewayRemoved);
 
   for (const step of changes.filter(({ isLong }) => !isLong))
     test(`loses nothing: ${step.name}`, async (t) => {

@@ -3,17 +3,17 @@ import { suite, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { installation, installed, root, system, testNamespace } from '../support/cluster.ts';
+import { gatewayInstalled, users } from '../support/gateway.ts';
 import { apply, gone, items, kubectl, rolledOut, scale, tryKubectl } from '../support/kubectl.ts';
 import { deployment, httpService, pod } from '../support/objects.ts';
 import { eventually, must } from '../support/run.ts';
 import { servedBy } from '../support/traffic.ts';
 
-async function inUse(ns: string): Promise<void> {
-  await installed();
+async function inUse(ns: string, via?: string): Promise<void> {
   await testNamespace(ns);
   await apply(httpService(ns, 'busy', `${ns}.example.com`), deployment({ namespace: ns, name: 'busy', frp: { group: 'busy' } }));
   await rolledOut(ns, 'busy');
-  await servedBy(`${ns}.example.com`, 1);
+  await servedBy(`${ns}.example.com`, 1, via);
 }
 
 /** Nothing cluster-wide is left, and Pods can be created, annotated or not. */
@@ -22,7 +22,7 @@ async function clean(ns: string): Promise<void> {
     'crd,mutatingwebhookconfiguration,validatingwebhookconfiguration,clusterrole,clusterrolebinding,validatingadmissionpolicy,validatingadmissionpolicybinding,priorityclass,namespace';
   const names = (await kubectl('get', kinds, '-o', 'name')).split('\n');
   assert.deepEqual(
-    names.filter((name) => /frp-k8s|frp\.io|frp-system/.test(name)),
+    names.filter((name) => /frp-k8s|frp\.io|frp-system|frp-gateway/.test(name)),
     [],
   );
   // The API server asks the webhooks for as long as its own watch has not told it that they are gone.
@@ -35,13 +35,15 @@ async function clean(ns: string): Promise<void> {
 }
 
 suite('uninstalling', () => {
-  test('frp-k8s uninstall leaves a clean cluster', async () => {
-    await inUse('uninstall-command');
+  test('frp-k8s uninstall leaves a clean cluster, gateway and all', async () => {
+    await gatewayInstalled();
+    await inUse('uninstall-command', users);
     await must('node', [join(root, 'dist/frp-k8s.js'), 'uninstall']);
     await clean('uninstall-command');
   });
 
   test('frp-k8s uninstall leaves a clean cluster where no controller runs', async () => {
+    await installed();
     await inUse('uninstall-orphan');
     await scale(system, 'frp-controller', 0);
     await gone(system, 'pod', '-l', 'app=frp-controller');
@@ -53,6 +55,7 @@ suite('uninstalling', () => {
   });
 
   test('kubectl delete -k leaves a clean cluster, with 100 services in it', async () => {
+    await installed();
     await inUse('uninstall-kubectl');
     await apply(...Array.from({ length: 100 }, (_, i) => httpService('uninstall-kubectl', `idle-${i}`, `idle-${i}.uninstall.example.com`)));
     await eventually(

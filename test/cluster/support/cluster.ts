@@ -1,13 +1,14 @@
 /** The installation under test, and namespaces of the tests in it. */
+import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { after } from 'node:test';
-import { apply, get, kubectl, rolledOut, tryApply, tryKubectl, type Json } from './kubectl.ts';
+import { apply, get, items, kubectl, rolledOut, tryApply, tryKubectl, type Json } from './kubectl.ts';
 import { httpService, images, namespace, pod } from './objects.ts';
-import { clientNamespace, root, system } from './places.ts';
+import { clientNamespace, gatewayNamespace, root, system } from './places.ts';
 import { eventually } from './run.ts';
 
-export { clientNamespace, root, system };
+export { clientNamespace, gatewayNamespace, root, system };
 
 /** A folder of manifests as it is; with another image, an overlay of it as docs/guide/install.md describes. */
 export function usingImage(manifests: string): string {
@@ -27,19 +28,36 @@ export const installation = (): string => usingImage('manifests/install');
 export const install = (): Promise<string> => kubectl('apply', '-k', installation());
 export const installServer = (): Promise<string> => kubectl('apply', '-k', join(root, 'manifests/frps'));
 
-/** Installs what a user installs, unless it is there, and waits until it serves. */
+/** Installs what a user installs, unless it is there, and waits until it serves. A gateway of another suite is removed. */
 export async function installed(): Promise<void> {
+  const { code } = await tryKubectl('get', 'namespace', gatewayNamespace);
+  if (code === 0) await removeGateway();
   const deployments = await tryKubectl('-n', system, 'get', 'deployment', 'frp-webhook', 'frp-controller', 'frp-server');
   if (deployments.code !== 0) {
     await install();
     await installServer();
   }
+  await serving();
+}
+
+/** Every part serves, and by no configuration of before. */
+export async function serving(): Promise<void> {
   await Promise.all([
     ...['frp-webhook', 'frp-controller', 'frp-server'].map((name) => rolledOut(system, name)),
     caBundlesWritten(),
     client(),
   ]);
   await reachable();
+  await eventually('no webhook that is ending', async () =>
+    assert.ok((await items(system, 'pod', '-l', 'app=frp-webhook')).every(({ metadata }) => metadata.deletionTimestamp === undefined)),
+  );
+}
+
+/** Back to manifests/install. */
+async function removeGateway(): Promise<void> {
+  await kubectl('delete', 'namespace', gatewayNamespace, '--timeout=180s');
+  await kubectl('delete', 'clusterrole,clusterrolebinding', 'frp-k8s-gateway', '--ignore-not-found');
+  await install();
 }
 
 /**

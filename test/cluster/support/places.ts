@@ -5,3 +5,4 @@ export const root = resolve(import.meta.dirname, '../../..');
 export const system = 'frp-system';
 /** Where the client Pod is; it stays for all suites. */
 export const clientNamespace = 'frp-test-client';
+export const gatewayNamespace = 'frp-gateway';
