@@ -67,8 +67,7 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
     applyTunnel: (material) => tunnel.apply(material),
     verdicts: () => users.states(),
     close: async () => {
-      users.close();
-      tunnel.close();
+      await Promise.all([users.close(), tunnel.close()]);
       receiver.close();
       await traffic.close();
     },
