@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Registry } from '@prometheus-io/client';
 import type { Config } from '../config/schema.ts';
 import type { Log } from '../log.ts';
-import { renderUsers, TunnelProxy, UsersProxy, type Peer, type UsersSettings } from './haproxy/index.ts';
+import { hasIpv6, renderUsers, TunnelProxy, UsersProxy, type Peer, type UsersSettings } from './haproxy/index.ts';
 import type { View } from './model.ts';
 import { receiveLog, RequestTimes, sampled } from './request-times.ts';
 import { TrafficMetrics } from './traffic-metrics.ts';
@@ -39,14 +39,16 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
   const { config, log, directory, pod, registry } = options;
   const times = new RequestTimes();
   const receiver = await receiveLog(options.logPort, times);
+  const families = { hasIpv6: await hasIpv6() };
   const users = new UsersProxy({ directory: join(directory, 'users'), log });
-  const tunnel = new TunnelProxy({ directory: join(directory, 'tunnel'), log, ...options.tunnel });
+  const tunnel = new TunnelProxy({ directory: join(directory, 'tunnel'), log, ...families, ...options.tunnel });
   const traffic = new TrafficMetrics(registry, { stats: () => users.states(), reloads: () => users.reloads, times });
   const { httpPort, httpsPort, trustedProxies, proxyProtocol } = config.gateway;
   let told = new Set<string>();
   return {
     applyUsers: async (view, peers) => {
       const rendered = renderUsers(view, {
+        ...families,
         ...options.users,
         directory: join(directory, 'users'),
         httpPort,
@@ -65,8 +67,7 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
     applyTunnel: (material) => tunnel.apply(material),
     verdicts: () => users.states(),
     close: async () => {
-      await users.close();
-      await tunnel.close();
+      await Promise.all([users.close(), tunnel.close()]);
       receiver.close();
       await traffic.close();
     },

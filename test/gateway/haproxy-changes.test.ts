@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { renderUsers, unusablePorts } from '../../src/gateway/haproxy/index.ts';
+import { identify } from '../../src/gateway/haproxy/running.ts';
 import { app, freePort, gateway, member, service, tally, until, view, type App } from './haproxy-harness.ts';
 
 const host = 'web.example.com';
@@ -56,6 +58,26 @@ test('HAProxy that crashed comes back with the servers that it had, and takes ch
   await gw.apply(view(web([a, b])));
   await until(async () => (await gw.http(host)).body === 'a');
   assert.equal(gw.proxy.reloads, 0);
+});
+
+test('after a crash no server is out because it was new at the last reload', async (t) => {
+  // Requests come before the first check ends.
+  const a = await app(t, 'a', (req, res) => setTimeout(() => res.end('a'), req.headers['user-agent'] === 'frp-k8s-health' ? 700 : 0));
+  const gw = await gateway(t, view(extra(0)));
+  await gw.apply(view(extra(0), web([a])));
+  assert.equal(gw.proxy.reloads, 1);
+  await until(async () => (await gw.http(host)).status === 200);
+  const { pid } = await identify(join(gw.settings.directory, 'worker.sock'));
+  process.kill(Number(pid), 'SIGKILL');
+  await gw.kill();
+  gw.start();
+  const statuses: number[] = [];
+  await until(async () => {
+    const answer = await gw.http(host).catch(() => undefined);
+    if (answer) statuses.push(answer.status);
+    return statuses.length === 5;
+  });
+  assert.deepEqual(statuses, [200, 200, 200, 200, 200]);
 });
 
 test('an agent that starts anew finds what HAProxy has, and changes only what differs', async (t) => {

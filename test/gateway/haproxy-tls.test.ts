@@ -4,9 +4,10 @@ import { execFileSync, spawn } from 'node:child_process';
 import { createHash, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { rename } from 'node:fs/promises';
 import { get } from 'node:https';
 import type { IncomingMessage } from 'node:http';
-import { createServer, type AddressInfo } from 'node:net';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { connect as connectTls, createServer as createTls, type TLSSocket } from 'node:tls';
@@ -173,6 +174,33 @@ test('tunnels: client certificates are asked for, revoked ones refused, and cert
   assert.ok((await dial(good, server2)).isOpen);
   await proxy.apply({ serverPem: both(server2), clientCaPem: ca2.cert, revoked: [] });
   assert.ok(!(await dial(good, server2)).isOpen, 'the old CA is gone');
+  await proxy.apply({ serverPem: both(server1), clientCaPem: ca2.cert, revoked: [] });
+  assert.ok((await dial(next, server1)).isOpen, 'a new server certificate after changes of CAs');
   assert.ok(await tunnel.echo('still here'), 'the first tunnel stays');
+  const commands = await recordCommands(t, join(at, 'worker.sock'));
+  await proxy.close();
+  const restarted = new TunnelProxy({ directory: at, bind: `127.0.0.1:${port}`, log: logTo({ write: () => {} }) });
+  t.after(() => restarted.close());
+  await restarted.apply({ serverPem: both(server1), clientCaPem: ca2.cert, revoked: [] });
+  assert.match(commands.join(''), /show ssl cert/);
+  assert.doesNotMatch(commands.join(''), /\b(set|commit|add|del) /, 'an agent that starts anew changes nothing that is there');
+  await restarted.apply({ serverPem: both(server2), clientCaPem: ca2.cert, revoked: [] });
+  assert.match(commands.join(''), /commit ssl cert/);
+  assert.ok((await dial(next, server2)).isOpen);
   assert.equal(createHash('sha256').update(new X509Certificate(bad.cert).raw).digest('hex').toUpperCase(), fingerprint(bad));
 });
+
+/** Puts itself in front of a Unix socket. @returns what is sent to it from now on */
+async function recordCommands(t: TestContext, path: string): Promise<string[]> {
+  const sent: string[] = [];
+  await rename(path, `${path}.real`);
+  const relay = createServer({ allowHalfOpen: true }, (client) => {
+    const real = connect({ path: `${path}.real`, allowHalfOpen: true });
+    client.on('data', (data: Buffer) => sent.push(data.toString()));
+    client.pipe(real).pipe(client);
+    for (const socket of [client, real]) socket.on('error', () => {});
+  }).listen(path);
+  await once(relay, 'listening');
+  t.after(() => relay.close());
+  return sent;
+}

@@ -1,5 +1,7 @@
 /** What users meet at a real HAProxy with the configuration of a view. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { request as open, type IncomingMessage } from 'node:http';
 import { test } from 'node:test';
 import { app, gateway, member, service, tally, until, view } from './haproxy-harness.ts';
 
@@ -48,3 +50,24 @@ test('a new service comes by a reload that keeps the states of servers', async (
   await until(async () => (await gw.http('web.example.com', '/api/x')).body === 'b');
   assert.equal((await gw.http('web.example.com', '/apis')).body, 'a', 'a path is a prefix by whole segments');
 });
+
+test('backends are told addresses of users in the form of their family', async (t) => {
+  const backend = await app(t, 'a');
+  const web = service('web', { expose: { type: 'domain', domain: 'web.example.com' } }, [member('shop/web', '1', backend.port)]);
+  const gw = await gateway(t, view(web), { bindAddress: undefined });
+  for (const address of ['127.0.0.1', '::1']) await fetchFrom(address, gw.settings.httpPort);
+  assert.deepEqual(
+    backend.requests.map(({ headers }) => headers['x-forwarded-for']),
+    ['127.0.0.1', '::1'],
+  );
+  const v4 = await gateway(t, view(web), { bindAddress: undefined, hasIpv6: false });
+  await fetchFrom('127.0.0.1', v4.settings.httpPort);
+  await assert.rejects(fetchFrom('::1', v4.settings.httpPort), /ECONNREFUSED/, 'where there is no IPv6 none is asked for');
+});
+
+async function fetchFrom(host: string, port: number): Promise<void> {
+  const call = open({ host, port, headers: { host: 'web.example.com' }, agent: false }).end();
+  const [response] = (await once(call, 'response')) as [IncomingMessage];
+  response.resume();
+  assert.equal(response.statusCode, 200);
+}

@@ -1,5 +1,6 @@
 /** Where users come in: the http and https ports, and a port for each service that has one. */
 import { isCidr } from '../../model/addresses.ts';
+import { everyAddress } from './ports.ts';
 import { noBackend } from './global.ts';
 import { choiceRules, lookupRules, redirectsMap } from './routing-rules.ts';
 import { duration, endsTls, type Served } from './served.ts';
@@ -9,8 +10,8 @@ import type { UsersSettings } from './types.ts';
 
 const indent = (lines: readonly string[]): string[] => lines.map((line) => `  ${line}`);
 
-const bindTo = ({ bindAddress }: UsersSettings, port: number): string =>
-  bindAddress === undefined ? `bind :::${port} v4v6` : `bind ${bindAddress}:${port}`;
+const bindTo = ({ bindAddress, hasIpv6 = true }: UsersSettings, port: number): string =>
+  `bind ${bindAddress === undefined ? everyAddress(port, hasIpv6) : `${bindAddress}:${port}`}`;
 
 /** Frontends of the http and https ports. @param ways all that have conditions are rules here */
 export function webFrontends(services: Iterable<Served>, ways: Iterable<Way>, settings: UsersSettings): string[][] {

@@ -1,6 +1,6 @@
 /** What the agent uses of HAProxy. */
 export { backendName, backendOf, serverName, serviceId } from './names.ts';
-export { unusablePorts } from './ports.ts';
+export { hasIpv6, unusablePorts } from './ports.ts';
 export { renderUsers } from './users.ts';
 export { renderTunnel, type TunnelSettings } from './tunnel.ts';
 export { UsersProxy, type ServerStats } from './users-proxy.ts';

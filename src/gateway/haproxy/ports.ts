@@ -19,3 +19,12 @@ const isFree = (port: number, host: string | undefined): Promise<boolean> =>
     server.once('error', () => resolve(false));
     server.listen({ port, host }, () => server.close(() => resolve(true)));
   });
+
+/**
+ * What a `bind` line of HAProxy says for every address. A socket for each family: one for both would tell a user with IPv4
+ * as ::ffff:192.0.2.1 to backends, and `balance source` would see another address than with IPv4 alone.
+ */
+export const everyAddress = (port: number, hasIpv6: boolean): string => (hasIpv6 ? `:${port},:::${port} v6only` : `:${port}`);
+
+/** Whether the kernel has IPv6 (it has none with `ipv6.disable=1`); to be asked in the network namespace of HAProxy. */
+export const hasIpv6 = (): Promise<boolean> => isFree(0, '::');

@@ -92,7 +92,8 @@ export class TunnelProxy {
     // A process that nothing is known of started with files that may have been older.
     const now = this.#has?.pid === pid ? this.#has.state : undefined;
     if (now?.revoked.join() !== wanted.revoked.join()) await this.#revoke(file(revokedFile), wanted.revoked);
-    if (now?.serverPem !== wanted.serverPem) await setCertificate(this.#socket, file(serverPemFile), withoutEmptyLines(wanted.serverPem));
+    if (now?.serverPem !== wanted.serverPem && !(await this.#presents(file(serverPemFile), wanted.serverPem)))
+      await setCertificate(this.#socket, file(serverPemFile), withoutEmptyLines(wanted.serverPem));
     if (now?.clientCaPem !== wanted.clientCaPem && !(await this.#trusts(file(clientsFile), wanted.clientCaPem)))
       pid = await this.#reload(pid);
     this.#has = { pid, state: wanted };
@@ -108,14 +109,16 @@ export class TunnelProxy {
     if (said.length > 0) throw new CliError(`revocation: ${said.join('; ')}`);
   }
 
+  /** Whether HAProxy has this certificate: what it has already is not set again. Its key is then the same too. */
+  async #presents(path: string, pem: string): Promise<boolean> {
+    const shown = await runCommand(this.#socket, `show ssl cert ${path}`);
+    return shownFingerprints(shown)[0] === fingerprints(pem)[0] && chainLength(shown) === fingerprints(pem).length;
+  }
+
   /** Whether HAProxy has exactly these CAs. */
   async #trusts(path: string, pem: string): Promise<boolean> {
-    const shown = await runCommand(this.#socket, `show ssl ca-file ${path}`);
-    const has = [...shown.matchAll(/SHA1 FingerPrint: ([0-9A-F]{40})/gi)].map(([, print]) => print!.toUpperCase());
-    const wanted = (pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []).map((text) =>
-      new X509Certificate(text).fingerprint.replaceAll(':', ''),
-    );
-    return [...new Set(has)].sort().join() === [...new Set(wanted)].sort().join();
+    const has = shownFingerprints(await runCommand(this.#socket, `show ssl ca-file ${path}`));
+    return [...new Set(has)].sort().join() === [...new Set(fingerprints(pem))].sort().join();
   }
 
   /**
@@ -136,6 +139,17 @@ export class TunnelProxy {
 
 /** Milliseconds that a new process may take to start. */
 const reloadPatience = 20_000;
+
+/** Of a certificate and those after it. */
+const chainLength = (shown: string): number => 1 + (shown.match(/^Chain Subject:/gm)?.length ?? 0);
+
+/** SHA-1, upper-case hexadecimal, as the runtime API tells them. */
+const shownFingerprints = (shown: string): string[] =>
+  [...shown.matchAll(/SHA1 FingerPrint: ([0-9A-F]{40})/gi)].map(([, print]) => print!.toUpperCase());
+const fingerprints = (pem: string): string[] =>
+  (pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []).map((text) =>
+    new X509Certificate(text).fingerprint.replaceAll(':', ''),
+  );
 
 /** An empty line ends a payload of the runtime API. */
 const withoutEmptyLines = (text: string): string =>

@@ -1,11 +1,14 @@
 /** The configuration of the tunnels' HAProxy, which never changes: it ends their mTLS in front of frps. */
 import { workerSocket } from './global.ts';
+import { everyAddress } from './ports.ts';
 
 export interface TunnelSettings {
   /** absolute path of the files, as HAProxy sees them */
   directory: string;
   /** where sidecars connect; default every address, port 7000 */
   bind?: string | undefined;
+  /** whether HAProxy can have IPv6 sockets (ports.ts); default true */
+  hasIpv6?: boolean | undefined;
   /** frps; default 127.0.0.1:7001 */
   server?: string | undefined;
   maxConnections?: number | undefined;
@@ -17,7 +20,8 @@ export const clientsFile = 'clients.pem';
 export const revokedFile = 'revoked.acl';
 
 /** Tunnels live for days, and a reload leaves a process for each generation: so what changes often is changed at run time (TunnelProxy). */
-export function renderTunnel({ directory, bind = ':::7000 v4v6', server = '127.0.0.1:7001', maxConnections }: TunnelSettings): string {
+export function renderTunnel(settings: TunnelSettings): string {
+  const { directory, hasIpv6 = true, bind = everyAddress(7000, hasIpv6), server = '127.0.0.1:7001', maxConnections } = settings;
   return `global
   stats socket ${directory}/${workerSocket} mode 600 level admin expose-fd listeners
   stats timeout 1h

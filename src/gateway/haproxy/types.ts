@@ -41,6 +41,8 @@ export interface UsersSettings {
   directory: string;
   /** address that ports are bound to; absent: every one, IPv4 and IPv6 */
   bindAddress?: string | undefined;
+  /** whether HAProxy can have IPv6 sockets (ports.ts); default true */
+  hasIpv6?: boolean | undefined;
   httpPort: number;
   httpsPort: number;
   /** port that users are redirected to; default 443 */

@@ -2,6 +2,7 @@
  * Brings the users' HAProxy to a configuration: the files first, so that whatever crashes comes back to the same state,
  * then the running process, by runtime calls where they suffice, else by a reload that loses nothing.
  */
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Log } from '../../log.ts';
 import { changeCertificates, readCertificates } from './cert-commands.ts';
@@ -224,7 +225,10 @@ export class UsersProxy {
     await replace(join(this.#directory, stateFile), stateFileText(await runCommand(this.#worker, 'show servers state'), wanted.servers));
     const failures = await this.#failures();
     await runCommand(this.#master, 'reload').catch(() => {});
-    if (!(await this.#isReplaced(before.pid, failures))) return this.#goBack(wanted);
+    const isReplaced = await this.#isReplaced(before.pid, failures);
+    // It is of this moment: a process that starts after a crash would believe it, with servers out that have long been up.
+    await rm(join(this.#directory, stateFile), { force: true });
+    if (!isReplaced) return this.#goBack(wanted);
     this.#refused = undefined;
     this.#reloads++;
     this.#log.info({ reloads: this.#reloads }, 'HAProxy has a new configuration');
