@@ -1,0 +1,432 @@
+/**
+ * The services of manifests/samples (requirements R2, X2.1 to X2.4, and R1.29) through the gateway, as they are written.
+ * Two things are not as in the samples: names like user-service-1.internal, which do not resolve here, are addresses of
+ * Pods (the weights of several endpoints that are given by name do not reach the gateway yet); and the members of postgres-proxy are TCP echoes behind a headless Service, for want of an image of PostgreSQL.
+ */
+import { before, suite, test } from 'node:test';
+import assert from 'node:assert/strict';
+import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createAuthority } from '../../../certs/authority.ts';
+import { ask, podsThatAnswer, type Answer } from '../support/ask.ts';
+import { certificatesReadyBecomes, clientPair } from '../support/certificates.ts';
+import { testNamespace } from '../support/cluster.ts';
+import { statusOf } from '../support/controller.ts';
+import { gatewayInstalled, gatewayNamespace, replicaAddress, users, usersAddress } from '../support/gateway.ts';
+import { grpcCall, grpcServer } from '../support/grpc.ts';
+import { createIssuer, type Issuer, type Token } from '../support/issuer.ts';
+import { apply, get, items, kubectl, rolledOut, tryApply, tryKubectl, type Json, type Manifest } from '../support/kubectl.ts';
+import { deployment, httpService, pod, script } from '../support/objects.ts';
+import { eventually } from '../support/run.ts';
+import { allowedSecret, runningIn, sample, serviceOf } from '../support/samples.ts';
+import { requests, servedBy, server, status } from '../support/traffic.ts';
+
+const moving = 'gateway-moving';
+const attacker = 'gateway-attacker';
+
+/** Ports at which the gateway's users come, as docs/guide/install.md has a user make them. */
+const userPorts: Manifest = {
+  apiVersion: 'v1',
+  kind: 'Service',
+  metadata: { name: 'sample-ports', namespace: gatewayNamespace },
+  spec: {
+    selector: { app: 'frp-gateway' },
+    ports: [
+      { name: 'postgres', port: 5432 },
+      { name: 'grpc', port: 9090 },
+    ],
+  },
+};
+
+const withLabels = (object: Manifest, labels: Record<string, string>): Manifest => {
+  const { spec } = object as Json;
+  Object.assign((spec.template ?? object).metadata.labels as object, labels);
+  return object;
+};
+const ollamaPods = (): Manifest =>
+  withLabels(deployment({ namespace: 'ai-services', name: 'ollama', replicas: 3, port: 11434 }), { tier: 'inference' });
+const endpoint = (name: string): Manifest => pod({ namespace: 'microservices', name, container: script(grpcServer()) });
+const grpcUsers = (): Manifest =>
+  deployment({
+    namespace: 'microservices',
+    name: 'grpc-users',
+    replicas: 6,
+    container: script('setInterval(() => {}, 1e6); process.on("SIGTERM", () => process.exit(0));'),
+  });
+
+const active = (namespace: string, name: string, count: number): Promise<void> =>
+  eventually(`${count} active backends of ${name}`, async () => {
+    const { activeBackends, totalBackends } = (await statusOf(namespace, name)) as { activeBackends?: number; totalBackends?: number };
+    assert.deepEqual([activeBackends, totalBackends], [count, count]);
+  });
+
+/** A Pod like this one would be injected now. */
+const injects = (example: Manifest, expected: RegExp = /"frpc"/): Promise<void> =>
+  eventually(`a sidecar for ${example.metadata.name}`, async () => {
+    const { code, stdout, stderr } = await tryApply([example], '--dry-run=server', '-o', 'json');
+    assert.equal(code, 0, stderr);
+    assert.match(JSON.stringify(JSON.parse(stdout).spec), expected);
+  });
+
+async function userServiceAsSample(): Promise<Manifest[]> {
+  const names = ['user-service-1', 'user-service-2'];
+  await apply(...names.map(endpoint));
+  await kubectl('-n', 'microservices', 'wait', '--for=condition=Ready', ...names.map((name) => `pod/${name}`), '--timeout=60s');
+  const authority = await createAuthority({ lifetimeMs: 86_400_000, now: Date.now() });
+  const [service] = sample('user-service') as [Manifest & { spec: Json }];
+  for (const each of service.spec.backends.endpoints as { host: string }[])
+    each.host = String((await get('microservices', 'pod', each.host.replace(/\.internal$/, ''))).status.podIP);
+  return [
+    service,
+    allowedSecret('microservices', 'internal-ca', { 'ca.crt': authority.certPem }),
+    allowedSecret('microservices', 'user-service-cert', await clientPair(authority)),
+  ];
+}
+
+suite('the samples through the gateway', () => {
+  let address = '';
+  let issuer: Issuer;
+
+  before(async () => {
+    await gatewayInstalled();
+    await Promise.all([
+      testNamespace('ai-services', { 'frp.io/injection': 'enabled' }),
+      ...['microservices', 'databases', 'web', 'apis', moving, attacker].map((name) => testNamespace(name)),
+    ]);
+    issuer = await createIssuer('web', 'webapp');
+    await apply(
+      userPorts,
+      ...['ollama-cluster', 'postgres-proxy', 'webapp-frontend', 'api-gateway'].flatMap(sample),
+      ...(await userServiceAsSample()),
+      allowedSecret('ai-services', 'ollama-api-keys', { team: 'key-of-team' }),
+      allowedSecret('web', 'oauth2-config', { issuer: issuer.url, audience: 'webapp' }),
+      ...issuer.objects,
+      httpService(moving, 'moving', 'moving.example.com'),
+      httpService(attacker, 'own', 'attacker.example.com'),
+    );
+    await injects(withLabels(pod({ namespace: 'ai-services', name: 'ollama', port: 11434 }), { tier: 'inference' }));
+    await apply(
+      ollamaPods(),
+      deployment({ namespace: 'databases', name: 'postgres-proxy', replicas: 3, port: 5431 }),
+      serviceOf('databases', 'postgres-proxy', 5432, { clusterIP: 'None' }),
+      deployment({ namespace: 'web', name: 'webapp', replicas: 2, port: 3000, frp: { group: 'webapp-frontend' } }),
+      deployment({ namespace: 'apis', name: 'auth', frp: { group: 'auth-service' } }),
+      deployment({ namespace: 'apis', name: 'users', port: 8081, frp: { group: 'user-service' } }),
+      deployment({ namespace: moving, name: 'moving', replicas: 2, frp: { group: 'moving' } }),
+      grpcUsers(),
+    );
+    address = await usersAddress();
+  });
+
+  const ollama = (headers: Record<string, string>, path = '/v1/chat') => ({ host: 'llm.example.com', path, headers });
+  const key = (value: string) => ({ 'x-api-key': value });
+
+  test('ollama: without a key, and with a wrong one, the answer is 401 and says why', async () => {
+    await rolledOut('ai-services', 'ollama');
+    await eventually('the service with its keys', async () => assert.equal((await ask(address, ollama(key('key-of-team')))).status, 200));
+    const without = await ask(address, ollama({}));
+    assert.equal(without.status, 401);
+    assert.match(without.body, /needs an API key.*X-API-Key/);
+    const wrong = await ask(address, ollama(key('wrong')));
+    assert.equal(wrong.status, 401);
+    assert.match(wrong.body, /not known/);
+  });
+
+  test('ollama: all replicas answer to the key, in either header', async () => {
+    for (const headers of [key('key-of-team'), { authorization: 'Bearer key-of-team' }])
+      await eventually('answers of three Pods', async () => assert.equal((await podsThatAnswer(address, 30, ollama(headers))).size, 3));
+    await active('ai-services', 'ollama-cluster', 3);
+  });
+
+  test('ollama: the path counts by whole segments', async () => {
+    const statuses = [];
+    for (const path of ['/v1', '/v1/chat', '/v1x', '/']) statuses.push((await ask(address, ollama(key('key-of-team'), path))).status);
+    assert.deepEqual(statuses, [200, 200, 404, 404]);
+  });
+
+  test('ollama: keys and algorithm change in less than 2 s, and no Pod is restarted', async (t) => {
+    const before = await runningIn('ai-services', gatewayNamespace);
+    const added: number[] = [];
+    const switched: number[] = [];
+    for (const round of ['one', 'two', 'three']) {
+      const data = JSON.stringify({ stringData: { [round]: `key-${round}` } });
+      added.push(
+        await millisecondsUntil(
+          () => kubectl('-n', 'ai-services', 'patch', 'secret', 'ollama-api-keys', '--type=merge', '-p', data),
+          async () => (await answersOfBoth(ollama(key(`key-${round}`)))).every(({ status }) => status === 200),
+        ),
+      );
+      for (const algorithm of ['ip-hash', 'least-conn'])
+        switched.push(
+          await millisecondsUntil(
+            () => setAlgorithm(algorithm),
+            async () => (await podsThatAnswer(address, 12, ollama(key('key-of-team')))).size > 1 === (algorithm === 'least-conn'),
+          ),
+        );
+    }
+    t.diagnostic(`keys: ${added.join(', ')} ms; algorithm: ${switched.join(', ')} ms`);
+    // The middle one: what else this machine does at the moment may hold one of them up.
+    for (const times of [added, switched]) assert.ok(median(times) < 2000, `${times.join(', ')} ms`);
+    assert.deepEqual(await runningIn('ai-services', gatewayNamespace), before);
+  });
+
+  const setAlgorithm = (algorithm: string): Promise<string> => {
+    const change = JSON.stringify({ spec: { loadBalancing: { algorithm } } });
+    return kubectl('-n', 'ai-services', 'patch', 'distributedservice', 'ollama-cluster', '--type=merge', '-p', change);
+  };
+  const answersOfBoth = async (asked: Parameters<typeof ask>[1]): Promise<Answer[]> =>
+    Promise.all([0, 1].map(async (ordinal) => ask(await replicaOf(ordinal), asked, 8080)));
+
+  test('ollama: pool, idle time and health check are as the sample says', async () => {
+    const [ollamaPod] = (await items('ai-services', 'pod', '-l', 'app=ollama')) as [Json];
+    assert.match(JSON.stringify(ollamaPod), /poolCount\W+10\b/);
+    const section = await backendOf('ai-services/ollama-cluster');
+    assert.match(section, /\/api\/health/);
+    assert.match(section, /inter 30000ms|inter 30s/);
+    assert.match(section, /timeout check 10000ms|timeout check 10s/);
+    assert.match(section, /timeout server 300000ms/);
+  });
+
+  test('user-service: calls come to both members with mTLS by hand, and a client stays with one', async () => {
+    await certificatesReadyBecomes('microservices', 'user-service', /^CertificatesProvisioned/);
+    await rolledOut('microservices', 'grpc-users');
+    await active('microservices', 'user-service', 2);
+    // Active is what one replica has: the one that is asked here must have both, and have looked at them once.
+    await eventually('both members in replica 0', async () =>
+      assert.equal([...(await backendOf('microservices/user-service')).matchAll(/^ +server s-/gm)].length, 2),
+    );
+    await sleep(3000);
+    const url = `http://${await replicaAddress(0)}:9090`;
+    const clients = await items('microservices', 'pod', '-l', 'app=grpc-users');
+    const members: string[] = [];
+    for (const { metadata } of clients) {
+      const call = () =>
+        eventually('an answer', () => grpcCall({ namespace: 'microservices', name: metadata.name as string }, url, 'users.example.com'));
+      const first = await call();
+      assert.match(first, /^grpc-status 0 user-service-[12]$/m);
+      assert.equal(await call(), first, 'the same client, another member');
+      members.push(first.trim().at(-1)!);
+    }
+    const share = (member: string) => members.filter((each) => each === member).length;
+    assert.ok(share('1') > 0 && share('2') > 0, `members of the six clients: ${members.join()}`);
+  });
+
+  test('postgres-proxy: one client always comes to the same member, through either replica', async () => {
+    await rolledOut('databases', 'postgres-proxy');
+    await active('databases', 'postgres-proxy', 3);
+    const ports = String((await get(gatewayNamespace, 'service', 'sample-ports')).spec.clusterIP);
+    const memberAt = async (host: string): Promise<string> => {
+      const answer = await session(host, 5432, 'select 1\n');
+      return /^hello from (\S+)\nselect 1\n$/.exec(answer)![1]!;
+    };
+    const membersOf = async (): Promise<string[]> => {
+      const found = new Set<string>();
+      for (let round = 0; round < 6; round++)
+        for (const host of [ports, await replicaOf(0), await replicaOf(1)]) found.add(await memberAt(host));
+      return [...found];
+    };
+    const [member, ...others] = await eventually('an answer of every gateway', membersOf);
+    assert.deepEqual(others, []);
+    await kubectl('-n', 'databases', 'delete', 'pod', member!, '--wait=false');
+    await eventually('another member', async () => {
+      const now = await membersOf();
+      assert.equal(now.length, 1);
+      assert.notEqual(now[0], member);
+    });
+  });
+
+  const webapp = async (path: string, token?: Token, method = 'GET'): Promise<Answer> => {
+    const headers: Record<string, string> = token ? { authorization: `Bearer ${await issuer.sign(token)}` } : {};
+    return ask(address, { host: 'app.example.com', path, method, headers });
+  };
+  const user: Token = { roles: ['user'] };
+  const admin: Token = { roles: ['admin'] };
+
+  test('webapp-frontend: a token must be there, valid and for this audience', async () => {
+    await rolledOut('web', 'webapp');
+    await eventually('the keys of the issuer', async () => assert.equal((await webapp('/frontend/api/x', user)).status, 200));
+    for (const [token, why] of [
+      [undefined, /needs a token/],
+      [{ ...user, seconds: -60 }, /expired/],
+      [{ ...user, audience: 'another' }, /another audience/],
+    ] as const) {
+      const { status, body } = await webapp('/frontend/api/x', token);
+      assert.equal(status, 401, body);
+      assert.match(body, why);
+    }
+  });
+
+  test('webapp-frontend: roles decide by path and method, however the path is written', async () => {
+    const expected: [string, Token, number, string?][] = [
+      ['/frontend/api/x', user, 200],
+      ['/frontend/api/x', admin, 200],
+      ['/frontend/api/x', user, 403, 'POST'],
+      ['/frontend/admin/x', user, 403],
+      ['/frontend/admin/x', admin, 200],
+      ['/frontend/admin/x', admin, 200, 'DELETE'],
+      ['/frontend/%61dmin/x', user, 403],
+      ['/frontend//admin/x', user, 403],
+      ['/frontend/./admin/x', user, 403],
+      ['/frontend/api/../admin/x', user, 403],
+      ['/frontend/else', { roles: [] }, 200],
+      ['/frontendx', admin, 404],
+    ];
+    for (const [path, token, wanted, method = 'GET'] of expected) {
+      const { status, body } = await webapp(path, token, method);
+      assert.equal(status, wanted, `${method} ${path} as ${token.roles!.join()}: ${body}`);
+    }
+    assert.match((await webapp('/frontend/admin/x', user)).body, /needs one of the roles: admin/);
+  });
+
+  test('webapp-frontend: the Pods take turns', async () => {
+    const headers = { authorization: `Bearer ${await issuer.sign(user)}` };
+    const shares = await eventually('answers of both Pods', async () => {
+      const found = await podsThatAnswer(await usersAddress(), 40, { host: 'app.example.com', path: '/frontend/api/x', headers });
+      assert.equal(found.size, 2);
+      return found;
+    });
+    for (const [name, count] of shares) assert.ok(count >= 12, `${name}: ${count} of 40`);
+  });
+
+  test('api-gateway: paths lead to their groups, and what is left is shared 30 to 70', async () => {
+    await Promise.all([rolledOut('apis', 'auth'), rolledOut('apis', 'users')]);
+    const at = (path: string) => podsThatAnswer(address, 10, { host: 'api.example.com', path });
+    const only = (path: string, group: string) =>
+      eventually(`${path} by ${group}`, async () => {
+        const names = [...(await at(path)).keys()];
+        assert.equal(names.length, 1);
+        assert.match(names[0]!, new RegExp(`^${group}-`));
+      });
+    for (const path of ['/auth', '/auth/login']) await only(path, 'auth');
+    for (const path of ['/users', '/users/7']) await only(path, 'users');
+    const total = 3000;
+    const shares = await requests('api.example.com', total, '/authentic', users);
+    const ofAuth = [...shares].find(([name]) => name.startsWith('auth-'))?.[1] ?? 0;
+    assert.ok(Math.abs(ofAuth / total - 0.3) < 0.05, `auth-service had ${ofAuth} of ${total}`);
+    assert.equal(shares.size, 2);
+  });
+
+  test('a service moves to the plain frp server and back by one field and a restart of its Pods', async () => {
+    const host = 'moving.example.com';
+    const example = pod({ namespace: moving, name: 'example', frp: { group: 'moving' } });
+    await rolledOut(moving, 'moving');
+    await servedBy(host, 2, users);
+    const move = async (gateway: boolean | undefined, to: RegExp): Promise<void> => {
+      const service = httpService(moving, 'moving', host) as Manifest & { spec: Json };
+      await apply({ ...service, spec: { ...service.spec, gateway } });
+      await injects(example, to);
+      await kubectl('-n', moving, 'rollout', 'restart', 'deployment/moving');
+      await rolledOut(moving, 'moving');
+    };
+    await move(false, /FRP_GROUP_KEY/);
+    await servedBy(host, 2, server);
+    await eventually('nothing at the gateway', async () => assert.equal(await status(host, '/', users), 404));
+    await move(undefined, /"frpc-1"/);
+    await servedBy(host, 2, users);
+    await eventually('nothing at the plain server', async () => assert.equal(await status(host, '/', server), 404));
+  });
+
+  test('a handmade client in a Pod of another namespace is refused, and the reason is in its log', async () => {
+    await certificatesReadyBecomes(attacker, 'own', /^CertificatesProvisioned/);
+    const victims = await servedBy('moving.example.com', 2, users);
+    const name = `${moving}.moving.00000000.{{ .Envs.POD_NAME }}.{{ .Envs.POD_UID }}`;
+    await apply(
+      // A member of a group of its own: what it has of rights and certificates is genuine.
+      intruder('member', name, { group: 'own' }),
+      intruder('stranger', name),
+    );
+    const says = (podName: string, reason: RegExp) =>
+      eventually(`${podName} is told`, async () => {
+        const { stdout } = await tryKubectl('-n', attacker, 'logs', podName, '-c', 'handmade');
+        assert.match(stdout, reason);
+        assert.doesNotMatch(stdout, /start proxy success/);
+      });
+    await says('member', /WrongName: the proxy name is not one of Pod gateway-attacker\/member/);
+    await says('stranger', /PodGone: there is no Pod gateway-attacker\/stranger .*sidecar/);
+    await servedBy('attacker.example.com', 1, users);
+    assert.deepEqual(await servedBy('moving.example.com', 2, users), victims);
+  });
+});
+
+const replicas: string[] = [];
+const replicaOf = async (ordinal: number): Promise<string> => (replicas[ordinal] ??= await replicaAddress(ordinal));
+
+/** From the end of a change to the moment when it is seen. */
+async function millisecondsUntil(change: () => Promise<unknown>, isSeen: () => Promise<boolean>): Promise<number> {
+  await change();
+  const started = Date.now();
+  await eventually('the change', async () => {
+    for (let attempt = 0; attempt < 40; attempt++, await sleep(50)) if (await isSeen()) return;
+    throw new Error('not seen');
+  });
+  return Date.now() - started;
+}
+
+/** What comes back on a connection, until the text that was sent is there; then it ends. */
+function session(host: string, port: number, text: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let answer = '';
+    const socket = connect({ host, port, timeout: 5000 }, () => socket.write(text));
+    socket.setEncoding('utf8').on('data', (part: string) => {
+      answer += part;
+      if (answer.endsWith(text)) socket.end(() => resolve(answer));
+    });
+    socket.on('timeout', () => socket.destroy(new Error(`no answer in 5 s: ${answer}`)));
+    socket.on('error', reject);
+    socket.on('close', () => reject(new Error(`closed after: ${answer}`)));
+  });
+}
+
+const median = (numbers: number[]): number => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)]!;
+
+/** Section of a service in the configuration of HAProxy. */
+async function backendOf(key: string): Promise<string> {
+  const text = await kubectl(
+    '-n',
+    gatewayNamespace,
+    'exec',
+    'frp-gateway-0',
+    '-c',
+    'haproxy',
+    '--',
+    'cat',
+    '/run/frp-gateway/users/haproxy.cfg',
+  );
+  const section = text.split(/^(?=# )/m).find((part) => part.startsWith(`# ${key}\n`));
+  assert.ok(section, `no ${key} in the configuration`);
+  return section;
+}
+
+/** A Pod with a frpc of its own making, which has its Pod's token and the certificate of its namespace's service. */
+function intruder(name: string, proxyName: string, frp?: Record<string, string>): Manifest {
+  const config = {
+    serverAddr: 'frp-gateway-0.frp-gateway.frp-gateway.svc',
+    serverPort: 7000,
+    loginFailExit: false,
+    auth: { method: 'oidc', oidc: { tokenSource: { type: 'file', file: { path: '/certs/token' } } } },
+    transport: { tls: { enable: true, certFile: '/certs/tls.crt', keyFile: '/certs/tls.key', trustedCaFile: '/certs/ca.crt' } },
+    proxies: [{ name: proxyName, type: 'tcp', localIP: '127.0.0.1', localPort: 8080 }],
+  };
+  const field = (env: string, fieldPath: string) => ({ name: env, valueFrom: { fieldRef: { fieldPath } } });
+  const made = pod({ namespace: attacker, name, ...(frp && { frp }) }) as Manifest & { spec: Json };
+  (made.spec.containers as Json[]).push({
+    name: 'handmade',
+    image: 'fatedier/frpc:v0.70.1',
+    command: ['sh', '-c', 'printf %s "$CONFIG" > /tmp/frpc.json && exec /usr/bin/frpc -c /tmp/frpc.json'],
+    env: [{ name: 'CONFIG', value: JSON.stringify(config) }, field('POD_NAME', 'metadata.name'), field('POD_UID', 'metadata.uid')],
+    securityContext: made.spec.containers[0].securityContext,
+    volumeMounts: [{ name: 'certs', mountPath: '/certs', readOnly: true }],
+  });
+  made.spec.volumes = [
+    {
+      name: 'certs',
+      projected: {
+        sources: [
+          { secret: { name: 'frp-own-tls' } },
+          { serviceAccountToken: { path: 'token', audience: 'frp.io/gateway', expirationSeconds: 3600 } },
+        ],
+      },
+    },
+  ];
+  return made;
+}
