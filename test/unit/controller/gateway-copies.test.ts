@@ -67,7 +67,7 @@ const reasonOf = (name: string): string | undefined => {
 };
 const messageOf = (name: string): string => JSON.stringify((api.objects.get(`${root}/${name}`) as DistributedService).status);
 async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await wait(5);
+  for (const end = Date.now() + 30_000; !isSo(); await wait(5)) assert.ok(Date.now() < end, `never: ${isSo.toString()}`);
 }
 const digest = (value: string) => createHash('sha256').update(value).digest('hex');
 const clientsIn = (secret: Secret | undefined) => JSON.parse(text(secret!, 'clients.json')) as Record<string, string>;

@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { SecretStore } from '../../../src/controller/secret-store.ts';
+import type { Secret } from '../../../src/kube/types.ts';
+
+const at = (resourceVersion: string, more: object = {}): Secret =>
+  ({ metadata: { name: 'keys', namespace: 'shop', resourceVersion }, ...more });
+
+function storeOf(): { store: SecretStore; told: string[] } {
+  const told: string[] = [];
+  return { store: new SecretStore(({ metadata }) => told.push(metadata.resourceVersion!)), told };
+}
+
+describe('the store of Secrets', () => {
+  it('is not set back by the answer to a write that comes after the watch has told of a later change', () => {
+    const { store, told } = storeOf();
+    store.set(at('7'));
+    store.set(at('6'));
+    assert.equal(store.get('shop', 'keys')?.metadata.resourceVersion, '7');
+    assert.deepEqual(told, ['7']);
+  });
+
+  it('does not bring back what the watch says is gone', () => {
+    const { store } = storeOf();
+    store.delete(at('8'));
+    store.set(at('6'));
+    assert.equal(store.get('shop', 'keys'), undefined);
+    store.set(at('9'));
+    assert.equal(store.get('shop', 'keys')?.metadata.resourceVersion, '9');
+  });
+
+  it('tells of each version once', () => {
+    const { store, told } = storeOf();
+    store.set(at('3'));
+    store.set(at('3'));
+    assert.deepEqual(told, ['3']);
+  });
+
+  it('takes a list as it is, older versions too', () => {
+    const { store } = storeOf();
+    store.set(at('90'));
+    store.replace([at('5')]);
+    assert.equal(store.get('shop', 'keys')?.metadata.resourceVersion, '5');
+    store.replace([]);
+    assert.equal(store.get('shop', 'keys'), undefined);
+  });
+});
