@@ -1,7 +1,7 @@
 /** A gateway of real processes on loopback: frps, the two HAProxies and the agent, with frpc processes as sidecars. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { createServer as createHttpServer, request, type Server } from 'node:http';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -18,6 +18,7 @@ import { logTo } from '../../src/log.ts';
 import type { DistributedService } from '../../src/model/types.ts';
 import { issuer, Signer, type Pod, type TokenOptions } from '../unit/gateway/agent-tokens.ts';
 import { ApiServer } from '../unit/kube/api-server.ts';
+import { remove } from './haproxy-harness.ts';
 
 const hour = 3_600_000;
 
@@ -124,7 +125,7 @@ export class Gateway {
       app.closeAllConnections();
     }
     this.api.close();
-    await rm(this.directory, { recursive: true, force: true });
+    await remove(this.directory);
   }
 
   async startAgent(): Promise<void> {

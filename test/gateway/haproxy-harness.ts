@@ -32,9 +32,13 @@ export async function freePort(): Promise<number> {
 /** A directory that is gone after the test. Short, for Unix sockets. */
 export function directory(t: TestContext): string {
   const path = mkdtempSync(join(tmpdir(), 'frpgw-'));
-  t.after(() => rm(path, { recursive: true, force: true }));
+  t.after(() => remove(path));
   return path;
 }
+
+/** A process that ends may still write there: that must not keep the hooks after this one from running. */
+export const remove = (path: string): Promise<void> =>
+  rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 }).catch(() => undefined);
 
 export interface Gateway {
   settings: UsersSettings;
@@ -79,7 +83,7 @@ export async function gateway(t: TestContext, first: View, more: Partial<UsersSe
     if (process.env.SHOW_OUTPUT) t.diagnostic(output);
     await proxy.close();
     await kill();
-    await rm(settings.directory, { recursive: true, force: true });
+    await remove(settings.directory);
   });
   await proxy.apply(renderUsers(first, settings));
   start();
