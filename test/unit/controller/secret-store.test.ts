@@ -3,8 +3,10 @@ import { describe, it } from 'node:test';
 import { SecretStore } from '../../../src/controller/secret-store.ts';
 import type { Secret } from '../../../src/kube/types.ts';
 
-const at = (resourceVersion: string, more: object = {}): Secret =>
-  ({ metadata: { name: 'keys', namespace: 'shop', resourceVersion }, ...more });
+const at = (resourceVersion: string, more: object = {}): Secret => ({
+  metadata: { name: 'keys', namespace: 'shop', resourceVersion },
+  ...more,
+});
 
 function storeOf(): { store: SecretStore; told: string[] } {
   const told: string[] = [];
