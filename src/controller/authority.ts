@@ -11,7 +11,7 @@ import type { Log } from '../log.ts';
 import { authoritySecretName, serverSecretName, tlsSecretName } from '../model/names.ts';
 import type { ServiceReader } from '../model/store.ts';
 import type { DistributedService } from '../model/types.ts';
-import type { SecretStore } from './secret-store.ts';
+import type { ObjectStore } from './object-store.ts';
 import { ownershipOf } from './secrets.ts';
 
 export interface AuthorityDeps {
@@ -19,7 +19,7 @@ export interface AuthorityDeps {
   config: Config;
   clock: Clock;
   log: Log;
-  secrets: SecretStore;
+  secrets: ObjectStore<Secret>;
   services: ServiceReader;
 }
 

@@ -34,7 +34,7 @@ import {
   type Deployment,
 } from './connector-objects.ts';
 import { SelectedPods } from './connector-pods.ts';
-import { ConnectorStore } from './connector-store.ts';
+import { ObjectStore } from './object-store.ts';
 import { ownershipOf } from './secrets.ts';
 
 export interface ConnectorsDeps {
@@ -50,7 +50,7 @@ export interface ConnectorsDeps {
 /** A kind of object that connectors are made of, and those that are there. */
 interface Kind<T extends KubeObject> {
   resource: Resource<T>;
-  store: ConnectorStore<T>;
+  store: ObjectStore<T>;
 }
 
 /** The watch sees our own objects only: that somebody else's is gone, a look tells. */
@@ -82,7 +82,7 @@ export class Connectors {
     this.#selected = new SelectedPods({ client, log, changed });
     this.#reflectors = [];
     const watched = <T extends KubeObject>(resource: Resource<T>): Kind<T> => {
-      const store = new ConnectorStore<T>(({ namespace: of, labels }) => changed(`${of}/${labels?.[label.service]}`));
+      const store = new ObjectStore<T>(({ metadata: { namespace: of, labels } }) => changed(`${of}/${labels?.[label.service]}`));
       const scope = namespace === undefined ? {} : { namespace };
       this.#reflectors.push(new Reflector<T>({ client, log, resource, labelSelector: connectorSelector, sink: store, ...scope }));
       return { resource, store };

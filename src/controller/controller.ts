@@ -29,7 +29,7 @@ import { authorityKey, copiesKey, keyOfSecret, serverKey, splitKey } from './key
 import { reconcileServer, reconcileService, type Reconciled, type ReconcileDeps } from './reconcile.ts';
 import { referencesOf } from './references.ts';
 import { ReadinessGates } from './readiness-gates.ts';
-import { SecretStore } from './secret-store.ts';
+import { ObjectStore } from './object-store.ts';
 import { credentialsIn, ensureServerApi } from './server-api.ts';
 import type { ConfigurationCheck } from './status.ts';
 
@@ -87,8 +87,8 @@ class Controller {
   readonly #clock: Clock;
   readonly #stop = new AbortController();
   readonly #metrics: ControllerMetrics;
-  readonly #secrets = new SecretStore((secret) => this.#secretChanged(secret));
-  readonly #userSecrets = new SecretStore((secret) => this.#userSecretChanged(secret));
+  readonly #secrets = new ObjectStore<Secret>((secret) => this.#secretChanged(secret));
+  readonly #userSecrets = new ObjectStore<Secret>((secret) => this.#userSecretChanged(secret));
   readonly #authority: AuthorityKeeper;
   readonly #facts: FactSource;
   readonly #gates: ReadinessGates;

@@ -17,7 +17,7 @@ import type { DistributedService } from '../model/types.ts';
 import type { Problem } from './conditions.ts';
 import { create, type OwnedSecretsDeps, type Refused, type Whose } from './owned-secrets.ts';
 import { contentOf, missing, referencesOf, type Content, type Reference } from './references.ts';
-import type { SecretStore } from './secret-store.ts';
+import type { ObjectStore } from './object-store.ts';
 
 export interface GatewayCopiesDeps extends OwnedSecretsDeps {
   config: Config;
@@ -25,7 +25,7 @@ export interface GatewayCopiesDeps extends OwnedSecretsDeps {
   log: Log;
   services: ServiceReader;
   /** Secrets of users that carry the label frp.io/use: "true", and no others */
-  userSecrets: SecretStore;
+  userSecrets: ObjectStore<Secret>;
 }
 type Reading = Omit<GatewayCopiesDeps, 'client' | 'secrets' | 'log'>;
 

@@ -14,7 +14,7 @@ import { checkManual } from './manual.ts';
 import { create, metadataOf, nameTaken, refusal, replace, type OwnedSecretsDeps, type Refused, type Whose } from './owned-secrets.ts';
 import { referencesOf } from './references.ts';
 import { liveCertificates, replacedKey } from './revocation.ts';
-import type { SecretStore } from './secret-store.ts';
+import type { ObjectStore } from './object-store.ts';
 import {
   clientRequest,
   ownerReference,
@@ -33,7 +33,7 @@ export interface IdentityDeps extends OwnedSecretsDeps {
   log: Log;
   authority: () => Authority;
   /** Secrets of users that carry the label frp.io/use: "true", and no others */
-  userSecrets: SecretStore;
+  userSecrets: ObjectStore<Secret>;
 }
 
 /** The watch sees our own Secrets only: that somebody else's is gone, a look tells. */

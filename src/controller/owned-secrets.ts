@@ -3,13 +3,13 @@ import type { KubeClient } from '../kube/client.ts';
 import { isAlreadyExists, isNotFound } from '../kube/errors.ts';
 import { fieldManager } from '../kube/managers.ts';
 import { secrets, type Metadata, type Secret } from '../kube/types.ts';
-import type { SecretStore } from './secret-store.ts';
+import type { ObjectStore } from './object-store.ts';
 import type { Ownership } from './secrets.ts';
 import type { CertificatesOutcome } from './status.ts';
 
 export interface OwnedSecretsDeps {
   client: KubeClient;
-  secrets: SecretStore;
+  secrets: ObjectStore<Secret>;
 }
 
 /** Reason of CertificatesReady=False where a Secret of our name is somebody else's. */

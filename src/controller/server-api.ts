@@ -7,7 +7,7 @@ import { secrets, type Secret } from '../kube/types.ts';
 import { hasGateway } from '../model/gateway.ts';
 import { label, manager, serverApiSecretName } from '../model/names.ts';
 import type { ReconcileDeps } from './reconcile.ts';
-import type { SecretStore } from './secret-store.ts';
+import type { ObjectStore } from './object-store.ts';
 
 type Deps = Pick<ReconcileDeps, 'client' | 'config' | 'secrets'>;
 
@@ -30,7 +30,7 @@ export async function ensureServerApi({ client, config, secrets: store }: Deps):
   }
 }
 
-export function credentialsIn(store: SecretStore, namespace: string): { user: string; password: string } | undefined {
+export function credentialsIn(store: ObjectStore<Secret>, namespace: string): { user: string; password: string } | undefined {
   const secret = store.get(namespace, serverApiSecretName);
   return secret && { user: text(secret, 'user'), password: text(secret, 'password') };
 }

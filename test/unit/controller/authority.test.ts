@@ -6,7 +6,7 @@ import { managedSource } from '../../../certs/managed.ts';
 import { configSchema } from '../../../src/config/schema.ts';
 import { AuthorityKeeper } from '../../../src/controller/authority.ts';
 import { ensureIdentity, ensureServerCertificate, type IdentityDeps } from '../../../src/controller/identity.ts';
-import { SecretStore } from '../../../src/controller/secret-store.ts';
+import { ObjectStore } from '../../../src/controller/object-store.ts';
 import { ensureAuthority, text } from '../../../src/kube/authority-secret.ts';
 import { secrets as secretResource, type Secret } from '../../../src/kube/types.ts';
 import { ServiceStore } from '../../../src/model/store.ts';
@@ -28,13 +28,13 @@ describe('the rotation that the controller drives', () => {
   const log = pino({ level: 'silent' });
   let api: ApiServer;
   let clock: FakeClock;
-  let secrets: SecretStore;
+  let secrets: ObjectStore<Secret>;
   let services: ServiceStore;
   let keeper: AuthorityKeeper;
   beforeEach(async () => {
     api = await ApiServer.start();
     clock = new FakeClock();
-    secrets = new SecretStore(() => undefined);
+    secrets = new ObjectStore<Secret>(() => undefined);
     services = new ServiceStore();
     services.set(service);
     await controllerStarts();
@@ -47,7 +47,7 @@ describe('the rotation that the controller drives', () => {
     secrets.set(await api.client.get(secretResource, 'frp-system', 'frp-ca'));
   }
   async function everythingReconciles(): Promise<void> {
-    const userSecrets = new SecretStore(() => undefined);
+    const userSecrets = new ObjectStore<Secret>(() => undefined);
     const deps: IdentityDeps = { client: api.client, config, clock, log, secrets, userSecrets, authority: () => keeper.current };
     await ensureServerCertificate(deps);
     await ensureIdentity(deps, service);

@@ -6,7 +6,7 @@ import { inspectCertificate, type Usage } from '../../../certs/inspect.ts';
 import { configSchema } from '../../../src/config/schema.ts';
 import { certificateFor } from '../../../src/controller/external.ts';
 import { ensureIdentity, userSecretsOf, type IdentityDeps } from '../../../src/controller/identity.ts';
-import { SecretStore } from '../../../src/controller/secret-store.ts';
+import { ObjectStore } from '../../../src/controller/object-store.ts';
 import { base64, text } from '../../../src/kube/authority-secret.ts';
 import type { Certificate, KubeObject, Secret } from '../../../src/kube/types.ts';
 import type { DistributedService } from '../../../src/model/types.ts';
@@ -45,8 +45,8 @@ beforeEach(async () => {
     config: configSchema.parse({}),
     clock,
     log: pino({ level: 'silent' }),
-    secrets: new SecretStore(() => undefined),
-    userSecrets: new SecretStore(() => undefined),
+    secrets: new ObjectStore<Secret>(() => undefined),
+    userSecrets: new ObjectStore<Secret>(() => undefined),
     authority: () => authority,
   };
 });

@@ -7,7 +7,7 @@ import { configSchema } from '../../../src/config/schema.ts';
 import { cleanUp } from '../../../src/controller/cleanup.ts';
 import { ensureIdentity, ensureServerCertificate } from '../../../src/controller/identity.ts';
 import type { ReconcileDeps } from '../../../src/controller/reconcile.ts';
-import { SecretStore } from '../../../src/controller/secret-store.ts';
+import { ObjectStore } from '../../../src/controller/object-store.ts';
 import { base64, text } from '../../../src/kube/authority-secret.ts';
 import type { ConfigMap, Secret } from '../../../src/kube/types.ts';
 import type { DistributedService } from '../../../src/model/types.ts';
@@ -40,8 +40,8 @@ describe('the certificates of a service that is deleted', () => {
       config: configSchema.parse({ certificates: { renewBefore: '20d' } }),
       clock,
       log: pino({ level: 'silent' }),
-      secrets: new SecretStore(() => undefined),
-      userSecrets: new SecretStore(() => undefined),
+      secrets: new ObjectStore<Secret>(() => undefined),
+      userSecrets: new ObjectStore<Secret>(() => undefined),
       authority: () => authority,
     } as unknown as ReconcileDeps;
     api.put('/apis/frp.io/v1beta1/namespaces/prod/distributedservices/api', service);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { SecretStore } from '../../../src/controller/secret-store.ts';
+import { ObjectStore } from '../../../src/controller/object-store.ts';
 import type { Secret } from '../../../src/kube/types.ts';
 
 const at = (resourceVersion: string, more: object = {}): Secret => ({
@@ -8,12 +8,12 @@ const at = (resourceVersion: string, more: object = {}): Secret => ({
   ...more,
 });
 
-function storeOf(): { store: SecretStore; told: string[] } {
+function storeOf(): { store: ObjectStore<Secret>; told: string[] } {
   const told: string[] = [];
-  return { store: new SecretStore(({ metadata }) => told.push(metadata.resourceVersion!)), told };
+  return { store: new ObjectStore<Secret>(({ metadata }) => told.push(metadata.resourceVersion!)), told };
 }
 
-describe('the store of Secrets', () => {
+describe('the store of objects that are watched and written', () => {
   it('is not set back by the answer to a write that comes after the watch has told of a later change', () => {
     const { store, told } = storeOf();
     store.set(at('7'));
