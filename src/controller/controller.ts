@@ -62,8 +62,6 @@ export interface RunningController {
   close(): Promise<void>;
 }
 
-/** How often to look for Pods whose readiness gate may open. */
-const gatesMs = 1000;
 /** How often to look for what is due. */
 const lookMs = 5000;
 /** Services that come at once are compared once with each other. */
@@ -97,7 +95,6 @@ class Controller {
   /** when a key must be looked at again, though nothing changes: certificates come of age */
   readonly #due = new Map<string, number>();
   readonly #starting: Promise<void>;
-  #gatesLooking: Promise<void> = Promise.resolve();
   #stopTicker = () => {};
   #cancelReview: (() => void) | undefined;
   #election: Election | undefined;
@@ -142,10 +139,15 @@ class Controller {
     this.#stop.abort();
     await this.#starting;
     await this.#leading;
-    await this.#gatesLooking;
     this.#stopTicker();
     this.#cancelReview?.();
-    await Promise.all([this.#queue.close(), this.#podsQueue.close(), this.#facts.close(), this.#deps.connectors?.close()]);
+    await Promise.all([
+      this.#queue.close(),
+      this.#podsQueue.close(),
+      this.#facts.close(),
+      this.#gates.close(),
+      this.#deps.connectors?.close(),
+    ]);
     await Promise.all([...this.#reflectors.map((reflector) => reflector.close()), this.#election?.close()]);
     this.isLeading = false;
   }
@@ -192,7 +194,7 @@ class Controller {
     this.#queue.add(authorityKey);
     this.#queue.add(serverKey);
     this.#queue.add(copiesKey);
-    this.#gatesLooking = this.#lookAtGates();
+    this.#gates.start();
     this.#queue.start();
     this.#podsQueue.start();
   }
@@ -268,14 +270,6 @@ class Controller {
   async #reconcileServer(): Promise<Reconciled> {
     await ensureServerApi(this.#reconcileDeps);
     return reconcileServer(this.#reconcileDeps);
-  }
-
-  async #lookAtGates(): Promise<void> {
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
-      await this.#gates.look();
-      await pause(gatesMs, signal);
-    }
   }
 
   get #copiesDeps(): GatewayCopiesDeps {

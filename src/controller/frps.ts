@@ -3,6 +3,7 @@
  * The gateway's replicas answer in the same form; a backend serves where one of them has it online.
  */
 import { ownerOf } from '../frp/proxy-names.ts';
+import { basicAuthorization } from '../frp/server-api.ts';
 import { pause } from '../kube/backoff.ts';
 
 /** Proxies of one backend. A client that has gone, or failed its health check, leaves its proxies offline. */
@@ -113,7 +114,7 @@ export class ServerView {
   async #ask(): Promise<Proxies> {
     const credentials = this.#options.credentials();
     if (!credentials) throw new Error('the Secret with the credentials is not there yet');
-    const authorization = `Basic ${Buffer.from(`${credentials.user}:${credentials.password}`).toString('base64')}`;
+    const authorization = basicAuthorization(credentials);
     const { urls } = this.#options;
     const answers = await Promise.allSettled(urls.map((url) => this.#askOne(url, authorization)));
     const known = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));

@@ -4,6 +4,7 @@
  * ever. It is never shut again (KEP-580; design, "Injection").
  */
 import { membershipsIn } from '../frp/proxy-names.ts';
+import { pause } from '../kube/backoff.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { isConflict, isNotFound } from '../kube/errors.ts';
 import { fieldManager } from '../kube/managers.ts';
@@ -36,13 +37,34 @@ interface Waiting {
 }
 
 const patienceMs = 120_000;
+/** How often to look for Pods whose gate may open. */
+const periodMs = 1000;
 
 export class ReadinessGates implements Sink<KubeObject> {
   readonly #deps: ReadinessGatesDeps;
   readonly #waiting = new Map<string, Waiting>();
+  readonly #stop = new AbortController();
+  #running: Promise<void> = Promise.resolve();
 
   constructor(deps: ReadinessGatesDeps) {
     this.#deps = deps;
+  }
+
+  start(): void {
+    this.#running = this.#run();
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      await this.look();
+      await pause(periodMs, signal);
+    }
   }
 
   replace(listed: KubeObject[]): void {

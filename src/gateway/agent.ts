@@ -6,6 +6,7 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Registry } from '@prometheus-io/client';
 import type { Config } from '../config/schema.ts';
+import type { Credentials } from '../frp/server-api.ts';
 import { pause } from '../kube/backoff.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { text } from '../kube/authority-secret.ts';
@@ -25,10 +26,10 @@ import { Members } from './members.ts';
 import { GatewayMetrics } from './metrics.ts';
 import type { View } from './model.ts';
 import { createGatewayOperations } from './operations.ts';
-import { operationsPort, ordinalProblem, PeerAddresses, replicasOf, servicesAt, servicesOnline, type Replica } from './replicas.ts';
+import { ordinalProblem, PeerAddresses, replicasOf, servicesAt, servicesOnline, type Replica } from './replicas.ts';
 import type { Proxies } from './proxies.ts';
 import { standingOf } from './standing.ts';
-import { proxyStatuses, type Credentials } from './status.ts';
+import { proxyStatuses } from './status.ts';
 import { tunnelMaterial, type TunnelMaterial } from './tunnel.ts';
 import { claimedPorts, isReserved, viewOf } from './view.ts';
 import { Watches } from './watches.ts';
@@ -248,7 +249,7 @@ export class GatewayAgent {
     const others = this.#replicas.filter(({ name }) => name !== this.#options.pod);
     return others.map(({ host }) =>
       credentials
-        ? servicesAt(`http://${host}:${operationsPort}`, credentials)
+        ? servicesAt(`http://${host}:${this.#options.config.gateway.apiPort}`, credentials)
         : Promise.reject(new Error('Secret frp-server-api is not there yet')),
     );
   }

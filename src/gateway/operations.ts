@@ -2,7 +2,8 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { Registry } from '@prometheus-io/client';
 import type { Readiness } from '../server/readiness.ts';
-import { isAuthorized, type Credentials, type ProxyStatus } from './status.ts';
+import type { Credentials } from '../frp/server-api.ts';
+import { isAuthorized, type ProxyStatus } from './status.ts';
 
 export interface GatewayOperations {
   /** what HAProxy needs to start is written */

@@ -2,11 +2,11 @@
 import { lookup } from 'node:dns/promises';
 import type { Config } from '../config/schema.ts';
 import { ownerOf } from '../frp/proxy-names.ts';
-import { basicAuthorization, type Credentials, type ProxyStatus } from './status.ts';
+import { basicAuthorization, type Credentials } from '../frp/server-api.ts';
+import type { ProxyStatus } from './status.ts';
 
 /** HAProxy's peers (manifests/gateway/services.yaml) */
 export const peersPort = 10_000;
-export const operationsPort = 8081;
 const timeoutMs = 2000;
 
 export interface Replica {

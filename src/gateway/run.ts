@@ -8,7 +8,6 @@ import { everyAddress } from '../server/address.ts';
 import { stopOnSignal } from '../server/shutdown.ts';
 import { GatewayAgent } from './agent.ts';
 import { openProxies } from './proxies.ts';
-import { operationsPort } from './replicas.ts';
 
 /** frps.toml names the first and the last of these. */
 const loopbackPort = 7400;
@@ -24,7 +23,7 @@ export async function runGateway(config: Config, { directory, pod }: { directory
   const registry = new Registry();
   const proxies = await openProxies({ config, log, registry, directory, pod, logPort });
   const host = config.host ?? everyAddress();
-  const ports = { loopback: loopbackPort, operations: operationsPort };
+  const ports = { loopback: loopbackPort, operations: config.gateway.apiPort };
   const agent = new GatewayAgent({ client, config, log, registry, proxies, pod, host, ports, frpsUrl });
   await agent.start();
   log.info({ pod, server: client.access.server }, 'gateway agent started');

@@ -3,6 +3,7 @@
  * a gateway as it asks a plain frp server. The verdict is HAProxy's: whether requests go there.
  */
 import { timingSafeEqual, createHash } from 'node:crypto';
+import { basicAuthorization, type Credentials } from '../frp/server-api.ts';
 import { backendName, serverName } from './haproxy/names.ts';
 import type { Member } from './members.ts';
 
@@ -25,14 +26,6 @@ export function proxyStatuses(members: Iterable<Member>, verdicts: readonly Serv
     status: up.has(`${backendName(service)}/${serverName(service, backendId)}`) ? 'online' : 'offline',
   }));
 }
-
-export interface Credentials {
-  user: string;
-  password: string;
-}
-
-export const basicAuthorization = ({ user, password }: Credentials): string =>
-  `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
 
 /** @param wanted undefined while nobody can be let in */
 export function isAuthorized(authorization: string | undefined, wanted: Credentials | undefined): boolean {

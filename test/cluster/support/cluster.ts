@@ -1,9 +1,8 @@
 /** The installation under test, and namespaces of the tests in it. */
-import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { after } from 'node:test';
-import { apply, get, items, kubectl, rolledOut, tryApply, tryKubectl, type Json } from './kubectl.ts';
+import { apply, get, kubectl, noneEnding, rolledOut, tryApply, tryKubectl, type Json } from './kubectl.ts';
 import { httpService, images, namespace, pod } from './objects.ts';
 import { clientNamespace, gatewayNamespace, root, system } from './places.ts';
 import { eventually } from './run.ts';
@@ -48,9 +47,7 @@ export async function serving(): Promise<void> {
     client(),
   ]);
   await reachable();
-  await eventually('no webhook that is ending', async () =>
-    assert.ok((await items(system, 'pod', '-l', 'app=frp-webhook')).every(({ metadata }) => metadata.deletionTimestamp === undefined)),
-  );
+  await noneEnding(system, 'frp-webhook');
 }
 
 /** Back to manifests/install. */

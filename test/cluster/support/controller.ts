@@ -1,10 +1,10 @@
 /** What the suites look at, and do to, the controller. */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { clientNamespace, root, system } from './places.ts';
-import { apply, get, items, kubectl, rolledOut, type Json } from './kubectl.ts';
+import { apply, get, items, kubectl, noneEnding, rolledOut, type Json } from './kubectl.ts';
 import { httpService } from './objects.ts';
+import { processesOf } from './processes.ts';
 import { eventually, must } from './run.ts';
 
 /** Only a lab of our own has its processes on this machine and its packets in this network namespace. */
@@ -61,9 +61,7 @@ export const podOf = (identity: string): string => identity.split('_')[0]!;
  */
 export async function controllerWorks(): Promise<void> {
   await rolledOut(system, 'frp-controller');
-  await eventually('no controller that is ending', async () =>
-    assert.ok((await items(system, 'pod', '-l', 'app=frp-controller')).every(({ metadata }) => metadata.deletionTimestamp === undefined)),
-  );
+  await noneEnding(system, 'frp-controller');
   const name = `canary-${Date.now()}`;
   await eventually('an API server that takes a service', () => apply(httpService(clientNamespace, name, `${name}.example.com`)));
   await eventually('a status by the leader', async () => assert.ok(hasCertificates(await get(clientNamespace, kind, name))));
@@ -80,16 +78,9 @@ export async function counter(pod: string, name: string): Promise<Map<string, nu
 /** Ends the Pod's program with no chance to let go of its Lease. In a lab of our own its processes are this machine's. */
 export async function killHard(pod: string): Promise<void> {
   if (foreign) return void (await kubectl('-n', system, 'delete', 'pod', pod, '--grace-period=0', '--force'));
-  const isOfPod = (pid: string) => {
-    try {
-      return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').includes(`HOSTNAME=${pod}`);
-    } catch {
-      return false; // it has just ended
-    }
-  };
-  const found = readdirSync('/proc').filter((pid) => /^[0-9]+$/.test(pid) && isOfPod(pid));
+  const found = processesOf(pod);
   assert.equal(found.length, 1, `one process of ${pod}`);
-  process.kill(Number(found[0]), 'SIGKILL');
+  process.kill(found[0]!, 'SIGKILL');
 }
 
 /** While `work` runs, no packet of the controller reaches the API server. */

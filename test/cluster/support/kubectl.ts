@@ -1,5 +1,5 @@
 /** kubectl, as a user has it. Objects go in as JSON and come out parsed. */
-import { must, run, type Outcome } from './run.ts';
+import { eventually, must, run, type Outcome } from './run.ts';
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- what the API server answers has no type here
 export type Json = any;
@@ -42,3 +42,10 @@ export const scale = (namespace: string, deployment: string, replicas: number): 
 /** Waits until an object is gone. */
 export const gone = (namespace: string, kind: string, ...nameOrSelector: string[]): Promise<string> =>
   kubectl('-n', namespace, 'wait', '--for=delete', kind, ...nameOrSelector, '--timeout=120s');
+
+/** Waits until no Pod of an app is ending: it would go on by what it knew. */
+export const noneEnding = (namespace: string, app: string): Promise<void> =>
+  eventually(`no ${app} that is ending`, async () => {
+    const ending = (await items(namespace, 'pod', '-l', `app=${app}`)).filter(({ metadata }) => metadata.deletionTimestamp !== undefined);
+    if (ending.length > 0) throw new Error(`still ending: ${ending.map(({ metadata }) => String(metadata.name)).join(', ')}`);
+  });
