@@ -74,7 +74,7 @@ export function handoverSections(services: Iterable<Served>, ways: Iterable<Way>
       `  timeout client ${longest}ms`,
       '  http-request set-var(txn.pool) req.hdr(x-frp-pool)',
       '  http-request disable-l7-retry if { req.hdr(x-frp-last) -m found }',
-      ...['pool', 'site', 'last'].map((name) => `  http-request del-header x-frp-${name}`),
+      ...['pool', 'site', 'tried', 'last'].map((name) => `  http-request del-header x-frp-${name}`),
       '  use_backend %[var(txn.pool)]',
       '  default_backend frp-unserved',
     ],
@@ -117,15 +117,18 @@ function handedSections(ways: readonly Way[], longest: number, settings: UsersSe
 export function handoverLines(served: Served, settings: UsersSettings): string[] {
   const protocol = served.isGrpc ? ' proto h2' : '';
   const servers = replicaServers(settings, undefined, protocol);
+  const hasServers = `{ nbsrv(${served.pool}) gt 0 }`;
   return [
     `http-request set-header X-Frp-Pool ${served.pool}`,
     // A service with a port for itself has no host to be known by.
     'http-request set-header X-Frp-Site %[var(txn.site)]',
-    `http-request set-header X-Frp-Last 1 if { var(txn.counted) -m bool }`,
+    // Of a request that was tried there, the attempt here is the last one.
+    `http-request set-header X-Frp-Last 1 if ${isHanded} { req.hdr(x-frp-tried) -m found }`,
+    `http-request set-header X-Frp-Tried 1 if ${hasServers} !${isHanded}`,
     `timeout server ${patience(served)}ms`,
     'http-reuse never',
     // The first attempt is bound to `here`, which has no weight: every further one goes to another replica.
-    'use-server here if TRUE',
+    servers.length === 0 ? 'use-server here if TRUE' : `use-server here if ${hasServers} or ${isHanded}`,
     `server here unix@${settings.directory}/${innerSocket} send-proxy-v2 weight 0${protocol}`,
     ...(servers.length === 0
       ? ['retries 0']
