@@ -4,18 +4,18 @@
 # HAProxy does not know by itself: a worker that is told to stop hands its tables to the process that follows it, and
 # waits for that one although there is none.
 
-# Whether a connection is established at a port that listens on every address, but for the Pod's own: 7000 (tunnels),
-# 8081 (operations), 10000 (tables). The kernel lists ports in hexadecimal; state 0A listens, 01 is established.
+# Ports of users: what listens on more than loopback, but for the Pod's own: 7000 (tunnels), 8081 (operations), 10000
+# (tables). The kernel lists ports in hexadecimal; state 0A listens, 01 is established.
+ports=$(cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk '
+  { split($2, local, ":") }
+  $4 == "0A" && local[1] !~ /^(0100007F|00000000000000000000000001000000)$/ && local[2] !~ /^(1B58|1F91|2710)$/ { print local[2] }')
+
 users() {
-  cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk '
+  cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk -v ports="$ports" '
+    BEGIN { n = split(ports, list); for (i = 1; i <= n; i++) open[list[i]] = 1 }
     { split($2, local, ":") }
-    $4 == "0A" && local[1] ~ /^0+$/ { open[local[2]] = 1 }
-    $4 == "01" { connections[local[2]]++ }
-    END {
-      delete open["1B58"]; delete open["1F91"]; delete open["2710"]
-      for (port in open) if (connections[port]) exit 0
-      exit 1
-    }'
+    $4 == "01" && local[2] in open { found = 1 }
+    END { exit !found }'
 }
 
 sleep 10 # until nobody sends new connections here

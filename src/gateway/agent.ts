@@ -25,6 +25,7 @@ import { createLoopbackServer } from './loopback.ts';
 import { Members } from './members.ts';
 import { GatewayMetrics } from './metrics.ts';
 import type { View } from './model.ts';
+import { Presence } from './presence.ts';
 import { createGatewayOperations } from './operations.ts';
 import { ordinalProblem, PeerAddresses, replicasOf, servicesAt, servicesOnline, type Replica } from './replicas.ts';
 import type { Proxies } from './proxies.ts';
@@ -74,6 +75,7 @@ export class GatewayAgent {
   readonly #loopback: Server;
   readonly #operations: Server;
   #catchingUp: CatchingUp | undefined;
+  #frps: Presence | undefined;
   #material: TunnelMaterial | undefined;
   #told = new Set<string>();
   /** ports that services are exposed at; undefined: to be computed */
@@ -135,7 +137,7 @@ export class GatewayAgent {
       server.close();
       server.closeAllConnections();
     }
-    await this.#catchingUp?.close();
+    await Promise.all([this.#catchingUp?.close(), this.#frps?.close()]);
     await Promise.all([this.#members.close(), this.#users.close(), this.#tunnel.close(), this.#watches.close()]);
     this.#claims.close();
     await Promise.all([this.#clusters.close(), this.#issuers.close(), this.#running, this.#proxies.close()]);
@@ -147,6 +149,13 @@ export class GatewayAgent {
     await Promise.race([this.#watches.synced, aborted(signal)]);
     if (signal.aborted) return;
     this.#tunnel.open();
+    const { hostname, port } = new URL(this.#options.frpsUrl);
+    this.#frps = new Presence({
+      host: hostname,
+      port: Number(port),
+      gone: () => this.#members.lost(),
+      back: () => void this.#members.sync(),
+    });
     await this.#members.start();
     this.#view();
     // Until they are known their services answer 503; one that cannot be reached must not hold up the others.

@@ -142,6 +142,15 @@ export class Members {
     this.#syncIn(0);
   }
 
+  /** frps has ended, and everything in it. */
+  lost(): void {
+    if (this.#online.size > 0)
+      this.#options.log.warn({ members: this.#online.size }, 'frps has ended; its members are gone until it is back');
+    for (const member of [...this.#online.values()]) this.#remove(member);
+    for (const port of [...this.#pending.keys()]) this.#forgetPending(port);
+    this.#options.changed();
+  }
+
   /** Asks frps now, or shares the answer that is on its way. */
   sync(): Promise<void> {
     this.#asking ??= this.#ask().finally(() => (this.#asking = undefined));

@@ -1,10 +1,22 @@
 /** The two HAProxies of the gateway's Pod, as the agent uses them. */
+import { BlockList, isIPv6 } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import type { Registry } from '@prometheus-io/client';
 import type { Config } from '../config/schema.ts';
 import type { Log } from '../log.ts';
-import { hasIpv6, renderUsers, TunnelProxy, UsersProxy, type Peer, type UsersSettings } from './haproxy/index.ts';
+import { Catcher } from './catcher.ts';
+import {
+  caughtSocket,
+  endpoint,
+  hasIpv6,
+  ipOf,
+  renderUsers,
+  TunnelProxy,
+  UsersProxy,
+  type Peer,
+  type UsersSettings,
+} from './haproxy/index.ts';
 import type { View } from './model.ts';
 import { receiveLog, RequestTimes, sampled } from './request-times.ts';
 import { TrafficMetrics } from './traffic-metrics.ts';
@@ -23,7 +35,8 @@ export interface ProxiesOptions {
   /** UDP port on loopback for HAProxy's log; 0: any */
   logPort: number;
   tunnel?: { bind?: string; server?: string };
-  users?: Pick<UsersSettings, 'bindAddress'>;
+  /** default: the addresses of this Pod */
+  users?: Pick<UsersSettings, 'addresses' | 'handoverPort'>;
   /** where the replicas tell each other of sessions; default 10000 */
   peersPort?: number;
 }
@@ -42,20 +55,39 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
   const families = { hasIpv6: await hasIpv6() };
   const users = new UsersProxy({ directory: join(directory, 'users'), log });
   const tunnel = new TunnelProxy({ directory: join(directory, 'tunnel'), log, ...families, ...options.tunnel });
-  const traffic = new TrafficMetrics(registry, { stats: () => users.states(), reloads: () => users.reloads, times });
+  let caught = 0;
+  const traffic = new TrafficMetrics(registry, {
+    stats: () => users.states(),
+    reloads: () => users.reloads,
+    caught: () => caught,
+    times,
+  });
   const { httpPort, httpsPort, trustedProxies, proxyProtocol } = config.gateway;
+  const own = ownAddresses();
+  let replicas: string[] = [];
+  const catcher = new Catcher({
+    socketOf: (port) => caughtSocket(join(directory, 'users'), port),
+    replicas: () => replicas,
+    proxies: networks(proxyProtocol ? trustedProxies : []),
+    own: own.filter(isReachable),
+    ...families,
+    onCaught: () => caught++,
+    log,
+  });
   let told = new Set<string>();
   return {
     applyUsers: async (view, peers) => {
+      replicas = peers.filter(({ name }) => name !== pod).map(({ address }) => ipOf(address));
       const rendered = renderUsers(view, {
         ...families,
+        addresses: own,
         ...options.users,
         directory: join(directory, 'users'),
         httpPort,
         httpsPort,
         trustedProxies,
         proxyProtocol,
-        peers: withOwn(peers, pod, options.peersPort ?? peersPort),
+        peers: withOwn(peers, { name: pod, ip: own.find(isReachable), port: options.peersPort ?? peersPort }),
         localPeer: pod,
         accessLog: `127.0.0.1:${receiver.port} sample 1:${sampled}`,
       });
@@ -63,10 +95,12 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
       told = new Set(rendered.problems);
       traffic.setView(view);
       await users.apply(rendered);
+      catcher.listen(rendered.ports);
     },
     applyTunnel: (material) => tunnel.apply(material),
     verdicts: () => users.states(),
     close: async () => {
+      catcher.close();
       await Promise.all([users.close(), tunnel.close()]);
       receiver.close();
       await traffic.close();
@@ -74,13 +108,29 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
   };
 }
 
+/** Every address of this Pod: those of its interfaces, but for those that need a zone. */
+const ownAddresses = (): string[] =>
+  Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .map(({ address }) => address)
+    .filter((address) => !/^fe80:/i.test(address));
+
+const isReachable = (address: string): boolean => !/^127\.|^::1$/.test(address);
+
 /** HAProxy listens for its peers at its own entry, so that must be an address of this Pod, whatever DNS says. */
-function withOwn(peers: readonly Peer[], pod: string, port: number): Peer[] {
-  const own = Object.values(networkInterfaces())
-    .flat()
-    .find((address) => address?.internal === false && !address.address.startsWith('fe80:'));
-  const others = peers.filter(({ name }) => name !== pod);
-  if (!own) return others;
-  const address = own.family === 'IPv6' ? `[${own.address}]` : own.address;
-  return [...others, { name: pod, address: `${address}:${port}` }].sort((a, b) => (a.name < b.name ? -1 : 1));
+function withOwn(peers: readonly Peer[], { name: own, ip, port }: { name: string; ip: string | undefined; port: number }): Peer[] {
+  const others = peers.filter(({ name }) => name !== own);
+  if (ip === undefined) return others;
+  return [...others, { name: own, address: endpoint(ip, port) }].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** @param texts IP addresses and CIDRs; what is neither was refused when the configuration was read */
+function networks(texts: readonly string[]): BlockList {
+  const list = new BlockList();
+  for (const text of texts) {
+    const [address = '', bits] = text.split('/');
+    const family = isIPv6(address) ? 'ipv6' : 'ipv4';
+    list.addSubnet(address, bits === undefined ? (family === 'ipv6' ? 128 : 32) : Number(bits), family);
+  }
+  return list;
 }

@@ -12,6 +12,8 @@ export interface TrafficSource {
   /** rejects where HAProxy is not there */
   stats: () => Promise<readonly ServerStats[]>;
   reloads: () => number;
+  /** connections that were taken while HAProxy was away (catcher.ts) */
+  caught: () => number;
   times: RequestTimes;
 }
 
@@ -54,15 +56,18 @@ export class TrafficMetrics {
       ({ current, idleConnections }) => (current + idleConnections === 0 ? 0 : current / (current + idleConnections)),
     );
     this.#addDurations(registry);
-    const reloads: Counter = new Counter({
-      name: 'frp_gateway_reloads_total',
-      help: "Reloads of the users' HAProxy; what can change without is no reload",
-      registers,
-      collect: () => {
-        reloads.reset();
-        reloads.inc(source.reloads());
-      },
-    });
+    this.#total(
+      registry,
+      'frp_gateway_reloads_total',
+      "Reloads of the users' HAProxy; what can change without is no reload",
+      source.reloads,
+    );
+    this.#total(
+      registry,
+      'frp_gateway_caught_connections_total',
+      'Connections of users that were taken while HAProxy was away, and brought to it or to another replica',
+      source.caught,
+    );
     this.#running = this.#run();
   }
 
@@ -144,6 +149,18 @@ export class TrafficMetrics {
           const stats = this.#last.get(key);
           if (stats) gauge.set(labels, read(stats));
         }
+      },
+    });
+  }
+
+  #total(registry: Registry, name: string, help: string, read: () => number): void {
+    const counter: Counter = new Counter({
+      name,
+      help,
+      registers: [registry],
+      collect: () => {
+        counter.reset();
+        counter.inc(read());
       },
     });
   }

@@ -134,7 +134,7 @@ export class Gateway {
     const registry = new Registry();
     const pod = 'frp-gateway-0';
     const tunnel = { bind: `127.0.0.1:${this.ports.tunnel}`, server: `127.0.0.1:${this.ports.frps}` };
-    const users = { bindAddress: '127.0.0.1' };
+    const users = { addresses: ['127.0.0.1'] };
     const proxies = await openProxies({
       config,
       log,

@@ -143,7 +143,7 @@ describe('the gateway', { timeout: 175_000 }, () => {
 
   it('has the same members again after frps has crashed', async () => {
     await gateway.kill('frps');
-    await sleep(100);
+    await eventually('nobody is taken for a member', async () => (await statuses()).length === 0);
     await gateway.startFrps();
     await serve(1, 4);
     assert.equal((await statuses()).length, 2);
@@ -151,7 +151,10 @@ describe('the gateway', { timeout: 175_000 }, () => {
 
   it('has the same state again after either HAProxy has crashed', async () => {
     await gateway.kill('users');
+    const waiting = gateway.request('web.example.com');
+    await eventually('a user is caught', async () => (await metric('frp_gateway_caught_connections_total')) > 0);
     gateway.startUsers();
+    assert.equal((await waiting).status, 200);
     await serve(1, 4);
     await gateway.kill('tunnel');
     gateway.startTunnel();

@@ -105,7 +105,10 @@ const settings = (at: string) => ({
   httpsPort: 18443,
   trustedProxies: ['10.0.0.0/8', 'fd00::/8'],
   proxyProtocol: true,
-  peers: [{ name: 'gw-0', address: '127.0.0.1:10000' }],
+  peers: [
+    { name: 'gw-0', address: '127.0.0.1:10000' },
+    { name: 'gw-1', address: '[fd00::1]:10000' },
+  ],
   localPeer: 'gw-0',
 });
 
@@ -117,9 +120,9 @@ test('HAProxy takes the configuration of arbitrary services', async (t) => {
       assert.equal(await complaint(rendered, at), undefined);
       const sections = rendered.config.match(/^[a-z].*/gm)!;
       for (const section of sections)
-        assert.match(section, /^(global|defaults|peers replicas|(frontend|backend) (frp|be|rate)-[a-z0-9-]+)$/);
+        assert.match(section, /^(global|defaults|peers replicas|(frontend|backend) (frp|svc|be|rate)-[a-z0-9-]+)$/);
       for (const line of rendered.config.match(/^ +server .*/gm) ?? [])
-        assert.match(line, /^ {2}server [A-Za-z0-9_-]{1,64} (127\.0\.0\.1:\d+|\/\S+) /);
+        assert.match(line, /^ {2}server [A-Za-z0-9_-]{1,64} (127\.0\.0\.1:\d+|\[fd00::1\]:\d+|(unix@)?\/\S+) /);
       assert.deepEqual(renderUsers({ services }, settings(at)), rendered, 'the same each time');
     }),
     { numRuns: 100 },

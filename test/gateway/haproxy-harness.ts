@@ -2,7 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createServer, type IncomingMessage, type Server as HttpServer, type ServerResponse } from 'node:http';
 import { createServer as createTcpServer, type AddressInfo } from 'node:net';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -10,6 +10,7 @@ import { once } from 'node:events';
 import type { TestContext } from 'node:test';
 import type { BackendServer, ServedService, View } from '../../src/gateway/model.ts';
 import { renderUsers, serverName, UsersProxy, type Rendered, type UsersSettings } from '../../src/gateway/haproxy/index.ts';
+import { identify } from '../../src/gateway/haproxy/running.ts';
 import { logTo } from '../../src/log.ts';
 import { exposuresOf } from '../../src/model/exposure.ts';
 import type { DistributedServiceSpec } from '../../src/model/types.ts';
@@ -47,6 +48,8 @@ export interface Gateway {
   output(): string;
   apply(view: View): Promise<Rendered>;
   kill(signal?: NodeJS.Signals): Promise<void>;
+  /** Master and worker end at once; resolves when both are gone. */
+  crash(): Promise<void>;
   start(): void;
   http(host: string, path?: string, init?: RequestInit): Promise<{ status: number; body: string; headers: Headers }>;
 }
@@ -55,7 +58,7 @@ export interface Gateway {
 export async function gateway(t: TestContext, first: View, more: Partial<UsersSettings> = {}): Promise<Gateway> {
   const settings: UsersSettings = {
     directory: mkdtempSync(join(tmpdir(), 'frpgw-')),
-    bindAddress: '127.0.0.1',
+    addresses: ['127.0.0.1'],
     httpPort: await freePort(),
     httpsPort: await freePort(),
     trustedProxies: [],
@@ -98,18 +101,24 @@ export async function gateway(t: TestContext, first: View, more: Partial<UsersSe
       return rendered;
     },
     kill,
+    async crash() {
+      const worker = Number((await identify(join(settings.directory, 'worker.sock'))).pid);
+      process.kill(worker, 'SIGKILL');
+      await kill('SIGKILL');
+      await until(() => !isAlive(worker));
+    },
     start,
     async http(host, path = '/', init = {}) {
-      return request(settings.httpPort, host, path, init);
+      return request(settings.httpPort, host, path, init, settings.addresses?.[0]);
     },
   };
 }
 
 /** Not fetch: it does not let a Host header through. */
-export async function request(port: number, host: string, path: string, init: RequestInit = {}) {
+export async function request(port: number, host: string, path: string, init: RequestInit = {}, address = '127.0.0.1') {
   const { request: open } = await import('node:http');
   const headers = { host, ...Object.fromEntries(new Headers(init.headers)) };
-  const call = open({ host: '127.0.0.1', port, path, method: init.method ?? 'GET', headers, agent: false });
+  const call = open({ host: address, port, path, method: init.method ?? 'GET', headers, agent: false });
   call.end(init.body as string | undefined);
   const [response] = (await once(call, 'response')) as [IncomingMessage];
   let body = '';
@@ -151,6 +160,14 @@ export async function app(t: TestContext, name: string, handler?: Handler): Prom
   };
   t.after(close);
   return { port: (server.address() as AddressInfo).port, name, requests, server, close };
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return !/^[0-9]+ \(.*\) [ZX]/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
 }
 
 export const member = (key: string, id: string, port: number, more: Partial<BackendServer> = {}): BackendServer => ({

@@ -54,13 +54,13 @@ test('a new service comes by a reload that keeps the states of servers', async (
 test('backends are told addresses of users in the form of their family', async (t) => {
   const backend = await app(t, 'a');
   const web = service('web', { expose: { type: 'domain', domain: 'web.example.com' } }, [member('shop/web', '1', backend.port)]);
-  const gw = await gateway(t, view(web), { bindAddress: undefined });
+  const gw = await gateway(t, view(web), { addresses: undefined });
   for (const address of ['127.0.0.1', '::1']) await fetchFrom(address, gw.settings.httpPort);
   assert.deepEqual(
     backend.requests.map(({ headers }) => headers['x-forwarded-for']),
     ['127.0.0.1', '::1'],
   );
-  const v4 = await gateway(t, view(web), { bindAddress: undefined, hasIpv6: false });
+  const v4 = await gateway(t, view(web), { addresses: undefined, hasIpv6: false });
   await fetchFrom('127.0.0.1', v4.settings.httpPort);
   await assert.rejects(fetchFrom('::1', v4.settings.httpPort), /ECONNREFUSED/, 'where there is no IPv6 none is asked for');
 });

@@ -1,9 +1,9 @@
-/** The backend section of a service: who may pass, how requests are spread, and how failures are met. */
+/** The sections of a service: who may pass, how requests are spread, and how failures are met. */
 import { accessOf } from './access.ts';
 import { checkLines } from './checks.ts';
-import { idleTime } from './frontends.ts';
+import { attemptsHere, handoverLines, unservedLines } from './handover.ts';
 import { peersName } from './global.ts';
-import { duration, type Served } from './served.ts';
+import { duration, idleTime, type Served } from './served.ts';
 import { rateLimits } from './rate-limits.ts';
 import { serverOptions } from './servers.ts';
 import type { UsersSettings } from './types.ts';
@@ -16,6 +16,8 @@ interface Context {
 }
 
 export interface BackendSection {
+  /** the section before it, of http only (handover.ts) */
+  entrance: readonly string[];
   name: string;
   /** without the servers */
   lines: readonly string[];
@@ -24,25 +26,26 @@ export interface BackendSection {
 
 export function backendSection(served: Served, { settings, entries, problems }: Context): BackendSection {
   const access = accessOf(served, entries, settings);
-  const limits = rateLimits(served, entries, settings);
   problems.push(...access.problems);
+  const { mode, backend, pool } = served;
+  const rules = [...rateLimits(served, entries, settings).lines, ...access.lines];
   const lines = [
-    `mode ${served.mode}`,
-    ...limits.lines,
-    ...access.lines,
     ...balanceLines(served),
     ...affinityLines(served),
-    ...(served.mode === 'http' ? httpLines(served) : tcpLines(served)),
+    ...(mode === 'http' ? httpLines(served, settings) : tcpLines(served)),
     ...checkLines(served, settings.directory),
   ];
+  const name = `# ${served.key.replace(/[^A-Za-z0-9./_-]/g, '_')}`;
+  const section = (title: string, body: readonly string[]) => [
+    name,
+    `backend ${title}`,
+    `  mode ${mode}`,
+    ...body.map((line) => `  ${line}`),
+  ];
   return {
-    name: served.backend,
-    lines: [
-      `# ${served.key.replace(/[^A-Za-z0-9./_-]/g, '_')}`,
-      `backend ${served.backend}`,
-      `  # each server: ${serverOptions(served)}`,
-      ...lines.map((line) => `  ${line}`),
-    ],
+    entrance: mode === 'http' ? section(backend, [...rules, ...handoverLines(served, settings)]) : [],
+    name: pool,
+    lines: section(pool, [`# each server: ${serverOptions(served)}`, ...(mode === 'http' ? [] : rules), ...lines]),
     files: access.files,
   };
 }
@@ -81,25 +84,35 @@ function affinityLines({ spec }: Served): string[] {
   ];
 }
 
-const tcpLines = (served: Served): string[] => [...retryLines(served), 'timeout server 86400s'];
+const tcpLines = (served: Served): string[] => [...retries(attemptsOf(served)), 'timeout server 86400s'];
 
-function httpLines(served: Served): string[] {
-  return [...retryLines(served), `timeout server ${idleTime(served)}ms`, 'http-reuse safe', ...compressionLines(served)];
-}
+const httpLines = (served: Served, settings: UsersSettings): string[] => [
+  ...retryLines(served, settings),
+  `timeout server ${idleTime(served)}ms`,
+  'http-reuse safe',
+  ...compressionLines(served),
+];
 
 /** A request that no backend has received is always sent again; one that was, if that can do no harm (RFC 9110, 9.2.2). */
-function retryLines({ spec, mode }: Served): string[] {
-  const retry = spec.advanced?.retry;
-  const retries = retry?.enabled === false ? 0 : Math.max(0, (retry?.maxAttempts ?? 3) - 1);
-  if (retries === 0) return ['retries 0'];
-  const lines = [`retries ${retries}`, 'option redispatch 1'];
-  if (mode === 'tcp') return lines;
+function retryLines(served: Served, settings: UsersSettings): string[] {
+  const attempts = attemptsOf(served);
+  const here = attemptsHere(attempts, settings);
+  const isIdempotent = '{ method GET HEAD OPTIONS TRACE PUT DELETE }';
+  const isAny = served.spec.advanced?.retry?.nonIdempotent === true;
+  const isHandedOn = here < attempts;
   return [
-    ...lines,
-    'retry-on conn-failure empty-response response-timeout',
-    ...(retry?.nonIdempotent ? [] : ['http-request disable-l7-retry if !{ method GET HEAD OPTIONS TRACE PUT DELETE }']),
+    ...retries(here),
+    ...(here === 1
+      ? []
+      : ['retry-on conn-failure empty-response response-timeout', ...(isAny ? [] : [`http-request disable-l7-retry if !${isIdempotent}`])]),
+    ...unservedLines(isHandedOn ? (isAny ? '{ always_true }' : isIdempotent) : ''),
   ];
 }
+
+const attemptsOf = ({ spec: { advanced } }: Served): number =>
+  advanced?.retry?.enabled === false ? 1 : (advanced?.retry?.maxAttempts ?? 3);
+
+const retries = (attempts: number): string[] => (attempts <= 1 ? ['retries 0'] : [`retries ${attempts - 1}`, 'option redispatch 1']);
 
 const compressionLines = ({ spec, isGrpc }: Served): string[] =>
   spec.advanced?.compression && !isGrpc

@@ -1,17 +1,27 @@
 /** Where users come in: the http and https ports, and a port for each service that has one. */
 import { isCidr } from '../../model/addresses.ts';
-import { everyAddress } from './ports.ts';
+import { endpoint, everyAddress } from './ports.ts';
 import { noBackend } from './global.ts';
-import { choiceRules, lookupRules, redirectsMap } from './routing-rules.ts';
-import { duration, endsTls, type Served } from './served.ts';
+import { fromReplicas, handStreams, streamHandover } from './handover.ts';
+import { choiceRules, hostRules, lookupRules, portRules, redirectsMap } from './routing-rules.ts';
+import { endsTls, idleTime, type Served } from './served.ts';
 import { certificateFile, sniMap, sniWildcardsMap, streamList, streamLoop, streamsMap, streamWildcardsMap, webList } from './tls.ts';
 import type { Way } from './routing.ts';
 import type { UsersSettings } from './types.ts';
 
 const indent = (lines: readonly string[]): string[] => lines.map((line) => `  ${line}`);
 
-const bindTo = ({ bindAddress, hasIpv6 = true }: UsersSettings, port: number): string =>
-  `bind ${bindAddress === undefined ? everyAddress(port, hasIpv6) : `${bindAddress}:${port}`}`;
+/**
+ * How a port of users is bound: by its addresses, and by a socket for what the catcher (catcher.ts) brings.
+ * @param options such as `ssl …`
+ */
+function bindTo({ directory, addresses, hasIpv6 = true }: UsersSettings, port: number, options = ''): string[] {
+  const all = addresses === undefined ? everyAddress(port, hasIpv6) : addresses.map((address) => endpoint(address, port)).join(',');
+  return [`bind ${all}${options}`, `bind ${caughtSocket(directory, port)} mode 600 accept-proxy${options}`];
+}
+
+/** Where a connection that somebody else has accepted at a port of users is brought, after a PROXY protocol header. */
+export const caughtSocket = (directory: string, port: number): string => `${directory}/caught-${port}.sock`;
 
 /** Frontends of the http and https ports. @param ways all that have conditions are rules here */
 export function webFrontends(services: Iterable<Served>, ways: Iterable<Way>, settings: UsersSettings): string[][] {
@@ -19,26 +29,25 @@ export function webFrontends(services: Iterable<Served>, ways: Iterable<Way>, se
   const longest = Math.max(60_000, ...all.map(idleTime));
   const web = (proto: 'http' | 'https') => [
     'mode http',
-    ...logging(settings),
     `timeout client ${longest}ms`,
     ...clientRules(settings, proto),
-    ...lookupRules(settings.directory),
+    ...lookupRules(settings.directory, hostRules(settings.directory)),
     ...(proto === 'http' ? redirectRules(settings) : []),
     ...choiceRules(ways),
     ...targetRules,
   ];
-  const tls = `ssl crt-list ${settings.directory}/${webList} strict-sni alpn h2,http/1.1`;
-  const http = ['frontend frp-http', ...indent([bindTo(settings, settings.httpPort), ...proxied(settings), ...web('http')])];
+  const tls = ` ssl crt-list ${settings.directory}/${webList} strict-sni alpn h2,http/1.1`;
+  const http = ['frontend frp-http', ...indent([...bindTo(settings, settings.httpPort), ...proxied(settings), ...web('http')])];
   if (!all.some(({ mode, given }) => mode === 'tcp' && given.exposures.some(({ kind }) => kind === 'sni')))
     return [
       http,
-      ['frontend frp-https', ...indent([`${bindTo(settings, settings.httpsPort)} ${tls}`, ...proxied(settings), ...web('https')])],
+      ['frontend frp-https', ...indent([...bindTo(settings, settings.httpsPort, tls), ...proxied(settings), ...web('https')])],
       noBackend,
     ];
   const socket = `${settings.directory}/https.sock`;
   return [
     http,
-    ['frontend frp-https', ...indent([`bind ${socket} mode 600 accept-proxy ${tls}`, ...web('https')])],
+    ['frontend frp-https', ...indent([`bind ${socket} mode 600 accept-proxy${tls}`, ...web('https')])],
     ...sniFrontend(settings, socket),
     noBackend,
   ];
@@ -56,7 +65,7 @@ function sniFrontend(settings: UsersSettings, socket: string): string[][] {
     [
       'frontend frp-sni',
       ...indent([
-        bindTo(settings, settings.httpsPort),
+        ...bindTo(settings, settings.httpsPort),
         ...proxied(settings),
         'mode tcp',
         'timeout client 86400s',
@@ -64,10 +73,12 @@ function sniFrontend(settings: UsersSettings, socket: string): string[][] {
         'tcp-request content reject if !{ req.ssl_hello_type 1 } WAIT_END',
         ...lookup('req.ssl_sni', sniMap, sniWildcardsMap),
         'tcp-request content accept if { req.ssl_hello_type 1 }',
+        ...handStreams(settings.httpsPort, settings),
         'use_backend %[var(txn.target)] if { var(txn.target) -m found }',
         'default_backend frp-tls',
       ]),
     ],
+    ...streamHandover(settings.httpsPort, settings),
     ['backend frp-tls', ...indent(['mode tcp', 'timeout server 86400s', `server here ${socket} send-proxy-v2`])],
     [`backend ${streamLoop}`, ...indent(['mode tcp', 'timeout server 86400s', `server here ${streamSocket} send-proxy-v2`])],
     [
@@ -86,40 +97,42 @@ function sniFrontend(settings: UsersSettings, socket: string): string[][] {
 /** A frontend for each port. */
 export function portFrontends(ways: ReadonlyMap<number, Way>, allWays: Iterable<Way>, settings: UsersSettings): string[][] {
   const all = [...allWays];
-  return [...ways].map(([port, way]) => {
+  return [...ways].flatMap(([port, way]) => {
     const { entry } = way;
     const tls = endsTls(entry.spec) ? `${entry.isGrpc || entry.mode === 'http' ? ' alpn h2,http/1.1' : ''}` : undefined;
-    const bind =
+    const options =
       tls === undefined
-        ? `${bindTo(settings, port)}${entry.isGrpc ? ' proto h2' : ''}`
+        ? `${entry.isGrpc ? ' proto h2' : ''}`
         : entry.pem === undefined
-          ? bindTo(settings, port)
-          : `${bindTo(settings, port)} ssl crt ${settings.directory}/${certificateFile(entry)}${tls}`;
+          ? ''
+          : ` ssl crt ${settings.directory}/${certificateFile(entry)}${tls}`;
     // Nothing is served in clear that asks for TLS.
     const refused = tls !== undefined && entry.pem === undefined ? ['tcp-request connection reject'] : [];
     return [
-      `frontend frp-port-${port}`,
-      ...indent([
-        bind,
-        ...refused,
-        ...proxied(settings),
-        ...(entry.mode === 'http' ? webPort(port, entry, all, settings, tls !== undefined) : tcpPort(way)),
-      ]),
+      [
+        `frontend frp-port-${port}`,
+        ...indent([
+          ...bindTo(settings, port, options),
+          ...refused,
+          ...proxied(settings),
+          ...(entry.mode === 'http' ? webPort(port, entry, all, settings, tls !== undefined) : tcpPort(port, way, settings)),
+        ]),
+      ],
+      ...(entry.mode === 'http' ? [] : streamHandover(port, settings)),
     ];
   });
 }
 
 const webPort = (port: number, entry: Served, ways: readonly Way[], settings: UsersSettings, isTls: boolean): string[] => [
   'mode http',
-  ...logging(settings),
   `timeout client ${Math.max(60_000, idleTime(entry))}ms`,
   ...clientRules(settings, isTls ? 'https' : 'http'),
-  ...lookupRules(settings.directory, port),
+  ...lookupRules(settings.directory, portRules(port)),
   ...choiceRules(ways.filter((way) => way.entry === entry)),
   ...targetRules,
 ];
 
-const tcpPort = (way: Way): string[] => [
+const tcpPort = (port: number, way: Way, settings: UsersSettings): string[] => [
   'mode tcp',
   'timeout client 86400s',
   `clitcpka-idle ${Math.max(1, Math.round(idleTime(way.entry) / 1000))}s`,
@@ -127,15 +140,11 @@ const tcpPort = (way: Way): string[] => [
   `tcp-request content set-var(txn.entry) str(${way.entry.id})`,
   `tcp-request content set-var(txn.target) str(${way.otherwise.backend})`,
   ...choiceRules([way], 'tcp-request content'),
+  ...handStreams(port, settings),
   'use_backend %[var(txn.target)]',
 ];
 
 const targetRules = ['use_backend %[var(txn.target)]', 'default_backend frp-none'];
-
-/** Milliseconds that a request may be idle. */
-export const idleTime = ({ spec }: Served): number => Math.max(1000, duration(spec.advanced?.timeout?.keepAlive, '30s'));
-
-const logging = ({ accessLog }: UsersSettings): string[] => (accessLog === undefined ? [] : ['option httplog']);
 
 const trusted = ({ trustedProxies }: UsersSettings): string | undefined => {
   const networks = trustedProxies.filter(isCidr);
@@ -144,7 +153,10 @@ const trusted = ({ trustedProxies }: UsersSettings): string | undefined => {
 
 function proxied(settings: UsersSettings): string[] {
   const source = trusted(settings);
-  return settings.proxyProtocol && source !== undefined ? [`tcp-request connection expect-proxy layer4 if ${source}`] : [];
+  return [
+    ...fromReplicas(settings),
+    ...(settings.proxyProtocol && source !== undefined ? [`tcp-request connection expect-proxy layer4 if ${source}`] : []),
+  ];
 }
 
 /** What is known of the client, as headers for the backend. What clients say of it themselves is believed from trusted proxies only. */

@@ -6,10 +6,13 @@ import { sha256 } from './text.ts';
 /** Identifies a service in names of sections and files, and in variables. @param key namespace/name */
 export const serviceId = (key: string): string => sha256(key).slice(0, 16);
 
-/** @param key namespace/name */
+/** The section with a service's servers. @param key namespace/name */
 export const backendName = (key: string): string => `be-${serviceId(key)}`;
 
 export const backendOf = (service: DistributedService): string => backendName(serviceKey(service));
+
+/** The section that requests for a service pass first (handover.ts). @param id serviceId */
+export const entranceName = (id: string): string => `svc-${id}`;
 
 /** Name of a service's server. @param key namespace/name @param backendId the end of frp's proxy name: proxy-names.ts `ownerOf` */
 export const serverName = (key: string, backendId: string): string => `s-${sha256(`${key} ${backendId}`).slice(0, 16)}`;

@@ -1,5 +1,5 @@
 /** Ports that HAProxy could not listen on: one of them in the configuration would keep every other change from being taken. */
-import { createServer } from 'node:net';
+import { createServer, isIPv6 } from 'node:net';
 
 /**
  * Which ports cannot be had, by trying; to be called in the network namespace of HAProxy. Give it to `renderUsers`
@@ -26,5 +26,15 @@ const isFree = (port: number, host: string | undefined): Promise<boolean> =>
  */
 export const everyAddress = (port: number, hasIpv6: boolean): string => (hasIpv6 ? `:${port},:::${port} v6only` : `:${port}`);
 
+/** IP address and port, as HAProxy and URLs have it. */
+export const endpoint = (address: string, port: number): string => `${address.includes(':') ? `[${address}]` : address}:${port}`;
+
 /** Whether the kernel has IPv6 (it has none with `ipv6.disable=1`); to be asked in the network namespace of HAProxy. */
 export const hasIpv6 = (): Promise<boolean> => isFree(0, '::');
+
+/** Which of one's own addresses to dial another one from; undefined: the system's choice. */
+export const sourceFor = (target: string, own: readonly string[]): string | undefined =>
+  own.find((address) => isIPv6(address) === isIPv6(target));
+
+/** The address of an endpoint. */
+export const ipOf = (text: string): string => text.replace(/:[0-9]+$/, '').replace(/^\[|\]$/g, '');

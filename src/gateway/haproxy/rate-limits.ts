@@ -3,6 +3,7 @@
  * its own, which the others get a copy of, and the sum over the tables is what counts.
  */
 import { peersName } from './global.ts';
+import { notCounted } from './handover.ts';
 import { safeName } from './names.ts';
 import type { Served } from './served.ts';
 import { answer, when } from './text.ts';
@@ -32,9 +33,11 @@ export function rateLimits(served: Served, entries: readonly Served[], settings:
   const limited = entries.filter(({ spec, mode }) => spec.security?.rateLimit && mode === served.mode);
   // HAProxy has three trackers; a request passes one entry and its target.
   return {
-    lines: limited.flatMap((entry) =>
-      linesOf(entry, entry === served ? undefined : `{ var(txn.entry) -m str ${entry.id} }`, entry === served ? 0 : 1, settings),
-    ),
+    lines: limited.flatMap((entry) => {
+      const isEntry = entry === served ? undefined : `{ var(txn.entry) -m str ${entry.id} }`;
+      const here = [isEntry, served.mode === 'http' ? notCounted : undefined].filter((condition) => condition !== undefined).join(' ');
+      return linesOf(entry, here || undefined, entry === served ? 0 : 1, settings);
+    }),
   };
 }
 

@@ -13,9 +13,9 @@ export const wayValue = ({ id, entry, otherwise }: Way): string => `${id}:${entr
 /** What stands for the host in the map of paths, where a service has a port for itself. */
 export const portSite = (port: number): string => `:${port}`;
 
-/** Sets txn.way, txn.entry and txn.target by the path of the request and its host, or its port. @param directory of the files */
-export const lookupRules = (directory: string, port?: number): string[] => [
-  ...(port === undefined ? hostRules(directory) : [`http-request set-var(txn.site) str(${portSite(port)})`]),
+/** Sets txn.way, txn.entry and txn.target by the path of the request and its site. @param directory of the files @param site rules that set txn.site */
+export const lookupRules = (directory: string, site: readonly string[]): string[] => [
+  ...site,
   'http-request set-var(txn.path) path',
   `http-request set-var(txn.found) var(txn.site),concat(,txn.path,/),map_beg(${directory}/${pathsMap})`,
   answer(404, 'no service is published under this path of the host') + ' if !{ var(txn.found) -m found }',
@@ -24,7 +24,11 @@ export const lookupRules = (directory: string, port?: number): string[] => [
   'http-request set-var(txn.target) var(txn.found),field(3,:)',
 ];
 
-const hostRules = (directory: string): string[] => [
+/** The site is what a port belongs to. */
+export const portRules = (port: number): string[] => [`http-request set-var(txn.site) str(${portSite(port)})`];
+
+/** The site is what the host belongs to. */
+export const hostRules = (directory: string): string[] => [
   'http-request set-var(txn.host) req.hdr(host),host_only,rtrim(.)',
   `http-request set-var(txn.site) var(txn.host),map_str(${directory}/${hostsMap})`,
   `http-request set-var(txn.site) var(txn.host),map_end(${directory}/${wildcardsMap}) if !{ var(txn.site) -m found }`,

@@ -4,14 +4,17 @@ import { serviceKey } from '../../model/store.ts';
 import type { DistributedServiceSpec } from '../../model/types.ts';
 import type { Access, ServedService, View } from '../model.ts';
 import { validCertificate } from './certificates.ts';
-import { backendName, serviceId } from './names.ts';
+import { backendName, entranceName, serviceId } from './names.ts';
 
 export interface Served {
   key: string;
   namespace: string;
   name: string;
   id: string;
+  /** where it is routed to: for http the section before the one with the servers (handover.ts) */
   backend: string;
+  /** the section with the servers */
+  pool: string;
   spec: DistributedServiceSpec;
   given: ServedService;
   /** of what passes through its backend */
@@ -33,12 +36,15 @@ function served(given: ServedService, problems: string[]): Served {
   const { spec, metadata } = service;
   const key = serviceKey(service);
   const mode = modeOf(given);
+  const id = serviceId(key);
+  const pool = backendName(key);
   const result: Served = {
     key,
     namespace: metadata.namespace ?? '',
     name: metadata.name,
-    id: serviceId(key),
-    backend: backendName(key),
+    id,
+    backend: mode === 'http' ? entranceName(id) : pool,
+    pool,
     spec,
     given,
     mode,
@@ -68,6 +74,9 @@ function modeOf({ service: { spec }, exposures }: ServedService): 'http' | 'tcp'
   if (spec.serviceType === 'tcp') return 'tcp';
   return exposures.some(({ kind }) => kind === 'sni') && !endsTls(spec) ? 'tcp' : 'http';
 }
+
+/** Milliseconds that a request may be idle. */
+export const idleTime = ({ spec }: Served): number => Math.max(1000, duration(spec.advanced?.timeout?.keepAlive, '30s'));
 
 /** Milliseconds of a duration of the spec, or else of the schema's default. */
 export const duration = (value: string | undefined, otherwise: string): number => milliseconds(value ?? otherwise);

@@ -10,6 +10,8 @@ export interface Rendered {
   skeleton: string;
   /** by name of the backend */
   servers: ReadonlyMap<string, readonly Server[]>;
+  /** where users come in */
+  ports: readonly number[];
   /** why parts of the view are not served or not served as they say, for the log: never with secrets */
   problems: readonly string[];
 }
@@ -39,8 +41,8 @@ export interface Peer {
 export interface UsersSettings {
   /** absolute path of the files, as HAProxy sees them */
   directory: string;
-  /** address that ports are bound to; absent: every one, IPv4 and IPv6 */
-  bindAddress?: string | undefined;
+  /** IP addresses that ports are bound to; absent: every one, IPv4 and IPv6 */
+  addresses?: readonly string[] | undefined;
   /** whether HAProxy can have IPv6 sockets (ports.ts); default true */
   hasIpv6?: boolean | undefined;
   httpPort: number;
@@ -56,6 +58,8 @@ export interface UsersSettings {
   /** every replica, this one among them; addresses are IP addresses. Empty: no replication */
   peers: readonly Peer[];
   localPeer: string;
+  /** where replicas hand requests over to each other; default 10001 */
+  handoverPort?: number | undefined;
   /** of this process; absent: what the file limit allows */
   maxConnections?: number | undefined;
   /** seconds that an old process may go on with its connections after a reload; default 86,400 */

@@ -5,6 +5,7 @@ import { portsMap } from './checks.ts';
 import { exactMap, wildcardMap } from './hosts.ts';
 import { portFrontends, webFrontends } from './frontends.ts';
 import { globalSections } from './global.ts';
+import { handoverSections } from './handover.ts';
 import { probeFile, probeLua, probeSection, portsMapLines } from './probe.ts';
 import { entriesByTarget, pathEntries, wayAt, webExposures } from './routing.ts';
 import { hostsMap, pathsMap, redirectsMap, wayValue, wildcardsMap } from './routing-rules.ts';
@@ -19,7 +20,7 @@ import type { Rendered, Server, UsersSettings } from './types.ts';
 export function renderUsers(view: View, settings: UsersSettings): Rendered {
   const problems: string[] = [];
   const services = new Map(servedOf(view, problems).map((served) => [served.key, served]));
-  const servers = new Map([...services.values()].map((served) => [served.backend, serversOf(served)]));
+  const servers = new Map([...services.values()].map((served) => [served.pool, serversOf(served)]));
   const entries = pathEntries(services);
   const portWays = portWaysOf(services);
   for (const [port, { entry }] of portWays)
@@ -46,10 +47,13 @@ export function renderUsers(view: View, settings: UsersSettings): Rendered {
   const before = [
     ...webFrontends(services.values(), ways.values(), settings),
     ...portFrontends(portWays, ways.values(), settings),
+    ...handoverSections(services.values(), ways.values(), settings),
     probeSection(settings.directory),
     ...rateTables(services.values(), settings),
+    ...backends.map(({ entrance }) => entrance),
   ];
-  return assemble({ before, backends, servers, files, settings, problems });
+  const ports = [settings.httpPort, settings.httpsPort, ...portWays.keys()];
+  return { ...assemble({ before, backends, servers, files, settings }), ports, problems };
 }
 
 interface Parts {
@@ -58,10 +62,9 @@ interface Parts {
   servers: ReadonlyMap<string, readonly Server[]>;
   files: Map<string, string>;
   settings: UsersSettings;
-  problems: readonly string[];
 }
 
-function assemble({ before, backends, servers, files, settings, problems }: Parts): Rendered {
+function assemble({ before, backends, servers, files, settings }: Parts): Omit<Rendered, 'ports' | 'problems'> {
   const withoutServers = [...before, ...backends.map(({ lines }) => lines)];
   const text = withoutServers.flat().join('\n');
   // HAProxy does not know a map or a list that nothing refers to.
@@ -77,7 +80,7 @@ function assemble({ before, backends, servers, files, settings, problems }: Part
     ...backends.map(({ name, lines }) => [...lines, ...(servers.get(name) ?? []).map(serverLine)]),
   ];
   const config = sections.map((lines) => `${lines.join('\n')}\n`).join('\n');
-  return { config, files, skeleton, servers, problems };
+  return { config, files, skeleton, servers };
 }
 
 const isMap = (path: string): boolean => path.startsWith('maps/');

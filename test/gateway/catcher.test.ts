@@ -1,0 +1,129 @@
+/** Connections while a real HAProxy is away: somebody else listens in its place. */
+import assert from 'node:assert/strict';
+import { BlockList, createConnection } from 'node:net';
+import { once } from 'node:events';
+import { test, type TestContext } from 'node:test';
+import { Catcher, type CatcherOptions } from '../../src/gateway/catcher.ts';
+import { caughtSocket } from '../../src/gateway/haproxy/index.ts';
+import { proxyHeader } from '../../src/gateway/proxy-protocol.ts';
+import { app, gateway, member, service, tally, until, view, type Gateway } from './haproxy-harness.ts';
+import { replicas } from './replicas-harness.ts';
+
+const host = 'web.example.com';
+const web = (port: number) =>
+  service('web', { expose: { domain: host }, loadBalancing: { healthCheck: { interval: '1s', timeout: '1s' } } }, [
+    member('shop/web', 'x', port),
+  ]);
+
+function catcher(t: TestContext, { settings }: Gateway, more: Partial<CatcherOptions> = {}): { caught: () => number } {
+  let caught = 0;
+  const found = new Catcher({
+    socketOf: (port) => caughtSocket(settings.directory, port),
+    replicas: () => [],
+    proxies: new BlockList(),
+    own: [],
+    addresses: ['0.0.0.0'],
+    onCaught: () => caught++,
+    log: { info: () => undefined, warn: (text: unknown) => t.diagnostic(String(text)) } as CatcherOptions['log'],
+    ...more,
+  });
+  t.after(() => found.close());
+  found.listen([settings.httpPort]);
+  return { caught: () => caught };
+}
+
+/** A load of one connection for each request, until it is ended. @returns what became of those that were begun after `from()` */
+function load(t: TestContext, gw: Gateway) {
+  let isOver = false;
+  const results: { began: number; status: string }[] = [];
+  const workers = Array.from({ length: 8 }, async () => {
+    while (!isOver) {
+      const began = performance.now();
+      const status = await gw.http(host).then(
+        ({ status }) => String(status),
+        (error: Error) => error.message,
+      );
+      results.push({ began, status });
+      await new Promise((later) => setTimeout(later, 1));
+    }
+  });
+  const end = async () => {
+    isOver = true;
+    await Promise.all(workers);
+  };
+  t.after(end);
+  return { results, end };
+}
+
+test('as long as HAProxy is there nothing is caught, over reloads too', async (t) => {
+  const backend = await app(t, 'x');
+  const gw = await gateway(t, view(web(backend.port)));
+  const { caught } = catcher(t, gw);
+  await until(async () => (await gw.http(host)).status === 200);
+  for (let n = 0; n < 2; n++) {
+    await gw.apply(view(web(backend.port), service(`extra-${n}`, { expose: { domain: `e${n}.example.com` } }, [])));
+    for (let i = 0; i < 50; i++) assert.equal((await gw.http(host)).status, 200);
+  }
+  assert.equal(caught(), 0);
+});
+
+test('while HAProxy is away nobody is refused: users wait, and are served when it is back', async (t) => {
+  const backend = await app(t, 'x');
+  const gw = await gateway(t, view(web(backend.port)));
+  const { caught } = catcher(t, gw);
+  await until(async () => (await gw.http(host)).status === 200);
+  const users = load(t, gw);
+  await until(() => users.results.length > 50);
+  await gw.crash();
+  const died = performance.now();
+  await until(() => caught() > 5);
+  gw.start();
+  await until(() => users.results.filter(({ began }) => began > died).length > 100);
+  await users.end();
+  const after = users.results.filter(({ began }) => began > died).map(({ status }) => status);
+  assert.deepEqual(tally(after), { 200: after.length });
+  assert.equal(backend.requests.at(-1)!.headers['x-forwarded-for'], '127.0.0.1');
+});
+
+test('where there is another replica it serves them meanwhile, and is told their addresses', async (t) => {
+  const [here, there] = [await app(t, 'here'), await app(t, 'there')];
+  const [a, b] = await replicas(t, [view(web(here.port)), view(web(there.port))]);
+  await until(async () => (await b.http(host)).status === 200);
+  catcher(t, a, { replicas: () => [b.settings.addresses![0]!], own: [...a.settings.addresses!] });
+  await a.crash();
+  const before = there.requests.length;
+  for (let n = 0; n < 20; n++) assert.equal((await a.http(host, '/', { headers: { 'x-forwarded-for': '203.0.113.9' } })).body, 'there');
+  assert.equal(there.requests.length - before, 20);
+  // Whatever a user says of itself is not believed because a replica brought it.
+  assert.equal(there.requests.at(-1)!.headers['x-forwarded-for'], '127.0.0.1');
+});
+
+test('what a load balancer says of its users goes along', async (t) => {
+  const backend = await app(t, 'x');
+  const proxies = { trustedProxies: ['127.0.0.1'], proxyProtocol: true };
+  const gw = await gateway(t, view(web(backend.port)), proxies);
+  const trusted = new BlockList();
+  trusted.addAddress('127.0.0.1');
+  const { caught } = catcher(t, gw, { proxies: trusted });
+  await gw.crash();
+  const balancer = createConnection(gw.settings.httpPort, '127.0.0.1');
+  balancer.write(proxyHeader({ source: '203.0.113.9', sourcePort: 7, destination: '203.0.113.1', destinationPort: 80 }));
+  balancer.write(`GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+  await until(() => caught() === 1);
+  gw.start();
+  let text = '';
+  balancer.on('data', (data) => (text += data.toString()));
+  await once(balancer, 'end');
+  assert.match(text, /^HTTP\/1.1 200 /);
+  assert.equal(backend.requests.at(-1)!.headers['x-forwarded-for'], '203.0.113.9');
+});
+
+test('where nobody comes back users are let go, and nothing goes in circles', async (t) => {
+  const [a, b] = await replicas(t, [view(), view()]);
+  const options = { patienceMs: 300 };
+  const first = catcher(t, a, { ...options, addresses: ['127.0.0.2'], replicas: () => ['127.0.0.3'], own: ['127.0.0.2'] });
+  const second = catcher(t, b, { ...options, addresses: ['127.0.0.3'], replicas: () => ['127.0.0.2'], own: ['127.0.0.3'] });
+  await Promise.all([a.crash(), b.crash()]);
+  await assert.rejects(a.http(host), /socket hang up|ECONNRESET/);
+  assert.deepEqual([first.caught(), second.caught()], [1, 1]);
+});

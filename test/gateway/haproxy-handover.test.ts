@@ -1,0 +1,216 @@
+/** Two replicas, each a real HAProxy: what one cannot serve the other one does. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { connect as connectHttp2, createServer as createHttp2, type Http2Server } from 'node:http2';
+import { connect, createServer, type AddressInfo } from 'node:net';
+import { once } from 'node:events';
+import { test, type TestContext } from 'node:test';
+import { app, freePort, member, request, service, tally, until, view, type Gateway } from './haproxy-harness.ts';
+import { addresses, replicas } from './replicas-harness.ts';
+
+const host = 'web.example.com';
+const [first] = addresses;
+
+const web = (members: readonly { name: string; port: number }[], more: object = {}) =>
+  service(
+    'web',
+    {
+      expose: { domain: host },
+      loadBalancing: { algorithm: 'round-robin', healthCheck: { type: 'http', interval: '10s', timeout: '1s' } },
+      ...more,
+    },
+    members.map(({ name, port }) => member('shop/web', name, port)),
+  );
+
+const names = Array.from({ length: 12 }, (_, n) => `pod-${n}`);
+/** Backends behind one process, as they are behind frps: it ends, and all of them refuse. */
+async function tunnel(t: TestContext, count: number): Promise<{ ports: number[]; kill(): void }> {
+  const program = `
+    const { createServer } = require('node:http');
+    const servers = Array.from({ length: ${count} }, () => createServer((req, res) => setTimeout(() => res.end('here'), 5)).listen(0, '127.0.0.1'));
+    setTimeout(() => console.log(JSON.stringify(servers.map((each) => each.address().port))), 100);`;
+  const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const kill = () => void child.kill('SIGKILL');
+  t.after(kill);
+  const [line] = (await once(child.stdout, 'data')) as [Buffer];
+  return { ports: JSON.parse(line.toString()) as number[], kill };
+}
+
+const slow = (t: TestContext) => (name: string) => app(t, name, (_req, res) => setTimeout(() => res.end(name), 5));
+const served = (gw: Gateway, init: RequestInit = {}) =>
+  gw.http(host, '/', init).then(
+    ({ status }) => status,
+    (error: Error) => error.message,
+  );
+const ready = (gw: Gateway, init: RequestInit = {}) => until(async () => (await served(gw, init)) === 200);
+
+test('when frps ends under load no request is lost, whatever the number of backends', async (t) => {
+  const there = await Promise.all(names.map(slow(t)));
+  const here = await tunnel(t, names.length);
+  const [a, b] = await replicas(t, [view(web(names.map((name, n) => ({ name, port: here.ports[n]! })))), view(web(there))]);
+  await Promise.all([ready(a), ready(b)]);
+  let isOver = false;
+  t.after(() => (isOver = true));
+  const statuses: (number | string)[] = [];
+  const load = Promise.all(
+    Array.from({ length: 8 }, async () => {
+      while (!isOver) statuses.push(await served(a));
+    }),
+  );
+  await until(() => statuses.length > 100);
+  here.kill();
+  const count = statuses.length;
+  await until(() => statuses.length > count + 300);
+  isOver = true;
+  await load;
+  assert.deepEqual(tally(statuses.map(String)), { 200: statuses.length });
+});
+
+test('a request that no backend took goes to the other replica whatever its method, with its body', async (t) => {
+  const there = await app(t, 'there');
+  const [a] = await replicas(t, [view(web([{ name: 'gone', port: await freePort() }])), view(web([there]))]);
+  await ready(a, { method: 'POST', body: 'x=1' });
+  assert.equal(there.requests.at(-1)!.body, 'x=1');
+  assert.equal(there.requests.at(-1)!.method, 'POST');
+});
+
+test('one that a backend took and did not answer is not sent again unless it may be', async (t) => {
+  const dying = await app(t, 'dying', (req, res) => (req.method === 'POST' ? res.destroy() : res.end('ok')));
+  const there = await app(t, 'there');
+  const [a] = await replicas(t, [view(web([dying])), view(web([there]))]);
+  await ready(a);
+  assert.equal(await served(a, { method: 'POST' }), 502);
+  assert.deepEqual(
+    there.requests.filter(({ method }) => method === 'POST'),
+    [],
+  );
+});
+
+test('a request that kills its backends is tried maxAttempts times in all', async (t) => {
+  const killer = (name: string) => app(t, name, (req, res) => (req.url === '/boom' ? res.destroy() : res.end(name)));
+  const [here, there] = await Promise.all([Promise.all(['a', 'b', 'c', 'd'].map(killer)), Promise.all(['a', 'b', 'c', 'd'].map(killer))]);
+  const [a] = await replicas(t, [view(web(here)), view(web(there))]);
+  await ready(a);
+  assert.equal((await a.http(host, '/boom')).status, 502);
+  const tried = (apps: typeof here) => apps.flatMap(({ requests }) => requests.filter(({ url }) => url === '/boom')).length;
+  assert.deepEqual([tried(here), tried(there)], [2, 1]);
+});
+
+test('the user is told to the backend as without the second replica', async (t) => {
+  const there = await app(t, 'there');
+  const keys = { kind: 'keys' as const, header: 'apikey' as const, clients: {} };
+  const trustedProxies = ['127.0.0.1'];
+  const [a] = await replicas(t, [view(web([])), view({ ...web([there]), access: keys })], { trustedProxies });
+  await until(async () => (await served(a)) === 401);
+  const [c] = await replicas(t, [view(web([])), view(web([there]))], { trustedProxies });
+  const headers = { 'x-forwarded-for': '203.0.113.9', 'x-frp-client': 'root', 'x-frp-pool': 'be-other', 'x-frp-site': 'other' };
+  await ready(c, { headers });
+  const seen = there.requests.at(-1)!.headers;
+  assert.equal(seen['x-forwarded-for'], '203.0.113.9, 127.0.0.1');
+  assert.equal(seen['x-forwarded-proto'], 'http');
+  assert.equal(seen.host, host);
+  assert.deepEqual(
+    Object.keys(seen).filter((name) => name.startsWith('x-frp-')),
+    [],
+  );
+});
+
+test('where both have nothing the answer is 503, and nothing goes in circles', async (t) => {
+  const gone = [{ name: 'gone', port: await freePort() }];
+  const [a, b] = await replicas(t, [view(web(gone)), view(web(gone))]);
+  const answers = await Promise.all([a.http(host), b.http(host), a.http(host, '/', { method: 'POST', body: 'x' })]);
+  for (const { status, body } of answers) {
+    assert.equal(status, 503);
+    assert.equal(body, 'no backend of the service is available');
+  }
+});
+
+test('the port for hand-over is for replicas only', async (t) => {
+  const here = await app(t, 'here');
+  const [a] = await replicas(t, [view(web([here])), view(web([]))]);
+  await ready(a);
+  await assert.rejects(
+    request(a.settings.handoverPort!, host, '/', { headers: { 'x-frp-site': host } }, first),
+    /socket hang up|ECONNRESET/,
+  );
+});
+
+test('a service with a port for itself is handed over, by http, gRPC and tcp', async (t) => {
+  const [port, grpcPort, tcpPort] = [await freePort(), await freePort(), await freePort()];
+  const there = await app(t, 'there');
+  const [stream, call] = [await tcpApp(t, 'there'), await grpcApp(t, 'there')];
+  const health = (type: 'http' | 'tcp') => ({ loadBalancing: { healthCheck: { type, interval: '1s', timeout: '1s' } } });
+  const services = (own: boolean) =>
+    view(
+      service(
+        'call',
+        { serviceType: 'grpc', expose: { type: 'port', port: grpcPort }, ...health('tcp') },
+        own ? [member('shop/call', 'x', call)] : [],
+      ),
+      service(
+        'db',
+        { serviceType: 'tcp', expose: { type: 'port', port: tcpPort }, ...health('tcp') },
+        own ? [member('shop/db', 'x', stream)] : [],
+      ),
+      service('web', { expose: { type: 'port', port }, ...health('http') }, own ? [member('shop/web', 'x', there.port)] : []),
+    );
+  const [a] = await replicas(t, [services(false), services(true)]);
+  await until(async () => (await request(port, 'any.example.com', '/', {}, first)).body === 'there');
+  await until(async () => (await firstLine(tcpPort, first)) === 'there');
+  await until(async () => (await grpcCall(grpcPort, first)) === 'there');
+  assert.ok(a.proxy.isSettled);
+});
+
+async function tcpApp(t: TestContext, name: string): Promise<number> {
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.write(`${name}\n`);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  return (server.address() as AddressInfo).port;
+}
+
+/** What a tcp service says first; empty where the connection is closed. */
+async function firstLine(port: number, address: string): Promise<string> {
+  const socket = connect(port, address);
+  socket.on('error', () => undefined);
+  let text = '';
+  await new Promise<void>((done) => {
+    socket.on('data', (data) => {
+      text += data.toString();
+      done();
+    });
+    socket.on('close', () => done());
+  });
+  socket.destroy();
+  return text.trim();
+}
+
+async function grpcApp(t: TestContext, name: string): Promise<number> {
+  const server: Http2Server = createHttp2();
+  server.on('stream', (stream) => {
+    stream.respond({ ':status': 200, 'content-type': 'application/grpc' });
+    stream.end(name);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  return (server.address() as AddressInfo).port;
+}
+
+async function grpcCall(port: number, address: string): Promise<string> {
+  const session = connectHttp2(`http://${address}:${port}`);
+  session.on('error', () => undefined);
+  try {
+    const stream = session.request({ ':method': 'POST', ':path': '/x.Y/Z', 'content-type': 'application/grpc', te: 'trailers' });
+    stream.end('x');
+    let text = '';
+    for await (const chunk of stream) text += String(chunk);
+    return text;
+  } catch {
+    return '';
+  } finally {
+    session.destroy();
+  }
+}
