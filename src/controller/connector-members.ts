@@ -1,6 +1,7 @@
 /** The backends of a service that are no annotated Pods: listed, behind a DNS name, or selected; each checked before it is dialled. */
 import { isIP } from 'node:net';
 import type { Endpoint } from '../frp/connector-config.ts';
+import { originOf, targetsOf, type Target } from '../frp/origins.ts';
 import { addressProblem, hostProblem, type AddressRules } from '../model/addresses.ts';
 import { serviceKey } from '../model/store.ts';
 import type { DistributedService } from '../model/types.ts';
@@ -38,14 +39,12 @@ export const isConnected = ({ spec: { backends } }: DistributedService): boolean
 
 /** @param service one that `isConnected` */
 export function membersOf(service: DistributedService, { names, pods, rules }: Sources): Members {
-  const { endpoints, discovery } = service.spec.backends;
+  const { discovery } = service.spec.backends;
   if (discovery?.mode === 'selector') return selected(service, discovery.selector ?? {}, pods, rules);
-  const { name, namespace = '' } = service.metadata;
-  const targets = endpoints ?? [{ host: discovery?.name ?? `${name}.${namespace}.svc`, port: discovery?.port ?? 0 }];
-  return resolved(service, targets, names, rules);
+  return resolved(service, targetsOf(service), names, rules);
 }
 
-function resolved(service: DistributedService, targets: { host: string; port: number }[], names: Names, rules: AddressRules): Members {
+function resolved(service: DistributedService, targets: readonly Target[], names: Names, rules: AddressRules): Members {
   const { namespace = '' } = service.metadata;
   const refused = new Map(targets.flatMap(({ host }) => named(host, hostProblem(host, rules))));
   const lookedUp = [...new Set(targets.map(({ host }) => host))].filter((host) => !refused.has(host) && isIP(host) === 0);
@@ -53,7 +52,8 @@ function resolved(service: DistributedService, targets: { host: string; port: nu
   const problems: Problem[] = [...refused].map(([host, why]) => refusal(`host ${JSON.stringify(host)} ${why}`));
   const members: Member[] = [];
   let pending = false;
-  for (const { host, port } of targets) {
+  for (const target of targets) {
+    const { host, port } = target;
     if (refused.has(host)) continue;
     const answer = isIP(host) === 0 ? names.answer(namespace, host) : { addresses: [host], pending: false };
     pending ||= answer.pending;
@@ -61,7 +61,7 @@ function resolved(service: DistributedService, targets: { host: string; port: nu
       problems.push({ reason: 'NameNotResolved', message: `host ${JSON.stringify(host)} ${answer.problem}` });
     for (const address of answer.addresses) {
       const why = addressProblem(address, rules);
-      if (why === undefined) members.push({ address, port, name: label(host, address, port) });
+      if (why === undefined) members.push({ address, port, name: label(host, address, port), origins: [originOf(target)] });
       else problems.push(refusal(`host ${JSON.stringify(host)} leads to ${address}, which ${why}`));
     }
   }
@@ -81,12 +81,15 @@ function selected(service: DistributedService, selector: Parameters<SelectedPods
 }
 
 function limited(members: Member[], problems: Problem[], rest: Pick<Members, 'pending' | 'wanted'>): Members {
-  const unique = [...new Map(members.map((member) => [`${member.address} ${member.port}`, member])).values()];
+  const unique = [...Map.groupBy(members, ({ address, port }) => `${address} ${port}`).values()].map(oneOf);
   const all = [...problems];
   if (unique.length > most)
     all.push({ reason: 'TooManyBackends', message: `${unique.length} backends; the first ${most} are served, so split the service` });
   return { members: unique.slice(0, most), problem: joined(all), ...rest };
 }
+
+/** What several targets lead to is dialled once, and is of all of them. */
+const oneOf = (same: Member[]): Member => ({ ...same.at(-1)!, origins: same.flatMap(({ origins = [] }) => origins) });
 
 /** The most important reason, with everything that has it. */
 function joined(problems: Problem[]): Problem | undefined {

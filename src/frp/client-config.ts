@@ -74,6 +74,8 @@ export interface ProxyTarget {
   member: Template['parts'];
   /** undefined: the plain frp server */
   gateway?: GatewayAddress | undefined;
+  /** for the gateway's agent */
+  metadatas?: Record<string, string> | undefined;
 }
 
 /** The proxies of one member: on a plain frp server one for each exposure, on the gateway one. */
@@ -86,13 +88,14 @@ export function proxiesOf(target: ProxyTarget, { baseDomain }: Config): object[]
  * A tunnel to the member and nothing else: the gateway's agent sets the port, and HAProxy does what lies above it. So
  * nothing that can change while a Pod runs is in it.
  */
-function gatewayProxy({ service, namespace, localIP, localPort, member }: ProxyTarget): object {
+function gatewayProxy({ service, namespace, localIP, localPort, member, metadatas }: ProxyTarget): object {
   const endpoint = { type: 'tcp' };
   return {
     name: new Template(`${namespace}.${service.metadata.name}.${agreement(endpoint)}.`, ...member),
     localIP,
     localPort,
     ...endpoint,
+    metadatas,
     transport: bandwidthOf(service.spec),
   };
 }

@@ -7,6 +7,7 @@ import type { Config } from '../config/schema.ts';
 import { serversOf } from '../model/gateway.ts';
 import type { DistributedService } from '../model/types.ts';
 import { clientSettings, proxiesOf } from './client-config.ts';
+import { originMetadata } from './origins.ts';
 import { Template, toFrpJson } from './template.ts';
 import { tuningOf } from './tuning.ts';
 
@@ -14,6 +15,8 @@ export interface Endpoint {
   /** IP address */
   address: string;
   port: number;
+  /** which of the service's targets lead there (origins.ts) */
+  origins?: readonly string[];
 }
 
 /** Of frpc's admin API, inside the connector's Pod: frpc reads its file again when told there, and only there. */
@@ -46,9 +49,17 @@ export function renderConnectorConfig(service: DistributedService, endpoints: re
       user: 'frpc',
       password: new Template({ env: gateway ? 'POD_UID' : 'FRP_GROUP_KEY' }),
     },
-    proxies: members.flatMap(({ address, port, id }) =>
+    proxies: members.flatMap(({ address, port, id, origins }) =>
       proxiesOf(
-        { service, namespace, localIP: address, localPort: port, gateway, member: [{ env: 'POD_NAME' }, `.${id}-`, { env: 'POD_UID' }] },
+        {
+          service,
+          namespace,
+          localIP: address,
+          localPort: port,
+          gateway,
+          member: [{ env: 'POD_NAME' }, `.${id}-`, { env: 'POD_UID' }],
+          metadatas: originMetadata(origins ?? []),
+        },
         config,
       ),
     ),

@@ -6,6 +6,8 @@ export interface OnlineProxy {
   port: number;
   /** of the session that made it */
   user: string;
+  /** as its client gave it, and the agent let it through (plugin.ts) */
+  metadata: unknown;
 }
 
 /** @throws where frps cannot be asked */
@@ -17,7 +19,7 @@ interface Entry {
   name?: unknown;
   status?: unknown;
   user?: unknown;
-  conf?: { remotePort?: unknown } | null;
+  conf?: { remotePort?: unknown; metadatas?: unknown } | null;
 }
 
 /** @param url such as http://127.0.0.1:7500 */
@@ -28,7 +30,7 @@ export function proxyList(url: string): ListProxies {
     return (proxies ?? []).flatMap(({ name, status, user, conf }): OnlineProxy[] => {
       const port = conf?.remotePort;
       if (status !== 'online' || typeof name !== 'string' || typeof port !== 'number') return [];
-      return [{ name, port, user: typeof user === 'string' ? user : '' }];
+      return [{ name, port, user: typeof user === 'string' ? user : '', metadata: conf?.metadatas }];
     });
   };
 }

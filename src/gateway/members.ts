@@ -5,6 +5,7 @@
  * A registration is a name and a port: a port is not given out again for a minute, so an event of an earlier session
  * with the same name cannot be taken for one of this.
  */
+import { originsIn } from '../frp/origins.ts';
 import { isProxyPort, Ports } from './ports.ts';
 import { identityIn, parseProxyName } from './proxy-name.ts';
 import type { Identity } from './identity.ts';
@@ -19,6 +20,8 @@ export interface Member {
   service: string;
   backendId: string;
   identity: Identity;
+  /** of a connector's: which of the service's endpoints it says that it is of (frp/origins.ts) */
+  origins: readonly string[];
   /** on loopback */
   port: number;
 }
@@ -233,9 +236,10 @@ export class Members {
 }
 
 /** The name was checked when frps asked whether it may be; the identity is the one that was verified then. */
-function memberOf({ name, port, user }: OnlineProxy): Member | undefined {
+function memberOf({ name, port, user, metadata }: OnlineProxy): Member | undefined {
   const identity = identityIn(user);
   const parsed = identity && parseProxyName(name, identity);
   if (!parsed || !isProxyPort(port)) return undefined;
-  return { name, port, identity, service: `${identity.namespace}/${parsed.service}`, backendId: parsed.backendId };
+  const { service, backendId } = parsed;
+  return { name, port, identity, service: `${identity.namespace}/${service}`, backendId, origins: originsIn(metadata) };
 }

@@ -1,9 +1,10 @@
 /**
  * frps' admission webhook (frp pkg/plugin/server): who may join which group, as values. The content of an answer is
- * written wholly anew, so nothing that a client sent survives unless it is named here: its user, metas, groups and run id
- * are not.
+ * written wholly anew, so nothing that a client sent survives unless it is named here: its user, groups and run id are not,
+ * and of its metas only the origins of a connector's member.
  */
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { originMetadata, originsIn } from '../frp/origins.ts';
 import { bandwidthLimit } from '../frp/units.ts';
 import type { DistributedService } from '../model/types.ts';
 import type { Identity } from './identity.ts';
@@ -34,6 +35,7 @@ export interface NewProxyContent {
   use_encryption?: boolean;
   use_compression?: boolean;
   group?: string;
+  metas?: Record<string, string> | null;
 }
 
 export interface CloseProxyContent {
@@ -114,9 +116,10 @@ export function withinLimits({ ofPod, ofNamespace }: Load): { ok: true } | Refus
   return { ok: true };
 }
 
-/** What frps opens: the client chooses neither port nor bandwidth. */
+/** What frps opens: the client chooses neither port nor bandwidth. Which endpoint it is of, it says; view.ts takes what the service has. */
 export function newProxyContent(content: NewProxyContent, service: DistributedService, port: number): object {
   const { bandwidth } = service.spec.advanced ?? {};
+  const metas = originMetadata(originsIn(content.metas));
   return {
     user: content.user,
     proxy_name: content.proxy_name,
@@ -127,6 +130,7 @@ export function newProxyContent(content: NewProxyContent, service: DistributedSe
     ...(bandwidth?.limit === undefined
       ? {}
       : { bandwidth_limit: bandwidthLimit(bandwidth.limit), bandwidth_limit_mode: bandwidth.mode ?? 'client' }),
+    ...(metas && { metas }),
     remote_port: port,
   };
 }

@@ -48,10 +48,10 @@ export class RequestTimes {
     counts[Math.min(size - 1, Math.round(Math.log(milliseconds + 1) / step))]!++;
   }
 
-  /** Seconds; none where there was no request of late. @param key backend/server */
-  quantiles(key: string, wanted: readonly number[]): Map<number, number> {
+  /** Seconds, of all these servers together; none where there was no request of late. @param servers backend/server */
+  quantiles(servers: readonly string[], wanted: readonly number[]): Map<number, number> {
     this.#turn();
-    const counts = [this.#current.get(key), this.#previous.get(key)].filter((found) => found !== undefined);
+    const counts = servers.flatMap((key) => [this.#current.get(key), this.#previous.get(key)]).filter((found) => found !== undefined);
     const total = counts.reduce((sum, found) => sum + found.reduce((a, b) => a + b, 0), 0);
     const result = new Map<number, number>();
     if (total === 0) return result;

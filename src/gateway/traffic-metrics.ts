@@ -137,7 +137,13 @@ export class TrafficMetrics {
     }
   }
 
-  #gauge(registry: Registry, name: string, help: string, read: (stats: ServerStats) => number): void {
+  /** The backends, each with its servers: an endpoint has one for each of its addresses and of the Pods that dial them. */
+  #series(): { labels: Labels; servers: string[] }[] {
+    const same = Map.groupBy(this.#labels, ([, labels]) => idOf(labels));
+    return [...same.values()].map((entries) => ({ labels: entries[0]![1], servers: entries.map(([server]) => server) }));
+  }
+
+  #gauge(registry: Registry, name: string, help: string, read: (stats: Connections) => number): void {
     const gauge: Gauge<(typeof labelNames)[number]> = new Gauge({
       name,
       help,
@@ -145,9 +151,9 @@ export class TrafficMetrics {
       registers: [registry],
       collect: () => {
         gauge.reset();
-        for (const [key, labels] of this.#labels) {
-          const stats = this.#last.get(key);
-          if (stats) gauge.set(labels, read(stats));
+        for (const { labels, servers } of this.#series()) {
+          const stats = servers.flatMap((server) => this.#last.get(server) ?? []);
+          if (stats.length > 0) gauge.set(labels, read(stats.reduce<Connections>(together, none)));
         }
       },
     });
@@ -173,12 +179,19 @@ export class TrafficMetrics {
       registers: [registry],
       collect: () => {
         gauge.reset();
-        for (const [key, labels] of this.#labels)
-          for (const [quantile, seconds] of this.#source.times.quantiles(key, quantiles))
+        for (const { labels, servers } of this.#series())
+          for (const [quantile, seconds] of this.#source.times.quantiles(servers, quantiles))
             gauge.set({ ...labels, quantile: String(quantile) }, seconds);
       },
     });
   }
 }
+
+type Connections = Pick<ServerStats, 'current' | 'idleConnections'>;
+const none: Connections = { current: 0, idleConnections: 0 };
+const together = (a: Connections, b: Connections): Connections => ({
+  current: a.current + b.current,
+  idleConnections: a.idleConnections + b.idleConnections,
+});
 
 const idOf = ({ namespace, name, backend }: Labels): string => `${namespace}/${name}/${backend}`;

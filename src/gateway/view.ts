@@ -1,12 +1,11 @@
 /** The view: what HAProxy is to do for users, from all that the agent knows. Pure. */
-import { isIP } from 'node:net';
 import type { Config } from '../config/schema.ts';
-import { endpointId } from '../frp/connector-config.ts';
 import type { Conflict } from '../model/claims.ts';
 import { exposuresOf, type Exposure } from '../model/exposure.ts';
 import { usesGateway } from '../model/gateway.ts';
 import { serviceKey } from '../model/store.ts';
 import type { DistributedService } from '../model/types.ts';
+import { endpointParts, type Part } from './endpoints.ts';
 import { serverName } from './haproxy/names.ts';
 import type { Member } from './members.ts';
 import type { Access, BackendServer, ServedService, View } from './model.ts';
@@ -68,36 +67,32 @@ function servedService(
     exposures: exposuresOf(service.spec, config.baseDomain).filter(isOpen),
     access: input.accessOf(service),
     certificate: secret === undefined ? undefined : input.certificateOf(`${service.metadata.namespace}/${secret}`),
-    backends: members.map((member) => backendOf(service, member, input)).sort((a, b) => (a.name < b.name ? -1 : 1)),
+    backends: backendsOf(service, members, input),
   };
 }
 
-function backendOf(service: DistributedService, { name, backendId, port, identity }: Member, { podOf }: ViewInput): BackendServer {
-  const server = { name: serverName(serviceKey(service), backendId), port };
+function backendsOf(service: DistributedService, members: readonly Member[], input: ViewInput): BackendServer[] {
   // The Pods of other clusters are not watched.
-  if (identity.cluster !== '') return { ...server, weight: 1, isDraining: false, address: `${identity.cluster}/${name}` };
-  const pod = podOf(identity.uid);
-  const isDraining = !pod?.isReady;
-  if (backendId !== identity.uid) {
-    const endpoint = endpointOf(service, backendId.slice(0, 12));
-    return { ...server, weight: endpoint?.weight ?? 1, isDraining, address: endpoint ? `${endpoint.host}:${endpoint.port}` : backendId };
-  }
-  const appPort = pod?.ports[service.metadata.name];
-  return {
-    ...server,
-    weight: pod?.weight ?? 1,
-    isDraining,
-    address: appPort === undefined ? identity.pod : `${pod?.ip ?? identity.pod}:${appPort}`,
-  };
+  const isDraining = ({ identity: { cluster, uid } }: Member) => cluster === '' && !input.podOf(uid)?.isReady;
+  const parts = endpointParts(service, members, isDraining);
+  return members
+    .map((member): BackendServer => {
+      const name = serverName(serviceKey(service), member.backendId);
+      return { name, port: member.port, isDraining: isDraining(member), ...partOf(service, member, parts.get(member), input) };
+    })
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/**
- * The endpoint of a connector's member. Its id is of an address, so one that is given by name is found only where it is
- * the only one by name: which address a name has, the controller knows.
- */
-function endpointOf(service: DistributedService, id: string) {
-  const { endpoints = [] } = service.spec.backends;
-  const byAddress = endpoints.find(({ host, port }) => isIP(host) !== 0 && endpointId(service, { address: host, port }) === id);
-  const named = endpoints.filter(({ host }) => isIP(host) === 0);
-  return byAddress ?? (named.length === 1 ? named[0] : undefined);
+function partOf(
+  { metadata }: DistributedService,
+  { name, backendId, identity }: Member,
+  endpoint: Part | undefined,
+  { podOf }: ViewInput,
+): Part {
+  const { cluster, uid, pod: podName } = identity;
+  if (cluster !== '') return { weight: endpoint?.weight ?? 1, address: `${cluster}/${endpoint?.address ?? name}` };
+  if (backendId !== uid) return endpoint ?? { weight: 1, address: backendId };
+  const pod = podOf(uid);
+  const port = pod?.ports[metadata.name];
+  return { weight: pod?.weight ?? 1, address: port === undefined ? podName : `${pod?.ip ?? podName}:${port}` };
 }

@@ -1,7 +1,7 @@
 /**
  * The services of manifests/samples (requirements R2, X2.1 to X2.4, and R1.29) through the gateway, as they are written.
- * Two things are not as in the samples: names like user-service-1.internal, which do not resolve here, are addresses of
- * Pods (the weights of several endpoints that are given by name do not reach the gateway yet); and the members of postgres-proxy are TCP echoes behind a headless Service, for want of an image of PostgreSQL.
+ * A name like user-service-1.internal is here the Service user-service-1 of namespace `internal`. One thing is not as in the
+ * samples: the members of postgres-proxy are TCP echoes behind a headless Service, for want of an image of PostgreSQL.
  */
 import { before, suite, test } from 'node:test';
 import assert from 'node:assert/strict';
@@ -13,7 +13,7 @@ import { certificatesReadyBecomes, clientPair } from '../support/certificates.ts
 import { testNamespace } from '../support/cluster.ts';
 import { statusOf } from '../support/controller.ts';
 import { gatewayInstalled, gatewayNamespace, replicaAddress, users, usersAddress } from '../support/gateway.ts';
-import { grpcCall, grpcServer } from '../support/grpc.ts';
+import { grpcCall, grpcCalls, grpcServer } from '../support/grpc.ts';
 import { createIssuer, type Issuer, type Token } from '../support/issuer.ts';
 import { apply, get, items, kubectl, rolledOut, tryApply, tryKubectl, type Json, type Manifest } from '../support/kubectl.ts';
 import { deployment, httpService, pod, script } from '../support/objects.ts';
@@ -45,7 +45,11 @@ const withLabels = (object: Manifest, labels: Record<string, string>): Manifest 
 };
 const ollamaPods = (): Manifest =>
   withLabels(deployment({ namespace: 'ai-services', name: 'ollama', replicas: 3, port: 11434 }), { tier: 'inference' });
-const endpoint = (name: string): Manifest => pod({ namespace: 'microservices', name, container: script(grpcServer()) });
+/** What <name>.internal stands for: a Pod behind a headless Service. */
+const endpoint = (name: string): Manifest[] => [
+  pod({ namespace: 'internal', name, container: script(grpcServer()) }),
+  serviceOf('internal', name, 9090, { clusterIP: 'None' }),
+];
 const grpcUsers = (): Manifest =>
   deployment({
     namespace: 'microservices',
@@ -70,14 +74,11 @@ const injects = (example: Manifest, expected: RegExp = /"frpc"/): Promise<void> 
 
 async function userServiceAsSample(): Promise<Manifest[]> {
   const names = ['user-service-1', 'user-service-2'];
-  await apply(...names.map(endpoint));
-  await kubectl('-n', 'microservices', 'wait', '--for=condition=Ready', ...names.map((name) => `pod/${name}`), '--timeout=60s');
+  await apply(...names.flatMap(endpoint));
+  await kubectl('-n', 'internal', 'wait', '--for=condition=Ready', ...names.map((name) => `pod/${name}`), '--timeout=60s');
   const authority = await createAuthority({ lifetimeMs: 86_400_000, now: Date.now() });
-  const [service] = sample('user-service') as [Manifest & { spec: Json }];
-  for (const each of service.spec.backends.endpoints as { host: string }[])
-    each.host = String((await get('microservices', 'pod', each.host.replace(/\.internal$/, ''))).status.podIP);
   return [
-    service,
+    ...sample('user-service'),
     allowedSecret('microservices', 'internal-ca', { 'ca.crt': authority.certPem }),
     allowedSecret('microservices', 'user-service-cert', await clientPair(authority)),
   ];
@@ -91,7 +92,7 @@ suite('the samples through the gateway', () => {
     await gatewayInstalled();
     await Promise.all([
       testNamespace('ai-services', { 'frp.io/injection': 'enabled' }),
-      ...['microservices', 'databases', 'web', 'apis', moving, attacker].map((name) => testNamespace(name)),
+      ...['microservices', 'internal', 'databases', 'web', 'apis', moving, attacker].map((name) => testNamespace(name)),
     ]);
     issuer = await createIssuer('web', 'webapp');
     await apply(
@@ -209,6 +210,38 @@ suite('the samples through the gateway', () => {
     }
     const share = (member: string) => members.filter((each) => each === member).length;
     assert.ok(share('1') > 0 && share('2') > 0, `members of the six clients: ${members.join()}`);
+  });
+
+  test('user-service: without affinity the names have 2 and 1 parts of the calls, and new weights with no Pod or proxy anew', async () => {
+    const patch = (change: Json) =>
+      kubectl('-n', 'microservices', 'patch', 'distributedservice', 'user-service', '--type=merge', '-p', JSON.stringify({ spec: change }));
+    const [client] = await items('microservices', 'pod', '-l', 'app=grpc-users');
+    const user = { namespace: 'microservices', name: client.metadata.name as string };
+    const url = `http://${await replicaAddress(0)}:9090`;
+    const partOfFirst = async (calls: number): Promise<number> => {
+      const answers = await grpcCalls(user, url, 'users.example.com', calls);
+      for (const answer of answers) assert.match(answer, /^grpc-status 0 user-service-[12]$/);
+      return answers.filter((answer) => answer.endsWith('user-service-1')).length / calls;
+    };
+    const hasPart = (part: number) =>
+      eventually(`${part} of 1,000 calls to user-service-1`, async () => {
+        const found = await partOfFirst(1000);
+        assert.ok(Math.abs(found - part) < 0.05, `${found}`);
+      });
+    await patch({ loadBalancing: { sessionAffinity: { enabled: false } } });
+    await hasPart(2 / 3);
+    const before = [await runningIn('microservices'), await connectorConfig(), await registeredAt(0)];
+    const [first, second] = (sample('user-service')[0] as Manifest & { spec: Json }).spec.backends.endpoints as Json[];
+    await patch({
+      backends: {
+        endpoints: [
+          { ...first, weight: 10 },
+          { ...second, weight: 30 },
+        ],
+      },
+    });
+    await hasPart(1 / 4);
+    assert.deepEqual([await runningIn('microservices'), await connectorConfig(), await registeredAt(0)], before);
   });
 
   test('postgres-proxy: one client always comes to the same member, through either replica', async () => {
@@ -395,6 +428,23 @@ async function backendOf(key: string): Promise<string> {
   const section = text.split(/^(?=# )/m).find((part) => part.startsWith(`# ${key}\n`));
   assert.ok(section, `no ${key} in the configuration`);
   return section;
+}
+
+/** Version of what the connector of user-service serves. */
+const connectorConfig = async (): Promise<string> =>
+  String((await get('microservices', 'configmap', 'frp-user-service-connector')).metadata.resourceVersion);
+
+/** The proxies of user-service's connector at a replica's frps: when they came, and where they are. */
+async function registeredAt(ordinal: number): Promise<unknown[]> {
+  const asked = ['exec', `frp-gateway-${ordinal}`, '-c', 'agent', '--', 'node', '-e'];
+  const source = `fetch('http://127.0.0.1:7500/api/proxy/tcp').then((answer) => answer.text()).then(console.log)`;
+  const answer = JSON.parse(await kubectl('-n', gatewayNamespace, ...asked, source)) as {
+    proxies: { name: string; lastStartTime: string; conf?: { remotePort: number } }[];
+  };
+  return answer.proxies
+    .filter(({ name }) => name.startsWith('microservices.user-service.'))
+    .map(({ name, lastStartTime, conf }) => [name, lastStartTime, conf?.remotePort])
+    .sort();
 }
 
 /** A Pod with a frpc of its own making, which has its Pod's token and the certificate of its namespace's service. */

@@ -16,16 +16,33 @@ export function grpcServer(tls?: { cert: string; key: string }): string {
     process.on('SIGTERM', () => process.exit(0));`;
 }
 
+interface User {
+  namespace: string;
+  name: string;
+}
+
 /** One call from a Pod in the cluster that has node: `grpc-status N HOST`. */
-export function grpcCall(user: { namespace: string; name: string }, url: string, authority: string): Promise<string> {
+export const grpcCall = (user: User, url: string, authority: string): Promise<string> => calls(user, url, authority, 1);
+
+/** Calls one after the other, all on one connection. */
+export const grpcCalls = async (user: User, url: string, authority: string, count: number): Promise<string[]> =>
+  (await calls(user, url, authority, count)).trim().split('\n');
+
+function calls(user: User, url: string, authority: string, count: number): Promise<string> {
   const source = `
     const session = require('node:http2').connect('${url}', { rejectUnauthorized: false, servername: '${authority}' });
     session.on('error', (e) => { console.error(e.message); process.exit(1); });
-    const call = session.request({ ':method': 'POST', ':path': '/test.Echo/Say', ':authority': '${authority}', 'content-type': 'application/grpc', te: 'trailers' });
-    let body = Buffer.alloc(0), status;
-    call.on('data', (d) => (body = Buffer.concat([body, d]))).on('trailers', (t) => (status = t['grpc-status']));
-    call.on('close', () => { console.log('grpc-status', status, body.subarray(5).toString()); process.exit(0); });
-    call.end(Buffer.from([0, 0, 0, 0, 0]));
-    setTimeout(() => process.exit(2), 5000);`;
+    let timer;
+    const next = (left) => {
+      if (left === 0) process.exit(0);
+      clearTimeout(timer);
+      timer = setTimeout(() => process.exit(2), 5000);
+      const call = session.request({ ':method': 'POST', ':path': '/test.Echo/Say', ':authority': '${authority}', 'content-type': 'application/grpc', te: 'trailers' });
+      let body = Buffer.alloc(0), status;
+      call.on('data', (d) => (body = Buffer.concat([body, d]))).on('trailers', (t) => (status = t['grpc-status']));
+      call.on('close', () => { console.log('grpc-status', status, body.subarray(5).toString()); next(left - 1); });
+      call.end(Buffer.from([0, 0, 0, 0, 0]));
+    };
+    next(${count});`;
   return kubectl('-n', user.namespace, 'exec', user.name, '--', 'node', '-e', source);
 }

@@ -4,6 +4,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { pino } from 'pino';
 import { configSchema } from '../../../src/config/schema.ts';
 import { Connectors } from '../../../src/controller/connectors.ts';
+import { originOf, originsIn, type Target } from '../../../src/frp/origins.ts';
 import type { ConfigMap, KubeObject } from '../../../src/kube/types.ts';
 import type { DistributedService } from '../../../src/model/types.ts';
 import { service } from '../../support/services.ts';
@@ -268,6 +269,32 @@ describe('connectors', { timeout: 60_000 }, () => {
     assert.equal(problem?.reason, 'AddressRefused');
     assert.match(problem.message, /127\.0\.0\.1, which is a loopback address.*192\.0\.2\.7, which is the address of the API server/);
     assert.match(problem.message, /::ffff:10\.96\.0\.1, which is the address of the API server/);
+  });
+
+  it('tell the gateway which name an address is of, and write nothing when only a weight has changed', async () => {
+    await connectors.close();
+    start(configSchema.parse({ gateway: { addresses: ['gw-0.example.com'] } }));
+    records = { 'a.example.com': ['10.0.0.1', '10.0.0.2'], 'b.example.com': ['10.0.0.2', '10.0.0.3'] };
+    const [a, b] = ['a.example.com', 'b.example.com'].map((host) => ({ host, port: 80 })) as [Target, Target];
+    const weighted = (ofA: number) => web({ endpoints: [{ ...a, weight: ofA }, b] });
+    await reconcile(weighted(70));
+    const dialledFor = () => {
+      const { data } = (api.objects.get(paths.configMap) ?? {}) as ConfigMap;
+      const { proxies } = JSON.parse(data?.['frpc.json'] ?? '{"proxies":[]}') as { proxies: (Proxy & { metadatas: unknown })[] };
+      return proxies.map(({ localIP, metadatas }) => [localIP, originsIn(metadatas).sort()]);
+    };
+    await until(async () => {
+      await reconcile(weighted(70));
+      return dialledFor().length === 3;
+    });
+    assert.deepEqual(dialledFor(), [
+      ['10.0.0.1', [originOf(a)]],
+      ['10.0.0.2', [originOf(a), originOf(b)].sort()],
+      ['10.0.0.3', [originOf(b)]],
+    ]);
+    const before = writes().length;
+    await reconcile(weighted(1));
+    assert.equal(writes().length, before);
   });
 
   it('resolve a DNS service by its own name', async () => {

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { defaultConfig } from '../../../src/config/schema.ts';
+import { configSchema, defaultConfig, type Config } from '../../../src/config/schema.ts';
 import { renderClientConfig } from '../../../src/frp/client-config.ts';
 import { backendId, endpointId, renderConnectorConfig, type Endpoint } from '../../../src/frp/connector-config.ts';
+import { originOf, originsIn } from '../../../src/frp/origins.ts';
 import { ownerOf } from '../../../src/frp/proxy-names.ts';
 import { tuningOf } from '../../../src/frp/tuning.ts';
 import type { DistributedServiceSpec } from '../../../src/model/types.ts';
@@ -100,6 +101,21 @@ describe("a connector's configuration", () => {
       renderConnectorConfig(subject, endpoints, defaultConfig),
       renderConnectorConfig(subject, [...endpoints].reverse(), defaultConfig),
     );
+  });
+
+  it('tells the gateway which of the endpoints that the user named an address is of, and never with which weight', () => {
+    const gateway = configSchema.parse({ gateway: { addresses: ['gw-0.example.com'] } });
+    const [a, b] = [
+      { host: 'a.example.com', port: 80, weight: 7 },
+      { host: 'b.example.com', port: 80, weight: 3 },
+    ];
+    const text = (config: Config, ...origins: { host: string; port: number; weight: number }[]) =>
+      renderConnectorConfig(service('web'), [{ address: '10.0.0.5', port: 80, origins: origins.map(originOf) }], config);
+    const metadatas = (JSON.parse(text(gateway, a, b)) as Rendered).proxies.map((proxy) => proxy.metadatas);
+    assert.deepEqual(originsIn(metadatas[0]).toSorted(), [originOf(a), originOf(b)].toSorted());
+    assert.equal(text(gateway, a, b), text(gateway, { ...b, weight: 1 }, a));
+    assert.notEqual(text(gateway, a), text(gateway, b));
+    assert.ok(!text(defaultConfig, a).includes('metadatas'));
   });
 
   it('gives an endpoint of another service another id', () => {

@@ -132,6 +132,14 @@ describe('a proxy', () => {
     contentOf(await newProxy({ proxy_name: `shop.web.0a1b2c3d.web-1.ba9876543210-${uid}` }));
   });
 
+  it("of a connector keeps which of the service's endpoints it is of, and nothing else of its metadata", async () => {
+    const proxy_name = `shop.web.0a1b2c3d.web-1.0123456789ab-${uid}`;
+    const metasOf = async (metas: unknown) => contentOf(await newProxy({ proxy_name, metas })).metas;
+    assert.deepEqual(await metasOf({ origins: 'ba9876543210,0123456789ab,"}', session: 'mine' }), { origins: '0123456789ab,ba9876543210' });
+    for (const metas of [null, [], { origins: { toString: 1 } }, { origins: '{{ .Envs.X }}' }])
+      assert.equal(await metasOf(metas), undefined);
+  });
+
   it("under another's name is refused", async () => {
     const others = [
       `bank.web.0a1b2c3d.web-1.${uid}`,

@@ -30,7 +30,7 @@ beforeEach(() => {
 });
 afterEach(() => members.close());
 
-const opened = (port: number): OnlineProxy => ({ name, port, user: userOf(identity) });
+const opened = (port: number, metadata?: unknown): OnlineProxy => ({ name, port, user: userOf(identity), metadata });
 const ports = () => [...members.all].map(({ port }) => port);
 
 describe('members', () => {
@@ -40,18 +40,34 @@ describe('members', () => {
     assert.deepEqual(ports(), []);
     online = [opened(port)];
     await members.sync();
-    assert.deepEqual([...members.all], [{ name, port, identity, service: 'shop/web', backendId: uid }]);
+    assert.deepEqual([...members.all], [{ name, port, identity, service: 'shop/web', backendId: uid, origins: [] }]);
   });
 
   it('are known again after a restart of the agent, from frps alone', async () => {
     online = [
       opened(29_000),
-      { name: 'foreign', port: 29_001, user: '' },
-      { name: `bank.web.0a1b2c3d.web-1.${uid}`, port: 29_002, user: userOf(identity) },
+      { name: 'foreign', port: 29_001, user: '', metadata: undefined },
+      { name: `bank.web.0a1b2c3d.web-1.${uid}`, port: 29_002, user: userOf(identity), metadata: undefined },
     ];
     await members.sync();
     assert.deepEqual(ports(), [29_000]);
     assert.notEqual(members.assign(name, identity, 's1'), 29_000);
+  });
+
+  it("have the origins of their proxy's metadata, whatever its client has written there", async () => {
+    const origins = async (metadata: unknown) => {
+      online = [];
+      await members.sync();
+      online = [opened(29_000, metadata)];
+      await members.sync();
+      return [...members.all][0]!.origins;
+    };
+    assert.deepEqual(await origins({ origins: '0123456789ab,ba9876543210,0123456789ab' }), ['0123456789ab', 'ba9876543210']);
+    assert.deepEqual(await origins({ origins: '0123456789AB, ba9876543210,../x,,0123456789ab0' }), []);
+    for (const metadata of [undefined, null, 'text', [], {}, { origins: 7 }, { origins: null }, { origins: '' }])
+      assert.deepEqual(await origins(metadata), []);
+    const many = Array.from({ length: 10_000 }, (_, index) => index.toString(16).padStart(12, '0'));
+    assert.equal((await origins({ origins: many.join(',') })).length, 256);
   });
 
   it('are gone at once when frps closes them, and stay when it closes one of an earlier session', async () => {

@@ -197,13 +197,16 @@ describe('times of requests', () => {
     for (let milliseconds = 1; milliseconds <= 1000; milliseconds++) times.add({ backend: 'b', server: 's', milliseconds });
     const close = (actual: number | undefined, wanted: number) =>
       assert.ok(Math.abs(actual! - wanted) <= 0.05 * wanted, `${actual} for ${wanted}`);
-    const found = times.quantiles('b/s', [0.5, 0.99]);
+    const found = times.quantiles(['b/s'], [0.5, 0.99]);
     close(found.get(0.5), 0.5);
     close(found.get(0.99), 0.99);
+    times.add({ backend: 'b', server: 'of-another', milliseconds: 60_000 });
+    close(times.quantiles(['b/s', 'b/of-another'], [1]).get(1), 60);
+    close(times.quantiles(['b/s', 'b/none'], [1]).get(1), 1);
     now = 60_000;
-    assert.equal(times.quantiles('b/s', [0.5]).size, 1);
+    assert.equal(times.quantiles(['b/s'], [0.5]).size, 1);
     now = 200_000;
-    assert.equal(times.quantiles('b/s', [0.5]).size, 0);
+    assert.equal(times.quantiles(['b/s'], [0.5]).size, 0);
   });
 });
 

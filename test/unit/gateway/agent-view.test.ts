@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { configSchema } from '../../../src/config/schema.ts';
-import { endpointId } from '../../../src/frp/connector-config.ts';
+import { originOf } from '../../../src/frp/origins.ts';
 import { accessOf } from '../../../src/gateway/access.ts';
 import { Copies } from '../../../src/gateway/copies.ts';
 import type { Member } from '../../../src/gateway/members.ts';
@@ -23,6 +23,7 @@ const member = (end: number, options: Partial<Member> = {}): Member => ({
   backendId: uid(end),
   port: 29_000 + end,
   identity: { cluster: '', namespace: 'shop', pod: `web-${end}`, uid: uid(end) },
+  origins: [],
   ...options,
 });
 
@@ -109,28 +110,86 @@ describe('the view', () => {
     assert.ok(web!.backends.some((backend) => backend.name === name && backend.port === 29_001));
   });
 
-  it("knows a connector's endpoints by their ids, and the only one with a name by that", () => {
-    const endpoints = [
-      { host: '10.1.0.1', port: 80, weight: 7 },
-      { host: '10.1.0.2', port: 80, weight: 3 },
-      { host: 'db.example.com', port: 5432, weight: 5 },
+  describe("of a connector's members", () => {
+    const users = (...endpoints: { host: string; port: number; weight: number }[]) => service('web', { backends: { endpoints } });
+    const [a, b] = [
+      { host: 'users-a.example.com', port: 80, weight: 70 },
+      { host: 'users-b.example.com', port: 80, weight: 30 },
     ];
-    const web = service('web', { backends: { endpoints } });
-    const members = ['10.1.0.1', '10.1.0.2', '10.9.9.9'].map((address, index) =>
+    /** A member that a connector Pod dials for these endpoints. */
+    const dialled = (index: number, origins: { host: string; port: number }[], end = 1, options: Partial<Member> = {}) =>
       member(index, {
-        backendId: `${endpointId(web, { address, port: address === '10.9.9.9' ? 5432 : 80 })}-${uid(1)}`,
-        identity: member(1).identity,
-      }),
-    );
-    const [served] = view([web], members, [pod(1)]);
-    assert.deepEqual(
-      served!.backends.toSorted((a, b) => a.port - b.port).map(({ weight, address }) => [address, weight]),
-      [
-        ['10.1.0.1:80', 7],
-        ['10.1.0.2:80', 3],
-        ['db.example.com:5432', 5],
-      ],
-    );
+        backendId: `${String(index).padStart(12, '0')}-${uid(end)}`,
+        identity: member(end).identity,
+        origins: origins.map(originOf),
+        ...options,
+      });
+    const shares = (web: DistributedService, members: Member[], pods = [pod(1), pod(2)]) =>
+      view([web], members, pods)[0]!
+        .backends.toSorted((x, y) => x.port - y.port)
+        .map(({ address, weight }) => [address, weight]);
+
+    it('gives each the name and the weight of the endpoint that it is of, as the service has it now', () => {
+      const members = [dialled(0, [a]), dialled(1, [b]), dialled(2, [{ host: '10.1.0.2', port: 80 }])];
+      assert.deepEqual(shares(users(a, b, { host: '10.1.0.2', port: 80, weight: 5 }), members), [
+        ['users-a.example.com:80', 70],
+        ['users-b.example.com:80', 30],
+        ['10.1.0.2:80', 5],
+      ]);
+      assert.deepEqual(shares(users({ ...b, weight: 1 }, { ...a, weight: 2 }), members.slice(0, 2)), [
+        ['users-a.example.com:80', 2],
+        ['users-b.example.com:80', 1],
+      ]);
+    });
+
+    it('shares the weight of an endpoint among its addresses, and among the connector Pods that dial them', () => {
+      const members = [dialled(0, [a]), dialled(1, [a]), dialled(2, [b]), dialled(3, [b], 2)];
+      assert.deepEqual(
+        shares(users(a, b), members).map(([, weight]) => weight),
+        [35, 35, 15, 15],
+      );
+    });
+
+    it('leaves those that drain out of the sharing, so that the endpoint keeps its part', () => {
+      const members = [dialled(0, [a]), dialled(1, [a], 2), dialled(2, [b])];
+      const pods = [pod(1), pod(2, { deletionTimestamp: '2026-01-01T00:00:00Z' })];
+      const [first, , third] = shares(users(a, b), members, pods);
+      assert.deepEqual([first![1], third![1]], [70, 30]);
+    });
+
+    it('gives an address that several endpoints lead to the weight of all of them', () => {
+      assert.deepEqual(shares(users(a, b), [dialled(0, [a, b]), dialled(1, [a])]), [
+        ['users-a.example.com:80', 65],
+        ['users-a.example.com:80', 35],
+      ]);
+    });
+
+    it('lets a member have no endpoint that the service has not', () => {
+      const forged = dialled(0, [{ host: 'elsewhere.example.com', port: 80 }]);
+      assert.deepEqual(shares(users(a, b), [forged, dialled(1, [b])]), [
+        [forged.backendId, 1],
+        ['users-b.example.com:80', 30],
+      ]);
+      const sidecar = member(1, { origins: [originOf(a)] });
+      assert.equal(view([users(a, b)], [sidecar], [pod(1)])[0]!.backends[0]!.weight, 1);
+    });
+
+    it('names those that are behind a DNS name by that', () => {
+      const db = service('web', { backends: { discovery: { mode: 'dns', port: 5432 } } });
+      const origin = { host: 'web.shop.svc', port: 5432 };
+      assert.deepEqual(
+        shares(db, [dialled(0, [origin]), dialled(1, [origin])]).map(([address]) => address),
+        ['web.shop.svc:5432', 'web.shop.svc:5432'],
+      );
+    });
+
+    it('knows those of other clusters too', () => {
+      const remote = dialled(0, [a], 1, { identity: { ...member(1).identity, cluster: 'edge' } });
+      assert.deepEqual(shares(users(a, b), [remote, dialled(1, [b])], [pod(1)]), [
+        ['edge/users-a.example.com:80', 70],
+        ['users-b.example.com:80', 30],
+      ]);
+    });
   });
 
   it('drains nobody of a cluster that is not watched', () => {
