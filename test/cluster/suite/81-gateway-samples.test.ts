@@ -1,11 +1,11 @@
 /**
  * The services of manifests/samples (requirements R2, X2.1 to X2.4, and R1.29) through the gateway, as they are written.
- * Two things are not as in the samples: names like user-service-1.internal, which do not resolve here, are addresses of
- * Pods (the weights of several endpoints that are given by name do not reach the gateway yet); and the members of postgres-proxy are TCP echoes behind a headless Service, for want of an image of PostgreSQL.
+ * One thing is not as in the samples: names like user-service-1.internal, which do not resolve here, are addresses of Pods
+ * (the weights of several endpoints that are given by name do not reach the gateway yet). The sample postgres-proxy has a
+ * suite of its own, with PostgreSQL: 83.
  */
 import { before, suite, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createAuthority } from '../../../certs/authority.ts';
 import { ask, podsThatAnswer, type Answer } from '../support/ask.ts';
@@ -18,25 +18,11 @@ import { createIssuer, type Issuer, type Token } from '../support/issuer.ts';
 import { apply, get, items, kubectl, rolledOut, tryApply, tryKubectl, type Json, type Manifest } from '../support/kubectl.ts';
 import { deployment, httpService, pod, script } from '../support/objects.ts';
 import { eventually } from '../support/run.ts';
-import { allowedSecret, runningIn, sample, serviceOf } from '../support/samples.ts';
+import { allowedSecret, runningIn, sample } from '../support/samples.ts';
 import { requests, servedBy, server, status } from '../support/traffic.ts';
 
 const moving = 'gateway-moving';
 const attacker = 'gateway-attacker';
-
-/** Ports at which the gateway's users come, as docs/guide/install.md has a user make them. */
-const userPorts: Manifest = {
-  apiVersion: 'v1',
-  kind: 'Service',
-  metadata: { name: 'sample-ports', namespace: gatewayNamespace },
-  spec: {
-    selector: { app: 'frp-gateway' },
-    ports: [
-      { name: 'postgres', port: 5432 },
-      { name: 'grpc', port: 9090 },
-    ],
-  },
-};
 
 const withLabels = (object: Manifest, labels: Record<string, string>): Manifest => {
   const { spec } = object as Json;
@@ -91,12 +77,11 @@ suite('the samples through the gateway', () => {
     await gatewayInstalled();
     await Promise.all([
       testNamespace('ai-services', { 'frp.io/injection': 'enabled' }),
-      ...['microservices', 'databases', 'web', 'apis', moving, attacker].map((name) => testNamespace(name)),
+      ...['microservices', 'web', 'apis', moving, attacker].map((name) => testNamespace(name)),
     ]);
     issuer = await createIssuer('web', 'webapp');
     await apply(
-      userPorts,
-      ...['ollama-cluster', 'postgres-proxy', 'webapp-frontend', 'api-gateway'].flatMap(sample),
+      ...['ollama-cluster', 'webapp-frontend', 'api-gateway'].flatMap(sample),
       ...(await userServiceAsSample()),
       allowedSecret('ai-services', 'ollama-api-keys', { team: 'key-of-team' }),
       allowedSecret('web', 'oauth2-config', { issuer: issuer.url, audience: 'webapp' }),
@@ -107,8 +92,6 @@ suite('the samples through the gateway', () => {
     await injects(withLabels(pod({ namespace: 'ai-services', name: 'ollama', port: 11434 }), { tier: 'inference' }));
     await apply(
       ollamaPods(),
-      deployment({ namespace: 'databases', name: 'postgres-proxy', replicas: 3, port: 5431 }),
-      serviceOf('databases', 'postgres-proxy', 5432, { clusterIP: 'None' }),
       deployment({ namespace: 'web', name: 'webapp', replicas: 2, port: 3000, frp: { group: 'webapp-frontend' } }),
       deployment({ namespace: 'apis', name: 'auth', frp: { group: 'auth-service' } }),
       deployment({ namespace: 'apis', name: 'users', port: 8081, frp: { group: 'user-service' } }),
@@ -209,30 +192,6 @@ suite('the samples through the gateway', () => {
     }
     const share = (member: string) => members.filter((each) => each === member).length;
     assert.ok(share('1') > 0 && share('2') > 0, `members of the six clients: ${members.join()}`);
-  });
-
-  test('postgres-proxy: one client always comes to the same member, through either replica', async () => {
-    await rolledOut('databases', 'postgres-proxy');
-    await active('databases', 'postgres-proxy', 3);
-    const ports = String((await get(gatewayNamespace, 'service', 'sample-ports')).spec.clusterIP);
-    const memberAt = async (host: string): Promise<string> => {
-      const answer = await session(host, 5432, 'select 1\n');
-      return /^hello from (\S+)\nselect 1\n$/.exec(answer)![1]!;
-    };
-    const membersOf = async (): Promise<string[]> => {
-      const found = new Set<string>();
-      for (let round = 0; round < 6; round++)
-        for (const host of [ports, await replicaOf(0), await replicaOf(1)]) found.add(await memberAt(host));
-      return [...found];
-    };
-    const [member, ...others] = await eventually('an answer of every gateway', membersOf);
-    assert.deepEqual(others, []);
-    await kubectl('-n', 'databases', 'delete', 'pod', member!, '--wait=false');
-    await eventually('another member', async () => {
-      const now = await membersOf();
-      assert.equal(now.length, 1);
-      assert.notEqual(now[0], member);
-    });
   });
 
   const webapp = async (path: string, token?: Token, method = 'GET'): Promise<Answer> => {
@@ -360,21 +319,6 @@ async function millisecondsUntil(change: () => Promise<unknown>, isSeen: () => P
     throw new Error('not seen');
   });
   return Date.now() - started;
-}
-
-/** What comes back on a connection, until the text that was sent is there; then it ends. */
-function session(host: string, port: number, text: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    let answer = '';
-    const socket = connect({ host, port, timeout: 5000 }, () => socket.write(text));
-    socket.setEncoding('utf8').on('data', (part: string) => {
-      answer += part;
-      if (answer.endsWith(text)) socket.end(() => resolve(answer));
-    });
-    socket.on('timeout', () => socket.destroy(new Error(`no answer in 5 s: ${answer}`)));
-    socket.on('error', reject);
-    socket.on('close', () => reject(new Error(`closed after: ${answer}`)));
-  });
 }
 
 const median = (numbers: number[]): number => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)]!;
