@@ -1,7 +1,7 @@
 /** The gateway under test. */
 import { installServer, serving, usingImage } from './cluster.ts';
 import { counter, online } from './controller.ts';
-import { get, kubectl } from './kubectl.ts';
+import { get, items, kubectl } from './kubectl.ts';
 import { gatewayNamespace } from './places.ts';
 
 export { gatewayNamespace };
@@ -39,3 +39,13 @@ export const reloads = (): Promise<number[]> =>
       return [...series.values()].reduce((sum, value) => sum + value, 0);
     }),
   );
+
+/** Kinds of the copies that the gateway has of a Secret. @param original namespace/name */
+export async function copiesOf(original: string): Promise<string[]> {
+  const copies = await items(gatewayNamespace, 'secret', '-l', 'frp.io/gateway-copy=true');
+  return copies
+    .map(({ metadata }) => metadata.annotations as Record<string, string>)
+    .filter((annotations) => annotations['frp.io/copy-of'] === original)
+    .map((annotations) => annotations['frp.io/copy-kind']!)
+    .sort();
+}
