@@ -11,9 +11,10 @@ import { createAuthority } from '../../../certs/authority.ts';
 import { ask, podsThatAnswer, type Answer } from '../support/ask.ts';
 import { certificatesReadyBecomes, clientPair } from '../support/certificates.ts';
 import { testNamespace } from '../support/cluster.ts';
-import { statusOf } from '../support/controller.ts';
+import { counts } from '../support/controller.ts';
 import { gatewayInstalled, gatewayNamespace, replicaAddress, users, usersAddress } from '../support/gateway.ts';
 import { grpcCall, grpcServer } from '../support/grpc.ts';
+import { handmade } from '../support/handmade.ts';
 import { createIssuer, type Issuer, type Token } from '../support/issuer.ts';
 import { apply, get, items, kubectl, rolledOut, tryApply, tryKubectl, type Json, type Manifest } from '../support/kubectl.ts';
 import { deployment, httpService, pod, script } from '../support/objects.ts';
@@ -38,12 +39,6 @@ const grpcUsers = (): Manifest =>
     name: 'grpc-users',
     replicas: 6,
     container: script('setInterval(() => {}, 1e6); process.on("SIGTERM", () => process.exit(0));'),
-  });
-
-const active = (namespace: string, name: string, count: number): Promise<void> =>
-  eventually(`${count} active backends of ${name}`, async () => {
-    const { activeBackends, totalBackends } = (await statusOf(namespace, name)) as { activeBackends?: number; totalBackends?: number };
-    assert.deepEqual([activeBackends, totalBackends], [count, count]);
   });
 
 /** A Pod like this one would be injected now. */
@@ -118,7 +113,7 @@ suite('the samples through the gateway', () => {
   test('ollama: all replicas answer to the key, in either header', async () => {
     for (const headers of [key('key-of-team'), { authorization: 'Bearer key-of-team' }])
       await eventually('answers of three Pods', async () => assert.equal((await podsThatAnswer(address, 30, ollama(headers))).size, 3));
-    await active('ai-services', 'ollama-cluster', 3);
+    await counts('ai-services', 'ollama-cluster', 3, 3);
   });
 
   test('ollama: the path counts by whole segments', async () => {
@@ -173,7 +168,7 @@ suite('the samples through the gateway', () => {
   test('user-service: calls come to both members with mTLS by hand, and a client stays with one', async () => {
     await certificatesReadyBecomes('microservices', 'user-service', /^CertificatesProvisioned/);
     await rolledOut('microservices', 'grpc-users');
-    await active('microservices', 'user-service', 2);
+    await counts('microservices', 'user-service', 2, 2);
     // Active is what one replica has: the one that is asked here must have both, and have looked at them once.
     await eventually('both members in replica 0', async () =>
       assert.equal([...(await backendOf('microservices/user-service')).matchAll(/^ +server s-/gm)].length, 2),
@@ -289,14 +284,15 @@ suite('the samples through the gateway', () => {
     await certificatesReadyBecomes(attacker, 'own', /^CertificatesProvisioned/);
     const victims = await servedBy('moving.example.com', 2, users);
     const name = `${moving}.moving.00000000.{{ .Envs.POD_NAME }}.{{ .Envs.POD_UID }}`;
+    const intruder = { namespace: attacker, proxyName: name, certificates: 'frp-own-tls' };
     await apply(
       // A member of a group of its own: what it has of rights and certificates is genuine.
-      intruder('member', name, { group: 'own' }),
-      intruder('stranger', name),
+      handmade({ ...intruder, name: 'member', frp: { group: 'own' } }),
+      handmade({ ...intruder, name: 'stranger' }),
     );
     const says = (podName: string, reason: RegExp) =>
       eventually(`${podName} is told`, async () => {
-        const { stdout } = await tryKubectl('-n', attacker, 'logs', podName, '-c', 'handmade');
+        const { stdout } = await tryKubectl('-n', attacker, 'logs', podName, '-c', 'handmade-0');
         assert.match(stdout, reason);
         assert.doesNotMatch(stdout, /start proxy success/);
       });
@@ -339,38 +335,4 @@ async function backendOf(key: string): Promise<string> {
   const section = text.split(/^(?=# )/m).find((part) => part.startsWith(`# ${key}\n`));
   assert.ok(section, `no ${key} in the configuration`);
   return section;
-}
-
-/** A Pod with a frpc of its own making, which has its Pod's token and the certificate of its namespace's service. */
-function intruder(name: string, proxyName: string, frp?: Record<string, string>): Manifest {
-  const config = {
-    serverAddr: 'frp-gateway-0.frp-gateway.frp-gateway.svc',
-    serverPort: 7000,
-    loginFailExit: false,
-    auth: { method: 'oidc', oidc: { tokenSource: { type: 'file', file: { path: '/certs/token' } } } },
-    transport: { tls: { enable: true, certFile: '/certs/tls.crt', keyFile: '/certs/tls.key', trustedCaFile: '/certs/ca.crt' } },
-    proxies: [{ name: proxyName, type: 'tcp', localIP: '127.0.0.1', localPort: 8080 }],
-  };
-  const field = (env: string, fieldPath: string) => ({ name: env, valueFrom: { fieldRef: { fieldPath } } });
-  const made = pod({ namespace: attacker, name, ...(frp && { frp }) }) as Manifest & { spec: Json };
-  (made.spec.containers as Json[]).push({
-    name: 'handmade',
-    image: 'fatedier/frpc:v0.70.1',
-    command: ['sh', '-c', 'printf %s "$CONFIG" > /tmp/frpc.json && exec /usr/bin/frpc -c /tmp/frpc.json'],
-    env: [{ name: 'CONFIG', value: JSON.stringify(config) }, field('POD_NAME', 'metadata.name'), field('POD_UID', 'metadata.uid')],
-    securityContext: made.spec.containers[0].securityContext,
-    volumeMounts: [{ name: 'certs', mountPath: '/certs', readOnly: true }],
-  });
-  made.spec.volumes = [
-    {
-      name: 'certs',
-      projected: {
-        sources: [
-          { secret: { name: 'frp-own-tls' } },
-          { serviceAccountToken: { path: 'token', audience: 'frp.io/gateway', expirationSeconds: 3600 } },
-        ],
-      },
-    },
-  ];
-  return made;
 }

@@ -3,7 +3,7 @@ import { after, before, suite, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { testNamespace } from '../support/cluster.ts';
-import { statusOf } from '../support/controller.ts';
+import { counts } from '../support/controller.ts';
 import { gatewayInstalled, gatewayNamespace, onlineAtBoth, reloads, replicaAddress } from '../support/gateway.ts';
 import { apply, get, items, kubectl, rolledOut, type Json, type Manifest } from '../support/kubectl.ts';
 import { httpService } from '../support/objects.ts';
@@ -120,10 +120,7 @@ suite('PostgreSQL through the gateway', () => {
     assert.match(other!, /^postgres-proxy-/);
     // Nothing but the check has told: the Pod is ready, so its name still has the address.
     assert.equal(await isReady(), 'True');
-    await eventually('the status', async () => {
-      const { activeBackends, totalBackends } = await statusOf(ns, 'postgres-proxy');
-      assert.deepEqual([activeBackends, totalBackends], [1, 2]);
-    });
+    await counts(ns, 'postgres-proxy', 1, 2);
     await startServer(ns, bound);
     await eventually('its own server again', async () => assert.deepEqual(await serversOf('psql-2'), [bound]));
   });

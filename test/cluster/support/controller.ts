@@ -28,6 +28,13 @@ export const says = (namespace: string, name: string, state: string, ...counts: 
     5,
   );
 
+/** The status comes to say so many active backends of so many. */
+export const counts = (namespace: string, name: string, ...expected: [number, number]): Promise<void> =>
+  eventually(`${expected.join(' of ')} backends of ${name}`, async () => {
+    const { activeBackends, totalBackends } = (await statusOf(namespace, name)) as { activeBackends?: number; totalBackends?: number };
+    assert.deepEqual([activeBackends, totalBackends], expected);
+  });
+
 /** Proxies of a service, from the API of the frp server, or of a gateway's replica. @param api default: the http proxies of the plain frp server */
 export async function frpsProxies(
   namespace: string,
