@@ -156,7 +156,8 @@ export class FactSource {
   #servedBy(service: DistributedService): { of: string; backends: Backend[] }[] {
     const backendsOf = (member: DistributedService) => {
       const of = serviceKey(member);
-      return { of, backends: [...this.#backends.of(of), ...(this.#deps.connectors?.backendsOf(member) ?? [])] };
+      const connected = this.#deps.connectors?.backendsOf(member) ?? [];
+      return { of, backends: [...this.#backends.of(of), ...connected, ...this.#viewOf(member).elsewhere(of)] };
     };
     const own = backendsOf(service);
     const { services, config } = this.#deps;

@@ -5,11 +5,19 @@
 import { ownerOf } from '../frp/proxy-names.ts';
 import { basicAuthorization } from '../frp/server-api.ts';
 import { pause } from '../kube/backoff.ts';
+import type { Backend } from './backends.ts';
 
 /** Proxies of one backend. A client that has gone, or failed its health check, leaves its proxies offline. */
 export interface ProxyCounts {
   online: number;
   offline: number;
+  /** cluster/Pod of a backend in another cluster, which only the gateway knows (gateway/status.ts) */
+  elsewhere?: string;
+}
+
+interface ListedProxy extends Pick<ProxyCounts, 'elsewhere'> {
+  name: string;
+  status: string;
 }
 
 export type ServerHealth = { status: 'reachable' } | { status: 'unreachable'; message: string } | { status: 'unknown' };
@@ -74,6 +82,13 @@ export class ServerView {
     return this.#services.get(service)?.get(id);
   }
 
+  /** Backends of a service (namespace/name) that no watch here tells of. What their addresses are, their own cluster knows. */
+  elsewhere(service: string): Backend[] {
+    return [...(this.#services.get(service) ?? [])].flatMap(([id, { elsewhere: name }]) =>
+      name === undefined ? [] : [{ id, name, address: '', port: 0 }],
+    );
+  }
+
   async #run(): Promise<void> {
     const { signal } = this.#stop;
     while (!signal.aborted) {
@@ -128,24 +143,24 @@ export class ServerView {
     const { types = allTypes } = this.#options;
     const lists = await Promise.all(types.map((type) => this.#list(new URL(`/api/proxy/${type}`, url), authorization)));
     const services: Proxies = new Map();
-    for (const { name, status } of lists.flat()) {
+    for (const { name, status, elsewhere } of lists.flat()) {
       const owner = ownerOf(name);
       if (!owner) continue;
       const backends = services.get(owner.service) ?? new Map<string, ProxyCounts>();
       services.set(owner.service, backends);
-      const counts = backends.get(owner.id) ?? { online: 0, offline: 0 };
+      const counts = backends.get(owner.id) ?? { online: 0, offline: 0, ...(elsewhere !== undefined && { elsewhere }) };
       counts[status === 'online' ? 'online' : 'offline']++;
       backends.set(owner.id, counts);
     }
     return services;
   }
 
-  async #list(url: URL, authorization: string): Promise<{ name: string; status: string }[]> {
+  async #list(url: URL, authorization: string): Promise<ListedProxy[]> {
     const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(timeoutMs)]);
     const answer = await fetch(url, { headers: { authorization }, signal, redirect: 'error' });
     if (!answer.ok)
       throw new Error(`HTTP status ${answer.status}${answer.status === 401 ? ' (user or password are not those of frps)' : ''}`);
-    const { proxies } = (await answer.json()) as { proxies?: { name: string; status: string }[] | null };
+    const { proxies } = (await answer.json()) as { proxies?: ListedProxy[] | null };
     return proxies ?? [];
   }
 }

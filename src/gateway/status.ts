@@ -17,13 +17,16 @@ export interface ServerVerdict {
 export interface ProxyStatus {
   name: string;
   status: 'online' | 'offline';
+  /** cluster/Pod of a member of another cluster, whose Pods the controller does not see */
+  elsewhere?: string;
 }
 
 export function proxyStatuses(members: Iterable<Member>, verdicts: readonly ServerVerdict[]): ProxyStatus[] {
   const up = new Set(verdicts.filter(({ status }) => status === 'up').map(({ backend, server }) => `${backend}/${server}`));
-  return [...members].map(({ name, service, backendId }) => ({
+  return [...members].map(({ name, service, backendId, identity: { cluster, pod } }) => ({
     name,
     status: up.has(`${backendName(service)}/${serverName(service, backendId)}`) ? 'online' : 'offline',
+    ...(cluster === '' ? {} : { elsewhere: `${cluster}/${pod}` }),
   }));
 }
 

@@ -116,6 +116,10 @@ test('TLS ends at the gateway for hosts with a certificate, which is changed liv
   assert.match(broken.problems.join(), /shop\/web: spec\.expose\.tls/);
   await assert.rejects(https(gw.settings.httpsPort, 'a.example.com', second.cert), 'nothing of the old one is kept');
   assert.equal((await https(gw.settings.httpsPort, 'b.example.com', third.cert)).serial, serial(third));
+  for (const pem of ['garbage', undefined]) {
+    await gw.apply(view(web(pem, true), other, raw));
+    assert.equal((await gw.http('a.example.com')).status, 308, 'what asks for TLS is not answered without');
+  }
   assert.equal(gw.proxy.reloads, reloads);
 });
 

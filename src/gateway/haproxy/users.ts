@@ -90,9 +90,10 @@ export const isLive = (path: string): boolean => isMap(path) || path.startsWith(
 const hosts = (services: ReadonlyMap<string, Served>): ReadonlyMap<string, string> =>
   new Map([...services.values()].flatMap((served) => webExposures(served).map(({ host }): [string, string] => [host, host])));
 
+/** Also while there is no certificate: then users get nothing, and not without TLS what they should get with it. */
 const redirects = (services: ReadonlyMap<string, Served>): string =>
   [...services.values()]
-    .filter(({ spec, pem }) => spec.expose?.tls?.redirect && pem !== undefined)
+    .filter(({ spec }) => spec.expose?.tls?.secretName !== undefined && spec.expose.tls.redirect)
     .map(({ id }) => `${id} https\n`)
     .join('');
 

@@ -1,19 +1,19 @@
 /**
  * The services of manifests/samples (requirements R2, X2.1 to X2.4, and R1.29) through the gateway, as they are written.
- * A name like user-service-1.internal is here the Service user-service-1 of namespace `internal`. One thing is not as in the
- * samples: the members of postgres-proxy are TCP echoes behind a headless Service, for want of an image of PostgreSQL.
+ * A name like user-service-1.internal is here the Service user-service-1 of namespace `internal`. The sample postgres-proxy has
+ * a suite of its own, with PostgreSQL: 83.
  */
 import { before, suite, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createAuthority } from '../../../certs/authority.ts';
 import { ask, podsThatAnswer, type Answer } from '../support/ask.ts';
 import { certificatesReadyBecomes, clientPair } from '../support/certificates.ts';
 import { testNamespace } from '../support/cluster.ts';
-import { statusOf } from '../support/controller.ts';
+import { counts } from '../support/controller.ts';
 import { gatewayInstalled, gatewayNamespace, replicaAddress, users, usersAddress } from '../support/gateway.ts';
 import { grpcCall, grpcCalls, grpcServer } from '../support/grpc.ts';
+import { handmade } from '../support/handmade.ts';
 import { createIssuer, type Issuer, type Token } from '../support/issuer.ts';
 import { apply, get, items, kubectl, rolledOut, tryApply, tryKubectl, type Json, type Manifest } from '../support/kubectl.ts';
 import { deployment, httpService, pod, script } from '../support/objects.ts';
@@ -23,20 +23,6 @@ import { requests, servedBy, server, status } from '../support/traffic.ts';
 
 const moving = 'gateway-moving';
 const attacker = 'gateway-attacker';
-
-/** Ports at which the gateway's users come, as docs/guide/install.md has a user make them. */
-const userPorts: Manifest = {
-  apiVersion: 'v1',
-  kind: 'Service',
-  metadata: { name: 'sample-ports', namespace: gatewayNamespace },
-  spec: {
-    selector: { app: 'frp-gateway' },
-    ports: [
-      { name: 'postgres', port: 5432 },
-      { name: 'grpc', port: 9090 },
-    ],
-  },
-};
 
 const withLabels = (object: Manifest, labels: Record<string, string>): Manifest => {
   const { spec } = object as Json;
@@ -56,12 +42,6 @@ const grpcUsers = (): Manifest =>
     name: 'grpc-users',
     replicas: 6,
     container: script('setInterval(() => {}, 1e6); process.on("SIGTERM", () => process.exit(0));'),
-  });
-
-const active = (namespace: string, name: string, count: number): Promise<void> =>
-  eventually(`${count} active backends of ${name}`, async () => {
-    const { activeBackends, totalBackends } = (await statusOf(namespace, name)) as { activeBackends?: number; totalBackends?: number };
-    assert.deepEqual([activeBackends, totalBackends], [count, count]);
   });
 
 /** A Pod like this one would be injected now. */
@@ -92,12 +72,11 @@ suite('the samples through the gateway', () => {
     await gatewayInstalled();
     await Promise.all([
       testNamespace('ai-services', { 'frp.io/injection': 'enabled' }),
-      ...['microservices', 'internal', 'databases', 'web', 'apis', moving, attacker].map((name) => testNamespace(name)),
+      ...['microservices', 'internal', 'web', 'apis', moving, attacker].map((name) => testNamespace(name)),
     ]);
     issuer = await createIssuer('web', 'webapp');
     await apply(
-      userPorts,
-      ...['ollama-cluster', 'postgres-proxy', 'webapp-frontend', 'api-gateway'].flatMap(sample),
+      ...['ollama-cluster', 'webapp-frontend', 'api-gateway'].flatMap(sample),
       ...(await userServiceAsSample()),
       allowedSecret('ai-services', 'ollama-api-keys', { team: 'key-of-team' }),
       allowedSecret('web', 'oauth2-config', { issuer: issuer.url, audience: 'webapp' }),
@@ -108,8 +87,6 @@ suite('the samples through the gateway', () => {
     await injects(withLabels(pod({ namespace: 'ai-services', name: 'ollama', port: 11434 }), { tier: 'inference' }));
     await apply(
       ollamaPods(),
-      deployment({ namespace: 'databases', name: 'postgres-proxy', replicas: 3, port: 5431 }),
-      serviceOf('databases', 'postgres-proxy', 5432, { clusterIP: 'None' }),
       deployment({ namespace: 'web', name: 'webapp', replicas: 2, port: 3000, frp: { group: 'webapp-frontend' } }),
       deployment({ namespace: 'apis', name: 'auth', frp: { group: 'auth-service' } }),
       deployment({ namespace: 'apis', name: 'users', port: 8081, frp: { group: 'user-service' } }),
@@ -136,7 +113,7 @@ suite('the samples through the gateway', () => {
   test('ollama: all replicas answer to the key, in either header', async () => {
     for (const headers of [key('key-of-team'), { authorization: 'Bearer key-of-team' }])
       await eventually('answers of three Pods', async () => assert.equal((await podsThatAnswer(address, 30, ollama(headers))).size, 3));
-    await active('ai-services', 'ollama-cluster', 3);
+    await counts('ai-services', 'ollama-cluster', 3, 3);
   });
 
   test('ollama: the path counts by whole segments', async () => {
@@ -191,7 +168,7 @@ suite('the samples through the gateway', () => {
   test('user-service: calls come to both members with mTLS by hand, and a client stays with one', async () => {
     await certificatesReadyBecomes('microservices', 'user-service', /^CertificatesProvisioned/);
     await rolledOut('microservices', 'grpc-users');
-    await active('microservices', 'user-service', 2);
+    await counts('microservices', 'user-service', 2, 2);
     // Active is what one replica has: the one that is asked here must have both, and have looked at them once.
     await eventually('both members in replica 0', async () =>
       assert.equal([...(await backendOf('microservices/user-service')).matchAll(/^ +server s-/gm)].length, 2),
@@ -242,30 +219,6 @@ suite('the samples through the gateway', () => {
     });
     await hasPart(1 / 4);
     assert.deepEqual([await runningIn('microservices'), await connectorConfig(), await registeredAt(0)], before);
-  });
-
-  test('postgres-proxy: one client always comes to the same member, through either replica', async () => {
-    await rolledOut('databases', 'postgres-proxy');
-    await active('databases', 'postgres-proxy', 3);
-    const ports = String((await get(gatewayNamespace, 'service', 'sample-ports')).spec.clusterIP);
-    const memberAt = async (host: string): Promise<string> => {
-      const answer = await session(host, 5432, 'select 1\n');
-      return /^hello from (\S+)\nselect 1\n$/.exec(answer)![1]!;
-    };
-    const membersOf = async (): Promise<string[]> => {
-      const found = new Set<string>();
-      for (let round = 0; round < 6; round++)
-        for (const host of [ports, await replicaOf(0), await replicaOf(1)]) found.add(await memberAt(host));
-      return [...found];
-    };
-    const [member, ...others] = await eventually('an answer of every gateway', membersOf);
-    assert.deepEqual(others, []);
-    await kubectl('-n', 'databases', 'delete', 'pod', member!, '--wait=false');
-    await eventually('another member', async () => {
-      const now = await membersOf();
-      assert.equal(now.length, 1);
-      assert.notEqual(now[0], member);
-    });
   });
 
   const webapp = async (path: string, token?: Token, method = 'GET'): Promise<Answer> => {
@@ -363,14 +316,15 @@ suite('the samples through the gateway', () => {
     await certificatesReadyBecomes(attacker, 'own', /^CertificatesProvisioned/);
     const victims = await servedBy('moving.example.com', 2, users);
     const name = `${moving}.moving.00000000.{{ .Envs.POD_NAME }}.{{ .Envs.POD_UID }}`;
+    const intruder = { namespace: attacker, proxyName: name, certificates: 'frp-own-tls' };
     await apply(
       // A member of a group of its own: what it has of rights and certificates is genuine.
-      intruder('member', name, { group: 'own' }),
-      intruder('stranger', name),
+      handmade({ ...intruder, name: 'member', frp: { group: 'own' } }),
+      handmade({ ...intruder, name: 'stranger' }),
     );
     const says = (podName: string, reason: RegExp) =>
       eventually(`${podName} is told`, async () => {
-        const { stdout } = await tryKubectl('-n', attacker, 'logs', podName, '-c', 'handmade');
+        const { stdout } = await tryKubectl('-n', attacker, 'logs', podName, '-c', 'handmade-0');
         assert.match(stdout, reason);
         assert.doesNotMatch(stdout, /start proxy success/);
       });
@@ -395,21 +349,6 @@ async function millisecondsUntil(change: () => Promise<unknown>, isSeen: () => P
   return Date.now() - started;
 }
 
-/** What comes back on a connection, until the text that was sent is there; then it ends. */
-function session(host: string, port: number, text: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    let answer = '';
-    const socket = connect({ host, port, timeout: 5000 }, () => socket.write(text));
-    socket.setEncoding('utf8').on('data', (part: string) => {
-      answer += part;
-      if (answer.endsWith(text)) socket.end(() => resolve(answer));
-    });
-    socket.on('timeout', () => socket.destroy(new Error(`no answer in 5 s: ${answer}`)));
-    socket.on('error', reject);
-    socket.on('close', () => reject(new Error(`closed after: ${answer}`)));
-  });
-}
-
 const median = (numbers: number[]): number => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)]!;
 
 /** Section of a service in the configuration of HAProxy. */
@@ -425,7 +364,7 @@ async function backendOf(key: string): Promise<string> {
     'cat',
     '/run/frp-gateway/users/haproxy.cfg',
   );
-  const section = text.split(/^(?=# )/m).find((part) => part.startsWith(`# ${key}\n`));
+  const section = text.split(/^(?=# )/m).find((part) => part.startsWith(`# ${key}\nbackend be-`));
   assert.ok(section, `no ${key} in the configuration`);
   return section;
 }
@@ -445,38 +384,4 @@ async function registeredAt(ordinal: number): Promise<unknown[]> {
     .filter(({ name }) => name.startsWith('microservices.user-service.'))
     .map(({ name, lastStartTime, conf }) => [name, lastStartTime, conf?.remotePort])
     .sort();
-}
-
-/** A Pod with a frpc of its own making, which has its Pod's token and the certificate of its namespace's service. */
-function intruder(name: string, proxyName: string, frp?: Record<string, string>): Manifest {
-  const config = {
-    serverAddr: 'frp-gateway-0.frp-gateway.frp-gateway.svc',
-    serverPort: 7000,
-    loginFailExit: false,
-    auth: { method: 'oidc', oidc: { tokenSource: { type: 'file', file: { path: '/certs/token' } } } },
-    transport: { tls: { enable: true, certFile: '/certs/tls.crt', keyFile: '/certs/tls.key', trustedCaFile: '/certs/ca.crt' } },
-    proxies: [{ name: proxyName, type: 'tcp', localIP: '127.0.0.1', localPort: 8080 }],
-  };
-  const field = (env: string, fieldPath: string) => ({ name: env, valueFrom: { fieldRef: { fieldPath } } });
-  const made = pod({ namespace: attacker, name, ...(frp && { frp }) }) as Manifest & { spec: Json };
-  (made.spec.containers as Json[]).push({
-    name: 'handmade',
-    image: 'fatedier/frpc:v0.70.1',
-    command: ['sh', '-c', 'printf %s "$CONFIG" > /tmp/frpc.json && exec /usr/bin/frpc -c /tmp/frpc.json'],
-    env: [{ name: 'CONFIG', value: JSON.stringify(config) }, field('POD_NAME', 'metadata.name'), field('POD_UID', 'metadata.uid')],
-    securityContext: made.spec.containers[0].securityContext,
-    volumeMounts: [{ name: 'certs', mountPath: '/certs', readOnly: true }],
-  });
-  made.spec.volumes = [
-    {
-      name: 'certs',
-      projected: {
-        sources: [
-          { secret: { name: 'frp-own-tls' } },
-          { serviceAccountToken: { path: 'token', audience: 'frp.io/gateway', expirationSeconds: 3600 } },
-        ],
-      },
-    },
-  ];
-  return made;
 }

@@ -5,6 +5,7 @@ import { connect } from 'node:tls';
 import { createAuthority, issue, type Authority } from '../../../certs/authority.ts';
 import type { Usage } from '../../../certs/inspect.ts';
 import { system } from './cluster.ts';
+import { conditionOf, statusOf } from './controller.ts';
 import { get, items } from './kubectl.ts';
 import { eventually } from './run.ts';
 
@@ -55,14 +56,15 @@ export function servedAt(host: string, port: number, ca?: string): Promise<strin
   });
 }
 
-/** Waits for condition CertificatesReady of a service to say `REASON: MESSAGE`. */
-export const certificatesReadyBecomes = (namespace: string, name: string, expected: RegExp): Promise<void> =>
-  eventually(`CertificatesReady of ${name} says ${expected.source}`, async () => {
-    const { status } = await get(namespace, 'distributedservice', name);
-    const conditions = (status?.conditions ?? []) as { type: string; reason: string; message: string }[];
-    const found = conditions.find(({ type }) => type === 'CertificatesReady');
-    assert.match(`${found?.reason}: ${found?.message}`, expected);
+/** Waits for a condition of a service to say `REASON: MESSAGE`. */
+export const conditionBecomes = (namespace: string, name: string, type: string, expected: RegExp): Promise<void> =>
+  eventually(`${type} of ${name} says ${expected.source}`, async () => {
+    const { reason, message } = conditionOf(await statusOf(namespace, name), type) ?? {};
+    assert.match(`${reason}: ${message}`, expected);
   });
+
+export const certificatesReadyBecomes = (namespace: string, name: string, expected: RegExp): Promise<void> =>
+  conditionBecomes(namespace, name, 'CertificatesReady', expected);
 
 /** A client certificate and its key, as the data of a Secret. */
 export async function clientPair(

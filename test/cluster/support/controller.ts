@@ -28,22 +28,33 @@ export const says = (namespace: string, name: string, state: string, ...counts: 
     5,
   );
 
-/** Proxies of an http service, from frps' own API. */
-export async function frpsProxies(namespace: string, name: string): Promise<{ name: string; status: string }[]> {
+/** The status comes to say so many active backends of so many. */
+export const counts = (namespace: string, name: string, ...expected: [number, number]): Promise<void> =>
+  eventually(`${expected.join(' of ')} backends of ${name}`, async () => {
+    const { activeBackends, totalBackends } = (await statusOf(namespace, name)) as { activeBackends?: number; totalBackends?: number };
+    assert.deepEqual([activeBackends, totalBackends], expected);
+  });
+
+/** Proxies of a service, from the API of the frp server, or of a gateway's replica. @param api default: the http proxies of the plain frp server */
+export async function frpsProxies(
+  namespace: string,
+  name: string,
+  api = 'http://frp-server.frp-system.svc:7500/api/proxy/http',
+): Promise<{ name: string; status: string }[]> {
   const { data } = await get(system, 'secret', 'frp-server-api');
   const decoded = (key: string) => Buffer.from(data[key] as string, 'base64').toString();
   const token = Buffer.from(`${decoded('user')}:${decoded('password')}`).toString('base64');
-  const curl = ['curl', '-f', '-sS', '-H', `Authorization: Basic ${token}`, 'http://frp-server.frp-system.svc:7500/api/proxy/http'];
+  const curl = ['curl', '-f', '-sS', '-H', `Authorization: Basic ${token}`, api];
   const { proxies } = JSON.parse(await kubectl('-n', clientNamespace, 'exec', 'client', '--', ...curl)) as {
     proxies: { name: string; status: string }[];
   };
   return proxies.filter((proxy) => proxy.name.startsWith(`${namespace}.${name}.`));
 }
 
-/** So many proxies of a service are online on frps. */
-export const online = (namespace: string, name: string, count: number): Promise<void> =>
-  eventually(`${count} of ${name} online on frps`, async () => {
-    const states = (await frpsProxies(namespace, name)).map(({ status }) => status);
+/** So many proxies of a service are online there. */
+export const online = (namespace: string, name: string, count: number, api?: string): Promise<void> =>
+  eventually(`${count} of ${name} online`, async () => {
+    const states = (await frpsProxies(namespace, name, api)).map(({ status }) => status);
     assert.equal(states.filter((status) => status === 'online').length, count);
   });
 
@@ -68,9 +79,9 @@ export async function controllerWorks(): Promise<void> {
   await kubectl('-n', clientNamespace, 'delete', kind, name, '--timeout=60s');
 }
 
-/** A Pod's value of a counter, all its series by their labels. */
-export async function counter(pod: string, name: string): Promise<Map<string, number>> {
-  const text = await kubectl('get', '--raw', `/api/v1/namespaces/${system}/pods/${pod}:8080/proxy/metrics`);
+/** A Pod's value of a counter, all its series by their labels. @param pod of the controller, if nothing else is said */
+export async function counter(pod: string, name: string, { namespace = system, port = 8080 } = {}): Promise<Map<string, number>> {
+  const text = await kubectl('get', '--raw', `/api/v1/namespaces/${namespace}/pods/${pod}:${port}/proxy/metrics`);
   const found = text.matchAll(new RegExp(`^${name}(\\{[^}]*\\})? (\\S+)$`, 'gm'));
   return new Map([...found].map(([, labels = '', value]) => [labels, Number(value)]));
 }

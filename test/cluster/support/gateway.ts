@@ -1,6 +1,7 @@
 /** The gateway under test. */
 import { installServer, serving, usingImage } from './cluster.ts';
-import { get, kubectl } from './kubectl.ts';
+import { counter, online } from './controller.ts';
+import { get, items, kubectl } from './kubectl.ts';
 import { gatewayNamespace } from './places.ts';
 
 export { gatewayNamespace };
@@ -23,3 +24,28 @@ export const usersAddress = async (): Promise<string> =>
 /** Address of a replica's Pod. */
 export const replicaAddress = async (ordinal: number): Promise<string> =>
   String((await get(gatewayNamespace, 'pod', `frp-gateway-${ordinal}`)).status.podIP);
+
+/** Both replicas have so many members of a service in the traffic: what HAProxy says of them, health checks included. */
+export async function onlineAtBoth(namespace: string, name: string, count: number): Promise<void> {
+  const apiOf = (ordinal: number) => `http://frp-gateway-${ordinal}.frp-gateway.${gatewayNamespace}.svc:8081/api/proxy/tcp`;
+  for (const ordinal of [0, 1]) await online(namespace, name, count, apiOf(ordinal));
+}
+
+/** How often HAProxy for users was reloaded, by replica. */
+export const reloads = (): Promise<number[]> =>
+  Promise.all(
+    [0, 1].map(async (ordinal) => {
+      const series = await counter(`frp-gateway-${ordinal}`, 'frp_gateway_reloads_total', { namespace: gatewayNamespace, port: 8081 });
+      return [...series.values()].reduce((sum, value) => sum + value, 0);
+    }),
+  );
+
+/** Kinds of the copies that the gateway has of a Secret. @param original namespace/name */
+export async function copiesOf(original: string): Promise<string[]> {
+  const copies = await items(gatewayNamespace, 'secret', '-l', 'frp.io/gateway-copy=true');
+  return copies
+    .map(({ metadata }) => metadata.annotations as Record<string, string>)
+    .filter((annotations) => annotations['frp.io/copy-of'] === original)
+    .map((annotations) => annotations['frp.io/copy-kind']!)
+    .sort();
+}

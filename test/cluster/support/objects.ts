@@ -5,9 +5,10 @@ export const images = {
   program: process.env.FRPK8S_IMAGE ?? 'frp-k8s:dev',
   echo: process.env.FRPK8S_ECHO_IMAGE ?? 'lab/echo:1',
   client: process.env.FRPK8S_CLIENT_IMAGE ?? 'lab/client:1',
+  postgres: process.env.FRPK8S_POSTGRES_IMAGE ?? 'postgres:15',
 };
 
-const podSecurity = { runAsNonRoot: true, runAsUser: 65532, seccompProfile: { type: 'RuntimeDefault' } };
+export const podSecurity = { runAsNonRoot: true, runAsUser: 65532, seccompProfile: { type: 'RuntimeDefault' } };
 const containerSecurity = { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } };
 
 export const namespace = (name: string, labels: Record<string, string> = {}): Manifest => ({

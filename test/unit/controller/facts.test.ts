@@ -11,9 +11,10 @@ import { service, storeOf } from '../../support/services.ts';
 let api: Server;
 let facts: FactSource;
 let told: string[];
+let proxies: object[];
 beforeEach(async () => {
-  const name = 'shop.auth.0a1b2c3d.auth-0.u0';
-  api = createServer((_, response) => response.end(JSON.stringify({ proxies: [{ name, status: 'online' }] })));
+  proxies = [{ name: 'shop.auth.0a1b2c3d.auth-0.u0', status: 'online' }];
+  api = createServer((_, response) => response.end(JSON.stringify({ proxies })));
   api.listen(0, '127.0.0.1');
   await once(api, 'listening');
 });
@@ -30,7 +31,7 @@ function start(gateway: boolean): void {
   facts = new FactSource({
     config,
     gatewayUrls: [url],
-    services: storeOf(front, service('auth', { expose: { path: '/auth' } })),
+    services: storeOf(front, auth),
     outdated: () => [],
     changed: (key) => told.push(key),
     outdatedChanged: () => {},
@@ -38,6 +39,7 @@ function start(gateway: boolean): void {
   });
 }
 const front = service('front', { routes: [{ path: '/auth', groups: [{ name: 'auth', weight: 1 }] }] });
+const auth = service('auth', { expose: { path: '/auth' } });
 const pod = {
   metadata: {
     name: 'auth-0',
@@ -51,7 +53,7 @@ const pod = {
   },
   status: { podIP: '10.0.0.1' },
 } as KubeObject;
-const judged = () => facts.of(front, { ready: true }, undefined, 0).judgement.backends.map(({ name, health }) => [name, health]);
+const judged = (of = front) => facts.of(of, { ready: true }, undefined, 0).judgement.backends.map(({ name, health }) => [name, health]);
 
 describe('a service without backends of its own', () => {
   it('is served by the groups of its routes, and told of them', async () => {
@@ -67,5 +69,32 @@ describe('a service without backends of its own', () => {
     facts.pods.set(pod);
     await facts.meetServers();
     assert.deepEqual(judged(), []);
+  });
+});
+
+describe('members of another cluster', () => {
+  const elsewhere = { name: 'shop.auth.0a1b2c3d.auth-1.u1', status: 'online', elsewhere: 'edge/auth-1' };
+
+  it('are backends beside the Pods that are watched, of their service and of those whose routes lead to it', async () => {
+    proxies.push(elsewhere);
+    start(true);
+    facts.pods.set(pod);
+    await facts.meetServers();
+    const both = [
+      ['auth-0', 'healthy'],
+      ['edge/auth-1', 'healthy'],
+    ];
+    assert.deepEqual(judged(auth), both);
+    assert.deepEqual(judged(), both);
+  });
+
+  it('may be all that there is', async () => {
+    proxies = [elsewhere, { ...elsewhere, name: 'shop.auth.0a1b2c3d.auth-2.u2', status: 'offline', elsewhere: 'edge/auth-2' }];
+    start(true);
+    await facts.meetServers();
+    assert.deepEqual(judged(auth), [
+      ['edge/auth-1', 'healthy'],
+      ['edge/auth-2', 'unhealthy'],
+    ]);
   });
 });

@@ -16,7 +16,7 @@ let server: Server;
 /** path that answers with the proxies */
 let served: string;
 /** undefined: an error */
-let proxies: { name: string; status: string }[] | undefined;
+let proxies: { name: string; status: string; elsewhere?: string }[] | undefined;
 let changes: string[];
 let view: ServerView;
 let password: string;
@@ -101,6 +101,17 @@ describe('what the frp server says', { timeout: 20_000 }, () => {
     for (let times = 0; times < 2; times++) await both.poll();
     assert.equal(both.health.status, 'unreachable');
     await both.close();
+  });
+
+  it('names the backends of other clusters, which nobody else here knows', async () => {
+    proxies = [
+      { name: 'prod.api.0a1b2c3d.api-0.u0', status: 'online' },
+      { name: 'prod.api.0a1b2c3d.api-1.u1', status: 'offline', elsewhere: 'edge/api-1' },
+    ];
+    await view.poll();
+    assert.deepEqual(view.elsewhere('prod/api'), [{ id: 'u1', name: 'edge/api-1', address: '', port: 0 }]);
+    assert.deepEqual(view.countsOf('prod/api', 'u1'), { online: 0, offline: 1, elsewhere: 'edge/api-1' });
+    assert.deepEqual(view.elsewhere('prod/web'), []);
   });
 
   it('needs the right password, and that is said', async () => {

@@ -6,7 +6,9 @@ import { originOf } from '../../../src/frp/origins.ts';
 import { accessOf } from '../../../src/gateway/access.ts';
 import { Copies } from '../../../src/gateway/copies.ts';
 import type { Member } from '../../../src/gateway/members.ts';
+import { backendName, serverName } from '../../../src/gateway/haproxy/names.ts';
 import { PodIndex } from '../../../src/gateway/pods.ts';
+import { proxyStatuses } from '../../../src/gateway/status.ts';
 import { viewOf, type ViewInput } from '../../../src/gateway/view.ts';
 import { base64 } from '../../../src/kube/authority-secret.ts';
 import type { KubeObject } from '../../../src/kube/types.ts';
@@ -248,5 +250,17 @@ describe('who may use a service', () => {
         keys: [],
       },
     );
+  });
+});
+
+describe('what the gateway says of its members', () => {
+  it('is the verdict of HAProxy, and of other clusters whose they are', () => {
+    const own = member(1);
+    const foreign = member(2, { identity: { ...member(2).identity, cluster: 'edge' } });
+    const verdict = { backend: backendName('shop/web'), server: serverName('shop/web', uid(2)), status: 'up' } as const;
+    assert.deepEqual(proxyStatuses([own, foreign], [verdict]), [
+      { name: own.name, status: 'offline' },
+      { name: foreign.name, status: 'online', elsewhere: 'edge/web-2' },
+    ]);
   });
 });

@@ -1,0 +1,109 @@
+/** PostgreSQL: servers in Pods, and clients with psql, each in a Pod with an address of its own. */
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { kubectl, type Json, type Manifest } from './kubectl.ts';
+import { deployment, images, pod, podSecurity } from './objects.ts';
+import { run } from './run.ts';
+
+const rightPassword = 'a-secret-of-the-tests';
+const data = '/var/lib/postgresql/data';
+
+/** Prints its Pod's name as cluster_name. A server that was killed by `killServer` stays down until `startServer`. */
+const server = `
+  set -e
+  echo "$PGPASSWORD" >/tmp/password
+  initdb -D ${data}/db -U postgres --pwfile=/tmp/password --auth=scram-sha-256 --locale=C --encoding=UTF8
+  echo 'host all all all scram-sha-256' >>${data}/db/pg_hba.conf
+  while :; do
+    [ -e ${data}/down ] || postgres -D ${data}/db -c listen_addresses='*' -c unix_socket_directories=/tmp -c cluster_name="$HOSTNAME" || :
+    sleep 1
+  done`;
+
+const program = (script: string): Json => ({
+  image: images.postgres,
+  command: ['sh', '-c', script],
+  env: [
+    { name: 'PATH', value: '/usr/lib/postgresql/15/bin:/usr/local/bin:/usr/bin:/bin' },
+    { name: 'PGUSER', value: 'postgres' },
+    { name: 'PGPASSWORD', value: rightPassword },
+    { name: 'PGCONNECT_TIMEOUT', value: '10' },
+  ],
+  ports: [],
+  // So a server that is down has its Pod in DNS all the same.
+  readinessProbe: undefined,
+});
+const asPostgres = { securityContext: { ...podSecurity, runAsUser: 999, runAsGroup: 999, fsGroup: 999 }, terminationGracePeriodSeconds: 1 };
+
+export const postgresServers = (namespace: string, name: string, replicas: number): Manifest =>
+  deployment({
+    namespace,
+    name,
+    replicas,
+    container: { ...program(server), volumeMounts: [{ name: 'data', mountPath: data }] },
+    pod: { ...asPostgres, volumes: [{ name: 'data', emptyDir: {} }] },
+  });
+
+export const postgresClient = (namespace: string, name: string): Manifest =>
+  pod({ namespace, name, container: program('sleep 1000000'), pod: asPostgres });
+
+/** Ends a server with no chance to tell its clients; its Pod goes on. */
+export const killServer = (namespace: string, name: string): Promise<string> =>
+  kubectl('-n', namespace, 'exec', name, '--', 'sh', '-c', `: >${data}/down; read pid <${data}/db/postmaster.pid; kill -9 "$pid"`);
+
+export const startServer = (namespace: string, name: string): Promise<string> =>
+  kubectl('-n', namespace, 'exec', name, '--', 'rm', `${data}/down`);
+
+/** A Pod of `postgresClient`, and what it connects to; with the right password if no other is given. */
+export interface From {
+  namespace: string;
+  name: string;
+  host: string;
+  password?: string;
+}
+
+const inClient = ({ namespace, name }: From, ...command: string[]): string[] => ['-n', namespace, 'exec', '-i', name, '--', ...command];
+const psql = ({ host, password }: From): string[] => [
+  'psql',
+  ...['-d', `host=${host}${password === undefined ? '' : ` password=${password}`}`],
+  ...['-AtqX', '-v', 'ON_ERROR_STOP=1'],
+];
+
+/** Rows of a statement, on a connection of its own. @throws Error with what psql said */
+export async function query(from: From, sql: string, input = ''): Promise<string> {
+  const { code, stdout, stderr } = await run('kubectl', inClient(from, ...psql(from), '-c', sql), { input });
+  if (code !== 0) throw new Error(stderr);
+  return stdout;
+}
+
+/** A connection that stays open. */
+export class Session {
+  readonly #psql: ChildProcessWithoutNullStreams;
+  readonly #lines: AsyncIterator<string>;
+  #stderr = '';
+
+  constructor(from: From) {
+    this.#psql = spawn('kubectl', inClient(from, ...psql(from)));
+    this.#psql.stderr.on('data', (text: Buffer) => (this.#stderr += text.toString()));
+    this.#psql.stdin.on('error', () => undefined); // it has ended; the next answer tells
+    this.#lines = createInterface(this.#psql.stdout)[Symbol.asyncIterator]();
+  }
+
+  /** Rows that statements give, each of them ending in a semicolon. @throws Error where the connection is lost, or one fails */
+  async ask(statements: string): Promise<string[]> {
+    this.#psql.stdin.write(`${statements}\n\\echo answered\n`);
+    const rows: string[] = [];
+    for (;;) {
+      const { value, done } = await this.#lines.next();
+      if (done) throw new Error(`psql ended: ${this.#stderr}`);
+      if (value === 'answered') return rows;
+      rows.push(value);
+    }
+  }
+
+  async end(): Promise<void> {
+    const ended = once(this.#psql, 'close');
+    this.#psql.stdin.end();
+    if (this.#psql.exitCode === null) await ended;
+  }
+}
