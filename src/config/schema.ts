@@ -89,6 +89,8 @@ export const configSchema = z.strictObject({
     .strictObject({
       /** one for each replica, by ordinal; every sidecar joins each of them. Name or IP address, and port if not 7000 */
       addresses: z.array(text.regex(/^(\[[0-9a-fA-F:]+\]|[^:\s]+)(:[0-9]{1,5})?$/, 'must be HOST or HOST:PORT')).default([]),
+      /** it runs in another cluster, whose controller looks after it: this one copies nothing, and knows no health of backends */
+      elsewhere: z.boolean().default(false),
       /** where it runs; the controller copies there what it may read */
       namespace: text.default('frp-gateway'),
       /** audience of the service account tokens that Pods present */

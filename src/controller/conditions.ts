@@ -59,10 +59,15 @@ function networkReady({ server }: Facts): Fact {
       return { type, status: 'False', reason: 'ServerUnreachable', message: `The frp server's API does not answer at ${server.message}` };
     case 'unknown':
       return { type, status: 'Unknown', reason: 'NoServerAPI', message: noServerApi };
+    case 'elsewhere':
+      return { type, status: 'Unknown', reason: 'GatewayElsewhere', message: gatewayElsewhere };
   }
 }
 
 const noServerApi = "The frp server's API is not configured or has not answered yet (frps.api), so the health of backends is not known";
+
+const gatewayElsewhere =
+  'The gateway is in another cluster (gateway.elsewhere), and the status of the service there tells which backends serve';
 
 function backendsAvailable({ server, judgement }: Facts, service: DistributedService): Fact {
   const type = 'BackendsAvailable';

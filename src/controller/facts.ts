@@ -3,7 +3,7 @@ import type { Config } from '../config/schema.ts';
 import type { Sink } from '../kube/reflector.ts';
 import type { KubeObject } from '../kube/types.ts';
 import { Claims, type Conflict } from '../model/claims.ts';
-import { gatewayApiUrls, hasGateway, usesGateway } from '../model/gateway.ts';
+import { gatewayApiUrls, hasOwnGateway, usesGateway } from '../model/gateway.ts';
 import { serviceKey, type ServiceStore } from '../model/store.ts';
 import type { DistributedService } from '../model/types.ts';
 import { judge, type Backend } from './backends.ts';
@@ -79,7 +79,7 @@ export class FactSource {
         },
       });
     this.#plain = viewOf(false, config.frps.api ? [config.frps.api.url] : []);
-    this.#gateway = viewOf(true, hasGateway(config) ? (deps.gatewayUrls ?? gatewayApiUrls(config)) : [], ['tcp']);
+    this.#gateway = viewOf(true, hasOwnGateway(config) ? (deps.gatewayUrls ?? gatewayApiUrls(config)) : [], ['tcp']);
   }
 
   /** Begins to ask the servers. */
@@ -136,7 +136,7 @@ export class FactSource {
     return {
       problem,
       certificates,
-      server: server.health,
+      server: usesGateway(service.spec, config) && config.gateway.elsewhere ? { status: 'elsewhere' } : server.health,
       judgement,
       isOutdated: this.#outdated.has(key),
       externalEndpoint: externalEndpointOf(service, config),

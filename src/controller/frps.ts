@@ -20,7 +20,8 @@ interface ListedProxy extends Pick<ProxyCounts, 'elsewhere'> {
   status: string;
 }
 
-export type ServerHealth = { status: 'reachable' } | { status: 'unreachable'; message: string } | { status: 'unknown' };
+/** `elsewhere`: a gateway in another cluster, which is not asked from here. */
+export type ServerHealth = { status: 'reachable' } | { status: 'unreachable'; message: string } | { status: 'unknown' | 'elsewhere' };
 
 export interface ServerViewOptions {
   /** of one server, or of the replicas of one */

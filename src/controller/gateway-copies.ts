@@ -10,7 +10,7 @@ import { isConflict, isNotFound } from '../kube/errors.ts';
 import { secrets, type Metadata, type Secret } from '../kube/types.ts';
 import type { Log } from '../log.ts';
 import { hostsOf } from '../model/exposure.ts';
-import { hasGateway, usesGateway } from '../model/gateway.ts';
+import { hasOwnGateway, usesGateway } from '../model/gateway.ts';
 import { annotation, gatewayCopyName, label, manager } from '../model/names.ts';
 import { type ServiceReader } from '../model/store.ts';
 import type { DistributedService } from '../model/types.ts';
@@ -124,7 +124,7 @@ const copyOf = (original: string, kind: string, data: Record<string, string>, { 
 });
 
 function followed(service: DistributedService, config: Config): Reference[] {
-  const isServed = service.metadata.deletionTimestamp === undefined && hasGateway(config) && usesGateway(service.spec, config);
+  const isServed = service.metadata.deletionTimestamp === undefined && hasOwnGateway(config) && usesGateway(service.spec, config);
   return isServed ? referencesOf(service) : [];
 }
 

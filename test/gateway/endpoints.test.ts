@@ -4,14 +4,18 @@
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
 import { createServer, get, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { configSchema } from '../../src/config/schema.ts';
 import { Connectors } from '../../src/controller/connectors.ts';
 import type { ConfigMap } from '../../src/kube/types.ts';
 import { logTo } from '../../src/log.ts';
 import { service } from '../support/services.ts';
+import type { TokenOptions } from '../unit/gateway/agent-tokens.ts';
+import { ApiServer } from '../unit/kube/api-server.ts';
 import { eventually, Gateway, type Sidecar } from './agent-harness.ts';
 
 const records: Record<string, string[]> = {
@@ -47,16 +51,23 @@ describe('endpoints that are given by name', { timeout: 175_000 }, () => {
   };
   const backend = (name: string) => `${name}.example.com:${(app.address() as AddressInfo).port}`;
 
-  /** What the controller has written for the connector's frpc. */
-  const written = (): string | undefined => {
-    const map: ConfigMap | undefined = gateway.api.objects.get('/api/v1/namespaces/shop/configmaps/frp-users-connector');
+  /** What a cluster's controller has written for the connector's frpc. */
+  const written = (api = gateway.api): string | undefined => {
+    const map: ConfigMap | undefined = api.objects.get('/api/v1/namespaces/shop/configmaps/frp-users-connector');
     return map?.data?.['frpc.json'];
   };
-  const reconciled = (subject: ReturnType<typeof service>, addresses: number) =>
+  const reconciled = (subject: ReturnType<typeof service>, addresses: number, by = connectors, api = gateway.api) =>
     eventually(`${addresses} addresses are known`, async () => {
-      await connectors.reconcile({ ...subject, metadata: { ...subject.metadata, uid: 'uid-users' } });
-      return written()?.match(/"localIP"/g)?.length === addresses;
+      await by.reconcile({ ...subject, metadata: { ...subject.metadata, uid: 'uid-users' } });
+      return written(api)?.match(/"localIP"/g)?.length === addresses;
     });
+  /** frpc with that, as a Pod of the connector runs it. */
+  const runs = (text: string, { name, uid }: typeof pod, token: TokenOptions = {}): Promise<Sidecar> => {
+    const { proxies } = JSON.parse(text.replaceAll('{{ .Envs.POD_NAME }}', name).replaceAll('{{ .Envs.POD_UID }}', uid)) as {
+      proxies: object[];
+    };
+    return gateway.sidecar({ namespace: 'shop', name, uid }, 'users', 0, { client: { proxies }, token });
+  };
 
   const shares = async (count: number): Promise<Record<string, number>> => {
     const found: Record<string, number> = {};
@@ -67,11 +78,11 @@ describe('endpoints that are given by name', { timeout: 175_000 }, () => {
     }
     return found;
   };
-  /** Parts of users-a's two addresses and of users-b, each within 5 points, over 1,000 requests. */
-  const areShared = async (wanted: readonly [number, number, number]): Promise<void> => {
+  /** Parts of 127.0.0.2 and the addresses after it, each within 5 points, over 1,000 requests. */
+  const areShared = async (...wanted: number[]): Promise<void> => {
     const isNear = (found: Record<string, number>, of: number) =>
       wanted.every((part, index) => Math.abs((found[`127.0.0.${index + 2}`] ?? 0) / of - part) <= 0.05);
-    await eventually(`shares of ${wanted.join(', ')}`, async () => isNear(await shares(100), 100));
+    await eventually(`shares of ${wanted.join(', ')}`, async () => isNear(await shares(100), 100), 60_000);
     const found = await shares(1000);
     assert.ok(isNear(found, 1000), JSON.stringify(found));
   };
@@ -99,9 +110,7 @@ describe('endpoints that are given by name', { timeout: 175_000 }, () => {
     gateway.putService(weighted(70, 30));
     await reconciled(weighted(70, 30), 3);
     gateway.putPod(pod, true, { labels: connectorLabels });
-    const text = written()!.replaceAll('{{ .Envs.POD_NAME }}', pod.name).replaceAll('{{ .Envs.POD_UID }}', pod.uid);
-    const { proxies } = JSON.parse(text) as { proxies: object[] };
-    connector = await gateway.sidecar(pod, 'users', 0, { client: { proxies } });
+    connector = await runs(written()!, pod);
   });
   after(async () => {
     await connectors?.close();
@@ -111,7 +120,7 @@ describe('endpoints that are given by name', { timeout: 175_000 }, () => {
   });
 
   it('share requests by their weights, however many addresses a name has', async () => {
-    await areShared([0.35, 0.35, 0.3]);
+    await areShared(0.35, 0.35, 0.3);
   });
 
   it('take a change of weight while they serve: nothing is written, and nothing registered anew', async () => {
@@ -119,7 +128,7 @@ describe('endpoints that are given by name', { timeout: 175_000 }, () => {
     const before = await state();
     await reconciled(weighted(20, 80), 3);
     gateway.putService(weighted(20, 80));
-    await areShared([0.1, 0.1, 0.8]);
+    await areShared(0.1, 0.1, 0.8);
     assert.deepEqual(await state(), before);
     assert.equal(connector.log().match(/start proxy success/g)?.length, 3);
   });
@@ -128,7 +137,34 @@ describe('endpoints that are given by name', { timeout: 175_000 }, () => {
     await gateway.stopAgent();
     gateway.putService(weighted(60, 40));
     await gateway.startAgent();
-    await areShared([0.3, 0.3, 0.4]);
+    await areShared(0.3, 0.3, 0.4);
+  });
+
+  it('have their weights through a connector in another cluster too, where names may lead elsewhere', async () => {
+    const issuer = 'https://edge.example.com';
+    const jwksFile = join(gateway.directory, 'edge.json');
+    await writeFile(jwksFile, JSON.stringify(gateway.signer.keys));
+    gateway.config.gateway.clusters.push({ name: 'edge', issuer, jwksFile, namespaces: ['shop'] });
+    await gateway.stopAgent();
+    await gateway.startAgent();
+    const edge = await ApiServer.start();
+    const settings = { gateway: { addresses: ['127.0.0.1'], elsewhere: true }, connectors: { allowAddresses: ['127.0.0.0/8'] } };
+    const spoke = new Connectors({
+      client: edge.client,
+      config: configSchema.parse(settings),
+      log: logTo({ write: () => {} }),
+      resolve: async (name) => (name === 'users-a.example.com' ? ['127.0.0.5'] : []),
+    });
+    try {
+      await reconciled(weighted(1, 1), 1, spoke, edge);
+      await runs(written(edge)!, { ...pod, name: 'frp-users-connector-2', uid: pod.uid.replace(/1$/, '2') }, { issuer });
+      await areShared(0.2, 0.2, 0.4, 0.2);
+    } finally {
+      await spoke.close();
+      edge.close();
+      await gateway.kill('frpc frp-users-connector-2');
+    }
+    await areShared(0.3, 0.3, 0.4);
   });
 
   it('are counted by the name that the user gave', async () => {

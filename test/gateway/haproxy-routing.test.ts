@@ -1,5 +1,6 @@
 /** Where requests go, at a real HAProxy: hosts, paths, routes, protocols, headers. */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { connect as connectH2, createServer as createH2, type ClientHttp2Session } from 'node:http2';
 import { connect, createServer, type AddressInfo } from 'node:net';
@@ -85,6 +86,54 @@ test('routes: by path and header, with shares, and with the protection of both s
   assert.ok(Math.abs((await split()) - 0.3) < 0.05);
   await gw.apply(of(0));
   assert.equal(await split(), 0);
+});
+
+test('a canary beside the service itself has its share, behind the same protection, and whoever asks for it by header', async (t) => {
+  const [main, canary] = [await app(t, 'main'), await app(t, 'canary')];
+  const key = 'key-of-alice';
+  const access = {
+    kind: 'keys' as const,
+    header: 'apikey' as const,
+    clients: { [createHash('sha256').update(key).digest('hex')]: 'alice' },
+  };
+  const of = (weight: number) =>
+    view(
+      service(
+        'main',
+        {
+          expose: domain('a.example.com'),
+          routes: [
+            { path: '/stays', groups: [{ name: 'main' }] },
+            { headers: { 'X-Canary': 'yes' }, groups: [{ name: 'canary' }] },
+            {
+              groups: [
+                { name: 'main', weight: 100 - weight },
+                { name: 'canary', weight },
+              ],
+            },
+          ],
+        },
+        [member('shop/main', '1', main.port)],
+        { access },
+      ),
+      service('canary', { expose: {} }, [member('shop/canary', '1', canary.port)]),
+    );
+  const gw = await gateway(t, of(10));
+  const ask = (path: string, headers: Record<string, string> = {}) =>
+    gw.http('a.example.com', path, { headers: { 'x-api-key': key, ...headers } });
+  const share = async (path: string) => {
+    const bodies: string[] = [];
+    for (let i = 0; i < 1000; i++) bodies.push((await ask(path)).body);
+    const counts = tally(bodies);
+    assert.equal((counts.main ?? 0) + (counts.canary ?? 0), 1000);
+    return (counts.canary ?? 0) / 1000;
+  };
+  assert.ok(Math.abs((await share('/')) - 0.1) < 0.05);
+  assert.equal(await share('/stays/here'), 0);
+  assert.equal((await ask('/', { 'x-canary': 'yes' })).body, 'canary');
+  for (let i = 0; i < 30; i++) assert.equal((await ask('/', { 'x-api-key': 'wrong' })).status, 401);
+  await gw.apply(of(60));
+  assert.ok(Math.abs((await share('/')) - 0.6) < 0.05);
 });
 
 test('headers about the client: those of clients are removed, those of trusted proxies believed', async (t) => {

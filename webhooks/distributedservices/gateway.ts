@@ -62,7 +62,7 @@ export const gatewayRules: readonly Rule[] = [
   {
     id: 'R1.29',
     path: 'spec.routes',
-    states: 'each route names groups, each once and not the service itself, with a weight above 0; only the last one matches everything',
+    states: 'each route names groups, each once, with a weight above 0; only the last one matches everything',
     broken: (s) => routeProblems(s).length > 0,
     message: (s) => routeProblems(s).slice(0, 5).join('; '),
   },
@@ -72,11 +72,10 @@ export const gatewayWarnings: readonly Rule[] = [
   {
     id: 'W-1',
     path: 'spec.advanced.retry.backoff',
-    states: 'a pause that grows, through the gateway',
-    broken: ({ retry, spec, config }) =>
-      usesGateway(spec, config) && retry !== undefined && retry.enabled !== false && (retry.backoff ?? 'constant') !== 'constant',
-    message: ({ retry }) =>
-      `"${retry?.backoff}" is not applied: the gateway tries another backend at once, and the same one after a second; attempts are limited by maxAttempts`,
+    states: '`linear`, through the gateway; `exponential` is the default, which nobody may have written',
+    broken: ({ retry, spec, config }) => usesGateway(spec, config) && retry?.enabled !== false && retry?.backoff === 'linear',
+    message:
+      '"linear" is not applied: the gateway tries another backend at once, and the same one after a second; attempts are limited by maxAttempts',
   },
   {
     id: 'design',
@@ -87,16 +86,16 @@ export const gatewayWarnings: readonly Rule[] = [
   },
 ];
 
-/** Groups that routes name and nobody has made yet: they may come later, and until then nobody answers. */
-export function missingGroups({ routes, namespace }: Subject, exists: (key: string) => boolean): Finding[] {
+/** Groups that routes name and nobody has made yet: they may come later. */
+export function missingGroups({ routes, namespace, name: own }: Subject, exists: (key: string) => boolean): Finding[] {
   const named = routes.flatMap(({ groups }) => listOf(groups).filter(isObject)).map((group) => String(group.name));
-  const absent = [...new Set(named)].filter((name) => !exists(`${namespace}/${name}`));
+  const absent = [...new Set(named)].filter((name) => name !== own && !exists(`${namespace}/${name}`));
   if (absent.length === 0) return [];
   const listed = absent.length === 1 ? `"${absent[0]}"` : `"${absent[0]}" and ${absent.length - 1} more`;
   return [
     {
       path: 'spec.routes',
-      message: `there is no DistributedService ${listed} in the namespace yet; requests for it are refused until there is`,
+      message: `there is no DistributedService ${listed} in the namespace yet; until there is, the other groups of a route answer, or else the own backends`,
     },
   ];
 }
@@ -112,7 +111,7 @@ function unreadable(subject: Subject): string | undefined {
   return 'cannot be checked, because TLS passes through to the backends; set spec.expose.tls.secretName to have it end in the gateway';
 }
 
-function routeProblems({ routes, name }: Subject): string[] {
+function routeProblems({ routes }: Subject): string[] {
   return routes.flatMap((route, index) => {
     const groups = listOf(route.groups).filter(isObject);
     const names = groups.map((group) => String(group.name));
@@ -120,7 +119,6 @@ function routeProblems({ routes, name }: Subject): string[] {
     const told: string[] = [];
     if (groups.length === 0) told.push('groups is empty; name at least one DistributedService');
     else if (groups.every(({ weight }) => weight === 0)) told.push('every weight is 0, so nobody would answer; raise one');
-    if (names.includes(name)) told.push(`group "${name}" is the service itself, whose backends answer what no route matches; name another`);
     if (twice !== undefined) told.push(`group "${twice}" is named twice; add the weights up`);
     const isLast = index === routes.length - 1;
     if (route.path === undefined && Object.keys(isObject(route.headers) ? route.headers : {}).length === 0 && !isLast)

@@ -64,7 +64,8 @@ export const advanced = {
           type: 'string',
           enum: ['constant', 'exponential', 'linear'],
           default: 'exponential',
-          description: 'Growth of the pause between attempts.',
+          description:
+            'Growth of the pause between attempts. The gateway does not apply it: another backend is tried at once, the same one after a second.',
         },
       },
     },

@@ -36,7 +36,8 @@ export const routes = {
               minLength: 1,
               maxLength: 63,
               pattern: '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$',
-              description: 'Name of a DistributedService of the same namespace and kind of traffic.',
+              description:
+                'Name of a DistributedService of the same namespace and kind of traffic; the own name stands for the own backends.',
             },
             weight: { type: 'integer', minimum: 0, maximum: 1000, default: 1, description: 'Share of the requests of this route.' },
           },

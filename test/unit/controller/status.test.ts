@@ -136,9 +136,9 @@ describe('the status of a service', () => {
     const found = counts.flatMap((proxies) =>
       [undefined, gateway].flatMap((problem) =>
         [true, false].flatMap((isOutdated) =>
-          ([{ status: 'reachable' }, { status: 'unreachable', message: 'no' }, { status: 'unknown' }] as const).map((server) =>
-            facts({ judgement: judged(...proxies), problem, isOutdated, server }),
-          ),
+          (
+            [{ status: 'reachable' }, { status: 'unreachable', message: 'no' }, { status: 'unknown' }, { status: 'elsewhere' }] as const
+          ).map((server) => facts({ judgement: judged(...proxies), problem, isOutdated, server })),
         ),
       ),
     );
@@ -205,6 +205,8 @@ describe('the status of a service', () => {
     assert.deepEqual([Ready?.[0], BackendsAvailable?.[0], NetworkReady?.[0]], ['False', 'Unknown', 'False']);
     const none = conditionsOf(settled(facts({ server: { status: 'unknown' } })));
     assert.deepEqual([none.Ready?.[0], none.NetworkReady?.slice(0, 2)], ['Unknown', ['Unknown', 'NoServerAPI']]);
+    const elsewhere = conditionsOf(settled(facts({ server: { status: 'elsewhere' } })));
+    assert.deepEqual([elsewhere.Ready?.[0], elsewhere.NetworkReady?.slice(0, 2)], ['Unknown', ['Unknown', 'GatewayElsewhere']]);
   });
 
   it('is not written again when nothing has changed, however the API server orders its keys', () => {

@@ -173,6 +173,32 @@ suite('any object', () => {
   });
 });
 
+suite('a review of a service behind the gateway', () => {
+  const withGateway = contextWith(standingServices, configSchema.parse({ gateway: { addresses: ['gw-0.example.com'] } }));
+  const review = (more: object) => {
+    const object = { serviceType: 'http', backends: { discovery: {} }, expose: { domain: 'a.example.com' }, ...more };
+    const { outcome, message, warnings } = decideValidate(createOf(defaulted(service(object))), withGateway);
+    assert.equal(outcome, 'allowed', message);
+    return warnings;
+  };
+
+  test('warns of a pause between attempts that is not applied, and not of one that nobody has set', () => {
+    for (const retry of [{}, { maxAttempts: 5 }, { backoff: 'constant' }, { backoff: 'linear', enabled: false }])
+      assert.deepEqual(review({ advanced: { retry } }), [], JSON.stringify(retry));
+    assert.match(review({ advanced: { retry: { backoff: 'linear' } } }).join(), /^spec\.advanced\.retry\.backoff: "linear" is not applied/);
+  });
+
+  test('lets it be one of the groups of its own routes, as a canary has it', () => {
+    const groups = [
+      { name: 'a', weight: 90 },
+      { name: 'a-canary', weight: 10 },
+    ];
+    assert.deepEqual(review({ routes: [{ path: '/stays', groups: [{ name: 'a' }] }, { groups }] }), [
+      'spec.routes: there is no DistributedService "a-canary" in the namespace yet; until there is, the other groups of a route answer, or else the own backends',
+    ]);
+  });
+});
+
 test('every rule is broken by some case of the corpus', () => {
   const subjects = serviceCases.map(({ object }) => subjectOf(defaulted(object), 'corpus', installedConfig));
   const unbroken = [...errorRules, ...warningRules].filter((rule) => !subjects.some((subject) => rule.broken(subject)));
