@@ -188,7 +188,11 @@ export class Members {
     if (this.#stopped || dueAt >= this.#dueAt) return;
     clearTimeout(this.#timer);
     this.#dueAt = dueAt;
-    this.#timer = setTimeout(() => void this.sync(), dueAt - performance.now());
+    this.#timer = setTimeout(() => {
+      // While frps' answer is on its way this asks nothing: what comes after it must find the way free.
+      this.#dueAt = Infinity;
+      void this.sync();
+    }, dueAt - performance.now());
   }
 
   /** @returns whether a member came or went */

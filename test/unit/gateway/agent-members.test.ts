@@ -6,6 +6,7 @@ import { Members } from '../../../src/gateway/members.ts';
 import { Ports } from '../../../src/gateway/ports.ts';
 import { userOf } from '../../../src/gateway/proxy-name.ts';
 import { logTo } from '../../../src/log.ts';
+import { until } from '../../support/until.ts';
 
 const uid = '3f2a6c1e-0000-4000-8000-000000000001';
 const identity: Identity = { cluster: '', namespace: 'shop', pod: 'web-1', uid };
@@ -15,7 +16,7 @@ let online: OnlineProxy[];
 let isDown: boolean;
 let members: Members;
 /** runs while frps' answer is on its way */
-let meanwhile: () => void;
+let meanwhile: () => void | Promise<void>;
 let now: number;
 
 beforeEach(() => {
@@ -23,7 +24,7 @@ beforeEach(() => {
   const list = async () => {
     if (isDown) throw new Error('connection refused');
     const answer = [...online];
-    meanwhile();
+    await meanwhile();
     return answer;
   };
   members = new Members({ list, changed: () => {}, isTaken: () => false, log: logTo({ write: () => {} }), now: () => now });
@@ -118,6 +119,16 @@ describe('members', () => {
     online = [opened(port)];
     while (members.size === 0) await new Promise((resolve) => setTimeout(resolve, 5));
     assert.deepEqual(ports(), [port]);
+  });
+
+  it('frps is asked again after an answer that was so slow that the next question fell due before it', async () => {
+    meanwhile = async () => {
+      meanwhile = () => {};
+      online = [opened(members.assign(name, identity, 's1')!)];
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    };
+    await members.sync();
+    await until(() => members.size === 1);
   });
 });
 
