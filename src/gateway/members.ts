@@ -176,7 +176,11 @@ export class Members {
     if (this.#stopped || dueAt >= this.#dueAt) return;
     clearTimeout(this.#timer);
     this.#dueAt = dueAt;
-    this.#timer = setTimeout(() => void this.sync(), dueAt - performance.now());
+    this.#timer = setTimeout(() => {
+      // If the last answer is still on its way, it leads to the next question when it has come.
+      this.#dueAt = Infinity;
+      void this.sync();
+    }, dueAt - performance.now());
   }
 
   /** @returns whether a member came or went */

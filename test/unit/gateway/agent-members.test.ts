@@ -15,7 +15,7 @@ let online: OnlineProxy[];
 let isDown: boolean;
 let members: Members;
 /** runs while frps' answer is on its way */
-let meanwhile: () => void;
+let meanwhile: () => void | Promise<void>;
 let now: number;
 
 beforeEach(() => {
@@ -23,7 +23,7 @@ beforeEach(() => {
   const list = async () => {
     if (isDown) throw new Error('connection refused');
     const answer = [...online];
-    meanwhile();
+    await meanwhile();
     return answer;
   };
   members = new Members({ list, changed: () => {}, isTaken: () => false, log: logTo({ write: () => {} }), now: () => now });
@@ -101,6 +101,20 @@ describe('members', () => {
     const port = members.assign(name, identity, 's1')!;
     online = [opened(port)];
     while (members.size === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    assert.deepEqual(ports(), [port]);
+  });
+
+  it('frps is asked again where the next question was due before it had answered the last', { timeout: 10_000 }, async ({ signal }) => {
+    let port = 0;
+    meanwhile = async () => {
+      meanwhile = () => {};
+      port = members.assign(name, identity, 's1')!;
+      // Longer than until that question.
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    };
+    await members.sync();
+    online = [opened(port)];
+    while (members.size === 0 && !signal.aborted) await new Promise((resolve) => setTimeout(resolve, 5));
     assert.deepEqual(ports(), [port]);
   });
 });
