@@ -25,10 +25,13 @@ export const usersAddress = async (): Promise<string> =>
 export const replicaAddress = async (ordinal: number): Promise<string> =>
   String((await get(gatewayNamespace, 'pod', `frp-gateway-${ordinal}`)).status.podIP);
 
-/** Both replicas have so many members of a service in the traffic: what HAProxy says of them, health checks included. */
+/** Where a replica tells of its members: what HAProxy says of them, health checks included. */
+export const membersApi = (ordinal: number): string =>
+  `http://frp-gateway-${ordinal}.frp-gateway.${gatewayNamespace}.svc:8081/api/proxy/tcp`;
+
+/** Both replicas have so many members of a service in the traffic. */
 export async function onlineAtBoth(namespace: string, name: string, count: number): Promise<void> {
-  const apiOf = (ordinal: number) => `http://frp-gateway-${ordinal}.frp-gateway.${gatewayNamespace}.svc:8081/api/proxy/tcp`;
-  for (const ordinal of [0, 1]) await online(namespace, name, count, apiOf(ordinal));
+  for (const ordinal of [0, 1]) await online(namespace, name, count, membersApi(ordinal));
 }
 
 /** How often HAProxy for users was reloaded, by replica. */
