@@ -106,10 +106,10 @@ export async function gateway(t: TestContext, first: View, more: Partial<UsersSe
 }
 
 /** Not fetch: it does not let a Host header through. */
-export async function request(port: number, host: string, path: string, init: RequestInit = {}) {
+export async function request(port: number, host: string, path: string, init: RequestInit = {}, at = '127.0.0.1') {
   const { request: open } = await import('node:http');
   const headers = { host, ...Object.fromEntries(new Headers(init.headers)) };
-  const call = open({ host: '127.0.0.1', port, path, method: init.method ?? 'GET', headers, agent: false });
+  const call = open({ host: at, port, path, method: init.method ?? 'GET', headers, agent: false });
   call.end(init.body as string | undefined);
   const [response] = (await once(call, 'response')) as [IncomingMessage];
   let body = '';

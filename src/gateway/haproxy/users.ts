@@ -4,13 +4,14 @@ import { backendSection } from './backend.ts';
 import { portsMap } from './checks.ts';
 import { exactMap, wildcardMap } from './hosts.ts';
 import { portFrontends, webFrontends } from './frontends.ts';
-import { globalSections } from './global.ts';
+import { globalSections, workerSocket } from './global.ts';
 import { probeFile, probeLua, probeSection, portsMapLines } from './probe.ts';
 import { entriesByTarget, pathEntries, wayAt, webExposures } from './routing.ts';
 import { hostsMap, pathsMap, redirectsMap, wayValue, wildcardsMap } from './routing-rules.ts';
 import { rateTables } from './rate-limits.ts';
 import { serverLine, serversOf } from './servers.ts';
 import { servedOf, type Served } from './served.ts';
+import { tablesFile, tablesLua } from './tables.ts';
 import { sha256 } from './text.ts';
 import { tlsFiles } from './tls.ts';
 import type { Rendered, Server, UsersSettings } from './types.ts';
@@ -40,6 +41,7 @@ export function renderUsers(view: View, settings: UsersSettings): Rendered {
     [redirectsMap, redirects(services)],
     [portsMap, portsMapLines([...servers.values()].flat())],
     [probeFile, probeLua],
+    [tablesFile, tablesLua(`${settings.directory}/${workerSocket}`)],
     ...tlsFiles(services, settings.directory),
     ...backends.flatMap((backend) => [...backend.files]),
   ]);
