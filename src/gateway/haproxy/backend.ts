@@ -6,6 +6,7 @@ import { peersName } from './global.ts';
 import { duration, idleTime, type Served } from './served.ts';
 import { rateLimits } from './rate-limits.ts';
 import { serverOptions } from './servers.ts';
+import { waitForTables } from './tables.ts';
 import type { UsersSettings } from './types.ts';
 
 interface Context {
@@ -28,7 +29,10 @@ export function backendSection(served: Served, { settings, entries, problems }: 
   const access = accessOf(served, entries, settings);
   problems.push(...access.problems);
   const { mode, backend, pool } = served;
-  const rules = [...rateLimits(served, entries, settings).lines, ...access.lines];
+  const limits = rateLimits(served, entries, settings).lines;
+  const rules = [...limits, ...access.lines];
+  const isLimited = limits.length > 0;
+  const knowing = (needsTables: boolean, then: readonly string[]) => (needsTables ? [...waitForTables(mode), ...then] : then);
   const lines = [
     ...balanceLines(served),
     ...affinityLines(served),
@@ -43,9 +47,13 @@ export function backendSection(served: Served, { settings, entries, problems }: 
     ...body.map((line) => `  ${line}`),
   ];
   return {
-    entrance: mode === 'http' ? section(backend, [...rules, ...handoverLines(served, settings)]) : [],
+    entrance: mode === 'http' ? section(backend, [...knowing(isLimited, rules), ...handoverLines(served, settings)]) : [],
     name: pool,
-    lines: section(pool, [`# each server: ${serverOptions(served)}`, ...(mode === 'http' ? [] : rules), ...lines]),
+    lines: section(pool, [
+      `# each server: ${serverOptions(served)}`,
+      ...(mode === 'http' ? knowing(isBoundByAddress(served), []) : knowing(isBoundByAddress(served) || isLimited, rules)),
+      ...lines,
+    ]),
     files: access.files,
   };
 }
@@ -64,16 +72,18 @@ function balanceLines({ spec }: Served): string[] {
   }
 }
 
+const isBoundByAddress = ({ spec }: Pick<Served, 'spec'>): boolean =>
+  spec.serviceType !== 'http' && spec.loadBalancing?.sessionAffinity?.enabled === true;
+
 /**
  * For http the cookie names the server, and servers are named the same on every replica: nothing has to be remembered, so
- * a reload, a crash or another replica changes nothing. (A table by cookie is empty for 5 s after each reload, until the
- * old process tries a second time to hand it over.) Other clients are known by their address, in a table.
+ * a reload, a crash or another replica changes nothing. Other clients are known by their address, in a table.
  */
 function affinityLines({ spec }: Served): string[] {
   const affinity = spec.loadBalancing?.sessionAffinity;
   if (!affinity?.enabled) return [];
   const life = Math.max(1, Math.round(duration(affinity.timeout, '1h') / 1000));
-  if (spec.serviceType !== 'http') return [`stick-table type ipv6 size 100k expire ${life}s peers ${peersName}`, 'stick on src'];
+  if (isBoundByAddress({ spec })) return [`stick-table type ipv6 size 100k expire ${life}s peers ${peersName}`, 'stick on src'];
   const cookie = (affinity.cookieName || 'frp-session').replace(/[^A-Za-z0-9_.-]/g, '_');
   return [
     `http-request set-var(txn.session) req.cook(${cookie})`,

@@ -1,6 +1,7 @@
 /** The sections that do not depend on services. */
 import { probeFile } from './probe.ts';
 import { safeName } from './names.ts';
+import { tablesFile } from './tables.ts';
 import { answer, quote } from './text.ts';
 import type { Peer, UsersSettings } from './types.ts';
 
@@ -25,6 +26,7 @@ export function globalSections(settings: UsersSettings, skeleton: string): strin
       '  stats timeout 1h',
       `  server-state-file ${directory}/${stateFile}`,
       `  lua-load ${directory}/${probeFile}`,
+      `  lua-load ${directory}/${tablesFile}`,
       // For normalize-uri, which authorization needs.
       '  expose-experimental-directives',
       `  hard-stop-after ${lingerSeconds}s`,

@@ -14,6 +14,7 @@ import { identify, readRunning, type Running } from './running.ts';
 import { afterwards, isRoutine, serverCommands } from './server-commands.ts';
 import { stateFileText } from './state-file.ts';
 import { parseStats, type ServerStats } from './stats.ts';
+import { untilTeachable } from './tables.ts';
 import type { Rendered } from './types.ts';
 
 export type { ServerStats } from './stats.ts';
@@ -215,9 +216,10 @@ export class UsersProxy {
   async #reload(wanted: Rendered): Promise<void> {
     this.#known = undefined;
     const wait = this.#lastReload + reloadPause - Date.now();
-    if (wait > 0) {
-      await new Promise((later) => setTimeout(later, wait));
-      if (this.#wanted !== wanted) wanted = this.#wanted!;
+    if (wait > 0) await new Promise((later) => setTimeout(later, wait));
+    await untilTeachable(this.#worker);
+    if (this.#wanted !== wanted) {
+      wanted = this.#wanted!;
       await writeRendered(this.#directory, wanted);
     }
     this.#lastReload = Date.now();

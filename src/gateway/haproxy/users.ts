@@ -4,7 +4,7 @@ import { backendSection } from './backend.ts';
 import { portsMap } from './checks.ts';
 import { exactMap, wildcardMap } from './hosts.ts';
 import { portFrontends, webFrontends } from './frontends.ts';
-import { globalSections } from './global.ts';
+import { globalSections, workerSocket } from './global.ts';
 import { handoverSections } from './handover.ts';
 import { probeFile, probeLua, probeSection, portsMapLines } from './probe.ts';
 import { entriesByTarget, pathEntries, wayAt, webExposures } from './routing.ts';
@@ -12,6 +12,7 @@ import { hostsMap, pathsMap, redirectsMap, wayValue, wildcardsMap } from './rout
 import { rateTables } from './rate-limits.ts';
 import { serverLine, serversOf } from './servers.ts';
 import { servedOf, type Served } from './served.ts';
+import { tablesFile, tablesLua } from './tables.ts';
 import { sha256 } from './text.ts';
 import { tlsFiles } from './tls.ts';
 import type { Rendered, Server, UsersSettings } from './types.ts';
@@ -41,6 +42,7 @@ export function renderUsers(view: View, settings: UsersSettings): Rendered {
     [redirectsMap, redirects(services)],
     [portsMap, portsMapLines([...servers.values()].flat())],
     [probeFile, probeLua],
+    [tablesFile, tablesLua(`${settings.directory}/${workerSocket}`)],
     ...tlsFiles(services, settings.directory),
     ...backends.flatMap((backend) => [...backend.files]),
   ]);
