@@ -22,10 +22,15 @@ export class Applying {
   #failures = 0;
   /** whether it has succeeded once */
   hasApplied = false;
-  problem: string | undefined = 'not applied yet';
+  #failure = 'not applied yet';
 
   constructor(options: ApplyingOptions) {
     this.#options = options;
+  }
+
+  /** Why there is nothing to serve with yet. A later change that fails is none: what was applied before goes on, and every replica would fail alike. */
+  get problem(): string | undefined {
+    return this.hasApplied ? undefined : this.#failure;
   }
 
   /** What was wanted until now is done now. */
@@ -65,10 +70,9 @@ export class Applying {
     try {
       await apply();
       this.hasApplied = true;
-      this.problem = undefined;
       this.#failures = 0;
     } catch (error) {
-      this.problem = (error as Error).message;
+      this.#failure = (error as Error).message;
       pauseMs = backoffMs(this.#failures++, retry);
       this.#isWanted = true;
       log.error({ err: error, waitMs: Math.round(pauseMs) }, `${what} could not be brought up to date, trying again`);

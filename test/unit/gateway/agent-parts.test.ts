@@ -111,6 +111,24 @@ describe('a change', () => {
     assert.equal(applying.problem, undefined);
     await applying.close();
   });
+
+  it('that fails after it has succeeded is no problem for users: what was applied before goes on', async (t) => {
+    let attempts = 0;
+    const applying = new Applying({
+      what: 'it',
+      apply: async () => {
+        if (attempts++ > 0) throw new Error('no');
+      },
+      log,
+      gatherMs: 1,
+    });
+    t.after(() => applying.close());
+    applying.open();
+    while (!applying.hasApplied) await pause(5);
+    applying.wanted();
+    while (attempts < 3) await pause(5);
+    assert.equal(applying.problem, undefined);
+  });
 });
 
 describe('a replica', () => {
