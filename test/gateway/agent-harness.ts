@@ -1,6 +1,7 @@
 /** A gateway of real processes on loopback: frps, the two HAProxies and the agent, with frpc processes as sidecars. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { createServer as createHttpServer, request, type Server } from 'node:http';
 import { createServer, type AddressInfo } from 'node:net';
@@ -18,7 +19,7 @@ import { logTo } from '../../src/log.ts';
 import type { DistributedService } from '../../src/model/types.ts';
 import { issuer, Signer, type Pod, type TokenOptions } from '../unit/gateway/agent-tokens.ts';
 import { ApiServer } from '../unit/kube/api-server.ts';
-import { remove } from './haproxy-harness.ts';
+import { isAlive, remove } from './haproxy-harness.ts';
 
 const hour = 3_600_000;
 
@@ -108,7 +109,7 @@ export class Gateway {
     for (const name of ports) free[name] = await freePort();
     const authority = await createAuthority({ lifetimeMs: hour, now: Date.now() });
     const gateway = new Gateway(directory, await ApiServer.start(), await Signer.create(), authority, free);
-    await gateway.#putInstallation();
+    await putInstallation(gateway);
     await gateway.startAgent();
     await gateway.startFrps();
     gateway.startTunnel();
@@ -207,13 +208,16 @@ export class Gateway {
     return this.#outputs.get(name) ?? '';
   }
 
+  /** Resolves when its workers have ended too: one that is ending still has its sockets, and whoever connects is lost. */
   async kill(name: string): Promise<void> {
     const child = this.#processes.get(name);
     this.#processes.delete(name);
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const workers = childrenOf(child.pid!);
     const gone = once(child, 'exit');
     process.kill(-child.pid!, 'SIGKILL');
     await gone;
+    await eventually(`every process of ${name} has ended`, () => !workers.some(isAlive));
   }
 
   async app(name: string): Promise<App> {
@@ -228,17 +232,11 @@ export class Gateway {
   }
 
   putService(service: DistributedService): void {
-    const { namespace, name } = service.metadata;
-    this.api.put(`/apis/frp.io/v1beta1/namespaces/${namespace}/distributedservices/${name}`, service);
+    putService(this.api, service);
   }
 
-  putPod({ namespace, name, uid }: Pod, isReady = true, metadata: Partial<KubeObject['metadata']> = {}): void {
-    const status = { phase: 'Running', podIP: '10.0.0.9', conditions: [{ type: 'ContainersReady', status: isReady ? 'True' : 'False' }] };
-    const labels = { 'frp.io/sidecar': 'injected' };
-    this.api.put(`/api/v1/namespaces/${namespace}/pods/${name}`, {
-      metadata: { name, namespace, uid, labels, ...metadata },
-      status,
-    } as KubeObject);
+  putPod(pod: Pod, isReady = true, metadata: Partial<KubeObject['metadata']> = {}): void {
+    putPod(this.api, pod, isReady, metadata);
   }
 
   deletePod({ namespace, name }: Pod): void {
@@ -313,28 +311,50 @@ export class Gateway {
   request(host: string, path = '/', headers: Record<string, string> = {}): Promise<Answer> {
     return this.get(path, this.ports.http, { host, ...headers });
   }
+}
 
-  async #putInstallation(): Promise<void> {
-    const { api, authority, config } = this;
-    api.intercept = ({ path }) => {
-      if (path === '/.well-known/openid-configuration') return { status: 200, body: { issuer } };
-      if (path === '/openid/v1/jwks') return { status: 200, body: this.signer.keys };
-      return undefined;
-    };
-    const server = await issue(authority, {
-      commonName: 'frp-gateway',
-      dnsNames: [],
-      ipAddresses: ['127.0.0.1'],
-      usages: ['serverAuth'],
-      lifetimeMs: hour,
-      now: Date.now(),
-    });
-    const secret = (name: string, data: Record<string, string>) =>
-      api.put(`/api/v1/namespaces/${config.namespace}/secrets/${name}`, {
-        metadata: { name, namespace: config.namespace },
-        data: Object.fromEntries(Object.entries(data).map(([key, value]) => [key, base64(value)])),
-      } as KubeObject);
-    secret('frp-server-tls', { 'tls.crt': server.certPem, 'tls.key': server.keyPem, 'ca.crt': authority.bundlePem });
-    secret('frp-server-api', { user: 'frp-k8s', password: 'status' });
-  }
+const childrenOf = (pid: number): number[] =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
+
+/** What an agent finds in the cluster: the keys of its tokens, and the Secrets of the installation. */
+export async function putInstallation({ api, signer, authority, config }: Pick<Gateway, 'api' | 'signer' | 'authority' | 'config'>) {
+  api.intercept = ({ path }) => {
+    if (path === '/.well-known/openid-configuration') return { status: 200, body: { issuer } };
+    if (path === '/openid/v1/jwks') return { status: 200, body: signer.keys };
+    return undefined;
+  };
+  const server = await issue(authority, {
+    commonName: 'frp-gateway',
+    dnsNames: [],
+    ipAddresses: ['127.0.0.1'],
+    usages: ['serverAuth'],
+    lifetimeMs: hour,
+    now: Date.now(),
+  });
+  const secret = (name: string, data: Record<string, string>) =>
+    api.put(`/api/v1/namespaces/${config.namespace}/secrets/${name}`, {
+      metadata: { name, namespace: config.namespace },
+      data: Object.fromEntries(Object.entries(data).map(([key, value]) => [key, base64(value)])),
+    } as KubeObject);
+  secret('frp-server-tls', { 'tls.crt': server.certPem, 'tls.key': server.keyPem, 'ca.crt': authority.bundlePem });
+  secret('frp-server-api', { user: 'frp-k8s', password: 'status' });
+}
+
+export function putService(api: ApiServer, service: DistributedService): void {
+  const { namespace, name } = service.metadata;
+  api.put(`/apis/frp.io/v1beta1/namespaces/${namespace}/distributedservices/${name}`, service);
+}
+
+export function putPod(
+  api: ApiServer,
+  { namespace, name, uid }: Pod,
+  isReady = true,
+  metadata: Partial<KubeObject['metadata']> = {},
+): void {
+  const status = { phase: 'Running', podIP: '10.0.0.9', conditions: [{ type: 'ContainersReady', status: isReady ? 'True' : 'False' }] };
+  const labels = { 'frp.io/sidecar': 'injected' };
+  api.put(`/api/v1/namespaces/${namespace}/pods/${name}`, {
+    metadata: { name, namespace, uid, labels, ...metadata },
+    status,
+  } as KubeObject);
 }

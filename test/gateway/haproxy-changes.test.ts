@@ -1,6 +1,6 @@
 /** Changes to a running HAProxy: under load, over crashes, and where HAProxy refuses them. */
 import assert from 'node:assert/strict';
-import { createServer } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -127,6 +127,20 @@ test('a configuration that HAProxy cannot start with leaves the one before in pl
   const other = await freePort();
   await gw.apply(view(web([a]), service('db', { serviceType: 'tcp', expose: { type: 'port', port: other } }, [])));
   await gw.proxy.settled();
+});
+
+test('a backend that joins while HAProxy runs keeps its connections for further requests, as others do', async (t) => {
+  const sockets = new Set<Socket>();
+  const backend = await app(t, 'a', (req, res) => {
+    if (req.headers['user-agent'] !== 'frp-k8s-health') sockets.add(req.socket);
+    res.end('a');
+  });
+  const gw = await gateway(t, view(web([])));
+  await gw.apply(view(web([backend])));
+  await until(async () => (await gw.http(host)).body === 'a');
+  for (let count = 0; count < 20; count++) await gw.http(host);
+  assert.equal(gw.proxy.reloads, 0);
+  assert.ok(sockets.size < 10, `${sockets.size} connections for 21 requests`);
 });
 
 test('a backend that reconnects at another port is the same server', async (t) => {

@@ -162,7 +162,7 @@ export async function app(t: TestContext, name: string, handler?: Handler): Prom
   return { port: (server.address() as AddressInfo).port, name, requests, server, close };
 }
 
-function isAlive(pid: number): boolean {
+export function isAlive(pid: number): boolean {
   try {
     return !/^[0-9]+ \(.*\) [ZX]/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
   } catch {

@@ -41,6 +41,8 @@ function weights({ spec, given }: Served): (weight: number) => number {
   return (weight) => Math.min(maxWeight, Math.max(1, Math.round((maxWeight * weight) / highest)));
 }
 
+type ConnectionPool = NonNullable<NonNullable<Served['spec']['advanced']>['connectionPool']>;
+
 /** What the servers of a service have in common. */
 export function serverOptions({ spec, mode, isGrpc }: Served): string {
   const { expose, advanced } = spec;
@@ -49,14 +51,18 @@ export function serverOptions({ spec, mode, isGrpc }: Served): string {
     expose?.proxyProtocol === 'v1' ? 'send-proxy' : undefined,
     expose?.proxyProtocol === 'v2' ? 'send-proxy-v2' : undefined,
     isGrpc ? 'proto h2' : undefined,
-    mode === 'http' && pool?.enabled === false ? 'pool-max-conn 0' : undefined,
-    mode === 'http' && pool && pool.enabled !== false
-      ? `pool-max-conn ${pool.size ?? 5} pool-purge-delay ${duration(pool.idleTimeout, '90s')}ms`
-      : undefined,
+    mode === 'http' ? poolOptions(pool) : undefined,
     checkOptions(spec),
   ]
     .filter((option) => option !== undefined)
     .join(' ');
+}
+
+/** HAProxy's own defaults too: of a server that is added while it runs, HAProxy 2.6 would keep no idle connection without them. */
+function poolOptions(pool: ConnectionPool | undefined): string {
+  if (!pool) return 'pool-max-conn -1 pool-purge-delay 5s';
+  if (pool.enabled === false) return 'pool-max-conn 0';
+  return `pool-max-conn ${pool.size ?? 5} pool-purge-delay ${duration(pool.idleTimeout, '90s')}ms`;
 }
 
 /**
