@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { connect as connectH2, createServer as createH2, type ClientHttp2Session } from 'node:http2';
+import { connect as connectH2 } from 'node:http2';
 import { connect, createServer, type AddressInfo } from 'node:net';
-import { test, type TestContext } from 'node:test';
+import { test } from 'node:test';
+import { call, grpcApp } from './grpc.ts';
 import { app, freePort, gateway, member, request, service, tally, until, view } from './haproxy-harness.ts';
 
 const domain = (name: string, path?: string) => ({ type: 'domain' as const, domain: name, ...(path !== undefined && { path }) });
@@ -165,35 +166,6 @@ test('headers about the client: those of clients are removed, those of trusted p
   assert.equal(believed['x-forwarded-proto'], 'https');
   assert.equal(believed['x-frp-client'], undefined);
 });
-
-async function grpcApp(t: TestContext, name: string, isServing = true) {
-  const server = createH2();
-  server.on('stream', (stream, headers) => {
-    stream.on('error', () => {});
-    stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
-    stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
-    if (headers[':path'] === '/grpc.health.v1.Health/Check')
-      stream.end(Buffer.from(isServing ? '00000000020801' : '00000000020802', 'hex'));
-    else stream.end(name);
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(() => server.close());
-  return { port: (server.address() as AddressInfo).port, name };
-}
-
-async function call(session: ClientHttp2Session): Promise<string> {
-  const stream = session.request({ ':method': 'POST', ':path': '/x.Y/Z', 'content-type': 'application/grpc', te: 'trailers' });
-  let body = '';
-  let status: unknown;
-  stream.on('trailers', (trailers) => {
-    status = trailers['grpc-status'];
-  });
-  stream.end('call');
-  for await (const chunk of stream) body += String(chunk);
-  assert.equal(status, '0');
-  return body;
-}
 
 test('gRPC by port: calls of one channel are spread, and the health service is asked', async (t) => {
   const [one, two, sick] = [await grpcApp(t, 'one'), await grpcApp(t, 'two'), await grpcApp(t, 'sick', false)];

@@ -1,9 +1,8 @@
 /** TLS at real HAProxies: hosts of users, and the mTLS of tunnels. */
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { createHash, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import { get } from 'node:https';
 import type { IncomingMessage } from 'node:http';
@@ -13,46 +12,8 @@ import { test, type TestContext } from 'node:test';
 import { connect as connectTls, createServer as createTls, type TLSSocket } from 'node:tls';
 import { TunnelProxy } from '../../src/gateway/haproxy/index.ts';
 import { logTo } from '../../src/log.ts';
+import { both, certificate, type Pair } from './certificates.ts';
 import { app, directory, freePort, gateway, haproxy, member, service, until, view } from './haproxy-harness.ts';
-
-interface Pair {
-  cert: string;
-  key: string;
-}
-
-/** A certificate by openssl, signed by itself or by a CA. */
-function certificate(t: TestContext, name: string, ca?: Pair): Pair {
-  const at = directory(t);
-  const file = (end: string) => join(at, end);
-  const openssl = (...args: string[]) => execFileSync('openssl', args, { stdio: 'pipe', cwd: at });
-  openssl(
-    'req',
-    '-x509',
-    '-newkey',
-    'ec',
-    '-pkeyopt',
-    'ec_paramgen_curve:P-256',
-    '-nodes',
-    '-keyout',
-    'key',
-    '-out',
-    'crt',
-    '-days',
-    '2',
-    '-subj',
-    `/CN=${name}`,
-    '-addext',
-    `subjectAltName=DNS:${name}`,
-  );
-  if (ca) {
-    execFileSync('bash', ['-c', 'cat > ca.crt <<< "$0"; cat > ca.key <<< "$1"', ca.cert, ca.key], { cwd: at });
-    openssl('req', '-new', '-key', 'key', '-out', 'csr', '-subj', `/CN=${name}`);
-    openssl('x509', '-req', '-in', 'csr', '-CA', 'ca.crt', '-CAkey', 'ca.key', '-CAcreateserial', '-out', 'crt', '-days', '2');
-  }
-  return { cert: readFileSync(file('crt'), 'utf8'), key: readFileSync(file('key'), 'utf8') };
-}
-
-const both = ({ cert, key }: Pair) => `${cert}\n${key}`;
 
 async function https(port: number, host: string, ca: string, path = '/') {
   const call = get({ host: '127.0.0.1', port, servername: host, headers: { host }, ca, path, agent: false });

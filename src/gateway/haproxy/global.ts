@@ -65,7 +65,10 @@ function peersSection({ localPeer, peers }: UsersSettings): string[] {
   return [`peers ${peersName}`, ...[...local, ...peers].map(({ name, address }) => `  peer ${safeName(name)} ${address}`)];
 }
 
-/** A request that cannot be parsed, or whose headers exceed 15 KiB, is answered 400 with HAProxy's own text, which cannot be changed. */
+/**
+ * A request that cannot be parsed, or whose headers exceed 15 KiB, is answered 400, and one whose headers take longer than
+ * 10 s 408, with HAProxy's own text, which cannot be changed.
+ */
 const errorTexts: readonly [status: number, text: string][] = [
   [400, 'the request is malformed'],
   [408, 'the request did not arrive in time'],
