@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { createServer as createHttpServer, request, type Server } from 'node:http';
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer, type AddressInfo, type Server as NetServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -89,26 +89,27 @@ export class Gateway {
   readonly #processes = new Map<string, ChildProcess>();
   readonly #outputs = new Map<string, string>();
   readonly #apps: Server[] = [];
+  readonly #listeners: (() => void)[] = [];
 
-  private constructor(directory: string, api: ApiServer, signer: Signer, authority: Authority, free: Gateway['ports']) {
+  private constructor(directory: string, api: ApiServer, signer: Signer, authority: Authority, free: Gateway['ports'], settings: object) {
     this.directory = directory;
     this.api = api;
     this.signer = signer;
     this.authority = authority;
     this.ports = free;
     this.config = configSchema.parse({
-      gateway: { addresses: ['127.0.0.1'], httpPort: free.http, httpsPort: free.https, reservedPorts: Object.values(free) },
+      gateway: { addresses: ['127.0.0.1'], httpPort: free.http, httpsPort: free.https, reservedPorts: Object.values(free), ...settings },
       connectors: { allowAddresses: ['127.0.0.1'] },
     });
   }
 
-  /** With everything running but sidecars. */
-  static async start(): Promise<Gateway> {
+  /** With everything running but sidecars. @param settings part `gateway` of the configuration, beside what is set here */
+  static async start(settings: object = {}): Promise<Gateway> {
     const directory = await mkdtemp(join(tmpdir(), 'frp-gateway-'));
     const free: Record<string, number> = {};
     for (const name of ports) free[name] = await freePort();
     const authority = await createAuthority({ lifetimeMs: hour, now: Date.now() });
-    const gateway = new Gateway(directory, await ApiServer.start(), await Signer.create(), authority, free);
+    const gateway = new Gateway(directory, await ApiServer.start(), await Signer.create(), authority, free, settings);
     await putInstallation(gateway);
     await gateway.startAgent();
     await gateway.startFrps();
@@ -125,6 +126,7 @@ export class Gateway {
       app.close();
       app.closeAllConnections();
     }
+    for (const close of this.#listeners) close();
     this.api.close();
     await remove(this.directory);
   }
@@ -231,6 +233,19 @@ export class Gateway {
     return { port: (server.address() as AddressInfo).port, server };
   }
 
+  /** An app of the test's own, which ends with the gateway. @returns its port */
+  async listen(server: NetServer): Promise<number> {
+    const sockets = new Set<Socket>();
+    server.on('connection', (socket: Socket) => sockets.add(socket.on('error', () => {}).on('close', () => sockets.delete(socket))));
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    this.#listeners.push(() => {
+      server.close();
+      for (const socket of sockets) socket.destroy();
+    });
+    return (server.address() as AddressInfo).port;
+  }
+
   putService(service: DistributedService): void {
     putService(this.api, service);
   }
@@ -248,7 +263,7 @@ export class Gateway {
     pod: Pod,
     service: string,
     port: number,
-    { token = {}, ...overrides }: { token?: TokenOptions; proxy?: object; client?: object } = {},
+    { token = {}, signer = this.signer, ...overrides }: { token?: TokenOptions; signer?: Signer; proxy?: object; client?: object } = {},
   ): Promise<Sidecar> {
     const directory = join(this.directory, pod.uid);
     await mkdir(directory, { recursive: true });
@@ -281,7 +296,7 @@ export class Gateway {
       ...overrides.client,
     };
     await Promise.all([
-      writeFile(file('token'), await this.signer.token(pod, token)),
+      writeFile(file('token'), await signer.token(pod, token)),
       writeFile(file('tls.crt'), certificate.certPem),
       writeFile(file('tls.key'), certificate.keyPem),
       writeFile(file('ca.crt'), this.authority.bundlePem),

@@ -23,8 +23,8 @@ export async function grpcApp(t: TestContext, name: string, isServing = true) {
 }
 
 /** One unary call. @returns what the app said */
-export async function call(session: ClientHttp2Session): Promise<string> {
-  const stream = session.request({ ':method': 'POST', ':path': '/x.Y/Z', 'content-type': 'application/grpc', te: 'trailers' });
+export async function call(session: ClientHttp2Session, headers: Record<string, string> = {}): Promise<string> {
+  const stream = session.request({ ':method': 'POST', ':path': '/x.Y/Z', 'content-type': 'application/grpc', te: 'trailers', ...headers });
   let body = '';
   let status: unknown;
   stream.on('trailers', (trailers) => {

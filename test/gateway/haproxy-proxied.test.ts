@@ -7,7 +7,7 @@ import { connect as connectTls } from 'node:tls';
 import type { UsersSettings } from '../../src/gateway/haproxy/index.ts';
 import type { DistributedServiceSpec } from '../../src/model/types.ts';
 import { both, certificate } from './certificates.ts';
-import { app, freePort, gateway, member, service, tally, view } from './haproxy-harness.ts';
+import { app, freePort, gateway, member, service, tally, until, view } from './haproxy-harness.ts';
 
 const host = 'web.example.com';
 const expose = { type: 'domain' as const, domain: host };
@@ -117,6 +117,39 @@ test('a tcp service is told the address of the user, who is limited by it', asyn
   assert.equal(await exchange(port, balancer, v2('203.0.113.9'), 'x'), '');
   assert.equal(await exchange(port, balancer, v2('203.0.113.10'), 'x'), 'hello');
 });
+
+for (const [version, start] of [
+  ['v1', 'PROXY '],
+  ['v2', '\r\n\r\n\0\r\nQUIT\n'],
+] as const)
+  test(`a backend that takes nothing but the PROXY protocol, ${version}, is checked by it too`, async (t) => {
+    const strict = createServer((socket) =>
+      socket
+        .on('error', () => {})
+        .once('data', (data: Buffer) => {
+          if (!data.toString('latin1').startsWith(start)) return void socket.destroy();
+          socket.end('HTTP/1.1 200 OK\r\ncontent-length: 6\r\nconnection: close\r\n\r\nstrict');
+        }),
+    ).listen(0, '127.0.0.1');
+    await once(strict, 'listening');
+    t.after(() => strict.close());
+    const spec = {
+      expose: { ...expose, proxyProtocol: version },
+      loadBalancing: { healthCheck: { type: 'http' as const, interval: '1s' } },
+    };
+    const services = (members: number[]) =>
+      view(
+        service(
+          'web',
+          spec,
+          members.map((port) => member('shop/web', '1', port)),
+        ),
+      );
+    const gw = await gateway(t, services([]));
+    await gw.apply(services([(strict.address() as AddressInfo).port]));
+    await until(async () => (await gw.proxy.states()).some(({ status, check }) => status === 'up' && check === 'L7OK'));
+    assert.equal((await gw.http(host)).body, 'strict');
+  });
 
 test('on the https port too, where TLS ends and where some of it passes through', async (t) => {
   const pair = certificate(t, host);
