@@ -1,40 +1,52 @@
 /**
- * A load of 200 requests a second through the gateway while everything around it changes, ends or breaks, one after the
- * other (test/soak/run gateway). Each step is told with what was lost and how long answers took, beside the quiet one.
+ * Users of a gateway, 200 requests a second, while everything around it changes, breaks or is exchanged, one after the other
+ * (test/soak/run gateway). It tells of each phase what was lost and how long answers took, beside the one in which nothing
+ * happens.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { root, testNamespace } from '../cluster/support/cluster.ts';
-import { changes, chaosApp, chaosService, deaths, host, ns } from '../cluster/support/gateway-changes.ts';
-import { gatewayInstalled, users, usersAddress } from '../cluster/support/gateway.ts';
-import { apply, rolledOut } from '../cluster/support/kubectl.ts';
-import { failuresOf, PhasedLoad } from '../cluster/support/phased-load.ts';
-import { servedBy } from '../cluster/support/traffic.ts';
+import { root, system, testNamespace } from '../cluster/support/cluster.ts';
+import { changes, gatewayUpdate } from '../cluster/support/gateway-changes.ts';
+import { faults, replicaDeath } from '../cluster/support/gateway-faults.ts';
+import { GatewayLoad, losses, summary, type Told } from '../cluster/support/gateway-load.ts';
+import { exchanges, rotation } from '../cluster/support/gateway-rotations.ts';
+import { ns, subjects } from '../cluster/support/gateway-subjects.ts';
+import { gatewayInstalled } from '../cluster/support/gateway.ts';
+import { kubectl } from '../cluster/support/kubectl.ts';
+import { withSettings } from '../cluster/support/settings.ts';
+import { table } from './gateway-table.ts';
 
 const rate = Number(process.env.SOAK_RATE ?? 200);
 const rounds = Number(process.env.SOAK_ROUNDS ?? 1);
+/** names of steps, or parts of them; default all */
+const only = process.env.SOAK_STEPS === undefined ? undefined : new RegExp(process.env.SOAK_STEPS);
 const say = (text: string): void => console.log(`${new Date().toISOString()} ${text}`);
 
-await gatewayInstalled();
-await testNamespace(ns);
-await apply(chaosService(), chaosApp(3));
-await rolledOut(ns, 'app');
-await servedBy(host, 3, users);
+const steps = [...changes, ...faults, gatewayUpdate, replicaDeath, ...exchanges, ...rotation];
 
-// A request to a sidecar that hangs is tried again after 30 s (advanced.timeout.keepAlive): it is late, not lost.
-const patience = 45_000;
-const address = await usersAddress();
-const phases = [];
-for (let round = 0; round < rounds; round++)
-  for (const step of [...changes, ...deaths]) {
-    const load = new PhasedLoad({ address, port: 80, host }, { rate, phase: step.name, timeoutMs: patience });
-    await step.run();
-    const [phase] = await load.end();
-    phases.push(phase!);
-    say(
-      `${step.name}: ${phase!.answered} of ${phase!.sent}, p50 ${phase!.p50} ms, p99 ${phase!.p99} ms; lost: ${failuresOf([phase!]).join(', ') || 'none'}`,
-    );
-  }
-mkdirSync(`${root}/artifacts`, { recursive: true });
-writeFileSync(`${root}/artifacts/soak-gateway.json`, `${JSON.stringify(phases, undefined, 2)}\n`);
-const free = new Set(changes.map(({ name }) => name));
-if (phases.some(({ name, failures }) => free.has(name) && Object.keys(failures).length > 0)) process.exitCode = 1;
+await gatewayInstalled();
+// First, because a certificate keeps the life that it was issued with.
+const restore = await withSettings({
+  certificates: { lifetime: '3m', renewBefore: '2m', serverLifetime: '12m', rotationPause: '3m' },
+});
+try {
+  await kubectl('-n', system, 'delete', 'secret', 'frp-server-tls');
+  await testNamespace(ns);
+  await subjects();
+  const load = await GatewayLoad.start(rate);
+  const all: Told[] = [];
+  for (let round = 0; round < rounds; round++)
+    for (const step of steps.filter(({ name }) => only?.test(name) ?? true)) {
+      const told = await load.during(step);
+      say(`${step.name}: ${summary(told, all[0]?.http)}; lost: ${losses(told).join(', ') || 'none'}`);
+      all.push(told);
+    }
+  all.push(await load.end());
+  mkdirSync(`${root}/artifacts`, { recursive: true });
+  writeFileSync(`${root}/artifacts/soak-gateway.json`, `${JSON.stringify(all, undefined, 2)}\n`);
+  console.log(table(all));
+  if (all.some((told) => losses(told).length > 0)) process.exitCode = 1;
+} finally {
+  await restore();
+  // With its whole life again.
+  await kubectl('-n', system, 'delete', 'secret', 'frp-server-tls');
+}

@@ -1,36 +1,38 @@
 /** A steady load on the gateway while what is around it changes or breaks: nothing is lost. The long form: test/soak/gateway.ts. */
-import { before, suite, test } from 'node:test';
+import { after, before, suite, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { testNamespace } from '../support/cluster.ts';
 import { foreign } from '../support/controller.ts';
-import { changes, chaosApp, chaosService, host, ns, type Step } from '../support/gateway-changes.ts';
-import { gatewayInstalled, users, usersAddress } from '../support/gateway.ts';
-import { apply, rolledOut } from '../support/kubectl.ts';
-import { failuresOf, PhasedLoad, type Phase } from '../support/phased-load.ts';
-import { servedBy } from '../support/traffic.ts';
+import { changes } from '../support/gateway-changes.ts';
+import { faults } from '../support/gateway-faults.ts';
+import { gatewayInstalled } from '../support/gateway.ts';
+import { GatewayLoad, losses, summary } from '../support/gateway-load.ts';
+import { exchanges } from '../support/gateway-rotations.ts';
+import { ns, subjects } from '../support/gateway-subjects.ts';
 
 const rate = 100;
 
-async function underLoad(step: Step): Promise<Phase> {
-  const load = new PhasedLoad({ address: await usersAddress(), port: 80, host }, { rate, phase: step.name });
-  await step.run();
-  const [phase] = await load.end();
-  return phase!;
-}
-
 suite('the gateway under load', { skip: foreign }, () => {
+  let load: GatewayLoad | undefined;
+
   before(async () => {
     await gatewayInstalled();
     await testNamespace(ns);
-    await apply(chaosService(), chaosApp(3));
-    await rolledOut(ns, 'app');
-    await servedBy(host, 3, users);
+    await subjects();
+    load = await GatewayLoad.start(rate);
   });
+  after(async () => void (await load?.end()));
 
-  for (const step of changes.filter(({ isLong }) => !isLong))
+  for (const step of [...changes, ...faults, ...exchanges].filter(({ isLong }) => !isLong))
     test(`loses nothing: ${step.name}`, async (t) => {
-      const phase = await underLoad(step);
-      t.diagnostic(`${phase.answered} of ${phase.sent}, p50 ${phase.p50} ms, p99 ${phase.p99} ms`);
-      assert.deepEqual(failuresOf([phase]), []);
+      const told = await load!.during(step);
+      t.diagnostic(summary(told));
+      assert.deepEqual(losses(told), []);
     });
+
+  test('loses nothing between these', async (t) => {
+    const told = await load!.end();
+    t.diagnostic(summary(told));
+    assert.deepEqual(losses(told), []);
+  });
 });

@@ -45,10 +45,10 @@ export async function servingCertificates(ca?: string): Promise<string[]> {
   return Promise.all(running.map(({ status }) => servedAt(status.podIP, 8443, ca)));
 }
 
-export function servedAt(host: string, port: number, ca?: string): Promise<string> {
+export function servedAt(host: string, port: number, ca?: string, servername = 'frp-webhook.frp-system.svc'): Promise<string> {
   const verification = ca === undefined ? { rejectUnauthorized: false } : { ca };
   return new Promise((resolve, reject) => {
-    const socket = connect({ host, port, servername: 'frp-webhook.frp-system.svc', ...verification }, () => {
+    const socket = connect({ host, port, servername, ...verification }, () => {
       resolve(fingerprintOf(socket.getPeerX509Certificate()!.toString()));
       socket.end();
     });

@@ -1,5 +1,6 @@
 /** A steady load of requests, told in phases: how many were answered, what failed, and how long they took. */
-import { Agent, request } from 'node:http';
+import { Agent, request, type IncomingMessage } from 'node:http';
+import { Agent as TlsAgent, request as requestTls } from 'node:https';
 
 export interface LoadTarget {
   address: string;
@@ -7,98 +8,150 @@ export interface LoadTarget {
   host: string;
   path?: string;
   method?: string;
-  headers?: Record<string, string>;
+  /** with whatever certificate there is */
+  tls?: boolean;
+}
+
+export interface LoadOptions {
+  /** requests a second */
+  rate: number;
+  /** of the first phase */
+  phase?: string;
+  /** milliseconds until a request counts as lost */
+  timeoutMs?: number;
 }
 
 export interface Phase {
   name: string;
   sent: number;
   answered: number;
-  /** what went wrong, each with how often */
+  /** what went wrong, each with how often: an error's code, or a status */
   failures: Record<string, number>;
+  /** cut off in the hands of a process that died */
+  held: number;
+  /** answered after more than `lateMs` */
+  late: number;
   /** milliseconds of the answered requests */
   p50: number;
   p99: number;
+  slowest: number;
+  /** 99th percentile of this process's own delays, milliseconds: what p50 and p99 have of it and not of the gateway */
+  lag: number;
 }
 
+/** More than any request takes that nothing has happened to, however busy the machine is. */
+export const lateMs = 2000;
+const tickMs = 5;
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Sends requests on time, whatever becomes of the ones before; each has a connection of its own. */
 export class PhasedLoad {
   readonly #target: LoadTarget;
-  readonly #agent = new Agent({ keepAlive: false });
+  readonly #agent: Agent;
   readonly #timer: NodeJS.Timeout;
-  readonly #phases: Recorder[] = [];
+  readonly #phases = new Map<string, Recorder>();
+  readonly #deaths: number[] = [];
   readonly #timeoutMs: number;
-  readonly #started = Date.now();
+  readonly #started = performance.now();
   readonly #rate: number;
+  #now: Recorder;
+  #tickedAt = this.#started;
   #sent = 0;
-  #open = 0;
 
-  /** Starts at once. @param rate requests a second */
-  constructor(target: LoadTarget, { rate, phase = 'quiet', timeoutMs = 10_000 }: { rate: number; phase?: string; timeoutMs?: number }) {
+  /** Starts at once. */
+  constructor(target: LoadTarget, { rate, phase = 'quiet', timeoutMs = 10_000 }: LoadOptions) {
     this.#target = target;
     this.#timeoutMs = timeoutMs;
     this.#rate = rate;
-    this.phase(phase);
-    // A timer that is late makes up for it.
-    this.#timer = setInterval(() => this.#catchUp(), 5);
+    this.#agent = target.tls ? new TlsAgent({ keepAlive: false, maxCachedSessions: 0 }) : new Agent({ keepAlive: false });
+    this.#now = this.#recorder(phase);
+    this.#timer = setInterval(() => this.#tick(), tickMs);
   }
 
-  /** From now on requests count for another phase; each counts for the one that it was sent in. */
+  /** From now on requests count for another phase, or for one of before again; each counts for the one that it was sent in. */
   phase(name: string): void {
-    this.#phases.push(new Recorder(name));
+    this.#now = this.#recorder(name);
+  }
+
+  /** Something has just died. What was sent before and is cut off was in its hands; what is sent from now on never was. */
+  died(): void {
+    this.#deaths.push(performance.now());
+  }
+
+  /** What became of a phase, once each of its requests has ended. */
+  async told(name: string): Promise<Phase> {
+    const phase = this.#recorder(name);
+    while (phase.open > 0) await sleep(50);
+    return phase.result();
   }
 
   /** Stops sending, waits for the answers, and tells of every phase. */
   async end(): Promise<Phase[]> {
     clearInterval(this.#timer);
-    for (const limit = Date.now() + this.#timeoutMs + 1000; this.#open > 0 && Date.now() < limit;) await sleep(50);
+    const phases = await Promise.all([...this.#phases.keys()].map((name) => this.told(name)));
     this.#agent.destroy();
-    return this.#phases.map((phase) => phase.result());
+    return phases;
   }
 
-  #catchUp(): void {
-    const due = Math.floor(((Date.now() - this.#started) / 1000) * this.#rate);
+  #recorder(name: string): Recorder {
+    const recorder = this.#phases.get(name) ?? new Recorder(name);
+    this.#phases.set(name, recorder);
+    return recorder;
+  }
+
+  /** A timer that is late makes up for it. */
+  #tick(): void {
+    const now = performance.now();
+    this.#now.lags.push(Math.max(0, now - this.#tickedAt - tickMs));
+    this.#tickedAt = now;
+    const due = Math.floor(((now - this.#started) / 1000) * this.#rate);
     // Never in one burst what a stalled process has left out.
     if (due - this.#sent > this.#rate) this.#sent = due - this.#rate;
     while (this.#sent < due) {
       this.#sent++;
-      this.#send(this.#phases.at(-1)!);
+      this.#send(this.#now);
     }
   }
 
   #send(phase: Recorder): void {
-    const { address, port, host, path = '/', method = 'GET', headers } = this.#target;
+    const { address, port, host, path = '/', method = 'GET', tls } = this.#target;
     const start = performance.now();
     phase.sent++;
-    this.#open++;
+    phase.open++;
     let isOver = false;
     const end = (failure?: string) => {
       if (isOver) return;
       isOver = true;
+      phase.open--;
+      clearTimeout(limit);
       if (failure === undefined) phase.times.push(performance.now() - start);
+      else if (isCut(failure) && this.#deaths.some((at) => start <= at)) phase.held++;
       else phase.failures[failure] = (phase.failures[failure] ?? 0) + 1;
-      this.#open--;
     };
-    const outgoing = request(
-      { host: address, port, path, method, headers: { host, ...headers }, agent: this.#agent, timeout: this.#timeoutMs },
-      (incoming) => {
-        incoming.resume();
-        incoming.on('end', () => end(incoming.statusCode === 200 ? undefined : `status ${incoming.statusCode}`));
-        incoming.on('error', (error) => end(error.message));
-      },
-    );
-    outgoing.on('timeout', () => outgoing.destroy(new Error(`no answer in ${this.#timeoutMs / 1000} s`)));
-    outgoing.on('error', (error) => end(error.message));
+    const failed = (error: NodeJS.ErrnoException) => end(error.code ?? error.message);
+    const options = { host: address, port, path, method, headers: { host }, agent: this.#agent };
+    const answered = (incoming: IncomingMessage) => {
+      incoming.resume();
+      incoming.on('end', () => end(incoming.statusCode === 200 ? undefined : `status ${incoming.statusCode}`));
+      incoming.on('error', failed);
+    };
+    const outgoing = tls ? requestTls({ ...options, servername: host, rejectUnauthorized: false }, answered) : request(options, answered);
+    const limit = setTimeout(() => outgoing.destroy(new Error(`no answer in ${this.#timeoutMs / 1000} s`)), this.#timeoutMs);
+    outgoing.on('error', failed);
     outgoing.end();
   }
 }
 
+/** Ended by the other side on a connection that was established; one that was never established is refused. */
+const isCut = (failure: string): boolean => failure === 'ECONNRESET' || failure === 'EPIPE';
+
 class Recorder {
   readonly name: string;
   sent = 0;
+  open = 0;
+  held = 0;
   readonly times: number[] = [];
+  readonly lags: number[] = [];
   readonly failures: Record<string, number> = {};
 
   constructor(name: string) {
@@ -106,11 +159,29 @@ class Recorder {
   }
 
   result(): Phase {
-    const sorted = this.times.sort((a, b) => a - b);
-    const at = (share: number) => Math.round((sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN) * 10) / 10;
-    return { name: this.name, sent: this.sent, answered: sorted.length, failures: this.failures, p50: at(0.5), p99: at(0.99) };
+    const { name, sent, held, failures } = this;
+    const times = this.times.toSorted((a, b) => a - b);
+    return {
+      name,
+      sent,
+      answered: times.length,
+      failures,
+      held,
+      late: times.filter((ms) => ms > lateMs).length,
+      p50: quantile(times, 0.5),
+      p99: quantile(times, 0.99),
+      slowest: quantile(times, 1),
+      lag: quantile(
+        this.lags.toSorted((a, b) => a - b),
+        0.99,
+      ),
+    };
   }
 }
+
+/** In tenths of a millisecond. */
+const quantile = (sorted: readonly number[], share: number): number =>
+  Math.round((sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN) * 10) / 10;
 
 /** All failures of all phases, for a message. */
 export const failuresOf = (phases: readonly Phase[]): string[] =>

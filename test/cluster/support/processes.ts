@@ -1,6 +1,8 @@
-/** Processes of Pods: in a lab of our own they are this machine's. */
+/** Processes of Pods: in a lab of our own they are this machine's, below the lab's control group (test/cluster/lab). */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
+
+const ours = `:/${process.env.FRP_LAB_NAME ?? 'frp-lab'}/`;
 
 /** Process ids of a Pod's processes whose command line matches, oldest first. */
 export function processesOf(pod: string, command = /^/): number[] {
@@ -14,6 +16,8 @@ export function processesOf(pod: string, command = /^/): number[] {
   return readdirSync('/proc')
     .filter((pid) => /^[0-9]+$/.test(pid))
     .filter((pid) => read(pid, 'environ').split('\0').includes(`HOSTNAME=${pod}`))
+    // A Pod of another lab may have the name too.
+    .filter((pid) => read(pid, 'cgroup').includes(ours))
     .filter((pid) => command.test(read(pid, 'cmdline').replaceAll('\0', ' ')))
     .map(Number)
     .sort((a, b) => a - b);
@@ -24,4 +28,35 @@ export function signalTo(pod: string, command: RegExp, signal: NodeJS.Signals): 
   const found = processesOf(pod, command);
   assert.ok(found.length > 0, `${pod} has a process ${command.source}`);
   for (const pid of found) process.kill(pid, signal);
+}
+
+/** Kills them; when this returns they are gone with all they had open, and this process has done nothing else meanwhile. */
+export async function killAtOnce(find: () => number[]): Promise<void> {
+  const pids = find();
+  assert.ok(pids.length > 0, 'there is a process to kill');
+  // Looking for them took a while: what has happened in it comes first.
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  for (const pid of pids) kill(pid);
+  const clock = new Int32Array(new SharedArrayBuffer(4));
+  for (const end = Date.now() + 10_000; pids.some(hasOpenFiles); Atomics.wait(clock, 0, 0, 1))
+    assert.ok(Date.now() < end, `${pids.join(', ')} end when they are killed`);
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    // The first of a container takes the others along.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+/** One that has ended has none, also where nobody has taken notice of it yet (a zombie). */
+function hasOpenFiles(pid: number): boolean {
+  try {
+    const tasks = readdirSync(`/proc/${pid}/task`);
+    return tasks.some((task) => !/^\d+ \(.*\) [ZX]/s.test(readFileSync(`/proc/${pid}/task/${task}/stat`, 'utf8')));
+  } catch {
+    return false;
+  }
 }

@@ -1,0 +1,72 @@
+/** What breaks around a gateway and in one of its replicas. It may cost what the one who dies has in its hands, and nothing else. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { gatewayNamespace, gatewayReady } from './gateway.ts';
+import type { GatewayLoad, Step } from './gateway-load.ts';
+import { anApp, served, sidecarKilled, usual } from './gateway-subjects.ts';
+import { get, kubectl } from './kubectl.ts';
+import { killAtOnce, processesOf, signalTo } from './processes.ts';
+import { restartedBy } from './restarts.ts';
+import { eventually } from './run.ts';
+
+const replica = 'frp-gateway-1';
+
+/** Kills a part of one replica, and waits until it is back and so are its backends. */
+async function crash(name: string, command: RegExp, load: GatewayLoad): Promise<void> {
+  const kill = async () => {
+    await killAtOnce(() => processesOf(replica, command));
+    if (name === 'haproxy') load.died();
+  };
+  await restartedBy(kill, { namespace: gatewayNamespace, pod: replica, name });
+  await served(usual);
+}
+
+export const faults: readonly Step[] = [
+  {
+    name: 'kill -9 of a sidecar',
+    run: sidecarKilled,
+  },
+  {
+    name: 'a sidecar that hangs',
+    run: async () => {
+      const pod = await anApp();
+      signalTo(pod, /frpc -c/, 'SIGSTOP');
+      // Beyond the 14 s after which frps gives it up.
+      await sleep(18_000);
+      signalTo(pod, /frpc -c/, 'SIGCONT');
+      await served(usual);
+    },
+  },
+  {
+    name: 'a crash of the agent in one replica',
+    run: (load) => crash('agent', /gateway --config/, load),
+  },
+  {
+    name: 'a crash of frps in one replica',
+    ends: [1],
+    run: (load) => crash('frps', /frps -c/, load),
+  },
+  {
+    name: 'a crash of HAProxy in one replica',
+    ends: [1],
+    run: (load) => crash('haproxy', /haproxy.*users\/haproxy\.cfg/, load),
+  },
+];
+
+/** Kills all that runs in a replica's Pod. */
+export const replicaDeath: Step = {
+  name: 'the death of a replica',
+  isLong: true,
+  ends: [1],
+  refuses: true,
+  run: async (load) => {
+    const { metadata } = await get(gatewayNamespace, 'pod', replica);
+    await killAtOnce(() => processesOf(replica));
+    load.died();
+    await kubectl('-n', gatewayNamespace, 'delete', 'pod', replica, '--grace-period=0', '--force');
+    await eventually(`another ${replica}`, async () => {
+      if ((await get(gatewayNamespace, 'pod', replica)).metadata.uid === metadata.uid) throw new Error('it is the one of before');
+    });
+    await gatewayReady();
+    await served(usual);
+  },
+};
