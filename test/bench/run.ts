@@ -1,8 +1,8 @@
 /**
  * `npm run bench`: the bundled program beside a bare node:https server, in the same run, as ratios. Rounds alternate
- * between the two, so that whatever else the machine does falls on both.
+ * between the two, so that whatever else the machine does falls on both. Last comes the gateway (gateway.ts).
  */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import path from 'node:path';
@@ -20,9 +20,10 @@ const help = `usage: npm run bench -- [options]
   --starts N       starts for the time to the first answer (5)
   --no-build       measure dist/frp-k8s.js as it is
   --no-scale       leave out 10 against 10,000 services
+  --no-gateway     leave out the gateway (npm run bench:gateway)
   --help
 
-A short look: npm run bench -- --rounds 1 --seconds 2 --size small --starts 1 --no-scale
+A short look: npm run bench -- --rounds 1 --seconds 2 --size small --starts 1 --no-scale --no-gateway
 It needs Go for the load generator. Aims are for one core a server; run it on an otherwise idle machine.
 `;
 
@@ -38,6 +39,7 @@ const { values: options } = parseArgs({
     starts: { type: 'string', default: '5' },
     'no-build': { type: 'boolean', default: false },
     'no-scale': { type: 'boolean', default: false },
+    'no-gateway': { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 });
@@ -49,6 +51,9 @@ if (options.help) process.stdout.write(help);
 else {
   try {
     await bench();
+    // What it lacks on this machine it says itself.
+    if (!options['no-gateway'])
+      spawnSync(process.execPath, [path.join(import.meta.dirname, 'gateway.ts'), '--no-build'], { stdio: 'inherit' });
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

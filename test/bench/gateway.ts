@@ -1,0 +1,84 @@
+/**
+ * `npm run bench:gateway`: the same apps through the gateway, through a plain frp server with a group, and through an
+ * HAProxy alone, in the same run, as ratios. All of it runs in network and process namespaces of its own: the ports are
+ * those of the manifests, and nothing is left behind.
+ */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import type { BenchOptions } from './gateway/inside.ts';
+import { buildGenerator } from './servers.ts';
+
+const help = `usage: npm run bench:gateway -- [options]
+
+  --rounds N       rounds of each load, alternating between the three ways (3)
+  --seconds N      measured time of a round (2)
+  --sidecars N     how many lose their tunnels at once; 0: leave it out (1000). 5000 on two cores takes minutes
+  --no-build       measure dist/frp-k8s.js as it is
+  --help
+
+A short look: npm run bench:gateway -- --rounds 1 --seconds 1 --sidecars 100
+Needs root or user namespaces, Go, haproxy (2.6 or newer), and frps and frpc (the lab's, or FRPS and FRPC).
+`;
+
+const { values: options } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '3' },
+    seconds: { type: 'string', default: '2' },
+    sidecars: { type: 'string', default: '1000' },
+    'no-build': { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+});
+const root = path.join(import.meta.dirname, '..', '..');
+
+if (options.help) process.stdout.write(help);
+else process.exitCode = bench();
+
+/** @returns the exit code */
+function bench(): number {
+  const lab = execFileSync(path.join(root, 'test', 'cluster', 'lab'), ['path', 'frp'], { encoding: 'utf8' }).trim();
+  const programs = {
+    haproxy: process.env.HAPROXY ?? onPath('haproxy'),
+    frps: process.env.FRPS ?? path.join(lab, 'frps'),
+    frpc: process.env.FRPC ?? path.join(lab, 'frpc'),
+  };
+  const unshare = [...namespaces(), process.execPath];
+  const problems = [
+    ...(existsSync(programs.haproxy) ? [] : ['haproxy is not on the PATH (apt-get install haproxy)']),
+    ...(existsSync(programs.frps) && existsSync(programs.frpc)
+      ? []
+      : ['frps and frpc are not built (test/cluster/lab build, or FRPS and FRPC)']),
+    ...(spawnSync('ip', ['-V']).status === 0 ? [] : ['ip is not on the PATH (apt-get install iproute2)']),
+    ...(spawnSync('unshare', [...unshare, '-e', '0']).status === 0 ? [] : ['no network namespace can be made (run it as root)']),
+  ];
+  if (problems.length > 0) {
+    console.log(`The gateway is not measured: ${problems.join('; ')}.`);
+    return 1;
+  }
+  if (!options['no-build']) execFileSync(process.execPath, [path.join(root, 'scripts', 'build.ts')], { cwd: root, stdio: 'inherit' });
+  const inside: BenchOptions = {
+    rounds: Number(options.rounds),
+    seconds: Number(options.seconds),
+    sidecars: Number(options.sidecars),
+    generator: buildGenerator(),
+    programs,
+  };
+  const args = [...unshare, path.join(import.meta.dirname, 'gateway', 'inside.ts'), JSON.stringify(inside)];
+  const timeout = 180_000 + 100 * inside.sidecars;
+  const { status } = spawnSync('unshare', args, { stdio: 'inherit', timeout, killSignal: 'SIGKILL' });
+  if (status === null) console.log(`The gateway: not done in ${timeout / 1000} s; try fewer sidecars, or an idle machine.`);
+  return status ?? 1;
+}
+
+/** Options of unshare(1). Its first process ends, and with it all others. */
+function namespaces(): string[] {
+  const own = process.getuid?.() === 0 ? [] : ['--map-root-user'];
+  return [...own, '--net', '--pid', '--fork', '--mount-proc', '--kill-child'];
+}
+
+function onPath(program: string): string {
+  const folders = `${process.env.PATH}:/usr/sbin`.split(':').map((folder) => path.join(folder, program));
+  return folders.find(existsSync) ?? program;
+}

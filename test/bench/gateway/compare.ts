@@ -1,0 +1,124 @@
+/** The same apps by three ways, in turns, so that whatever else the machine does falls on all of them. */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { service } from '../../support/services.ts';
+import { putPod, putService } from '../../gateway/agent-harness.ts';
+import { median } from '../report.ts';
+import type { Load } from '../servers.ts';
+import { appPorts, ports, type Installation } from './installation.ts';
+import { podOf, writeSidecar } from './sidecars.ts';
+
+const wayNames = ['HAProxy', 'plain frps', 'gateway'] as const;
+export type WayName = (typeof wayNames)[number];
+
+interface Way {
+  host: string;
+  port: number;
+  /** what it runs, and the programs (Processes) that this is */
+  parts: Record<string, string[]>;
+}
+
+export interface Figures {
+  requestsPerSecond: number;
+  p50Ms: number;
+  p99Ms: number;
+  /** microseconds of CPU a request, by part; the apps' and the load generator's are not in it */
+  cpu: Record<string, number>;
+}
+
+export interface LoadKind {
+  name: string;
+  /** of the load generator */
+  args: string[];
+}
+
+/** Requests a second that every way can serve on a busy machine of two cores. */
+const rate = 300;
+export const loads: LoadKind[] = [
+  { name: '25 connections, as fast as they go', args: ['-c', '25'] },
+  { name: `${rate} requests/s`, args: ['-c', '25', '-rate', `${rate}`] },
+  { name: 'a new connection for each request, 25 at a time', args: ['-c', '25', '-new'] },
+];
+
+const sidecars = (name: string): string[] => appPorts.map((_, index) => `${name} frpc ${index + 1}`);
+
+const ways: Record<WayName, Way> = {
+  HAProxy: { host: 'direct.example.com', port: ports.direct, parts: { HAProxy: ['direct'] } },
+  'plain frps': {
+    host: 'plain.example.com',
+    port: ports.plainHttp,
+    parts: { frps: ['plain frps'], 'frpc ×3': sidecars('plain') },
+  },
+  gateway: {
+    host: 'web.example.com',
+    port: ports.http,
+    parts: { HAProxy: ['users'], 'HAProxy of the tunnels': ['tunnel'], frps: ['frps'], 'frpc ×3': sidecars('web'), agent: ['agent'] },
+  },
+};
+
+export const partsOfGateway = ways.gateway.parts;
+
+/** Everything that serves; resolves when each way leads to every app. */
+export async function startWays(bench: Installation): Promise<void> {
+  await bench.startApps();
+  bench.startDirect();
+  await bench.startPlainFrps();
+  await bench.startGateway();
+  for (const [name, gateway] of [['plain', false] as const, ['web', true] as const]) {
+    const served = service(name, {
+      gateway,
+      loadBalancing: { algorithm: 'round-robin', healthCheck: { type: 'http', path: '/', interval: '10s' } },
+    });
+    putService(bench.api, served);
+    for (const [index, program] of sidecars(name).entries()) {
+      const pod = podOf(name, index + (gateway ? 1 : 101));
+      putPod(bench.api, pod);
+      const { config, identity, directory } = bench;
+      const file = await writeSidecar({ pod, service: served, port: appPorts[index]!, config, identity, directory });
+      bench.processes.start(program, bench.programs.frpc, ['-c', file]);
+    }
+  }
+  await bench.eventually('three members are at the gateway', async () => (await bench.serversUp()).size === appPorts.length);
+}
+
+/** @returns the median of the rounds for each way, in the order of `loads` */
+export async function compare(
+  bench: Installation,
+  generator: string,
+  rounds: number,
+  seconds: number,
+): Promise<Record<WayName, Figures>[]> {
+  for (const name of wayNames) await measure(bench, generator, name, { name: 'warm-up', args: [] }, 1);
+  const results: Record<WayName, Figures>[] = [];
+  for (const load of loads) {
+    const samples: Record<WayName, Figures[]> = { HAProxy: [], 'plain frps': [], gateway: [] };
+    for (let round = 0; round < rounds; round++)
+      for (const name of wayNames) samples[name].push(await measure(bench, generator, name, load, seconds));
+    results.push({ HAProxy: medians(samples.HAProxy), 'plain frps': medians(samples['plain frps']), gateway: medians(samples.gateway) });
+  }
+  return results;
+}
+
+/** @throws where an answer was wrong */
+async function measure(bench: Installation, generator: string, name: WayName, load: LoadKind, seconds: number): Promise<Figures> {
+  const { host, port, parts } = ways[name];
+  const args = ['-url', `http://127.0.0.1:${port}/`, '-host', host, '-expect', bench.file('body'), '-d', `${seconds}s`, ...load.args];
+  const before = bench.processes.cpuMs();
+  const { stdout } = await promisify(execFile)(generator, args);
+  const after = bench.processes.cpuMs();
+  const answer = JSON.parse(stdout) as Load & { requests: number };
+  if (answer.errors > 0)
+    throw new Error(
+      `${name}, ${load.name}: ${answer.errors} wrong answers: ${JSON.stringify(answer.error_kinds)}\n${bench.processes.tell()}`,
+    );
+  const spent = (programs: string[]) => programs.reduce((sum, each) => sum + (after.get(each) ?? 0) - (before.get(each) ?? 0), 0);
+  const cpu = Object.fromEntries(Object.entries(parts).map(([part, programs]) => [part, (spent(programs) * 1000) / answer.requests]));
+  return { requestsPerSecond: answer.req_s, p50Ms: answer.p50_ms, p99Ms: answer.p99_ms, cpu };
+}
+
+function medians(samples: readonly Figures[]): Figures {
+  const of = (key: 'requestsPerSecond' | 'p50Ms' | 'p99Ms') => median(samples.map((sample) => sample[key]));
+  const parts = Object.keys(samples[0]!.cpu);
+  const cpu = Object.fromEntries(parts.map((part) => [part, median(samples.map((sample) => sample.cpu[part]!))]));
+  return { requestsPerSecond: of('requestsPerSecond'), p50Ms: of('p50Ms'), p99Ms: of('p99Ms'), cpu };
+}

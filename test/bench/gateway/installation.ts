@@ -1,0 +1,166 @@
+/**
+ * What the ways to the apps are made of, in a network namespace of their own: the gateway as its Pod has it
+ * (manifests/gateway, with the bundled agent), a plain frp server as manifests/frps has it, and an HAProxy alone.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { stringify } from 'yaml';
+import { createAuthority, type Authority } from '../../../certs/authority.ts';
+import { configSchema, type Config } from '../../../src/config/schema.ts';
+import { runCommand } from '../../../src/gateway/haproxy/cli.ts';
+import { everyAddress, hasIpv6 } from '../../../src/gateway/haproxy/ports.ts';
+import { putInstallation } from '../../gateway/agent-harness.ts';
+import { Signer } from '../../unit/gateway/agent-tokens.ts';
+import { ApiServer } from '../../unit/kube/api-server.ts';
+import { Processes } from './processes.ts';
+import { hour, issueTo, type Identity } from './sidecars.ts';
+
+export interface Programs {
+  haproxy: string;
+  frps: string;
+  frpc: string;
+}
+
+const root = path.join(import.meta.dirname, '..', '..', '..');
+const manifest = (file: string) => path.join(root, 'manifests', file);
+
+/** Below the ports that the agent gives to proxies. */
+export const ports = { plain: 6000, plainHttp: 6080, plainHttps: 6443, plainApi: 6500, direct: 6800, http: 8080, agent: 8081 };
+export const appPorts = [6001, 6002, 6003];
+/** HTTP body of the apps, 1 KiB */
+export const body = `${'frp-k8s '.repeat(127)}the end\n`;
+
+const settings = {
+  frps: { address: '127.0.0.1', port: ports.plain },
+  gateway: { addresses: ['127.0.0.1'] },
+  connectors: { allowAddresses: ['127.0.0.1'] },
+};
+
+export class Installation {
+  readonly directory: string;
+  readonly programs: Programs;
+  readonly config: Config = configSchema.parse(settings);
+  readonly processes = new Processes();
+  readonly api: ApiServer;
+  readonly signer: Signer;
+  readonly authority: Authority;
+
+  private constructor(directory: string, programs: Programs, api: ApiServer, signer: Signer, authority: Authority) {
+    this.directory = directory;
+    this.programs = programs;
+    this.api = api;
+    this.signer = signer;
+    this.authority = authority;
+  }
+
+  static async create(directory: string, programs: Programs): Promise<Installation> {
+    const authority = await createAuthority({ lifetimeMs: hour, now: Date.now() });
+    const created = new Installation(directory, programs, await ApiServer.start(), await Signer.create(), authority);
+    await issueTo(authority, created.file('client'), 'clientAuth');
+    await issueTo(authority, created.file('server'), 'serverAuth');
+    return created;
+  }
+
+  get identity(): Identity {
+    return { signer: this.signer, certificates: this.file('client') };
+  }
+
+  file(name: string): string {
+    return path.join(this.directory, name);
+  }
+
+  write(name: string, text: string): string {
+    writeFileSync(this.file(name), text);
+    return this.file(name);
+  }
+
+  /** One HAProxy is all apps: nothing answers faster. */
+  async startApps(): Promise<void> {
+    const ipv6 = await hasIpv6();
+    const config = `${defaults}
+frontend apps
+${appPorts.map((port) => `  bind ${everyAddress(port, ipv6)}`).join('\n')}
+  http-request return status 200 content-type text/plain file ${this.write('body', body)}
+`;
+    this.processes.start('apps', this.programs.haproxy, ['-W', '-db', '-f', this.write('apps.cfg', config)]);
+  }
+
+  startDirect(): void {
+    const config = `${defaults}
+frontend users
+  bind 127.0.0.1:${ports.direct}
+  default_backend pods
+backend pods
+  balance roundrobin
+  option httpchk GET /
+${appPorts.map((port) => `  server pod-${port} 127.0.0.1:${port} check inter 10s`).join('\n')}
+`;
+    this.processes.start('direct', this.programs.haproxy, ['-W', '-db', '-f', this.write('direct.cfg', config)]);
+  }
+
+  async startPlainFrps(): Promise<void> {
+    const { plain, plainHttp, plainHttps, plainApi } = ports;
+    const config = readFileSync(manifest('frps/frps.toml'), 'utf8')
+      .replace('bindPort = 7000', `bindPort = ${plain}`)
+      .replace('vhostHTTPPort = 8080', `vhostHTTPPort = ${plainHttp}`)
+      .replace('vhostHTTPSPort = 8443', `vhostHTTPSPort = ${plainHttps}`)
+      .replace('webServer.port = 7500', `webServer.port = ${plainApi}`)
+      .replaceAll('/etc/frp/certs', this.file('server'));
+    const api = { FRP_API_USER: 'frp-k8s', FRP_API_PASSWORD: 'status' };
+    this.processes.start('plain frps', this.programs.frps, ['-c', this.write('frps.toml', config)], api);
+    await this.eventually('the plain frps is healthy', () => isOk(plainApi, '/healthz'));
+  }
+
+  async startGateway(): Promise<void> {
+    await putInstallation(this);
+    const agent = [path.join(root, 'dist', 'frp-k8s.js'), 'gateway', '--directory', this.directory];
+    agent.push('--config', this.write('config.yaml', stringify(settings)));
+    const access = this.write('kubeconfig', this.api.client.access.kubeConfig.exportConfig());
+    this.processes.start('agent', process.execPath, agent, { KUBECONFIG: access, POD_NAME: 'frp-gateway-0' });
+    await this.eventually('the agent has started', () => isOk(ports.agent, '/startedz'));
+    this.processes.start('frps', this.programs.frps, ['-c', manifest('gateway/frps.toml')]);
+    this.startProxy('tunnel');
+    this.startProxy('users');
+    await this.eventually('the gateway is ready', () => isOk(ports.agent, '/readyz'));
+  }
+
+  startProxy(name: 'tunnel' | 'users'): void {
+    const at = this.file(name);
+    this.processes.start(name, this.programs.haproxy, ['-W', '-db', '-S', `${at}/master.sock`, '-f', `${at}/haproxy.cfg`]);
+  }
+
+  /** Servers that HAProxy sends users to, by section and name, with their ports (management manual, 9.3, `show servers state`). */
+  async serversUp(): Promise<Map<string, string>> {
+    const running = '2';
+    const text = await runCommand(path.join(this.file('users'), 'worker.sock'), 'show servers state').catch(() => '');
+    const [columns = [], ...rows] = text
+      .split('\n')
+      .filter((line) => !/^[0-9]*$/.test(line))
+      .map((line) => line.replace(/^# /, '').split(' '));
+    const of = (row: string[], column: string) => row[columns.indexOf(column)];
+    const up = rows.filter(
+      (row) => of(row, 'be_name')?.startsWith('be-') && of(row, 'srv_op_state') === running && of(row, 'srv_admin_state') === '0',
+    );
+    return new Map(up.map((row) => [`${of(row, 'be_name')}/${of(row, 'srv_name')}`, of(row, 'srv_port')!]));
+  }
+
+  /** @throws where it does not come, with what the programs said */
+  async eventually(what: string, isSo: () => Promise<boolean>, seconds = 30, everyMs = 50): Promise<void> {
+    for (const end = Date.now() + seconds * 1000; !(await isSo()); await sleep(everyMs))
+      if (Date.now() > end) throw new Error(`not in ${seconds} s: ${what}\n${this.processes.tell()}`);
+  }
+}
+
+const defaults = `defaults
+  mode http
+  timeout connect 5s
+  timeout client 60s
+  timeout server 60s
+`;
+
+const isOk = (port: number, at: string): Promise<boolean> =>
+  fetch(`http://127.0.0.1:${port}${at}`, { signal: AbortSignal.timeout(2000) }).then(
+    ({ ok, body: answer }) => answer!.cancel().then(() => ok),
+    () => false,
+  );
