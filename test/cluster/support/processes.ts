@@ -13,14 +13,16 @@ export function processesOf(pod: string, command = /^/): number[] {
       return ''; // it has just ended
     }
   };
-  return readdirSync('/proc')
-    .filter((pid) => /^[0-9]+$/.test(pid))
-    .filter((pid) => read(pid, 'environ').split('\0').includes(`HOSTNAME=${pod}`))
-    // A Pod of another lab may have the name too.
-    .filter((pid) => read(pid, 'cgroup').includes(ours))
-    .filter((pid) => command.test(read(pid, 'cmdline').replaceAll('\0', ' ')))
-    .map(Number)
-    .sort((a, b) => a - b);
+  return (
+    readdirSync('/proc')
+      .filter((pid) => /^[0-9]+$/.test(pid))
+      .filter((pid) => read(pid, 'environ').split('\0').includes(`HOSTNAME=${pod}`))
+      // A Pod of another lab may have the name too.
+      .filter((pid) => read(pid, 'cgroup').includes(ours))
+      .filter((pid) => command.test(read(pid, 'cmdline').replaceAll('\0', ' ')))
+      .map(Number)
+      .sort((a, b) => a - b)
+  );
 }
 
 /** Sends a signal to each of them; there must be one at least. */
