@@ -14,7 +14,7 @@ const help = `usage: npm run bench:gateway -- [options]
 
   --rounds N       rounds of each load, alternating between the three ways (3)
   --seconds N      measured time of a round (2)
-  --sidecars N     how many lose their tunnels at once; 0: leave it out (1000). 5000 on two cores takes minutes
+  --sidecars N     how many lose their tunnels at once; 0: leave it out (500). 5000 on two cores takes minutes
   --no-build       measure dist/frp-k8s.js as it is
   --help
 
@@ -26,7 +26,7 @@ const { values: options } = parseArgs({
   options: {
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '2' },
-    sidecars: { type: 'string', default: '1000' },
+    sidecars: { type: 'string', default: '500' },
     'no-build': { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -66,7 +66,7 @@ function bench(): number {
     programs,
   };
   const args = [...unshare, path.join(import.meta.dirname, 'gateway', 'inside.ts'), JSON.stringify(inside)];
-  const timeout = 180_000 + 100 * inside.sidecars;
+  const timeout = 130_000 + 100 * inside.sidecars;
   const { status } = spawnSync('unshare', args, { stdio: 'inherit', timeout, killSignal: 'SIGKILL' });
   if (status === null) console.log(`The gateway: not done in ${timeout / 1000} s; try fewer sidecars, or an idle machine.`);
   return status ?? 1;

@@ -1,8 +1,10 @@
 /** The result of a long run as a table: a line for each phase, beside the quiet one. */
-import { losses, type Told } from '../cluster/support/gateway-load.ts';
+import { failed, type Told } from '../cluster/support/gateway-load.ts';
 import type { Phase } from '../cluster/support/phased-load.ts';
 
 const heads = ['phase', 'sent', 'lost', 'held', 'refused', 'late', 'slowest', 'p50', 'p99', '× quiet', 'lag', 'POST', 'cut off'];
+
+const sum = (counts: Record<string, number>): number => Object.values(counts).reduce((all, count) => all + count, 0);
 
 /** Milliseconds. Late: answered after 2 s; held: in the hands of a HAProxy that died; lag: of the load generator itself. */
 export function table(all: readonly Told[]): string {
@@ -10,14 +12,13 @@ export function table(all: readonly Told[]): string {
   const rows = all.map((told) => {
     const { http, https, posts, cut } = told;
     const both = (count: (phase: Phase) => number) => count(http) + count(https);
-    const failed = both(({ sent, answered, held }) => sent - answered - held);
-    const lost = losses(told).length === 0 ? 0 : failed;
+    const { lost, refused } = failed(told);
     return [
       told.step.name,
       both(({ sent }) => sent),
-      lost,
+      sum(lost),
       both(({ held }) => held),
-      failed - lost,
+      sum(refused),
       both(({ late }) => late),
       Math.max(http.slowest, https.slowest),
       http.p50,

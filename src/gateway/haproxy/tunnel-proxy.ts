@@ -127,8 +127,14 @@ export class TunnelProxy {
    * seldom. @returns the new process
    */
   async #reload(pid: string): Promise<string> {
-    await runCommand(join(this.#options.directory, masterSocket), 'reload');
+    const master = join(this.#options.directory, masterSocket);
+    let isAsked = false;
     for (const end = Date.now() + reloadPatience; Date.now() < end;) {
+      // The master does not listen while it starts anew after another reload.
+      isAsked ||= await runCommand(master, 'reload').then(
+        () => true,
+        () => false,
+      );
       await new Promise((later) => setTimeout(later, 50));
       const now = await identify(this.#socket).catch(() => undefined);
       if (now && now.pid !== pid) return now.pid;

@@ -10,8 +10,6 @@ import { GatewayLoad, losses, summary } from '../support/gateway-load.ts';
 import { exchanges } from '../support/gateway-rotations.ts';
 import { ns, subjects } from '../support/gateway-subjects.ts';
 
-const rate = 100;
-
 suite('the gateway under load', { skip: foreign }, () => {
   let load: GatewayLoad | undefined;
 
@@ -19,7 +17,7 @@ suite('the gateway under load', { skip: foreign }, () => {
     await gatewayInstalled();
     await testNamespace(ns);
     await subjects();
-    load = await GatewayLoad.start(rate);
+    load = await GatewayLoad.start({ rate: 100, leastMs: 3000 });
   });
   after(async () => void (await load?.end()));
 

@@ -52,21 +52,41 @@ export const faults: readonly Step[] = [
   },
 ];
 
-/** Kills all that runs in a replica's Pod. */
-export const replicaDeath: Step = {
-  name: 'the death of a replica',
-  isLong: true,
-  ends: [1],
-  refuses: true,
-  run: async (load) => {
-    const { metadata } = await get(gatewayNamespace, 'pod', replica);
-    await killAtOnce(() => processesOf(replica));
-    load.died();
-    await kubectl('-n', gatewayNamespace, 'delete', 'pod', replica, '--grace-period=0', '--force');
-    await eventually(`another ${replica}`, async () => {
-      if ((await get(gatewayNamespace, 'pod', replica)).metadata.uid === metadata.uid) throw new Error('it is the one of before');
-    });
-    await gatewayReady();
-    await served(usual);
+/** Another Pod has taken the place of a replica's, and has its backends. */
+async function replaced(uid: string): Promise<void> {
+  await eventually(`another ${replica}`, async () => {
+    if ((await get(gatewayNamespace, 'pod', replica)).metadata.uid === uid) throw new Error('it is the one of before');
+  });
+  await gatewayReady();
+  await served(usual);
+}
+const uidOf = async (pod: string): Promise<string> => String((await get(gatewayNamespace, 'pod', pod)).metadata.uid);
+const deletedByForce = (): Promise<string> => kubectl('-n', gatewayNamespace, 'delete', 'pod', replica, '--grace-period=0', '--force');
+
+/** A replica's Pod goes, with notice and without. */
+export const replicaLosses: readonly Step[] = [
+  {
+    name: 'a replica is deleted by force',
+    isLong: true,
+    // Its API object is gone at once; the kubelet lets it drain all the same.
+    run: async ({ longLived }) => {
+      const uid = await uidOf(replica);
+      await deletedByForce();
+      await longLived.finish(1);
+      await replaced(uid);
+    },
   },
-};
+  {
+    name: 'the death of a replica',
+    isLong: true,
+    ends: [1],
+    refuses: true,
+    run: async (load) => {
+      const uid = await uidOf(replica);
+      await killAtOnce(() => processesOf(replica));
+      load.died();
+      await deletedByForce();
+      await replaced(uid);
+    },
+  },
+];

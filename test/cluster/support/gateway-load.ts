@@ -2,6 +2,7 @@
  * Users of a gateway, steadily, while things happen to it one after the other: requests by http and by https, some that
  * must not be sent twice, and connections that stay open. Used by suite 82 and by test/soak/gateway.ts.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { replicaAddress, usersAddress } from './gateway.ts';
 import { host, stillHost, stillPort } from './gateway-subjects.ts';
 import { LongLived } from './long-lived.ts';
@@ -36,24 +37,32 @@ export const between: Step = { name: 'between the steps', run: async () => {} };
 const timeoutMs = 45_000;
 const unreachable = ['ECONNREFUSED', 'EHOSTUNREACH'];
 
+export interface GatewayLoadOptions {
+  /** of idempotent requests by http, a second; a tenth of it comes by https, a twentieth are POSTs */
+  rate: number;
+  /** milliseconds that a phase lasts at least, for its p99 to mean something */
+  leastMs: number;
+}
+
 export class GatewayLoad {
   readonly #http: PhasedLoad;
   readonly #https: PhasedLoad;
   readonly #posts: PhasedLoad;
+  readonly #leastMs: number;
   readonly longLived: LongLived;
 
-  private constructor(address: string, rate: number, longLived: LongLived) {
+  private constructor(address: string, { rate, leastMs }: GatewayLoadOptions, longLived: LongLived) {
     this.longLived = longLived;
+    this.#leastMs = leastMs;
     const options = { phase: between.name, timeoutMs };
     this.#http = new PhasedLoad({ address, port: 80, host }, { ...options, rate });
     this.#https = new PhasedLoad({ address, port: 443, host, tls: true }, { ...options, rate: rate / 10 });
     this.#posts = new PhasedLoad({ address, port: 80, host, method: 'POST' }, { ...options, rate: rate / 20 });
   }
 
-  /** @param rate of idempotent requests by http; a tenth of it comes by https, a twentieth are POSTs */
-  static async start(rate: number): Promise<GatewayLoad> {
+  static async start(options: GatewayLoadOptions): Promise<GatewayLoad> {
     const longLived = await LongLived.open({ replica: replicaAddress, host: stillHost, httpPort: 8080, tcpPort: stillPort });
-    return new GatewayLoad(await usersAddress(), rate, longLived);
+    return new GatewayLoad(await usersAddress(), options, longLived);
   }
 
   /** Something that has connections of users in its hands has just died. */
@@ -63,7 +72,7 @@ export class GatewayLoad {
 
   async during(step: Step): Promise<Told> {
     this.#phase(step.name);
-    await step.run(this);
+    await Promise.all([step.run(this), sleep(this.#leastMs)]);
     this.#phase(between.name);
     return this.#told(step, await this.longLived.cut());
   }
@@ -90,15 +99,19 @@ export class GatewayLoad {
   }
 }
 
+/** By what failed, how many idempotent requests were lost, and how many found nobody at an address that the Service had not left out yet. */
+export function failed({ step, http, https }: Told): Record<'lost' | 'refused', Record<string, number>> {
+  const found: ReturnType<typeof failed> = { lost: {}, refused: {} };
+  for (const [protocol, { failures }] of Object.entries({ http, https }))
+    for (const [what, count] of Object.entries(failures))
+      found[step.refuses && unreachable.includes(what) ? 'refused' : 'lost'][`${protocol}: ${what}`] = count;
+  return found;
+}
+
 /** What was lost that must not be: idempotent requests, and long-lived connections that the step had no reason to end. */
-export function losses({ step, http, https, cut }: Told): string[] {
-  const isLoss = ([what]: [string, number]) => !(step.refuses && unreachable.includes(what));
-  const requests = Object.entries({ http, https }).flatMap(([protocol, { failures }]) =>
-    Object.entries(failures)
-      .filter(isLoss)
-      .map(([what, count]) => `${protocol}: ${count} × ${what}`),
-  );
-  return [...requests, ...cut.filter(({ replica }) => !step.ends?.includes(replica)).map(({ text }) => text)];
+export function losses(told: Told): string[] {
+  const requests = Object.entries(failed(told).lost).map(([what, count]) => `${count} × ${what}`);
+  return [...requests, ...told.cut.filter(({ replica }) => !told.step.ends?.includes(replica)).map(({ text }) => text)];
 }
 
 /** One line: how many, how long, and what was lost by right. @param quiet the phase in which nothing happens */

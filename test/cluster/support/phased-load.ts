@@ -27,6 +27,8 @@ export interface Phase {
   answered: number;
   /** what went wrong, each with how often: an error's code, or a status */
   failures: Record<string, number>;
+  /** when the first of these failures were, for a look into logs */
+  failedAt: string[];
   /** cut off in the hands of a process that died */
   held: number;
   /** answered after more than `lateMs` */
@@ -126,7 +128,7 @@ export class PhasedLoad {
       clearTimeout(limit);
       if (failure === undefined) phase.times.push(performance.now() - start);
       else if (isCut(failure) && this.#deaths.some((at) => start <= at)) phase.held++;
-      else phase.failures[failure] = (phase.failures[failure] ?? 0) + 1;
+      else phase.failed(failure);
     };
     const failed = (error: NodeJS.ErrnoException) => end(error.code ?? error.message);
     const options = { host: address, port, path, method, headers: { host }, agent: this.#agent };
@@ -153,19 +155,26 @@ class Recorder {
   readonly times: number[] = [];
   readonly lags: number[] = [];
   readonly failures: Record<string, number> = {};
+  readonly failedAt: string[] = [];
 
   constructor(name: string) {
     this.name = name;
   }
 
+  failed(what: string): void {
+    this.failures[what] = (this.failures[what] ?? 0) + 1;
+    if (this.failedAt.length < 20) this.failedAt.push(`${new Date().toISOString()} ${what}`);
+  }
+
   result(): Phase {
-    const { name, sent, held, failures } = this;
+    const { name, sent, held, failures, failedAt } = this;
     const times = this.times.toSorted((a, b) => a - b);
     return {
       name,
       sent,
       answered: times.length,
       failures,
+      failedAt,
       held,
       late: times.filter((ms) => ms > lateMs).length,
       p50: quantile(times, 0.5),
