@@ -34,8 +34,8 @@ export function exposuresOf(spec: DistributedServiceSpec, baseDomain: string | u
  * Whether a spec names no address of its own. Through the gateway such a service is reached by the routes of others
  * (spec.routes); a plain frp server has no place for it.
  */
-export function isRoutedOnly({ serviceType, expose = {} }: DistributedServiceSpec): boolean {
-  const { type, domain, subdomain, port } = expose;
+export function isRoutedOnly({ serviceType, expose }: DistributedServiceSpec): boolean {
+  const { type, domain, subdomain, port } = expose ?? {};
   if (domain !== undefined || subdomain !== undefined || type === 'port' || type === 'subdomain') return false;
   return serviceType === 'http' || (serviceType === 'grpc' && port === undefined);
 }
