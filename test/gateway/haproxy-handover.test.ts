@@ -66,6 +66,30 @@ test('when frps ends under load no request is lost, whatever the number of backe
   assert.deepEqual(tally(statuses.map(String)), { 200: statuses.length });
 });
 
+test('a process that is being replaced goes on by what its successor has: reloads while the other replica is away lose nothing', async (t) => {
+  const here = await Promise.all(names.map(slow(t)));
+  const [a, b] = await replicas(t, [view(web(here)), view(web(here))]);
+  await ready(a);
+  await b.crash();
+  let isOver = false;
+  t.after(() => (isOver = true));
+  const statuses: (number | string)[] = [];
+  const load = Promise.all(
+    Array.from({ length: 8 }, async () => {
+      while (!isOver) statuses.push(await served(a));
+    }),
+  );
+  for (const seconds of [40, 41, 42, 43, 44, 45]) {
+    await a.apply(view(web(here, { advanced: { timeout: { keepAlive: `${seconds}s` } } })));
+    const count = statuses.length;
+    await until(() => statuses.length > count + 100);
+  }
+  isOver = true;
+  await load;
+  assert.equal(a.proxy.reloads, 6);
+  assert.deepEqual(tally(statuses.map(String)), { 200: statuses.length });
+});
+
 test('a request that no backend took goes to the other replica whatever its method, with its body', async (t) => {
   const there = await app(t, 'there');
   const [a] = await replicas(t, [view(web([{ name: 'gone', port: await freePort() }])), view(web([there]))]);

@@ -22,6 +22,8 @@ const replicasBackend = 'frp-replicas';
 const innerSocket = 'inner.sock';
 
 const isHanded = '{ var(sess.handed) -m bool }';
+/** A process that is being replaced counts no server as usable (be_usable_srv): those that it asks for `here` its successor has. */
+const isStopping = '{ stopping }';
 /** The rates and numbers of what another replica hands over were counted there. */
 export const notCounted = '!{ var(txn.counted) -m bool }';
 
@@ -117,18 +119,18 @@ function handedSections(ways: readonly Way[], longest: number, settings: UsersSe
 export function handoverLines(served: Served, settings: UsersSettings): string[] {
   const protocol = served.isGrpc ? ' proto h2' : '';
   const servers = replicaServers(settings, undefined, protocol);
-  const hasServers = `{ nbsrv(${served.pool}) gt 0 }`;
+  const hasServers = [`{ nbsrv(${served.pool}) gt 0 }`, isStopping];
   return [
     `http-request set-header X-Frp-Pool ${served.pool}`,
     // A service with a port for itself has no host to be known by.
     'http-request set-header X-Frp-Site %[var(txn.site)]',
     // Of a request that was tried there, the attempt here is the last one.
     `http-request set-header X-Frp-Last 1 if ${isHanded} { req.hdr(x-frp-tried) -m found }`,
-    `http-request set-header X-Frp-Tried 1 if ${hasServers} !${isHanded}`,
+    `http-request set-header X-Frp-Tried 1 if ${hasServers.map((condition) => `${condition} !${isHanded}`).join(' or ')}`,
     `timeout server ${patience(served)}ms`,
     'http-reuse never',
     // The first attempt is bound to `here`, which has no weight: every further one goes to another replica.
-    servers.length === 0 ? 'use-server here if TRUE' : `use-server here if ${hasServers} or ${isHanded}`,
+    servers.length === 0 ? 'use-server here if TRUE' : `use-server here if ${[...hasServers, isHanded].join(' or ')}`,
     `server here unix@${settings.directory}/${innerSocket} send-proxy-v2 weight 0${protocol}`,
     ...(servers.length === 0
       ? ['retries 0']
@@ -169,7 +171,7 @@ export const attemptsHere = (attempts: number, settings: UsersSettings): number 
 
 /** Of a frontend in mode tcp: where the target has no server here. @param port of users */
 export const handStreams = (port: number, settings: UsersSettings): string[] =>
-  others(settings).length === 0 ? [] : [`use_backend frp-over-${port} if { var(txn.target),nbsrv eq 0 } !${isHanded}`];
+  others(settings).length === 0 ? [] : [`use_backend frp-over-${port} if { var(txn.target),nbsrv eq 0 } !${isHanded} !${isStopping}`];
 
 /** The section that it leads to. */
 export const streamHandover = (port: number, settings: UsersSettings): string[][] =>
