@@ -42,7 +42,7 @@ export async function freePort(): Promise<number> {
 export async function eventually<T>(
   what: string,
   ask: () => Promise<T | undefined | false> | T | undefined | false,
-  limitMs = 15_000,
+  limitMs = 60_000,
 ): Promise<T> {
   const until = Date.now() + limitMs;
   let last: unknown;
@@ -110,13 +110,23 @@ export class Gateway {
     for (const name of ports) free[name] = await freePort();
     const authority = await createAuthority({ lifetimeMs: hour, now: Date.now() });
     const gateway = new Gateway(directory, await ApiServer.start(), await Signer.create(), authority, free, settings);
-    await putInstallation(gateway);
-    await gateway.startAgent();
-    await gateway.startFrps();
-    gateway.startTunnel();
-    gateway.startUsers();
-    await eventually('the agent is ready', async () => (await gateway.get('/readyz', gateway.ports.operations)).status === 200);
+    try {
+      await gateway.#startAll();
+    } catch (error) {
+      // Nobody else can: what has started would keep the test's process from ending.
+      await gateway.close();
+      throw error;
+    }
     return gateway;
+  }
+
+  async #startAll(): Promise<void> {
+    await putInstallation(this);
+    await this.startAgent();
+    await this.startFrps();
+    this.startTunnel();
+    this.startUsers();
+    await eventually('the agent is ready', async () => (await this.get('/readyz', this.ports.operations)).status === 200);
   }
 
   async close(): Promise<void> {
