@@ -121,6 +121,7 @@ test('tunnels: client certificates are asked for, revoked ones refused, and cert
     t.after(() => socket.destroy());
     const echo = (text: string) =>
       new Promise<boolean>((resolve) => {
+        if (socket.destroyed) resolve(false);
         socket.once('data', (data: Buffer) => resolve(data.toString() === text));
         for (const end of ['error', 'close']) socket.once(end, () => resolve(false));
         socket.write(text);
@@ -129,12 +130,15 @@ test('tunnels: client certificates are asked for, revoked ones refused, and cert
   };
   const tunnel = await dial(good, server1);
   assert.ok(tunnel.isOpen);
-  assert.ok((await dial(bad, server1)).isOpen);
+  const revoked = await dial(bad, server1);
+  assert.ok(revoked.isOpen);
   assert.ok(!(await dial(undefined, server1)).isOpen, 'no certificate');
   assert.ok(!(await dial(next, server1)).isOpen, 'of an unknown CA');
 
   await proxy.apply({ serverPem: both(server1), clientCaPem: ca1.cert, revoked: [fingerprint(bad)] });
   assert.ok(!(await dial(bad, server1)).isOpen, 'revoked');
+  assert.ok(!(await revoked.echo('still here')), 'its tunnel has ended');
+  assert.ok(await tunnel.echo('still here'), 'that of another has not');
   await proxy.apply({ serverPem: both(server2), clientCaPem: `${ca1.cert}\n${ca2.cert}`, revoked: [fingerprint(bad)] });
   assert.ok((await dial(next, server2)).isOpen, 'of the new CA');
   assert.ok((await dial(good, server2)).isOpen);
@@ -148,7 +152,10 @@ test('tunnels: client certificates are asked for, revoked ones refused, and cert
   assert.ok(!(await dial(good, server2)).isOpen, 'the old CA is gone');
   await proxy.apply({ serverPem: both(server1), clientCaPem: ca2.cert, revoked: [] });
   assert.ok((await dial(next, server1)).isOpen, 'a new server certificate after changes of CAs');
-  assert.ok(await tunnel.echo('still here'), 'the first tunnel stays');
+  assert.ok(await tunnel.echo('still here'), 'the first tunnel stays, in the process from before the reload');
+  await proxy.apply({ serverPem: both(server1), clientCaPem: ca2.cert, revoked: [fingerprint(good)] });
+  assert.ok(!(await tunnel.echo('still here')), 'a revocation ends it there too');
+  await proxy.apply({ serverPem: both(server1), clientCaPem: ca2.cert, revoked: [] });
   const commands = await recordCommands(t, join(at, 'worker.sock'));
   await proxy.close();
   const restarted = new TunnelProxy({ directory: at, bind: `127.0.0.1:${port}`, log: logTo({ write: () => {} }) });

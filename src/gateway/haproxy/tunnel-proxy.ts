@@ -1,11 +1,12 @@
-/** Changes certificates and the list of revoked ones in the tunnels' HAProxy (`haproxy -W -S DIR/master.sock -f DIR/haproxy.cfg`), with every tunnel staying up. */
+/** Changes certificates and the list of revoked ones in the tunnels' HAProxy (`haproxy -W -S DIR/master.sock -f DIR/haproxy.cfg`), with every other tunnel staying up. */
 import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import type { Log } from '../../log.ts';
 import { setCertificate } from './cert-commands.ts';
-import { CliError, runCommand, runCommands } from './cli.ts';
+import { CliError, runCommand } from './cli.ts';
 import { replace } from './disk.ts';
 import { configFile, masterSocket, workerSocket } from './global.ts';
+import { endTunnels, turnAway } from './revocation.ts';
 import { identify } from './running.ts';
 import { clientsFile, renderTunnel, revokedFile, serverPemFile, type TunnelSettings } from './tunnel.ts';
 
@@ -14,7 +15,7 @@ export interface TunnelState {
   serverPem: string;
   /** PEM of every CA whose client certificates may connect */
   clientCaPem: string;
-  /** SHA-256 of certificates (DER) that may not, 64 hexadecimal digits each */
+  /** SHA-256 of certificates (DER) that may not, 64 hexadecimal digits each; tunnels that they have are ended */
   revoked: readonly string[];
 }
 
@@ -99,14 +100,10 @@ export class TunnelProxy {
     this.#has = { pid, state: wanted };
   }
 
-  async #revoke(path: string, wanted: readonly string[]): Promise<void> {
-    const shown = await runCommand(this.#socket, `show acl ${path}`);
-    const now = new Set([...shown.matchAll(/^0x[0-9a-f]+ ([0-9a-f]{64})$/gm)].map(([, hash]) => hash!));
-    const said = await runCommands(this.#socket, [
-      ...wanted.filter((hash) => !now.has(hash)).map((hash) => `add acl ${path} ${hash}`),
-      ...[...now].filter((hash) => !wanted.includes(hash)).map((hash) => `del acl ${path} ${hash}`),
-    ]);
-    if (said.length > 0) throw new CliError(`revocation: ${said.join('; ')}`);
+  async #revoke(path: string, revoked: readonly string[]): Promise<void> {
+    await turnAway(this.#socket, path, revoked);
+    const tunnels = revoked.length === 0 ? 0 : await endTunnels(join(this.#options.directory, masterSocket), revoked);
+    if (tunnels > 0) this.#options.log.info({ tunnels }, 'ended the tunnels of revoked certificates');
   }
 
   /** Whether HAProxy has this certificate: what it has already is not set again. Its key is then the same too. */

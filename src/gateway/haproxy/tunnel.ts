@@ -1,6 +1,7 @@
 /** The configuration of the tunnels' HAProxy, which never changes: it ends their mTLS in front of frps. */
 import { workerSocket } from './global.ts';
 import { everyAddress } from './ports.ts';
+import { sessionsTable } from './revocation.ts';
 
 export interface TunnelSettings {
   /** absolute path of the files, as HAProxy sees them */
@@ -39,8 +40,15 @@ defaults
 
 frontend tunnel
   bind ${bind} ssl crt ${directory}/${serverPemFile} ca-file ${directory}/${clientsFile} verify required
+  # Who is connected with which certificate, so that a revocation finds its tunnels.
+  tcp-request session set-var(sess.address) src
+  tcp-request session set-var(sess.port) src_port
+  tcp-request session track-sc0 ssl_c_der,sha2(256),hex,lower,concat(/,sess.address),concat(:,sess.port) table ${sessionsTable}
   tcp-request session reject if { ssl_c_der,sha2(256),hex,lower -m str -f ${directory}/${revokedFile} }
   default_backend frps
+
+backend ${sessionsTable}
+  stick-table type string len 120 size 100k expire 1s store conn_cur
 
 backend frps
   server frps ${server}
