@@ -754,6 +754,11 @@ const gatewayCases: ServiceCase[] = [
     'spec.advanced.retry.backoff: "linear" is not applied',
   ),
   good('a service that only routes lead to', http({ gateway: true, expose: { path: '/' } }), 'spec.expose: names no host'),
+  good(
+    'a health check by TLS of an http service',
+    http({ gateway: true, loadBalancing: { healthCheck: { type: 'https' } } }),
+    'spec.loadBalancing.healthCheck.type: "https" asks',
+  ),
   good('a service without the gateway, in so many words', udp({ gateway: false })),
 ];
 

@@ -188,6 +188,17 @@ suite('a review of a service behind the gateway', () => {
     assert.match(review({ advanced: { retry: { backoff: 'linear' } } }).join(), /^spec\.advanced\.retry\.backoff: "linear" is not applied/);
   });
 
+  test('warns of a health check by TLS where requests come without', () => {
+    for (const healthCheck of [{ type: 'http' }, { type: 'https', enabled: false }])
+      assert.deepEqual(review({ loadBalancing: { healthCheck } }), [], JSON.stringify(healthCheck));
+    const secure = { serviceType: 'tcp', expose: { port: 9000 }, loadBalancing: { healthCheck: { type: 'https' } } };
+    assert.deepEqual(review(secure), []);
+    assert.match(
+      review({ loadBalancing: { healthCheck: { type: 'https' } } }).join(),
+      /^spec\.loadBalancing\.healthCheck\.type: "https" asks/,
+    );
+  });
+
   test('lets it be one of the groups of its own routes, as a canary has it', () => {
     const groups = [
       { name: 'a', weight: 90 },
