@@ -78,15 +78,6 @@ export const gatewayWarnings: readonly Rule[] = [
       '"linear" is not applied: the gateway tries another backend at once, and the same one after a second; attempts are limited by maxAttempts',
   },
   {
-    id: 'G-8',
-    path: 'spec.loadBalancing.healthCheck.type',
-    states: '`https` for an http service, through the gateway',
-    broken: ({ serviceType, health, spec, config }) =>
-      serviceType === 'http' && health.type === 'https' && health.enabled !== false && usesGateway(spec, config),
-    message:
-      '"https" asks the app by TLS, at the port that gets requests without; one of the two will fail. Set http, or serviceType tcp for an app that speaks TLS',
-  },
-  {
     id: 'design',
     path: 'spec.expose',
     states: 'no host name, through the gateway: the routes of other services are the only way to it',

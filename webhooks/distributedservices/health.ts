@@ -1,4 +1,5 @@
 /** Rules of health checks, durations and limits (G-8, G-9). */
+import { usesGateway } from '../../src/model/gateway.ts';
 import { durationOf, type Rule } from './rule.ts';
 import type { Subject } from './subject.ts';
 
@@ -61,5 +62,14 @@ export const healthWarnings: readonly Rule[] = [
     states: 'a health check of a udp service',
     broken: ({ serviceType, health }) => serviceType === 'udp' && health.type === 'tcp' && health.enabled !== false,
     message: 'has no effect: frp cannot check a udp backend',
+  },
+  {
+    id: 'G-8',
+    path: 'spec.loadBalancing.healthCheck.type',
+    states: '`https` for an http service, through the gateway',
+    broken: ({ serviceType, health, spec, config }) =>
+      serviceType === 'http' && health.type === 'https' && health.enabled !== false && usesGateway(spec, config),
+    message:
+      '"https" asks the app by TLS, at the port that gets requests without; one of the two will fail. Set http, or serviceType tcp for an app that speaks TLS',
   },
 ];

@@ -8,9 +8,10 @@ export const sessionsTable = 'sessions';
 export async function turnAway(socket: string, path: string, wanted: readonly string[]): Promise<void> {
   const shown = await runCommand(socket, `show acl ${path}`);
   const now = new Set([...shown.matchAll(/^0x[0-9a-f]+ ([0-9a-f]{64})$/gm)].map(([, hash]) => hash!));
+  const then = new Set(wanted);
   const said = await runCommands(socket, [
     ...wanted.filter((hash) => !now.has(hash)).map((hash) => `add acl ${path} ${hash}`),
-    ...[...now].filter((hash) => !wanted.includes(hash)).map((hash) => `del acl ${path} ${hash}`),
+    ...[...now].filter((hash) => !then.has(hash)).map((hash) => `del acl ${path} ${hash}`),
   ]);
   if (said.length > 0) throw new CliError(`revocation: ${said.join('; ')}`);
 }
@@ -22,14 +23,18 @@ export async function turnAway(socket: string, path: string, wanted: readonly st
  * @returns how many it ended
  */
 export async function endTunnels(master: string, revoked: readonly string[]): Promise<number> {
+  const hashes = new Set(revoked);
   let count = 0;
   for (const pid of workers(await runCommand(master, 'show proc'))) {
-    const clients = new Set(clientsOf(await runCommand(master, `@!${pid} show table ${sessionsTable}`), new Set(revoked)));
+    const clients = clientsOf(await runCommand(master, `@!${pid} show table ${sessionsTable}`), hashes);
     if (clients.size === 0) continue;
-    for (const id of sessionsOf(await runCommand(master, `@!${pid} show sess`), clients)) {
-      await runCommand(master, `@!${pid} shutdown session ${id}`);
-      count++;
-    }
+    const sessions = sessionsOf(await runCommand(master, `@!${pid} show sess`), clients);
+    // One that has ended by itself meanwhile is told of, and is no failure.
+    await runCommands(
+      master,
+      sessions.map((id) => `@!${pid} shutdown session ${id}`),
+    );
+    count += sessions.length;
   }
   return count;
 }
@@ -38,10 +43,12 @@ export async function endTunnels(master: string, revoked: readonly string[]): Pr
 const workers = (shown: string): string[] => [...shown.matchAll(/^([0-9]+) +worker /gm)].map(([, pid]) => pid!);
 
 /** Address and port of each client that is connected with one of these certificates. */
-const clientsOf = (table: string, revoked: ReadonlySet<string>): string[] =>
-  [...table.matchAll(/ key=([0-9a-f]{64})\/([^ ]+) use=([0-9]+) /g)]
-    .filter(([, hash, , uses]) => revoked.has(hash!) && uses !== '0')
-    .map(([, , client]) => client!);
+const clientsOf = (table: string, revoked: ReadonlySet<string>): Set<string> =>
+  new Set(
+    [...table.matchAll(/ key=([0-9a-f]{64})\/([^ ]+) use=([0-9]+) /g)]
+      .filter(([, hash, , uses]) => revoked.has(hash!) && uses !== '0')
+      .map(([, , client]) => client!),
+  );
 
 const sessionsOf = (shown: string, clients: ReadonlySet<string>): string[] =>
   [...shown.matchAll(/^(0x[0-9a-f]+): .*? src=([^ ]+) fe=tunnel /gm)].filter(([, , client]) => clients.has(client!)).map(([, id]) => id!);

@@ -41,10 +41,11 @@ defaults
 frontend tunnel
   bind ${bind} ssl crt ${directory}/${serverPemFile} ca-file ${directory}/${clientsFile} verify required
   # Who is connected with which certificate, so that a revocation finds its tunnels.
+  tcp-request session set-var(sess.certificate) ssl_c_der,sha2(256),hex,lower
   tcp-request session set-var(sess.address) src
   tcp-request session set-var(sess.port) src_port
-  tcp-request session track-sc0 ssl_c_der,sha2(256),hex,lower,concat(/,sess.address),concat(:,sess.port) table ${sessionsTable}
-  tcp-request session reject if { ssl_c_der,sha2(256),hex,lower -m str -f ${directory}/${revokedFile} }
+  tcp-request session track-sc0 var(sess.certificate),concat(/,sess.address),concat(:,sess.port) table ${sessionsTable}
+  tcp-request session reject if { var(sess.certificate) -m str -f ${directory}/${revokedFile} }
   default_backend frps
 
 backend ${sessionsTable}
