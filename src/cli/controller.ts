@@ -1,6 +1,6 @@
 /** `frp-k8s controller`: Secrets and status. */
 import { loadConfig } from '../config/load.ts';
-import { control } from '../control.ts';
+import { control } from '../controller/run.ts';
 import { parseOptions } from './options.ts';
 
 export const help = `frp-k8s controller: keep what sidecars and people need of each DistributedService

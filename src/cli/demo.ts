@@ -7,7 +7,7 @@ import path from 'node:path';
 import type { PatchOperation } from '../../webhooks/review/types.ts';
 import { defaultConfig } from '../config/schema.ts';
 import { createLog } from '../log.ts';
-import { startServe, type Running } from '../serve.ts';
+import { startServe, type Running } from '../webhook/run.ts';
 import { pod, service, wrongPod, wrongService } from './demo-objects.ts';
 import { diffLines } from './diff.ts';
 import { toYaml } from '../manifests.ts';

@@ -1,6 +1,6 @@
 /** `frp-k8s serve`: the webhooks. */
 import { loadConfig } from '../config/load.ts';
-import { serve } from '../serve.ts';
+import { serve } from '../webhook/run.ts';
 import { parseOptions } from './options.ts';
 
 export const help = `frp-k8s serve: answer admission reviews over HTTPS

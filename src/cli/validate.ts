@@ -11,7 +11,7 @@ import { describeFinding } from '../model/findings.ts';
 import { group, kind as serviceKind } from '../model/names.ts';
 import { ServiceStore } from '../model/store.ts';
 import type { DistributedService } from '../model/types.ts';
-import { validateOffline } from '../model/validate.ts';
+import { validateOffline } from '../../webhooks/distributedservices/offline.ts';
 import { parseOptions } from './options.ts';
 import { metadataOf, nameOf, workset } from './workset.ts';
 

@@ -2,7 +2,7 @@
 import type { Config } from '../config/schema.ts';
 import { label, kind as serviceKind } from '../model/names.ts';
 import { ServiceStore } from '../model/store.ts';
-import { loadServices } from '../services/load.ts';
+import { loadServices } from '../webhook/services/load.ts';
 import type { PodContext } from '../../webhooks/pods/decide.ts';
 import { podTemplateOf } from '../../webhooks/workloads/templates.ts';
 import { objectsOf, type ManifestDocument, type ManifestObject } from '../manifests.ts';

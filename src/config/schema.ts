@@ -1,6 +1,6 @@
 /** The configuration of every part: one YAML file and the environment, read with zod (design, "Names on the wire"). */
 import { z } from 'zod';
-import { isCidr } from '../model/addresses.ts';
+import { isCidr } from '../net/addresses.ts';
 
 const text = z.string().min(1);
 const portNumber = z.number().int().min(0).max(65535);

@@ -6,14 +6,14 @@ import { Claims, type Conflict } from '../model/claims.ts';
 import { gatewayApiUrls, hasOwnGateway, usesGateway } from '../model/gateway.ts';
 import { serviceKey, type ServiceStore } from '../model/store.ts';
 import type { DistributedService } from '../model/types.ts';
-import { judge, type Backend } from './backends.ts';
-import type { CertificatesOutcome, Problem } from './conditions.ts';
-import { ServerView } from './frps.ts';
-import { OutdatedPods, type OutdatedListener, type OutdatedOf } from './outdated.ts';
+import { judge, type Backend } from './backends/health.ts';
+import type { CertificatesOutcome, Problem } from './status/conditions.ts';
+import { ServerView } from './backends/frp-status.ts';
+import { OutdatedPods, type OutdatedListener, type OutdatedOf } from './backends/outdated-pods.ts';
 import { splitKey } from './keys.ts';
-import { PodBackends } from './pods.ts';
-import { externalEndpointOf } from './endpoint.ts';
-import type { StatusFacts } from './status.ts';
+import { PodBackends } from './backends/injected-pods.ts';
+import { externalEndpointOf } from './status/external-endpoint.ts';
+import type { StatusFacts } from './status/status.ts';
 
 /** Backends that are not annotated Pods, reached through a Deployment of the controller's. */
 export interface ConnectorSource {

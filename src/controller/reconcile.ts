@@ -4,12 +4,12 @@ import { fieldManager } from '../kube/managers.ts';
 import { distributedServices, type Metadata } from '../kube/types.ts';
 import { serviceKey } from '../model/store.ts';
 import type { DistributedService, DistributedServiceStatus } from '../model/types.ts';
-import { addFinalizer, cleanUp, hasFinalizer } from './cleanup.ts';
-import { eventsBetween, tell } from './events.ts';
+import { addFinalizer, cleanUp, hasFinalizer } from './lifecycle/finalizer.ts';
+import { eventsBetween, tell } from './status/events.ts';
 import type { FactSource } from './facts.ts';
-import type { ReferencesOutcome } from './gateway-copies.ts';
-import { ensureIdentity, ensureServerCertificate, type IdentityDeps } from './identity.ts';
-import { nextStatus, type ConfigurationCheck, type Problem, type StatusFacts } from './status.ts';
+import type { ReferencesOutcome } from './gateway-secrets/copies.ts';
+import { ensureIdentity, ensureServerCertificate, type IdentityDeps } from './identity/service-identity.ts';
+import { nextStatus, type ConfigurationCheck, type Problem, type StatusFacts } from './status/status.ts';
 
 export interface ReconcileDeps extends IdentityDeps {
   facts: FactSource;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Registry } from '@prometheus-io/client';
 import type { Config } from '../config/schema.ts';
 import type { Log } from '../log.ts';
-import { Catcher } from './catcher.ts';
+import { Catcher } from './replicas/fallback-listener.ts';
 import {
   caughtSocket,
   endpoint,
@@ -17,12 +17,12 @@ import {
   type Peer,
   type UsersSettings,
 } from './haproxy/index.ts';
-import type { View } from './model.ts';
-import { receiveLog, RequestTimes, sampled } from './request-times.ts';
-import { TrafficMetrics } from './traffic-metrics.ts';
-import { peersPort } from './replicas.ts';
-import type { ServerVerdict } from './status.ts';
-import type { TunnelMaterial } from './tunnel.ts';
+import type { View } from './ir/ir.ts';
+import { receiveLog, RequestTimes, sampled } from './telemetry/request-times.ts';
+import { TrafficMetrics } from './telemetry/traffic-metrics.ts';
+import { peersPort } from './replicas/peers.ts';
+import type { ServerVerdict } from './api/proxy-status.ts';
+import type { TunnelMaterial } from './ir/tunnel-trust.ts';
 
 export interface ProxiesOptions {
   config: Config;

@@ -4,8 +4,8 @@ import type { Config } from '../config/schema.ts';
 import { loadAccess } from '../kube/access.ts';
 import { KubeClient } from '../kube/client.ts';
 import { createLog } from '../log.ts';
-import { everyAddress } from '../server/address.ts';
-import { stopOnSignal } from '../server/shutdown.ts';
+import { everyAddress } from '../process/address.ts';
+import { stopOnSignal } from '../process/shutdown.ts';
 import { GatewayAgent } from './agent.ts';
 import { openProxies } from './proxies.ts';
 

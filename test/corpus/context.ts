@@ -6,7 +6,7 @@ import { configSchema } from '../../src/config/schema.ts';
 import { Claims } from '../../src/model/claims.ts';
 import { ServiceStore } from '../../src/model/store.ts';
 import type { DistributedService } from '../../src/model/types.ts';
-import type { OfflineContext } from '../../src/model/validate.ts';
+import type { OfflineContext } from '../../webhooks/distributedservices/offline.ts';
 
 const file = resolve(import.meta.dirname, '../../manifests/install/config.yaml');
 

@@ -3,7 +3,7 @@
  * the offline validator and, in the cluster suite, through kubectl and a real API server: same verdicts, same texts.
  * The configuration is that of manifests/install.
  */
-import type { Layer } from '../../src/model/validate.ts';
+import type { Layer } from '../../webhooks/distributedservices/offline.ts';
 
 type Spec = Record<string, unknown>;
 type Manifest = { apiVersion: string; kind: string; metadata: Record<string, unknown>; spec?: unknown };

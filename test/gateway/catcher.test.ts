@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { BlockList, createConnection } from 'node:net';
 import { once } from 'node:events';
 import { test, type TestContext } from 'node:test';
-import { Catcher, type CatcherOptions } from '../../src/gateway/catcher.ts';
+import { Catcher, type CatcherOptions } from '../../src/gateway/replicas/fallback-listener.ts';
 import { caughtSocket } from '../../src/gateway/haproxy/index.ts';
-import { proxyHeader } from '../../src/gateway/proxy-protocol.ts';
+import { proxyHeader } from '../../src/gateway/replicas/proxy-protocol.ts';
 import { app, gateway, member, service, tally, until, view, type Gateway } from './haproxy-harness.ts';
 import { replicas } from './replicas-harness.ts';
 

@@ -10,7 +10,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { configSchema } from '../../src/config/schema.ts';
-import { Connectors } from '../../src/controller/connectors.ts';
+import { Connectors } from '../../src/controller/connectors/connectors.ts';
 import type { ConfigMap } from '../../src/kube/types.ts';
 import { logTo } from '../../src/log.ts';
 import { service } from '../support/services.ts';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createHash, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 import { connect } from 'node:net';
 import { test, type TestContext } from 'node:test';
-import type { Access } from '../../src/gateway/model.ts';
+import type { Access } from '../../src/gateway/ir/ir.ts';
 import type { DistributedServiceSpec } from '../../src/model/types.ts';
 import { app, gateway, member, service, view, type Gateway } from './haproxy-harness.ts';
 

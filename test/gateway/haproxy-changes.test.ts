@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { renderUsers, unusablePorts } from '../../src/gateway/haproxy/index.ts';
-import { identify } from '../../src/gateway/haproxy/running.ts';
+import { identify } from '../../src/gateway/haproxy/runtime/running.ts';
 import { app, freePort, gateway, member, service, tally, until, view, type App } from './haproxy-harness.ts';
 
 const host = 'web.example.com';

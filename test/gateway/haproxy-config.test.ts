@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { renderUsers } from '../../src/gateway/haproxy/index.ts';
-import type { ServedService } from '../../src/gateway/model.ts';
+import type { ServedService } from '../../src/gateway/ir/ir.ts';
 import type { DistributedServiceSpec } from '../../src/model/types.ts';
 import { exposuresOf } from '../../src/model/exposure.ts';
 import { validService } from '../unit/model/arbitrary.ts';

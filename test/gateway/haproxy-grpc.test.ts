@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { connect as connectH2 } from 'node:http2';
 import { test, type TestContext } from 'node:test';
 import { connect as connectTls } from 'node:tls';
-import type { ServedService } from '../../src/gateway/model.ts';
+import type { ServedService } from '../../src/gateway/ir/ir.ts';
 import type { DistributedServiceSpec } from '../../src/model/types.ts';
 import { both, certificate } from './certificates.ts';
 import { call, grpcApp } from './grpc.ts';

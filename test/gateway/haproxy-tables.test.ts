@@ -4,10 +4,10 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { runCommand } from '../../src/gateway/haproxy/cli.ts';
+import { runCommand } from '../../src/gateway/haproxy/runtime/cli.ts';
 import type { UsersSettings } from '../../src/gateway/haproxy/index.ts';
-import { hasFinished } from '../../src/gateway/haproxy/tables.ts';
-import type { View } from '../../src/gateway/model.ts';
+import { hasFinished } from '../../src/gateway/haproxy/config/stick-tables.ts';
+import type { View } from '../../src/gateway/ir/ir.ts';
 import { app, freePort, gateway, member, request, service, tally, until, view, type Gateway } from './haproxy-harness.ts';
 
 const host = 'web.example.com';

@@ -1,9 +1,9 @@
 /** Two replicas of the gateway, each a real HAProxy at an address of its own. */
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { runCommand } from '../../src/gateway/haproxy/cli.ts';
+import { runCommand } from '../../src/gateway/haproxy/runtime/cli.ts';
 import type { UsersSettings } from '../../src/gateway/haproxy/index.ts';
-import type { View } from '../../src/gateway/model.ts';
+import type { View } from '../../src/gateway/ir/ir.ts';
 import { freePort, gateway, until, type Gateway } from './haproxy-harness.ts';
 
 export const addresses = ['127.0.0.2', '127.0.0.3'] as const;

@@ -1,5 +1,5 @@
 /** Rules of `spec.backends` and of the object's name (G-3, G-4, G-8; design, "DistributedService"). */
-import { hostProblem } from '../../src/model/addresses.ts';
+import { hostProblem } from '../../src/net/addresses.ts';
 import { isObject, listOf } from '../../src/model/json.ts';
 import type { Rule } from './rule.ts';
 import type { Subject } from './subject.ts';

@@ -1,9 +1,9 @@
 /** What the agent uses of HAProxy. */
-export { backendName, backendOf, serverName, serviceId } from './names.ts';
-export { caughtSocket } from './frontends.ts';
-export { endpoint, hasIpv6, ipOf, sourceFor, unusablePorts } from './ports.ts';
-export { renderUsers } from './users.ts';
-export { renderTunnel, type TunnelSettings } from './tunnel.ts';
-export { UsersProxy, type ServerStats } from './users-proxy.ts';
-export { TunnelProxy, type TunnelState } from './tunnel-proxy.ts';
-export type { Peer, Rendered, Server, UsersSettings } from './types.ts';
+export { backendName, backendOf, serverName, serviceId } from './config/names.ts';
+export { caughtSocket } from './config/frontends.ts';
+export { endpoint, hasIpv6, ipOf, sourceFor, unusablePorts } from './config/addresses.ts';
+export { renderUsers } from './config/users-config.ts';
+export { renderTunnel, type TunnelSettings } from './config/tunnel-config.ts';
+export { UsersProxy, type ServerStats } from './runtime/users-proxy.ts';
+export { TunnelProxy, type TunnelState } from './runtime/tunnel-proxy.ts';
+export type { Peer, Rendered, Server, UsersSettings } from './config/rendered.ts';

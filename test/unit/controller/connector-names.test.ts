@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { candidates, Names } from '../../../src/controller/connector-names.ts';
+import { candidates, Names } from '../../../src/controller/connectors/dns.ts';
 import { FakeClock } from '../certs/fake-clock.ts';
 
 const failing = (code: string) => Object.assign(new Error(code), { code });

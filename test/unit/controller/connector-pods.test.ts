@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { selectorText } from '../../../src/controller/connector-pods.ts';
+import { selectorText } from '../../../src/controller/connectors/selected-pods.ts';
 
 describe('a label selector, as the API server takes it', () => {
   const cases: [Parameters<typeof selectorText>[0], string][] = [

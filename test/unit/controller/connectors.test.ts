@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { pino } from 'pino';
 import { configSchema } from '../../../src/config/schema.ts';
-import { Connectors } from '../../../src/controller/connectors.ts';
+import { Connectors } from '../../../src/controller/connectors/connectors.ts';
 import { originOf, originsIn, type Target } from '../../../src/frp/origins.ts';
 import type { ConfigMap, KubeObject } from '../../../src/kube/types.ts';
 import type { DistributedService } from '../../../src/model/types.ts';

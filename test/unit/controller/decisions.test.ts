@@ -10,7 +10,7 @@ import {
   planCertificate,
   renewBeforeOf,
   serverRequest,
-} from '../../../src/controller/secrets.ts';
+} from '../../../src/controller/identity/certificate-plan.ts';
 import { base64 } from '../../../src/kube/authority-secret.ts';
 import type { Metadata, Secret } from '../../../src/kube/types.ts';
 import type { DistributedService } from '../../../src/model/types.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { configSchema } from '../../../src/config/schema.ts';
-import { externalEndpointOf } from '../../../src/controller/endpoint.ts';
+import { externalEndpointOf } from '../../../src/controller/status/external-endpoint.ts';
 import type { DistributedServiceSpec } from '../../../src/model/types.ts';
 import { service } from '../../support/services.ts';
 

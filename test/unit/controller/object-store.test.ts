@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { ObjectStore } from '../../../src/controller/object-store.ts';
+import { ObjectStore } from '../../../src/kube/object-store.ts';
 import type { Secret } from '../../../src/kube/types.ts';
 
 const at = (resourceVersion: string, more: object = {}): Secret => ({

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Registry } from '@prometheus-io/client';
 import { ControllerMetrics } from '../../../src/controller/metrics.ts';
-import { OutdatedPods } from '../../../src/controller/outdated.ts';
+import { OutdatedPods } from '../../../src/controller/backends/outdated-pods.ts';
 import type { KubeObject } from '../../../src/kube/types.ts';
 import { ServiceStore } from '../../../src/model/store.ts';
 

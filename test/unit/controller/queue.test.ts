@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import { WorkQueue, type QueueOptions } from '../../../src/controller/queue.ts';
+import { WorkQueue, type QueueOptions } from '../../../src/kube/work-queue.ts';
 import { FakeClock } from '../certs/fake-clock.ts';
 
 /** A queue whose work waits until the test lets it go on. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { pino } from 'pino';
-import { ReadinessGates } from '../../../src/controller/readiness-gates.ts';
+import { ReadinessGates } from '../../../src/controller/backends/readiness-gates.ts';
 import type { KubeEvent, KubeObject } from '../../../src/kube/types.ts';
 import { ApiServer, failure } from '../kube/api-server.ts';
 

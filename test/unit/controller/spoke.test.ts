@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import { Registry } from '@prometheus-io/client';
 import { pino } from 'pino';
 import { configSchema } from '../../../src/config/schema.ts';
-import { Connectors } from '../../../src/controller/connectors.ts';
+import { Connectors } from '../../../src/controller/connectors/connectors.ts';
 import { startController, type RunningController } from '../../../src/controller/controller.ts';
 import type { ConfigMap, KubeObject } from '../../../src/kube/types.ts';
 import type { DistributedService } from '../../../src/model/types.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { statusSchema } from '../../../src/model/schema.ts';
-import { isLegal, stepTowards, targetState, transitions, type Standing, type State } from '../../../src/controller/states.ts';
+import { isLegal, stepTowards, targetState, transitions, type Standing, type State } from '../../../src/controller/status/state-machine.ts';
 
 const states = statusSchema.properties.state.enum;
 

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { defaultConfig } from '../../../src/config/schema.ts';
-import { judge, type Backend } from '../../../src/controller/backends.ts';
-import type { ProxyCounts } from '../../../src/controller/frps.ts';
-import { needsGateway } from '../../../src/controller/checks.ts';
-import { eventsBetween } from '../../../src/controller/events.ts';
-import { isLegal, transitions } from '../../../src/controller/states.ts';
-import { nextStatus, terminatingStatus, type StatusFacts } from '../../../src/controller/status.ts';
+import { judge, type Backend } from '../../../src/controller/backends/health.ts';
+import type { ProxyCounts } from '../../../src/controller/backends/frp-status.ts';
+import { needsGateway } from '../../../src/controller/status/configuration-checks.ts';
+import { eventsBetween } from '../../../src/controller/status/events.ts';
+import { isLegal, transitions } from '../../../src/controller/status/state-machine.ts';
+import { nextStatus, terminatingStatus, type StatusFacts } from '../../../src/controller/status/status.ts';
 import { statusSchema } from '../../../src/model/schema.ts';
 import type { DistributedService, DistributedServiceStatus } from '../../../src/model/types.ts';
 

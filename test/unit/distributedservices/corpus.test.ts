@@ -5,7 +5,7 @@ import { defaulted } from '../../../src/model/defaults.ts';
 import { describeFinding } from '../../../src/model/findings.ts';
 import type { JsonObject } from '../../../src/model/json.ts';
 import { schemaFindings } from '../../../src/model/schema-findings.ts';
-import { validateOffline } from '../../../src/model/validate.ts';
+import { validateOffline } from '../../../webhooks/distributedservices/offline.ts';
 import { contextWith } from '../../corpus/context.ts';
 import { serviceCases, standingServices } from '../../corpus/services.ts';
 import { createOf, updateOf } from './review.ts';

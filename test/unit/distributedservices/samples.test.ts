@@ -7,7 +7,7 @@ import { configSchema } from '../../../src/config/schema.ts';
 import { describeFinding } from '../../../src/model/findings.ts';
 import { unservable } from '../../../src/model/plainmode.ts';
 import type { DistributedService } from '../../../src/model/types.ts';
-import { validateOffline } from '../../../src/model/validate.ts';
+import { validateOffline } from '../../../webhooks/distributedservices/offline.ts';
 import { contextWith } from '../../corpus/context.ts';
 
 const manifests = resolve(import.meta.dirname, '../../../manifests');

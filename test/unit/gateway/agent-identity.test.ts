@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
-import { verifyToken, type TrustedCluster } from '../../../src/gateway/identity.ts';
-import { KeySource } from '../../../src/gateway/keys.ts';
+import { verifyToken, type TrustedCluster } from '../../../src/gateway/admission/pod-token.ts';
+import { KeySource } from '../../../src/gateway/oidc/key-source.ts';
 import { audience, issuer, Signer } from './agent-tokens.ts';
 
 const pod = { namespace: 'shop', name: 'web-1', uid: '3f2a6c1e-0000-4000-8000-000000000001' };

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import type { OnlineProxy } from '../../../src/gateway/frps.ts';
-import type { Identity } from '../../../src/gateway/identity.ts';
-import { Members } from '../../../src/gateway/members.ts';
-import { Ports } from '../../../src/gateway/ports.ts';
-import { userOf } from '../../../src/gateway/proxy-name.ts';
+import type { OnlineProxy } from '../../../src/gateway/members/frps-client.ts';
+import type { Identity } from '../../../src/gateway/admission/pod-token.ts';
+import { Members } from '../../../src/gateway/members/members.ts';
+import { Ports } from '../../../src/gateway/members/port-pool.ts';
+import { userOf } from '../../../src/gateway/pod-identity.ts';
 import { logTo } from '../../../src/log.ts';
 import { until } from '../../support/until.ts';
 

@@ -1,10 +1,10 @@
 /** The pure parts of what HAProxy is told; what it does with it is in test/gateway. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { serverCommands } from '../../../src/gateway/haproxy/server-commands.ts';
-import { stateFileText } from '../../../src/gateway/haproxy/state-file.ts';
-import type { Server } from '../../../src/gateway/haproxy/types.ts';
-import type { RunningServer } from '../../../src/gateway/haproxy/running.ts';
+import { serverCommands } from '../../../src/gateway/haproxy/runtime/server-commands.ts';
+import { stateFileText } from '../../../src/gateway/haproxy/runtime/state-file.ts';
+import type { Server } from '../../../src/gateway/haproxy/config/rendered.ts';
+import type { RunningServer } from '../../../src/gateway/haproxy/runtime/running.ts';
 
 const server = (more: Partial<Server> = {}): Server => ({
   name: 's-1',

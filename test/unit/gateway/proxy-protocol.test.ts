@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { proxyHeader } from '../../../src/gateway/proxy-protocol.ts';
+import { proxyHeader } from '../../../src/gateway/replicas/proxy-protocol.ts';
 
 const ports = { sourcePort: 56_324, destinationPort: 443 };
 

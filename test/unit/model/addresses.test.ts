@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { BlockList, isIPv4 } from 'node:net';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { hostProblem, isCidr } from '../../../src/model/addresses.ts';
+import { hostProblem, isCidr } from '../../../src/net/addresses.ts';
 
 const rules = { allow: [], apiServer: ['10.96.0.1', '2001:db8::6443', 'api.example.com'] };
 

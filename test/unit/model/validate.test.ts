@@ -7,7 +7,7 @@ import { describeFinding } from '../../../src/model/findings.ts';
 import type { JsonObject } from '../../../src/model/json.ts';
 import { celRules } from '../../../src/model/rules.ts';
 import { schemaFindings } from '../../../src/model/schema-findings.ts';
-import { validateOffline } from '../../../src/model/validate.ts';
+import { validateOffline } from '../../../webhooks/distributedservices/offline.ts';
 import { contextWith } from '../../corpus/context.ts';
 import { anyService, validService } from './arbitrary.ts';
 

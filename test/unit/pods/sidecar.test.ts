@@ -6,7 +6,7 @@ import type { DistributedServiceSpec } from '../../../src/model/types.ts';
 import { decidePod } from '../../../webhooks/pods/decide.ts';
 import type { Container, Pod, Volume } from '../../../webhooks/pods/pod.ts';
 import { createPodReviewer } from '../../../webhooks/pods/review.ts';
-import { webhooksOf } from '../../../src/webhooks.ts';
+import { webhooksOf } from '../../../src/webhook/webhooks.ts';
 import { service, storeOf } from '../../support/services.ts';
 
 const app = { name: 'app', image: 'nginx:1', ports: [{ containerPort: 8080 }] };

@@ -6,8 +6,8 @@ import { createAuthority, issue, type Authority } from '../../../certs/authority
 import type { Material } from '../../../certs/inspect.ts';
 import { Holder } from '../../../certs/source.ts';
 import { logTo } from '../../../src/log.ts';
-import { createAdmissionServer, type AdmissionServer } from '../../../src/server/admission.ts';
-import { WebhookMetrics } from '../../../src/server/metrics.ts';
+import { createAdmissionServer, type AdmissionServer } from '../../../src/webhook/server/admission.ts';
+import { WebhookMetrics } from '../../../src/webhook/server/metrics.ts';
 import type { Decision, Webhook } from '../../../webhooks/review/types.ts';
 
 const validity = { lifetimeMs: 86_400_000, now: Date.now() };

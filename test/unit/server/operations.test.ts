@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { WebhookMetrics } from '../../../src/server/metrics.ts';
-import { createOperationsServer, type OperationsServer } from '../../../src/server/operations.ts';
-import { Readiness } from '../../../src/server/readiness.ts';
+import { WebhookMetrics } from '../../../src/webhook/server/metrics.ts';
+import { createOperationsServer, type OperationsServer } from '../../../src/process/operations.ts';
+import { Readiness } from '../../../src/process/readiness.ts';
 
 let problem: string | undefined;
 let server: OperationsServer;

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { after, describe, it, type TestContext } from 'node:test';
 import { logTo } from '../../../src/log.ts';
 import { ServiceStore } from '../../../src/model/store.ts';
-import { watchFiles } from '../../../src/services/files.ts';
+import { watchFiles } from '../../../src/webhook/services/files.ts';
 
 const root = await mkdtemp(path.join(tmpdir(), 'frp-k8s-services-'));
 after(() => rm(root, { recursive: true }));

@@ -1,0 +1,190 @@
+/**
+ * What the frp server's own API says: which proxies are online (frp server/http, GET /api/proxy/{type}). Never a guess.
+ * The gateway's replicas answer in the same form; a backend serves where one of them has it online.
+ */
+import { ownerOf } from '../../frp/proxy-names.ts';
+import { basicAuthorization } from '../../frp/server-api.ts';
+import { pause } from '../../kube/backoff.ts';
+import type { Backend } from './health.ts';
+
+/** Proxies of one backend. A client that has gone, or failed its health check, leaves its proxies offline. */
+export interface ProxyCounts {
+  online: number;
+  offline: number;
+  /** cluster/Pod of a backend in another cluster, which only the gateway knows (gateway/api/proxy-status.ts) */
+  elsewhere?: string;
+}
+
+interface ListedProxy extends Pick<ProxyCounts, 'elsewhere'> {
+  name: string;
+  status: string;
+}
+
+/** `elsewhere`: a gateway in another cluster, which is not asked from here. */
+export type ServerHealth = { status: 'reachable' } | { status: 'unreachable'; message: string } | { status: 'unknown' | 'elsewhere' };
+
+export interface ServerViewOptions {
+  /** of one server, or of the replicas of one */
+  urls: readonly string[];
+  /** kinds of proxies to ask for; default: all that there are */
+  types?: readonly string[];
+  /** undefined while the Secret is not there */
+  credentials: () => { user: string; password: string } | undefined;
+  /** whether there is anything to ask for */
+  isWanted: () => boolean;
+  /** services (namespace/name) whose proxies have changed; undefined: the server's own health has */
+  changed: (services: Iterable<string> | undefined) => void;
+  now?: () => number;
+}
+
+const allTypes = ['http', 'https', 'tcp', 'udp'];
+const periodMs = 2000;
+const timeoutMs = 5000;
+/** A single answer that is missing says nothing yet. */
+const failuresUntilUnreachable = 2;
+/** After an outage of the server the sidecars dial again within seconds. */
+const graceMs = 15_000;
+
+type Proxies = Map<string, Map<string, ProxyCounts>>;
+
+export class ServerView {
+  readonly #options: ServerViewOptions;
+  readonly #stop = new AbortController();
+  #running: Promise<void> = Promise.resolve();
+  #services: Proxies = new Map();
+  #health: ServerHealth = { status: 'unknown' };
+  #failures = 0;
+  #graceUntil = 0;
+
+  constructor(options: ServerViewOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#running = this.#run();
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+  }
+
+  get health(): ServerHealth {
+    return this.#health;
+  }
+
+  /** Until then a backend that is not registered may still be on its way. */
+  get graceUntil(): number {
+    return this.#graceUntil;
+  }
+
+  /** @param service namespace/name */
+  countsOf(service: string, id: string): ProxyCounts | undefined {
+    return this.#services.get(service)?.get(id);
+  }
+
+  /** Backends of a service (namespace/name) that no watch here tells of. What their addresses are, their own cluster knows. */
+  elsewhere(service: string): Backend[] {
+    return [...(this.#services.get(service) ?? [])].flatMap(([id, { elsewhere: name }]) =>
+      name === undefined ? [] : [{ id, name, address: '', port: 0 }],
+    );
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      if (this.#options.isWanted()) await this.poll();
+      await pause(periodMs, signal);
+    }
+  }
+
+  /** Asks until it is known whether the server answers, where there is anything to ask for. */
+  async meet(): Promise<void> {
+    while (this.#options.isWanted() && this.#health.status === 'unknown' && !this.#stop.signal.aborted) await this.poll();
+  }
+
+  /** Asks once, and tells what has changed. */
+  async poll(): Promise<void> {
+    const now = this.#options.now ?? Date.now;
+    try {
+      const next = await this.#ask();
+      if (this.#stop.signal.aborted) return;
+      const before = this.#services;
+      this.#services = next;
+      this.#failures = 0;
+      if (this.#health.status === 'unreachable') this.#graceUntil = now() + graceMs;
+      if (this.#health.status !== 'reachable') this.#become({ status: 'reachable' });
+      else this.#options.changed(differing(before, next));
+    } catch (error) {
+      if (this.#stop.signal.aborted || ++this.#failures < failuresUntilUnreachable) return;
+      this.#become({ status: 'unreachable', message: (error as Error).message });
+    }
+  }
+
+  #become(health: ServerHealth): void {
+    const isSame = JSON.stringify(health) === JSON.stringify(this.#health);
+    this.#health = health;
+    if (!isSame) this.#options.changed(undefined);
+  }
+
+  async #ask(): Promise<Proxies> {
+    const credentials = this.#options.credentials();
+    if (!credentials) throw new Error('the Secret with the credentials is not there yet');
+    const authorization = basicAuthorization(credentials);
+    const { urls } = this.#options;
+    const answers = await Promise.allSettled(urls.map((url) => this.#askOne(url, authorization)));
+    const known = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
+    // A replica that is away says nothing, and takes nothing from what the others say.
+    if (known.length > 0) return merged(known);
+    const problems = answers.map((answer, index) => `${urls[index]}: ${messageOf((answer as PromiseRejectedResult).reason as Error)}`);
+    throw new Error(problems.join('; '));
+  }
+
+  async #askOne(url: string, authorization: string): Promise<Proxies> {
+    const { types = allTypes } = this.#options;
+    const lists = await Promise.all(types.map((type) => this.#list(new URL(`/api/proxy/${type}`, url), authorization)));
+    const services: Proxies = new Map();
+    for (const { name, status, elsewhere } of lists.flat()) {
+      const owner = ownerOf(name);
+      if (!owner) continue;
+      const backends = services.get(owner.service) ?? new Map<string, ProxyCounts>();
+      services.set(owner.service, backends);
+      const counts = backends.get(owner.id) ?? { online: 0, offline: 0, ...(elsewhere !== undefined && { elsewhere }) };
+      counts[status === 'online' ? 'online' : 'offline']++;
+      backends.set(owner.id, counts);
+    }
+    return services;
+  }
+
+  async #list(url: URL, authorization: string): Promise<ListedProxy[]> {
+    const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(timeoutMs)]);
+    const answer = await fetch(url, { headers: { authorization }, signal, redirect: 'error' });
+    if (!answer.ok)
+      throw new Error(`HTTP status ${answer.status}${answer.status === 401 ? ' (user or password are not those of frps)' : ''}`);
+    const { proxies } = (await answer.json()) as { proxies?: ListedProxy[] | null };
+    return proxies ?? [];
+  }
+}
+
+/** Of each backend the answer of the replica that has most of it online. */
+function merged(answers: readonly Proxies[]): Proxies {
+  const [first, ...others] = answers;
+  if (others.length === 0) return first!;
+  const all: Proxies = new Map();
+  for (const [service, backends] of answers.flatMap((answer) => [...answer])) {
+    const best = all.get(service) ?? new Map<string, ProxyCounts>();
+    all.set(service, best);
+    for (const [id, counts] of backends) if (counts.online >= (best.get(id)?.online ?? 0)) best.set(id, counts);
+  }
+  return all;
+}
+
+function differing(before: Proxies, after: Proxies): Set<string> {
+  const changed = new Set<string>();
+  const text = (backends?: Map<string, ProxyCounts>) => JSON.stringify([...(backends ?? [])].sort(([a], [b]) => (a < b ? -1 : 1)));
+  for (const service of new Set([...before.keys(), ...after.keys()]))
+    if (text(before.get(service)) !== text(after.get(service))) changed.add(service);
+  return changed;
+}
+
+const messageOf = ({ message, cause }: Error): string => (cause instanceof Error && cause.message !== '' ? cause.message : message);

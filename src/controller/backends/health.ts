@@ -1,0 +1,66 @@
+/** The backends of a service and their health: Pods and connectors say who they are, the frp server says who is online. */
+import type { ProxyCounts } from './frp-status.ts';
+
+/** One backend. `id` is the last part of its proxies' names on the frp server. */
+export interface Backend {
+  id: string;
+  /** the same of further connector Pods that serve it: one of them is enough */
+  also?: string[];
+  /** for people: of the Pod or the endpoint */
+  name: string;
+  address: string;
+  port: number;
+  /** how many proxies it must have online; absent: every one that it has, and one at least */
+  proxies?: number;
+  /** until then (milliseconds since the epoch) a backend that was never online is starting, and not unhealthy */
+  startsUntil?: number;
+}
+
+/** `starting`: never online so far, and not for too long. A further member of a udp service is `standby`: frp serves one. */
+export type Health = 'healthy' | 'unhealthy' | 'starting' | 'standby';
+
+export interface JudgedBackend extends Backend {
+  health: Health;
+}
+
+export interface Judgement {
+  backends: JudgedBackend[];
+  healthy: number;
+  unhealthy: number;
+  /** when to judge again though nothing changes */
+  again: number;
+}
+
+export interface Judge {
+  now: number;
+  /** frp has no groups for udp: one member holds the port, the others wait for it */
+  isUdp: boolean;
+  /** what the frp server has of a backend */
+  countsOf: (id: string) => ProxyCounts | undefined;
+  /** backends that are not registered get this long: the frp server has just come back */
+  graceUntil: number;
+}
+
+/** Backends in the order of their names, so that the same facts always give the same answer. */
+export function judge(backends: readonly Backend[], { now, isUdp, countsOf, graceUntil }: Judge): Judgement {
+  let again = Infinity;
+  const healthOf = (backend: Backend): Health => {
+    const { proxies, also = [] } = backend;
+    const found = [backend.id, ...also].flatMap((id) => countsOf(id) ?? []);
+    // Where it is known how many there must be, those of an earlier exposure, which stay listed as offline, do not count.
+    if (found.some(({ online, offline }) => online > 0 && (proxies === undefined ? offline === 0 : online >= proxies))) return 'healthy';
+    if (found.some(({ offline }) => offline > 0)) return 'unhealthy';
+    const until = Math.max(backend.startsUntil ?? 0, graceUntil);
+    if (until <= now) return 'unhealthy';
+    again = Math.min(again, until);
+    return 'starting';
+  };
+  const judged = backends.map((backend) => ({ ...backend, health: healthOf(backend) })).sort(byName);
+  const serves = judged.some(({ health }) => health === 'healthy');
+  for (const backend of judged) if (isUdp && serves && backend.health === 'unhealthy') backend.health = 'standby';
+  const count = (wanted: Health) => judged.filter(({ health }) => health === wanted).length;
+  return { backends: judged, healthy: count('healthy'), unhealthy: count('unhealthy'), again };
+}
+
+const byName = (a: Backend, b: Backend): number => compare(a.name, b.name) || compare(a.id, b.id);
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

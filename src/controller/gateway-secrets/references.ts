@@ -1,0 +1,170 @@
+/**
+ * The Secrets that a service behind the gateway refers to, and what the gateway may know of them: of keys and tokens their
+ * digests, of certificates what can be parsed. Decisions only; gateway-copies.ts acts on them.
+ */
+import { createHash, createPrivateKey, X509Certificate } from 'node:crypto';
+import { inspectCertificate, problemOf, splitBundle } from '../../../certs/inspect.ts';
+import { text } from '../../kube/authority-secret.ts';
+import type { Secret } from '../../kube/types.ts';
+import { coversHost } from '../../model/hosts.ts';
+import { externalSecretName, label } from '../../model/names.ts';
+import type { DistributedService } from '../../model/types.ts';
+import type { Problem } from '../status/conditions.ts';
+
+/** What a copy is for; the gateway finds it by this and by the original's name. */
+export type CopyKind = 'credentials' | 'tls' | 'client-ca';
+type CredentialType = 'token' | 'apikey' | 'oauth2';
+
+/** A Secret in the service's namespace, by the field that names it. */
+export interface Reference {
+  kind: CopyKind;
+  secret: string;
+  field: string;
+  /** of credentials */
+  type?: CredentialType;
+  /** whether the service does without, where it is not there or has nothing to give */
+  isOptional?: boolean;
+}
+
+/** What the gateway gets, and what is wrong. A certificate that is wrong for users is given all the same: better than none. */
+export interface Content {
+  /** in plain text, by key; undefined: nothing */
+  data?: Record<string, string>;
+  problem?: Problem;
+  /** what was copied before may stay: it was better than this */
+  isBroken?: true;
+  /** when that changes though nothing else does, milliseconds since the epoch */
+  until?: number;
+}
+
+export function referencesOf({ metadata, spec }: DistributedService): Reference[] {
+  const { authentication, mtls } = spec.security ?? {};
+  const found: Reference[] = [];
+  if (authentication?.type && authentication.type !== 'none' && authentication.tokenSecret !== undefined) {
+    const { type, tokenSecret } = authentication;
+    found.push({ kind: 'credentials', secret: tokenSecret, field: 'spec.security.authentication.tokenSecret', type });
+  }
+  const served = spec.expose?.tls?.secretName;
+  if (served !== undefined) found.push({ kind: 'tls', secret: served, field: 'spec.expose.tls.secretName' });
+  const mode = mtls?.enabled ? mtls.mode : 'auto';
+  const field = 'spec.security.mtls.caSecret';
+  if (mode === 'manual' && mtls?.caSecret !== undefined) found.push({ kind: 'client-ca', secret: mtls.caSecret, field, isOptional: true });
+  if (mode === 'external') found.push({ kind: 'client-ca', secret: externalSecretName(metadata.name), field, isOptional: true });
+  return found;
+}
+
+/** What is missing where the watch of labelled Secrets has none of the name: whether it is there unlabelled is not looked at. */
+export function missing({ secret, field }: Reference, namespace: string): Problem {
+  const where = `${namespace}/${secret}`;
+  const remedy = `create it, or allow its use with: kubectl -n ${namespace} label secret ${secret} ${label.use}=true`;
+  return { reason: 'SecretMissing', message: `Secret ${where} (${field}) is not there with the label ${label.use}: "true"; ${remedy}` };
+}
+
+/** @param hosts that the service is reached at, which its certificate must cover */
+export function contentOf(reference: Reference, secret: Secret, hosts: readonly string[], now: number): Content {
+  const name = `Secret ${secret.metadata.namespace}/${secret.metadata.name} (${reference.field})`;
+  switch (reference.kind) {
+    case 'credentials':
+      return credentialsIn(secret, name, reference.type!);
+    case 'tls':
+      return certificateIn(secret, name, hosts, now);
+    case 'client-ca':
+      return authoritiesIn(secret, now);
+  }
+}
+
+const wrong = (reason: string, message: string): Content => ({ problem: { reason, message } });
+
+const broken = (message: string): Content => ({ ...wrong('CertificateUnusable', message), isBroken: true });
+
+function credentialsIn(secret: Secret, name: string, type: CredentialType): Content {
+  if (type === 'oauth2') return issuerIn(secret, name);
+  const keys = type === 'token' ? ['token'] : Object.keys(secret.data ?? {}).sort();
+  if (keys.length === 0)
+    return wrong(
+      'CredentialsMissing',
+      `${name} is empty; give it one key for each client: the client's name, and as its value the API key`,
+    );
+  const clients: Record<string, string> = {};
+  for (const key of keys) {
+    // Editors and `--from-file` end a file with a newline, which no header can carry.
+    const value = text(secret, key).replace(/\r?\n$/, '');
+    if (value === '')
+      return wrong('CredentialsMissing', `${name}: key "${key}" is absent or empty, and an empty credential would let anyone in; set it`);
+    if (!/^[!-~]([ -~]*[!-~])?$/.test(value))
+      return wrong('CredentialsUnusable', `${name}: key "${key}" has characters that an HTTP header cannot carry; use printable ASCII`);
+    clients[createHash('sha256').update(value).digest('hex')] = key;
+  }
+  return { data: { 'clients.json': JSON.stringify(clients) } };
+}
+
+function issuerIn(secret: Secret, name: string): Content {
+  const value = (key: string) => text(secret, key).trim();
+  const data: Record<string, string> = {};
+  for (const key of ['issuer', 'jwksURL']) {
+    if (value(key) === '' && key === 'jwksURL') continue;
+    if (!isWebAddress(value(key)))
+      return wrong('CredentialsUnusable', `${name}: key "${key}" must be a URL such as https://login.example.com; set it`);
+    data[key] = value(key);
+  }
+  for (const [key, pattern] of Object.entries({ audience: /^[!-~]{1,1024}$/, rolesClaim: /^[A-Za-z0-9_.:/-]{1,253}$/ })) {
+    if (value(key) === '' && key === 'rolesClaim') continue;
+    if (!pattern.test(value(key)))
+      return wrong(
+        'CredentialsUnusable',
+        `${name}: key "${key}" is absent, or not one word; set it as the issuer writes it into its tokens`,
+      );
+    data[key] = value(key);
+  }
+  return { data };
+}
+
+function isWebAddress(value: string): boolean {
+  const url = URL.parse(value);
+  return /^[!-~]{1,1024}$/.test(value) && (url?.protocol === 'https:' || url?.protocol === 'http:') && url.username === '';
+}
+
+function certificateIn(secret: Secret, name: string, hosts: readonly string[], now: number): Content {
+  const material = { certPem: text(secret, 'tls.crt'), keyPem: text(secret, 'tls.key') };
+  let data;
+  let facts;
+  try {
+    // Written anew from what was parsed: nothing else of the text goes on.
+    const chain = splitBundle(material.certPem).map((pem) => new X509Certificate(pem).toString());
+    facts = inspectCertificate(material.certPem);
+    data = { 'tls.crt': chain.join(''), 'tls.key': createPrivateKey(material.keyPem).export({ type: 'pkcs8', format: 'pem' }).toString() };
+  } catch (error) {
+    return broken(`${name}: ${(error as Error).message}; put certificate and key there as PEM, under tls.crt and tls.key`);
+  }
+  const fault = problemOf(material, { now: Math.max(now, facts.notBefore), usage: 'serverAuth' });
+  if (fault !== undefined && facts.notAfter > now) return broken(`${name}: ${fault}; put a certificate for servers and its key there`);
+  if (facts.notAfter <= now) return { data, ...wrong('CertificateExpired', `${name}: ${fault}; replace tls.crt and tls.key`) };
+  const names = [...facts.dnsNames];
+  const uncovered = hosts.filter((host) => !names.some((own) => covers(own, host)));
+  if (uncovered.length === 0) return { data, until: facts.notAfter };
+  const message = `${name}: the certificate is for ${names.join(', ') || facts.commonName}, and not for ${uncovered.join(', ')}; have one issued for that name`;
+  return { data, ...wrong('CertificateHostMismatch', message), until: facts.notAfter };
+}
+
+/** RFC 6125 6.4.3: the star of a certificate stands for one label. Of a wildcard host it is enough to cover what is directly below. */
+function covers(own: string, host: string): boolean {
+  if (!own.startsWith('*.') || host.startsWith('*.')) return own.toLowerCase() === host;
+  return coversHost(own.toLowerCase(), host) && host.split('.').length === own.split('.').length;
+}
+
+/** Of a bundle those that are authorities now; what is wrong with the rest, CertificatesReady says. */
+function authoritiesIn(secret: Secret, now: number): Content {
+  const authorities = splitBundle(text(secret, 'ca.crt') || text(secret, 'tls.crt')).filter((pem) => {
+    try {
+      const { isAuthority, notAfter } = inspectCertificate(pem);
+      return isAuthority && notAfter > now;
+    } catch {
+      return false;
+    }
+  });
+  if (authorities.length === 0) return {};
+  return {
+    data: { 'ca.crt': authorities.map((pem) => new X509Certificate(pem).toString()).join('') },
+    until: Math.min(...authorities.map((pem) => inspectCertificate(pem).notAfter)),
+  };
+}

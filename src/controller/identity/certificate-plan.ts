@@ -1,0 +1,121 @@
+/** Which Secrets a service needs, and what is wrong with those that are there. Decisions only: reconcile.ts acts on them. */
+import type { Authority, CertificateRequest } from '../../../certs/authority.ts';
+import { inspectCertificate, isSignedBy, problemOf, splitBundle, type Expectation, type Material } from '../../../certs/inspect.ts';
+import { renewalTime } from '../../../certs/managed.ts';
+import { milliseconds, type Config } from '../../config/schema.ts';
+import { text } from '../../kube/authority-secret.ts';
+import type { Metadata, OwnerReference, Secret } from '../../kube/types.ts';
+import { gatewayAddresses } from '../../model/gateway.ts';
+import { apiVersion, gatewayPodHost, kind, label, manager } from '../../model/names.ts';
+import type { DistributedService } from '../../model/types.ts';
+
+/** Whose a Secret with one of our names is: of this service, of an earlier one of the same name, or of somebody else. */
+export type Ownership = 'ours' | 'previous' | 'foreign';
+
+export function ownershipOf({ labels, ownerReferences = [] }: Metadata, service: DistributedService): Ownership {
+  const owner = ownerReferences.find((reference) => reference.kind === kind && reference.apiVersion.startsWith('frp.io/'));
+  if (labels?.[label.managedBy] !== manager || owner?.name !== service.metadata.name) return 'foreign';
+  return owner.uid === service.metadata.uid ? 'ours' : 'previous';
+}
+
+export function ownerReference({ metadata }: DistributedService): OwnerReference {
+  return { apiVersion, kind, name: metadata.name, uid: metadata.uid ?? '', controller: true };
+}
+
+/** What to do about a certificate: leave it, replace the bundle beside it, or issue one (and why). */
+export type CertificatePlan = { action: 'keep' | 'bundle'; renewAt: number } | { action: 'issue' | 'expired'; reason: string };
+
+export interface CertificateNeed {
+  request: CertificateRequest;
+  authority: Authority;
+  /** never: it is left to expire, and `expired` says so (certRotation.enabled: false) */
+  renewBeforeMs: number | 'never';
+  now: number;
+}
+
+/** @param secret what is there */
+export function planCertificate(secret: Secret, { request, authority, renewBeforeMs, now }: CertificateNeed): CertificatePlan {
+  if (renewBeforeMs === 'never') return planUnrenewed(secret, { request, authority, now });
+  const material = materialOf(secret);
+  const problem = problemOf(material, expectationOf(request, now));
+  if (problem !== undefined) return { action: 'issue', reason: problem };
+  if (!isSignedBy(material.certPem, authority.certPem)) return { action: 'issue', reason: 'the authority has changed' };
+  // No chance here: with it, the time of renewal would move with every look at the same certificate.
+  const renewAt = renewalTime(material, renewBeforeMs, spread(secret.metadata));
+  if (renewAt <= now)
+    return { action: 'issue', reason: `it expires at ${new Date(inspectCertificate(material.certPem).notAfter).toISOString()}` };
+  return { action: text(secret, 'ca.crt') === authority.bundlePem ? 'keep' : 'bundle', renewAt };
+}
+
+/** What the owner does not want renewed is replaced only where it never could be used: another name, another key, a lost authority. */
+function planUnrenewed(secret: Secret, { request, authority, now }: Omit<CertificateNeed, 'renewBeforeMs'>): CertificatePlan {
+  const material = materialOf(secret);
+  const problem = problemOf(material, { ...expectationOf(request, now), signedBy: authority.bundlePem });
+  if (problem === undefined) {
+    const { notAfter } = inspectCertificate(material.certPem);
+    return { action: text(secret, 'ca.crt') === authority.bundlePem ? 'keep' : 'bundle', renewAt: notAfter };
+  }
+  const hasExpired = splitBundle(material.certPem).length > 0 && inspectCertificate(material.certPem).notAfter <= now;
+  return { action: hasExpired ? 'expired' : 'issue', reason: problem };
+}
+
+const materialOf = (secret: Secret): Material => ({ certPem: text(secret, 'tls.crt'), keyPem: text(secret, 'tls.key') });
+
+function expectationOf(request: CertificateRequest, now: number): Expectation {
+  const [usage] = request.usages;
+  const names = [...(request.dnsNames ?? []), ...(request.ipAddresses ?? [])];
+  return { now, commonName: request.commonName, names, ...(usage ? { usage } : {}) };
+}
+
+/** Client certificate of a service's sidecars (R4.16). */
+export function clientRequest({ metadata }: DistributedService): CertificateRequest {
+  return { commonName: `frpc-${metadata.namespace}-${metadata.name}`.slice(0, 64), usages: ['clientAuth'] };
+}
+
+/**
+ * Server certificate of the frp server and of the gateway: the addresses that sidecars dial, and the names of their
+ * Services and Pods inside the cluster.
+ */
+export function serverRequest(config: Config, isIp: (address: string) => boolean): CertificateRequest {
+  const { frps, gateway, namespace } = config;
+  const inCluster = (name: string, namespace: string) => [
+    name,
+    ...['', '.svc', '.svc.cluster.local'].map((suffix) => `${name}.${namespace}${suffix}`),
+  ];
+  const replicas = gatewayAddresses(config).flatMap(({ host }, ordinal) => [
+    host,
+    ...inCluster(gatewayPodHost(ordinal), gateway.namespace),
+  ]);
+  const names = [...new Set([frps.serverName ?? frps.address, frps.address, ...inCluster('frp-server', namespace), ...replicas])];
+  return {
+    commonName: 'frp-server',
+    dnsNames: names.filter((name) => !isIp(name)),
+    ipAddresses: names.filter(isIp),
+    usages: ['serverAuth'],
+  };
+}
+
+/**
+ * How long before its end a service's certificate is renewed: `certRotation.beforeExpiry` where that leaves it a life,
+ * otherwise the installation's setting (R2.16, G-13). In mode manual it says nothing: that certificate is the user's.
+ */
+export function renewBeforeOf({ spec }: DistributedService, { lifetime, renewBefore }: Lives): number {
+  const { enabled, mode = 'auto', certRotation } = spec.security?.mtls ?? {};
+  if (!enabled || mode === 'manual' || certRotation?.beforeExpiry === undefined) return renewBefore;
+  const wanted = milliseconds(certRotation.beforeExpiry);
+  return wanted < lifetime ? wanted : renewBefore;
+}
+
+type Lives = Pick<Config['certificates'], 'lifetime' | 'renewBefore'>;
+
+/** Whether the service's own certificate is renewed (R2.16). */
+export function isRenewed({ spec }: DistributedService): boolean {
+  const { enabled, mode = 'auto', certRotation } = spec.security?.mtls ?? {};
+  return !enabled || mode !== 'auto' || certRotation?.enabled !== false;
+}
+
+/** A number from 0 to 1 that is always the same for an object, so that services renew spread out. */
+function spread({ uid = '' }: Metadata): number {
+  const hash = [...uid].reduce((sum, character) => (sum * 31 + character.charCodeAt(0)) >>> 0, 7);
+  return hash / 2 ** 32;
+}

@@ -1,0 +1,175 @@
+/** The identity of a service: the Secrets with its group key and its client certificate; and the frp server's certificate. */
+import { randomBytes } from 'node:crypto';
+import { isIP } from 'node:net';
+import { issue, type Authority } from '../../../certs/authority.ts';
+import type { Clock } from '../../../certs/clock.ts';
+import type { Config } from '../../config/schema.ts';
+import { base64, text } from '../../kube/authority-secret.ts';
+import type { Metadata, Secret } from '../../kube/types.ts';
+import type { Log } from '../../log.ts';
+import { groupSecretName, label, manager, serverSecretName, tlsSecretName } from '../../model/names.ts';
+import type { DistributedService } from '../../model/types.ts';
+import { ensureExternal, leaveExternal } from './external-mode.ts';
+import { checkManual } from './manual-mode.ts';
+import { create, metadataOf, nameTaken, refusal, replace, type OwnedSecretsDeps, type Refused, type Whose } from './owned-secrets.ts';
+import { referencesOf } from '../gateway-secrets/references.ts';
+import { liveCertificates, replacedKey } from './revocation.ts';
+import type { ObjectStore } from '../../kube/object-store.ts';
+import {
+  clientRequest,
+  ownerReference,
+  ownershipOf,
+  planCertificate,
+  isRenewed,
+  renewBeforeOf,
+  serverRequest,
+  type CertificateNeed,
+} from './certificate-plan.ts';
+import type { CertificatesOutcome } from '../status/status.ts';
+
+export interface IdentityDeps extends OwnedSecretsDeps {
+  config: Config;
+  clock: Clock;
+  log: Log;
+  authority: () => Authority;
+  /** Secrets of users that carry the label frp.io/use: "true", and no others */
+  userSecrets: ObjectStore<Secret>;
+}
+
+/** The watch sees our own Secrets only: that somebody else's is gone, a look tells. */
+const lookAgainMs = 30_000;
+const tlsType = 'kubernetes.io/tls';
+
+/**
+ * Group first, certificate second: sidecars take `tls.crt` as the sign that everything is there. Our Secret is needed in
+ * every mode, because the server is always verified against the installation's authority; whose certificate the
+ * sidecars present is the mode's (design, "Identity and certificates").
+ * @returns whether all is there, and when to look again (milliseconds since the epoch)
+ */
+export async function ensureIdentity(
+  deps: IdentityDeps,
+  service: DistributedService,
+): Promise<{ outcome: CertificatesOutcome; renewAt: number }> {
+  const own = await ensureOwn(deps, service);
+  const { enabled, mode = 'auto' } = service.spec.security?.mtls ?? {};
+  if (!enabled || mode !== 'external') await leaveExternal(deps, service);
+  if (!own.outcome.ready || !enabled || mode === 'auto') return own;
+  const theirs = await (mode === 'manual' ? checkManual : ensureExternal)(deps, service);
+  return { outcome: theirs.outcome, renewAt: Math.min(own.renewAt, theirs.renewAt) };
+}
+
+/** Names of the Secrets, made by others, that the service depends on. */
+export function userSecretsOf(service: DistributedService): string[] {
+  const { enabled, mode = 'auto', certSecret } = service.spec.security?.mtls ?? {};
+  const own = enabled && mode === 'manual' && certSecret !== undefined ? [certSecret] : [];
+  return [...referencesOf(service).map(({ secret }) => secret), ...own];
+}
+
+async function ensureOwn(deps: IdentityDeps, service: DistributedService): Promise<{ outcome: CertificatesOutcome; renewAt: number }> {
+  const { certificates } = deps.config;
+  const whose = (metadata: Metadata) => ownershipOf(metadata, service);
+  const refused = (outcome: Refused) => ({ outcome, renewAt: deps.clock.now() + lookAgainMs });
+  const group = await ensureGroupKey(deps, metadataFor(service, groupSecretName(service.metadata.name)), whose);
+  if (group.refused) return refused(group.refused);
+  const tls = await ensureCertificate(deps, {
+    metadata: metadataFor(service, tlsSecretName(service.metadata.name)),
+    request: clientRequest(service),
+    lifetimeMs: certificates.lifetime,
+    renewBeforeMs: isRenewed(service) ? renewBeforeOf(service, certificates) : 'never',
+    whose,
+    isSuspect: wasTaken(service),
+  });
+  return 'refused' in tls ? refused(tls.refused) : { outcome: { ready: true }, renewAt: tls.renewAt };
+}
+
+/** It restarts for each certificate, within three minutes; so a renewal comes ten before the end, where the life is that long. */
+export const serverRenewBefore = (lifetimeMs: number): number => Math.min(lifetimeMs / 3, Math.max(lifetimeMs / 12, 10 * 60_000));
+
+/** The certificate of the frp server in the installation's namespace. @throws KubeError, and Error where the Secret is somebody else's */
+export async function ensureServerCertificate(deps: IdentityDeps): Promise<{ renewAt: number }> {
+  const { config } = deps;
+  const { serverLifetime } = config.certificates;
+  const done = await ensureCertificate(deps, {
+    metadata: { name: serverSecretName, namespace: config.namespace, labels: { [label.managedBy]: manager } },
+    request: serverRequest(config, (address) => isIP(address) !== 0),
+    lifetimeMs: serverLifetime,
+    renewBeforeMs: serverRenewBefore(serverLifetime),
+    whose: ({ labels }) => (labels?.[label.managedBy] === manager ? 'ours' : 'foreign'),
+    isSuspect: false,
+  });
+  if ('refused' in done) throw new Error(done.refused.message);
+  return done;
+}
+
+async function ensureGroupKey(deps: IdentityDeps, metadata: Metadata, whose: Whose): Promise<{ refused?: Refused }> {
+  const known = deps.secrets.get(metadata.namespace, metadata.name);
+  const refused = refusal(known?.metadata, whose);
+  if (refused) return { refused };
+  if (known && text(known, 'key') !== '') return {};
+  const data = { key: base64(randomBytes(32).toString('base64url')) };
+  return known ? replace(deps, known, metadata, data) : create(deps, { metadata, type: 'Opaque', data }, whose);
+}
+
+interface Wanted {
+  metadata: Metadata;
+  request: CertificateNeed['request'];
+  lifetimeMs: number;
+  renewBeforeMs: CertificateNeed['renewBeforeMs'];
+  whose: Whose;
+  /** whether the name was taken at the last look */
+  isSuspect: boolean;
+}
+
+async function ensureCertificate(deps: IdentityDeps, wanted: Wanted): Promise<{ renewAt: number } | { refused: Refused }> {
+  const { metadata, request, renewBeforeMs, whose } = wanted;
+  const { clock, log } = deps;
+  const need = { request, authority: deps.authority(), renewBeforeMs, now: clock.now() };
+  const known = deps.secrets.get(metadata.namespace, metadata.name);
+  const refused = refusal(known?.metadata ?? (wanted.isSuspect ? await metadataOf(deps.client, metadata) : undefined), whose);
+  if (refused) return { refused };
+  const plan = known ? planCertificate(known, need) : { action: 'issue' as const, reason: 'there is none' };
+  if (plan.action === 'keep') return { renewAt: plan.renewAt };
+  const secret = `${metadata.namespace}/${metadata.name}`;
+  if (plan.action === 'expired') return { refused: notRenewed(secret, plan.reason) };
+  log.info({ secret, reason: plan.action === 'issue' ? plan.reason : 'the bundle has changed' }, 'writing a certificate');
+
+  const ca = base64(need.authority.bundlePem);
+  if (known && plan.action === 'bundle') {
+    const { 'tls.crt': certificate = '', 'tls.key': key = '', [replacedKey]: replaced } = known.data ?? {};
+    const data = { 'tls.crt': certificate, 'tls.key': key, 'ca.crt': ca, ...(replaced ? { [replacedKey]: replaced } : {}) };
+    await replace(deps, known, metadata, data);
+    return { renewAt: plan.renewAt };
+  }
+  const pair = await issue(need.authority, { ...request, lifetimeMs: wanted.lifetimeMs, now: need.now });
+  const data = { 'tls.crt': base64(pair.certPem), 'tls.key': base64(pair.keyPem), 'ca.crt': ca, ...replacedIn(known, need) };
+  const written = known ? await replace(deps, known, metadata, data) : await create(deps, { metadata, type: tlsType, data }, whose);
+  if (written.refused) return { refused: written.refused };
+  const stored = planCertificate({ metadata, data }, need);
+  return { renewAt: 'renewAt' in stored ? stored.renewAt : need.now };
+}
+
+/** What is replaced may still be presented by whoever has its key, so it is kept until it has ended: revocation.ts needs it. */
+function replacedIn(known: Secret | undefined, { request, authority, now }: CertificateNeed): Record<string, string> {
+  if (!known || !request.usages.includes('clientAuth')) return {};
+  const live = liveCertificates(known, { commonName: request.commonName, bundlePem: authority.bundlePem, now });
+  return live.length === 0 ? {} : { [replacedKey]: base64(`${live.join('\n')}\n`) };
+}
+
+const notRenewed = (secret: string, reason: string): Refused => ({
+  ready: false,
+  reason: 'CertificateExpired',
+  message: `Secret ${secret}: ${reason}, and spec.security.mtls.certRotation.enabled is false; set it to true, or delete the Secret for one more certificate`,
+});
+
+/** Whether the name was taken at the last look: then whose it is comes before the work of making a key. */
+const wasTaken = ({ status }: DistributedService) =>
+  status?.conditions?.some(({ type, reason }) => type === 'CertificatesReady' && reason === nameTaken) ?? false;
+
+function metadataFor(service: DistributedService, name: string): Metadata {
+  return {
+    name,
+    namespace: service.metadata.namespace ?? '',
+    labels: { [label.managedBy]: manager, [label.service]: service.metadata.name },
+    ownerReferences: [ownerReference(service)],
+  };
+}

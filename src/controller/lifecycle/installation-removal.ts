@@ -1,0 +1,106 @@
+/**
+ * The end of the installation. `kubectl delete -k` takes Deployment, rights and services at the same moment, and a
+ * service that keeps its finalizer could never go. So the controller's ServiceAccount, ClusterRole and
+ * ClusterRoleBinding carry the finalizer too: with a deletionTimestamp they are still good (the ServiceAccount for 60 s),
+ * and the controller frees the services first, then those three.
+ */
+import type { KubeClient } from '../../kube/client.ts';
+import { pause } from '../../kube/backoff.ts';
+import { isNotFound } from '../../kube/errors.ts';
+import {
+  clusterRoleBindings,
+  clusterRoles,
+  customResourceDefinitions,
+  distributedServices,
+  namespaces,
+  serviceAccounts,
+  type KubeObject,
+  type Resource,
+} from '../../kube/types.ts';
+import type { Log } from '../../log.ts';
+import { controllerAccountName, controllerRoleName, group, plural } from '../../model/names.ts';
+import { hasFinalizer, removeFinalizer } from './finalizer.ts';
+
+/** Below the Pod's grace period and the 60 s that the token of a deleted ServiceAccount is good for. */
+const deadlineMs = 45_000;
+const atOnce = 16;
+
+/** Whether the installation is being removed: its namespace, or the CRD, is being deleted or gone. */
+export async function isBeingRemoved(client: KubeClient, namespace: string): Promise<boolean> {
+  const ends = async (resource: Resource<KubeObject>, name: string) => {
+    try {
+      return (await client.getMetadata(resource, undefined, name)).metadata.deletionTimestamp !== undefined;
+    } catch (error) {
+      return isNotFound(error);
+    }
+  };
+  const answers = await Promise.all([ends(namespaces, namespace), ends(customResourceDefinitions, `${plural}.${group}`)]);
+  return answers.includes(true);
+}
+
+/** Takes the finalizer off every service, tries again until the deadline, then frees the controller's own rights. */
+export async function sayFarewell(client: KubeClient, namespace: string, log: Log): Promise<void> {
+  const end = Date.now() + deadlineMs;
+  log.info('the installation is being removed: services are freed of their finalizer');
+  for (;;) {
+    const left = await freeServices(client).catch((error: unknown) => {
+      log.warn({ err: error }, 'services could not be freed yet');
+      return undefined;
+    });
+    if (left === 0) break;
+    if (Date.now() > end) {
+      log.error({ left }, 'services keep their finalizer; free them with: frp-k8s uninstall');
+      break;
+    }
+    await pause(500, new AbortController().signal);
+  }
+  await freeRights(client, namespace, log);
+}
+
+/** @returns how many still have it */
+async function freeServices(client: KubeClient): Promise<number> {
+  const list = await client.list(distributedServices).catch((error: unknown) => {
+    if (isNotFound(error)) return { items: [] }; // the CRD is gone, and all services with it
+    throw error;
+  });
+  const held = list.items.filter(hasFinalizer);
+  const results: boolean[] = [];
+  const next = held.values();
+  const worker = async () => {
+    for (const service of next) {
+      results.push(
+        await removeFinalizer(client, service).then(
+          () => true,
+          () => false,
+        ),
+      );
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, worker));
+  return results.filter((isFree) => !isFree).length;
+}
+
+/**
+ * Takes the finalizer off what the controller acts with. All three at once: a request is judged when it arrives, and
+ * once the first is gone the next would be refused.
+ */
+export async function freeRights(client: KubeClient, namespace: string, log: Log): Promise<void> {
+  const free = (resource: Resource<KubeObject>, scope: string | undefined, name: string) =>
+    freeObject(client, resource, scope, name).catch((error: unknown) =>
+      log.warn({ err: error }, `${resource.kind} ${name} keeps its finalizer`),
+    );
+  await Promise.all([
+    free(serviceAccounts, namespace, controllerAccountName),
+    free(clusterRoleBindings, undefined, controllerRoleName),
+    free(clusterRoles, undefined, controllerRoleName),
+  ]);
+}
+
+/** These objects have no finalizer but ours: nobody else would know when they may go. */
+async function freeObject(client: KubeClient, resource: Resource<KubeObject>, namespace: string | undefined, name: string): Promise<void> {
+  try {
+    await client.mergePatch(resource, namespace, name, { metadata: { finalizers: null } });
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+  }
+}

@@ -1,0 +1,57 @@
+/** The `controller` command: puts configuration, access, controller and the plain port together. */
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { collectDefaultMetrics, Registry } from '@prometheus-io/client';
+import { conflictFinding } from '../../webhooks/distributedservices/tenancy.ts';
+import { outdatedGroups } from '../../webhooks/pods/outdated.ts';
+import type { Config } from '../config/schema.ts';
+import { Connectors } from './connectors/connectors.ts';
+import { startController } from './controller.ts';
+import { isBeingRemoved, sayFarewell } from './lifecycle/installation-removal.ts';
+import { loadAccess } from '../kube/access.ts';
+import { KubeClient } from '../kube/client.ts';
+import { createLog } from '../log.ts';
+import { describeFinding } from '../model/findings.ts';
+import { everyAddress } from '../process/address.ts';
+import { createOperationsServer } from '../process/operations.ts';
+import { Readiness } from '../process/readiness.ts';
+import { stopOnSignal } from '../process/shutdown.ts';
+
+/** Runs until a signal or the loss of its Lease ends it. @throws UserError for what a person can mend */
+export async function control(config: Config, env: NodeJS.ProcessEnv = process.env): Promise<void> {
+  const log = createLog(config.logLevel);
+  const client = new KubeClient(loadAccess());
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const onLost = () => {
+    // What is under way may finish: every write carries the version or the uid that it was decided from.
+    process.kill(process.pid, 'SIGTERM');
+  };
+  const controller = startController({
+    client,
+    config,
+    log,
+    registry,
+    outdated: (pod, services) => outdatedGroups(pod, services, config),
+    describeConflict: (conflict, service) => describeFinding(conflictFinding(conflict, service)),
+    connectors: new Connectors({ client, config, log }),
+    election: { identity: `${hostname()}_${randomUUID()}`, onLost },
+    debug: env.DEBUG_MODE === 'true',
+  });
+  const readiness = new Readiness();
+  let stopping = false;
+  readiness.add('phase', () => (stopping ? 'the program is stopping' : undefined));
+  readiness.add('watches', () => controller.problem());
+  const operations = createOperationsServer(readiness, registry);
+  const host = config.host ?? everyAddress();
+  const metricsPort = await operations.listen(host, config.metricsPort);
+  log.info({ host, metricsPort, server: client.access.server }, 'controller started');
+  const drain = () => (stopping = true);
+  const close = async () => {
+    const [isTheEnd] = await Promise.all([isBeingRemoved(client, config.namespace), controller.close()]);
+    if (isTheEnd) await sayFarewell(client, config.namespace, log);
+    await operations.close();
+    client.close();
+  };
+  await stopOnSignal({ drain, close }, 0, log);
+}

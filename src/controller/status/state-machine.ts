@@ -1,0 +1,54 @@
+/** The life of a service as a table (R2.23, R2.26; issue 4 item 4): which state may follow which, and which one the facts call for. */
+import type { DistributedServiceStatus } from '../../model/types.ts';
+
+export type State = NonNullable<DistributedServiceStatus['state']>;
+
+/** Every legal transition. Nothing else is ever written. */
+export const transitions: Readonly<Record<State, readonly State[]>> = {
+  Pending: ['Provisioning', 'Terminating'],
+  Provisioning: ['Running', 'Failed', 'Terminating'],
+  Running: ['Updating', 'Degraded', 'Failed', 'Terminating'],
+  Updating: ['Running', 'Degraded', 'Failed', 'Terminating'],
+  Degraded: ['Running', 'Updating', 'Failed', 'Terminating'],
+  Failed: ['Provisioning', 'Running', 'Terminating'],
+  Terminating: [],
+};
+
+export const isLegal = (from: State, to: State): boolean => transitions[from].includes(to);
+
+/** The next state on the shortest legal way; `from` where it is there already, or where no way leads to it. */
+export function stepTowards(from: State, to: State): State {
+  const ways = transitions[from].map((first) => [first]);
+  const seen = new Set<State>([from]);
+  for (const [first = from, last = first] of ways) {
+    if (from === to) break;
+    if (last === to) return first;
+    if (seen.has(last)) continue;
+    seen.add(last);
+    for (const next of transitions[last]) ways.push([first, next]);
+  }
+  return from;
+}
+
+/** What is known of a service, as far as its state depends on it. */
+export interface Standing {
+  /** its configuration is valid and its certificates are there */
+  isUsable: boolean;
+  /** Pods run a configuration that is older than the service */
+  isOutdated: boolean;
+  /** undefined while the frp server cannot be asked */
+  backends: { healthy: number; unhealthy: number } | undefined;
+}
+
+/** The state that the facts call for, given the last one; the way there may have several steps. */
+export function targetState(before: State, { isUsable, isOutdated, backends }: Standing): State {
+  if (before === 'Terminating') return before;
+  if (!isUsable) return 'Failed';
+  const hasRun = before === 'Running' || before === 'Updating' || before === 'Degraded';
+  if (!backends) return hasRun ? before : 'Provisioning';
+  const { healthy, unhealthy } = backends;
+  if (healthy === 0 && unhealthy > 0) return hasRun || before === 'Failed' ? 'Failed' : 'Provisioning';
+  if (healthy === 0) return hasRun ? 'Degraded' : 'Provisioning';
+  if (isOutdated) return 'Updating';
+  return unhealthy > 0 ? 'Degraded' : 'Running';
+}

@@ -1,0 +1,102 @@
+/** The status of a service from facts: honest transition times, one legal step of the state at a time, no write without a change. */
+import { isDeepStrictEqual } from 'node:util';
+import type { DistributedService, DistributedServiceStatus } from '../../model/types.ts';
+import type { JudgedBackend } from '../backends/health.ts';
+import { conditionsOf, type Condition, type Fact, type Facts, type Problem } from './conditions.ts';
+import { isLegal, stepTowards, targetState } from './state-machine.ts';
+
+export type { CertificatesOutcome, Problem } from './conditions.ts';
+
+export type ConfigurationCheck = (service: DistributedService) => Problem | undefined;
+
+export interface StatusFacts extends Facts {
+  isOutdated: boolean;
+  /** where users reach it */
+  externalEndpoint: string | undefined;
+  /** label selector of the connector's Pods, where there is one */
+  selector: string | undefined;
+}
+
+/** More would make an object that every watcher has to carry (settlements). */
+const endpointLimit = 100;
+
+/**
+ * The status to write next; undefined where the stored one says it already. The state moves one legal step, so ask again
+ * with what was written. `lastTransitionTime` changes with a condition's status alone, `lastCheck` with an endpoint's
+ * health, `lastUpdateTime` with any of it.
+ */
+export function nextStatus(service: DistributedService, facts: StatusFacts, now: number): DistributedServiceStatus | undefined {
+  const time = timestamp(now);
+  const { generation = 0 } = service.metadata;
+  const old = service.status ?? {};
+  const isKnown = facts.server.status === 'reachable';
+  const { backends, healthy, unhealthy } = facts.judgement;
+  const before = old.state ?? 'Pending';
+  const target = targetState(before, {
+    isUsable: facts.problem === undefined && facts.certificates.ready,
+    isOutdated: facts.isOutdated,
+    backends: isKnown ? { healthy, unhealthy } : undefined,
+  });
+  const wanted: DistributedServiceStatus = {
+    state: stepTowards(before, target),
+    conditions: conditionsOf(facts, service).map((fact) => conditionFrom(fact, old.conditions, generation, time)),
+    ...(isKnown ? { activeBackends: healthy } : {}),
+    totalBackends: backends.length,
+    endpoints: endpointsOf(backends, isKnown, old.endpoints, time),
+    ...(facts.externalEndpoint === undefined ? {} : { externalEndpoint: facts.externalEndpoint }),
+    ...(facts.selector === undefined ? {} : { selector: facts.selector }),
+    observedGeneration: generation,
+  };
+  return changed(old, wanted, time);
+}
+
+/** The last status of a service: it is being deleted. */
+export function terminatingStatus({ status: old = {} }: DistributedService, now: number): DistributedServiceStatus | undefined {
+  if (!isLegal(old.state ?? 'Pending', 'Terminating')) return undefined;
+  const time = timestamp(now);
+  const { lastUpdateTime: _, ...rest } = old;
+  const conditions = (old.conditions ?? []).map((condition): Condition => {
+    if (condition.type !== 'Ready') return condition;
+    const since = condition.status === 'False' ? condition.lastTransitionTime : time;
+    return {
+      ...condition,
+      status: 'False',
+      reason: 'Terminating',
+      message: 'The service is being deleted',
+      ...(since ? { lastTransitionTime: since } : {}),
+    };
+  });
+  return { ...rest, state: 'Terminating', conditions, lastUpdateTime: time };
+}
+
+function changed(old: DistributedServiceStatus, wanted: DistributedServiceStatus, time: string): DistributedServiceStatus | undefined {
+  const { lastUpdateTime: _, ...stored } = old;
+  const types = new Set(wanted.conditions?.map(({ type }) => type));
+  // In the order of the wanted ones; conditions of other types are not this writer's.
+  const conditions = (wanted.conditions ?? []).flatMap(({ type }) => stored.conditions?.find((condition) => condition.type === type) ?? []);
+  const same = isDeepStrictEqual({ ...stored, conditions, endpoints: stored.endpoints ?? [] }, wanted);
+  return same && types.size === conditions.length ? undefined : { ...wanted, lastUpdateTime: time };
+}
+
+function conditionFrom(fact: Fact, stored: Condition[] = [], observedGeneration: number, time: string): Condition {
+  const before = stored.find(({ type }) => type === fact.type);
+  const since = before?.status === fact.status ? (before.lastTransitionTime ?? time) : time;
+  return { ...fact, lastTransitionTime: since, observedGeneration };
+}
+
+type Endpoints = NonNullable<DistributedServiceStatus['endpoints']>;
+
+/** What is starting or waits its turn is not listed: nothing is known of its health. */
+function endpointsOf(backends: JudgedBackend[], isKnown: boolean, stored: Endpoints = [], time: string): Endpoints {
+  return backends
+    .filter(({ health, address }) => address !== '' && (health === 'healthy' || health === 'unhealthy' || !isKnown))
+    .slice(0, endpointLimit)
+    .map(({ address, port, health }) => {
+      const before = stored.find((endpoint) => endpoint.address === address && endpoint.port === port);
+      if (!isKnown) return { address, port };
+      const healthy = health === 'healthy';
+      return { address, port, healthy, lastCheck: before?.healthy === healthy ? (before.lastCheck ?? time) : time };
+    });
+}
+
+const timestamp = (now: number): string => new Date(now).toISOString().replace(/\.\d+Z$/, 'Z');

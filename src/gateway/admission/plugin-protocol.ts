@@ -1,0 +1,136 @@
+/**
+ * frps' admission webhook (frp pkg/plugin/server): who may join which group, as values. The content of an answer is
+ * written wholly anew, so nothing that a client sent survives unless it is named here: its user, groups and run id are not,
+ * and of its metas only the origins of a connector's member.
+ */
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { originMetadata, originsIn } from '../../frp/origins.ts';
+import { bandwidthLimit } from '../../frp/units.ts';
+import type { DistributedService } from '../../model/types.ts';
+import type { Identity } from './pod-token.ts';
+import { identityIn, parseProxyName, userOf, type ProxyName } from '../pod-identity.ts';
+import { refused, type Refusal } from './refusals.ts';
+
+export interface LoginContent {
+  version?: string;
+  hostname?: string;
+  os?: string;
+  arch?: string;
+  privilege_key?: string;
+  timestamp?: number;
+  run_id?: string;
+  pool_count?: number;
+}
+
+export interface UserInfo {
+  user?: string;
+  metas?: Record<string, string> | null;
+  run_id?: string;
+}
+
+export interface NewProxyContent {
+  user?: UserInfo;
+  proxy_name?: string;
+  proxy_type?: string;
+  use_encryption?: boolean;
+  use_compression?: boolean;
+  group?: string;
+  metas?: Record<string, string> | null;
+}
+
+export interface CloseProxyContent {
+  user?: UserInfo;
+  proxy_name?: string;
+}
+
+/** What the agent may know of a service. */
+export type Standing = { ok: true; service: DistributedService } | Refusal;
+
+/** Registrations that there are already. */
+export interface Load {
+  ofPod: number;
+  ofNamespace: number;
+}
+
+/** A connector of 256 endpoints has as many; the ports of a gateway are some 22,000. */
+export const limits = { pod: 512, namespace: 11_000 };
+
+/**
+ * A session of its own for each login: it tells a proxy that was closed from one of the same name that replaced it.
+ * The run id is a secret that brings work connections in, and a login with the run id of another would end that other's
+ * session (frp server/service.go), so it is unguessable and belongs to one Pod.
+ */
+export function loginContent(login: LoginContent, identity: Identity): object {
+  const { version = '', hostname = '', os = '', arch = '', privilege_key = '', timestamp = 0, pool_count = 0 } = login;
+  return {
+    version,
+    hostname,
+    os,
+    arch,
+    user: userOf(identity),
+    privilege_key,
+    timestamp,
+    run_id: runIdOf(identity, login.run_id ?? ''),
+    metas: { session: randomUUID() },
+    pool_count,
+  };
+}
+
+function runIdOf(identity: Identity, wanted: string): string {
+  const own = createHash('sha256').update(userOf(identity)).digest('hex').slice(0, 16);
+  return new RegExp(`^${own}[0-9a-f]{32}$`).test(wanted) ? wanted : own + randomBytes(16).toString('hex');
+}
+
+/** Whose session it is, as it was verified at its login. */
+export const identityOf = (user: UserInfo | undefined): Identity | undefined => identityIn(user?.user ?? '');
+export const sessionOf = (user: UserInfo | undefined): string | undefined => user?.metas?.session;
+
+export type Wanted = ({ ok: true; identity: Identity; session: string } & ProxyName) | Refusal;
+
+/** What a session wants to open, where its form is right. */
+export function wantedProxy({ user, proxy_name: name = '', proxy_type: type = '', group = '' }: NewProxyContent): Wanted {
+  const identity = identityOf(user);
+  const session = sessionOf(user);
+  if (!identity || session === undefined)
+    return refused('NotLoggedIn', 'this session was not opened by the gateway; frpc must log in again');
+  if (type !== 'tcp')
+    return refused(
+      'WrongType',
+      `proxies of type ${JSON.stringify(type)} are not for the gateway: every one is tcp, and HAProxy does the rest`,
+    );
+  if (group !== '') return refused('Grouped', 'the gateway has no frp groups: HAProxy balances');
+  const parsed = parseProxyName(name, identity);
+  if (!parsed)
+    return refused(
+      'WrongName',
+      `the proxy name is not one of Pod ${identity.namespace}/${identity.pod}; it would be ${identity.namespace}.<service>.<hash>.${identity.pod}.${identity.uid}`,
+    );
+  return { ok: true, identity, session, ...parsed };
+}
+
+/** Whether one more may be. */
+export function withinLimits({ ofPod, ofNamespace }: Load): { ok: true } | Refusal {
+  if (ofPod >= limits.pod) return refused('TooManyProxies', `the Pod has ${limits.pod} proxies, and that is the limit`);
+  if (ofNamespace >= limits.namespace)
+    return refused('TooManyProxies', `the namespace has ${limits.namespace} proxies, and that is the limit`);
+  return { ok: true };
+}
+
+/** What frps opens: the client chooses neither port nor bandwidth. Which endpoint it is of, it says; view.ts takes what the service has. */
+export function newProxyContent(content: NewProxyContent, service: DistributedService, port: number): object {
+  const { bandwidth } = service.spec.advanced ?? {};
+  const metas = originMetadata(originsIn(content.metas));
+  return {
+    user: content.user,
+    proxy_name: content.proxy_name,
+    proxy_type: 'tcp',
+    // Both ends must agree on these, and they touch nothing but the client's own traffic.
+    use_encryption: content.use_encryption === true,
+    use_compression: content.use_compression === true,
+    ...(bandwidth?.limit === undefined
+      ? {}
+      : { bandwidth_limit: bandwidthLimit(bandwidth.limit), bandwidth_limit_mode: bandwidth.mode ?? 'client' }),
+    ...(metas && { metas }),
+    remote_port: port,
+  };
+}

@@ -1,0 +1,85 @@
+/** Puts the plugin's decisions together with what the agent knows, waits where a watch may be behind, and tells of refusals. */
+import type { Log } from '../../log.ts';
+import { identityOf, loginContent, newProxyContent, sessionOf, wantedProxy, withinLimits } from './plugin-protocol.ts';
+import type { CloseProxyContent, LoginContent, NewProxyContent, Standing } from './plugin-protocol.ts';
+import type { Verified } from './pod-token.ts';
+import type { Members } from '../members/members.ts';
+import { refused, type Refusal, type RefusalReason } from './refusals.ts';
+
+export interface AdmissionDeps {
+  /** resolves once the watches are in; false where that takes too long */
+  isReady: () => Promise<boolean>;
+  verify: (token: string) => Promise<Verified>;
+  /** what a namespace's service may have; waits for one that is not known yet */
+  standingOf: (namespace: string, service: string) => Promise<Standing>;
+  members: Pick<Members, 'assign' | 'closed' | 'loadOf'>;
+  log: Log;
+  onRefused: (reason: RefusalReason) => void;
+}
+
+/** frp's answers: rejected with a reason, changed, or as it was. */
+export type Answer =
+  { reject: true; reject_reason: string } | { reject: false; unchange: true } | { reject: false; unchange: false; content: object };
+
+type Operation = 'Login' | 'NewProxy';
+type Outcome = { ok: true; content: object } | Refusal;
+
+const unchanged: Answer = { reject: false, unchange: true };
+
+export class TunnelAdmission {
+  readonly #deps: AdmissionDeps;
+
+  constructor(deps: AdmissionDeps) {
+    this.#deps = deps;
+  }
+
+  /** @param op as frps sends it; others than these three are refused */
+  async answer(op: unknown, content: object): Promise<Answer> {
+    switch (op) {
+      case 'Login':
+        return this.#tell('Login', content, await this.#login(content));
+      case 'NewProxy':
+        return this.#tell('NewProxy', content, await this.#newProxy(content));
+      case 'CloseProxy': {
+        const { user, proxy_name: name = '' } = content as CloseProxyContent;
+        this.#deps.members.closed(name, sessionOf(user));
+        return unchanged;
+      }
+      default:
+        return { reject: true, reject_reason: `the gateway's agent does not know the operation ${String(op).slice(0, 100)}` };
+    }
+  }
+
+  async #login(content: LoginContent): Promise<Outcome> {
+    if (!(await this.#deps.isReady())) return refused('Starting', 'the gateway is starting; frpc tries again');
+    const verified = await this.#deps.verify(content.privilege_key ?? '');
+    return verified.ok ? { ok: true, content: loginContent(content, verified.identity) } : verified;
+  }
+
+  async #newProxy(content: NewProxyContent): Promise<Outcome> {
+    const { members, standingOf, isReady } = this.#deps;
+    const wanted = wantedProxy(content);
+    if (!wanted.ok) return wanted;
+    if (!(await isReady())) return refused('Starting', 'the gateway is starting; frpc tries again');
+    const { identity, session, service } = wanted;
+    const about = { ...identity, service };
+    const standing = await standingOf(identity.namespace, service);
+    if (!standing.ok) return { ...standing, about };
+    const within = withinLimits(members.loadOf(identity));
+    if (!within.ok) return { ...within, about };
+    const port = members.assign(content.proxy_name!, identity, session);
+    if (port === undefined) return refused('NoPort', 'the gateway has no free port', about);
+    return { ok: true, content: newProxyContent(content, standing.service, port) };
+  }
+
+  #tell(op: Operation, content: LoginContent & NewProxyContent, outcome: Outcome): Answer {
+    if (outcome.ok) return { reject: false, unchange: false, content: outcome.content };
+    const { reason, message, about } = outcome;
+    this.#deps.onRefused(reason);
+    const { cluster, namespace, pod, service } = about ?? { ...identityOf(content.user), service: undefined };
+    // The client's own word; the rest was proven.
+    const claim = { proxy: content.proxy_name?.slice(0, 300), hostname: content.hostname?.slice(0, 253) };
+    this.#deps.log.warn({ audit: true, op, cluster, namespace, pod, service, reason, claim }, `refused: ${message}`);
+    return { reject: true, reject_reason: `${reason}: ${message}` };
+  }
+}

@@ -1,0 +1,95 @@
+/**
+ * Who may use a service (issue 5, item 6). Credentials are compared as SHA-256, so no secret is in a file or a log. A
+ * service that is reached by a route of another one asks for what both ask for: nothing is exposed without its protection.
+ */
+import type { Access } from '../../ir/ir.ts';
+import { authorizationLines, needsRules } from './authorization.ts';
+import { validPublicKey } from './pem.ts';
+import { jwtLines } from './jwt.ts';
+import type { Served } from './service-config.ts';
+import { answer, printable, when } from './escape.ts';
+import type { UsersSettings } from './rendered.ts';
+
+export interface AccessRules {
+  lines: string[];
+  files: Map<string, string>;
+  problems: string[];
+}
+
+/** The rules of a backend's section. @param entries services whose requests may come, itself among them */
+export function accessOf(served: Served, entries: readonly Served[], { directory }: UsersSettings): AccessRules {
+  const rules: AccessRules = { lines: [], files: new Map(), problems: [] };
+  if (served.mode === 'tcp') {
+    if (entries.some(({ access }) => access.kind !== 'none')) rules.lines.push('tcp-request content reject');
+    return rules;
+  }
+  for (const entry of entries) {
+    const here = entry === served ? undefined : `{ var(txn.entry) -m str ${entry.id} }`;
+    rules.lines.push(...authenticationLines(entry, here, directory, rules));
+    if (needsRules(entry.spec)) rules.lines.push(...authorizationLines(entry.spec, here));
+  }
+  if (rules.lines.length > 0) rules.lines.push('http-request set-header X-Frp-Client %[var(txn.client)] if { var(txn.client) -m found }');
+  return rules;
+}
+
+/** Sets txn.client, the client's name, and txn.roles_text or txn.roles_list. @param here condition of every rule */
+function authenticationLines({ id, key, access }: Served, here: string | undefined, directory: string, rules: AccessRules): string[] {
+  const fresh = ['txn.client', 'txn.credential', 'txn.roles_text', 'txn.roles_list'].map(
+    (name) => `http-request unset-var(${name})${when(here)}`,
+  );
+  switch (access.kind) {
+    case 'none':
+      return [];
+    case 'unavailable':
+      return [unavailable(here)];
+    case 'keys': {
+      const map = `maps/keys-${id}.map`;
+      rules.files.set(map, keysMap(access));
+      return [...fresh, ...keyLines(access.header, here, `${directory}/${map}`)];
+    }
+    case 'jwt': {
+      const keys = access.keys.flatMap((jwtKey, index) => {
+        const pem = validPublicKey(jwtKey);
+        if (pem === undefined) {
+          rules.problems.push(`${key}: key ${index + 1} of its issuer cannot be used for ${printable(jwtKey.alg)}`);
+          return [];
+        }
+        const file = `keys/${id}-${index}.pem`;
+        rules.files.set(file, pem);
+        return [{ ...jwtKey, path: `${directory}/${file}` }];
+      });
+      const lines = jwtLines(access, keys, here);
+      if (lines !== undefined) return [...fresh, ...lines];
+      rules.problems.push(`${key}: rolesClaim must be names of letters, digits, _ and -, with dots between them`);
+      return [unavailable(here)];
+    }
+  }
+}
+
+const unavailable = (here: string | undefined): string =>
+  answer(503, 'who may use this service is not known to the gateway at present') + when(here);
+
+/** Answer 401 with the challenge of RFC 9110, 11.6.1. */
+export const unauthorized = (text: string): string => answer(401, text, `WWW-Authenticate "Bearer realm=\\"frp-k8s\\""`);
+
+function keyLines(header: 'bearer' | 'apikey', here: string | undefined, map: string): string[] {
+  const absent = '!{ var(txn.credential) -m found }';
+  const how = header === 'apikey' ? 'an API key, as header X-API-Key or Authorization: Bearer' : 'a token, as header Authorization: Bearer';
+  return [
+    ...(header === 'apikey' ? [`http-request set-var(txn.credential) req.fhdr(x-api-key)${when(here)}`] : []),
+    `http-request set-var(txn.credential) http_auth_bearer${when(here, absent)}`,
+    unauthorized(`this service needs ${how}`) + when(here, absent),
+    `http-request set-var(txn.client) var(txn.credential),sha2(256),hex,lower,map_str(${map})${when(here)}`,
+    `http-request unset-var(txn.credential)${when(here)}`,
+    unauthorized(`the ${header === 'apikey' ? 'API key' : 'token'} is not known`) + when(here, '!{ var(txn.client) -m found }'),
+    // Rules may name a client as a role.
+    `http-request set-var(txn.roles_text) var(txn.client)${when(here)}`,
+  ];
+}
+
+const keysMap = ({ clients }: Extract<Access, { kind: 'keys' }>): string =>
+  Object.entries(clients)
+    .filter(([hash]) => /^[0-9a-f]{64}$/.test(hash))
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([hash, name]) => `${hash} ${name.replace(/[^A-Za-z0-9._@+-]/g, '_') || '_'}\n`)
+    .join('');

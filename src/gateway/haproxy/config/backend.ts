@@ -1,0 +1,133 @@
+/** The sections of a service: who may pass, how requests are spread, and how failures are met. */
+import { accessOf } from './authentication.ts';
+import { checkLines } from './health-checks.ts';
+import { attemptsHere, handoverLines, unservedLines } from './failover.ts';
+import { peersName } from './global.ts';
+import { duration, idleTime, type Served } from './service-config.ts';
+import { rateLimits } from './rate-limits.ts';
+import { serverOptions } from './servers.ts';
+import { waitForTables } from './stick-tables.ts';
+import type { UsersSettings } from './rendered.ts';
+
+interface Context {
+  /** services whose routes lead here, itself among them */
+  entries: readonly Served[];
+  settings: UsersSettings;
+  problems: string[];
+}
+
+export interface BackendSection {
+  /** the section before it, of http only (handover.ts) */
+  entrance: readonly string[];
+  name: string;
+  /** without the servers */
+  lines: readonly string[];
+  files: ReadonlyMap<string, string>;
+}
+
+export function backendSection(served: Served, { settings, entries, problems }: Context): BackendSection {
+  const access = accessOf(served, entries, settings);
+  problems.push(...access.problems);
+  const { mode, backend, pool } = served;
+  const limits = rateLimits(served, entries, settings).lines;
+  const rules = [...limits, ...access.lines];
+  const isLimited = limits.length > 0;
+  const knowing = (needsTables: boolean, then: readonly string[]) => (needsTables ? [...waitForTables(mode), ...then] : then);
+  const lines = [
+    ...balanceLines(served),
+    ...affinityLines(served),
+    ...(mode === 'http' ? httpLines(served, settings) : tcpLines(served)),
+    ...checkLines(served, settings.directory),
+  ];
+  const name = `# ${served.key.replace(/[^A-Za-z0-9./_-]/g, '_')}`;
+  const section = (title: string, body: readonly string[]) => [
+    name,
+    `backend ${title}`,
+    `  mode ${mode}`,
+    ...body.map((line) => `  ${line}`),
+  ];
+  return {
+    entrance: mode === 'http' ? section(backend, [...knowing(isLimited, rules), ...handoverLines(served, settings)]) : [],
+    name: pool,
+    lines: section(pool, [
+      `# each server: ${serverOptions(served)}`,
+      ...(mode === 'http' ? knowing(isBoundByAddress(served), []) : knowing(isBoundByAddress(served) || isLimited, rules)),
+      ...lines,
+    ]),
+    files: access.files,
+  };
+}
+
+function balanceLines({ spec }: Served): string[] {
+  switch (spec.loadBalancing?.algorithm ?? 'random') {
+    case 'random':
+      return ['balance random'];
+    case 'round-robin':
+    case 'weighted':
+      return ['balance roundrobin'];
+    case 'least-conn':
+      return ['balance leastconn'];
+    case 'ip-hash':
+      return ['balance source', 'hash-type consistent djb2 avalanche'];
+  }
+}
+
+const isBoundByAddress = ({ spec }: Pick<Served, 'spec'>): boolean =>
+  spec.serviceType !== 'http' && spec.loadBalancing?.sessionAffinity?.enabled === true;
+
+/**
+ * For http the cookie names the server, and servers are named the same on every replica: nothing has to be remembered, so
+ * a reload, a crash or another replica changes nothing. Other clients are known by their address, in a table.
+ */
+function affinityLines({ spec }: Served): string[] {
+  const affinity = spec.loadBalancing?.sessionAffinity;
+  if (!affinity?.enabled) return [];
+  const life = Math.max(1, Math.round(duration(affinity.timeout, '1h') / 1000));
+  if (isBoundByAddress({ spec })) return [`stick-table type ipv6 size 100k expire ${life}s peers ${peersName}`, 'stick on src'];
+  const cookie = (affinity.cookieName || 'frp-session').replace(/[^A-Za-z0-9_.-]/g, '_');
+  return [
+    `http-request set-var(txn.session) req.cook(${cookie})`,
+    // A server that is down, in maintenance or unknown is passed over.
+    'use-server %[var(txn.session)] if { var(txn.session) -m found }',
+    'http-response set-var(txn.server) srv_name',
+    `http-response add-header Set-Cookie "${cookie}=%[srv_name]; Path=/; Max-Age=${life}; HttpOnly; SameSite=Lax" if !{ var(txn.session),strcmp(txn.server) eq 0 }`,
+  ];
+}
+
+const tcpLines = (served: Served): string[] => [...retries(attemptsOf(served)), 'timeout server 86400s'];
+
+const httpLines = (served: Served, settings: UsersSettings): string[] => [
+  ...retryLines(served, settings),
+  `timeout server ${idleTime(served)}ms`,
+  'http-reuse safe',
+  ...compressionLines(served),
+];
+
+/** A request that no backend has received is always sent again; one that was, if that can do no harm (RFC 9110, 9.2.2). */
+function retryLines(served: Served, settings: UsersSettings): string[] {
+  const attempts = attemptsOf(served);
+  const here = attemptsHere(attempts, settings);
+  const isIdempotent = '{ method GET HEAD OPTIONS TRACE PUT DELETE }';
+  const isAny = served.spec.advanced?.retry?.nonIdempotent === true;
+  const isHandedOn = here < attempts;
+  return [
+    ...retries(here),
+    ...(here === 1
+      ? []
+      : ['retry-on conn-failure empty-response response-timeout', ...(isAny ? [] : [`http-request disable-l7-retry if !${isIdempotent}`])]),
+    ...unservedLines(isHandedOn ? (isAny ? '{ always_true }' : isIdempotent) : ''),
+  ];
+}
+
+const attemptsOf = ({ spec: { advanced } }: Served): number =>
+  advanced?.retry?.enabled === false ? 1 : (advanced?.retry?.maxAttempts ?? 3);
+
+const retries = (attempts: number): string[] => (attempts <= 1 ? ['retries 0'] : [`retries ${attempts - 1}`, 'option redispatch 1']);
+
+const compressionLines = ({ spec, isGrpc }: Served): string[] =>
+  spec.advanced?.compression && !isGrpc
+    ? [
+        'compression algo gzip',
+        'compression type text/html text/plain text/css text/csv text/xml text/javascript application/javascript application/json application/xml image/svg+xml',
+      ]
+    : [];

@@ -1,0 +1,191 @@
+/**
+ * What a replica cannot serve, another one does. Every sidecar joins every replica, so when frps crashes here its backends
+ * are still there at the others: but HAProxy tries servers of one backend only, and each of them refuses within a
+ * millisecond. So http requests pass two sections: `svc-…`, where access is checked, and `be-…` with the servers, reached
+ * by a socket of this process. Where the second one could not serve a request that may be sent again, it answers 425
+ * (RFC 8470), and the first one sends it to another replica, for the last attempt. Streams have no second attempt: they go
+ * to another replica from the start where there is no server here.
+ *
+ * Replicas reach each other at the ports of users, or for http at a port for this alone, and name the user's address by
+ * PROXY protocol. Whoever came from a replica is not handed on again.
+ */
+import { choiceRules, lookupRules } from './route-rules.ts';
+import type { Way } from './routes.ts';
+import { endpoint, everyAddress, ipOf, sourceFor } from './addresses.ts';
+import { safeName } from './names.ts';
+import { idleTime, type Served } from './service-config.ts';
+import type { UsersSettings } from './rendered.ts';
+
+export const handoverPort = 10_001;
+/** Servers whose checks tell which replicas there are. */
+const replicasBackend = 'frp-replicas';
+const innerSocket = 'inner.sock';
+
+const isHanded = '{ var(sess.handed) -m bool }';
+/** A process that is being replaced counts no server as usable (be_usable_srv): those that it asks for `here` its successor has. */
+const isStopping = '{ stopping }';
+/** The rates and numbers of what another replica hands over were counted there. */
+export const notCounted = '!{ var(txn.counted) -m bool }';
+
+interface Replica {
+  name: string;
+  ip: string;
+}
+
+/** This replica's address; undefined where it is not known. */
+const ownIp = ({ peers, localPeer }: UsersSettings): string | undefined =>
+  peers.filter(({ name }) => name === localPeer).map(({ address }) => ipOf(address))[0];
+
+/** The other replicas. One at this replica's own address would be taken for a user, so it is none. */
+function others(settings: UsersSettings): Replica[] {
+  const own = ownIp(settings);
+  return settings.peers.map(({ name, address }) => ({ name: safeName(name), ip: ipOf(address) })).filter(({ ip }) => ip !== own);
+}
+
+/** Of a frontend: connections of other replicas begin with a PROXY protocol header, and are not handed on. */
+export function fromReplicas(settings: UsersSettings): string[] {
+  const addresses = others(settings).map(({ ip }) => ip);
+  if (addresses.length === 0) return [];
+  const isReplica = `{ src ${addresses.join(' ')} }`;
+  return [
+    `tcp-request connection set-var(sess.handed) bool(true) if ${isReplica}`,
+    `tcp-request connection expect-proxy layer4 if ${isReplica}`,
+  ];
+}
+
+/** The servers that stand for the other replicas. @param port undefined: the one for this alone */
+function replicaServers(settings: UsersSettings, port: number | undefined, options = ''): string[] {
+  const own = ownIp(settings);
+  return others(settings).map(({ name, ip }) => {
+    const source = own === undefined ? undefined : sourceFor(ip, [own]);
+    const address = endpoint(ip, port ?? settings.handoverPort ?? handoverPort);
+    return `server ${name} ${address} send-proxy-v2${source === undefined ? '' : ` source ${source}`} track ${replicasBackend}/${name}${options}`;
+  });
+}
+
+/** What does not depend on services: which replicas there are, and where they and `svc-…` come in. */
+export function handoverSections(services: Iterable<Served>, ways: Iterable<Way>, settings: UsersSettings): string[][] {
+  const http = [...services].filter(({ mode }) => mode === 'http');
+  const longest = Math.max(60_000, ...http.map(patience));
+  return [
+    [
+      'frontend frp-inner',
+      '  mode http',
+      `  bind ${settings.directory}/${innerSocket} mode 600 accept-proxy`,
+      ...(settings.accessLog === undefined ? [] : ['  option httplog']),
+      `  timeout client ${longest}ms`,
+      '  http-request set-var(txn.pool) req.hdr(x-frp-pool)',
+      '  http-request disable-l7-retry if { req.hdr(x-frp-last) -m found }',
+      ...['pool', 'site', 'tried', 'last'].map((name) => `  http-request del-header x-frp-${name}`),
+      '  use_backend %[var(txn.pool)]',
+      '  default_backend frp-unserved',
+    ],
+    // A process that is being replaced may ask for a service that its successor does not have any more.
+    ['backend frp-unserved', '  mode http', ...unservedLines('').map((line) => `  ${line}`)],
+    ...handedSections([...ways], longest, settings),
+  ];
+}
+
+function handedSections(ways: readonly Way[], longest: number, settings: UsersSettings): string[][] {
+  const { directory, hasIpv6 = true, addresses, handoverPort: port = handoverPort } = settings;
+  const replicas = others(settings);
+  if (replicas.length === 0) return [];
+  const binds = addresses === undefined ? everyAddress(port, hasIpv6) : addresses.map((address) => endpoint(address, port)).join(',');
+  return [
+    [
+      'frontend frp-handed',
+      ...[
+        'mode http',
+        `bind ${binds}`,
+        ...fromReplicas(settings),
+        `tcp-request connection reject if !${isHanded}`,
+        `timeout client ${longest}ms`,
+        'http-request set-var(txn.counted) bool(true)',
+        ...lookupRules(directory, ['http-request set-var(txn.site) req.hdr(x-frp-site)']),
+        ...choiceRules(ways),
+        'use_backend %[var(txn.target)]',
+        'default_backend frp-none',
+      ].map((line) => `  ${line}`),
+    ],
+    [
+      `backend ${replicasBackend}`,
+      '  mode tcp',
+      ...replicas.map(({ name, ip }) => `  server ${name} ${endpoint(ip, port)} check inter 1s rise 1 fall 2`),
+    ],
+  ];
+}
+
+/** The end of `svc-…`: to the servers here, and what nobody took to another replica. */
+export function handoverLines(served: Served, settings: UsersSettings): string[] {
+  const protocol = served.isGrpc ? ' proto h2' : '';
+  const servers = replicaServers(settings, undefined, protocol);
+  const hasServers = [`{ nbsrv(${served.pool}) gt 0 }`, isStopping];
+  return [
+    `http-request set-header X-Frp-Pool ${served.pool}`,
+    // A service with a port for itself has no host to be known by.
+    'http-request set-header X-Frp-Site %[var(txn.site)]',
+    // Of a request that was tried there, the attempt here is the last one.
+    `http-request set-header X-Frp-Last 1 if ${isHanded} { req.hdr(x-frp-tried) -m found }`,
+    `http-request set-header X-Frp-Tried 1 if ${hasServers.map((condition) => `${condition} !${isHanded}`).join(' or ')}`,
+    `timeout server ${patience(served)}ms`,
+    'http-reuse never',
+    // The first attempt is bound to `here`, which has no weight: every further one goes to another replica.
+    servers.length === 0 ? 'use-server here if TRUE' : `use-server here if ${[...hasServers, isHanded].join(' or ')}`,
+    `server here unix@${settings.directory}/${innerSocket} send-proxy-v2 weight 0${protocol}`,
+    ...(servers.length === 0
+      ? ['retries 0']
+      : [
+          `retries ${servers.length}`,
+          'option redispatch 1',
+          'retry-on conn-failure empty-response 425',
+          `http-request disable-l7-retry if ${isHanded}`,
+        ]),
+    ...servers,
+    ...['502', '503', '504'].map(
+      (status) => `http-response set-status ${status} if { status 425 } { res.hdr(x-frp-unserved) ${status} } !${isHanded}`,
+    ),
+    `http-response del-header x-frp-unserved if !${isHanded}`,
+  ];
+}
+
+/**
+ * Of `be-…`: answers of HAProxy's own that may be followed by another attempt elsewhere. A request that no backend has
+ * received may always be.
+ * @param repeatable condition of requests that may be sent again although a backend has received them; empty: none
+ */
+export const unservedLines = (repeatable: string): string[] => {
+  const own = '!{ var(txn.answered) -m bool }';
+  const conditions = [`{ status 503 } ${own}`, ...(repeatable === '' ? [] : [`{ status 502 504 } ${own} ${repeatable}`])];
+  return [
+    'http-response set-var(txn.answered) bool(true)',
+    ...conditions.flatMap((condition) => [
+      `http-after-response set-header X-Frp-Unserved %[status] if ${condition}`,
+      `http-after-response set-status 425 if ${condition}`,
+    ]),
+  ];
+};
+
+/** Attempts that `be-…` may make of so many in all; the last one is another replica's. */
+export const attemptsHere = (attempts: number, settings: UsersSettings): number =>
+  attempts >= 3 && others(settings).length > 0 ? attempts - 1 : attempts;
+
+/** Of a frontend in mode tcp: where the target has no server here. @param port of users */
+export const handStreams = (port: number, settings: UsersSettings): string[] =>
+  others(settings).length === 0 ? [] : [`use_backend frp-over-${port} if { var(txn.target),nbsrv eq 0 } !${isHanded} !${isStopping}`];
+
+/** The section that it leads to. */
+export const streamHandover = (port: number, settings: UsersSettings): string[][] =>
+  others(settings).length === 0
+    ? []
+    : [
+        [
+          `backend frp-over-${port}`,
+          ...['mode tcp', 'timeout server 86400s', ...replicaServers(settings, port)].map((line) => `  ${line}`),
+        ],
+      ];
+
+/** Milliseconds that all attempts of a request may take: `be-…` gives up first, and says why. */
+function patience(served: Served): number {
+  const attempts = served.spec.advanced?.retry?.maxAttempts ?? 3;
+  return (idleTime(served) + 10_000) * attempts;
+}

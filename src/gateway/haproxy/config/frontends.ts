@@ -1,0 +1,190 @@
+/** Where users come in: the http and https ports, and a port for each service that has one. */
+import { isCidr } from '../../../net/addresses.ts';
+import { endpoint, everyAddress } from './addresses.ts';
+import { noBackend } from './global.ts';
+import { fromReplicas, handStreams, streamHandover } from './failover.ts';
+import { choiceRules, hostRules, lookupRules, portRules, redirectsMap } from './route-rules.ts';
+import { endsTls, idleTime, type Served } from './service-config.ts';
+import { certificateFile, sniMap, sniWildcardsMap, streamList, streamLoop, streamsMap, streamWildcardsMap, webList } from './tls.ts';
+import type { Way } from './routes.ts';
+import type { UsersSettings } from './rendered.ts';
+
+const indent = (lines: readonly string[]): string[] => lines.map((line) => `  ${line}`);
+
+/**
+ * How a port of users is bound: by its addresses, and by a socket for what the catcher (catcher.ts) brings.
+ * @param options such as `ssl …`
+ */
+function bindTo({ directory, addresses, hasIpv6 = true }: UsersSettings, port: number, options = ''): string[] {
+  const all = addresses === undefined ? everyAddress(port, hasIpv6) : addresses.map((address) => endpoint(address, port)).join(',');
+  return [`bind ${all}${options}`, `bind ${caughtSocket(directory, port)} mode 600 accept-proxy${options}`];
+}
+
+/** Where a connection that somebody else has accepted at a port of users is brought, after a PROXY protocol header. */
+export const caughtSocket = (directory: string, port: number): string => `${directory}/caught-${port}.sock`;
+
+/** Frontends of the http and https ports. @param ways all that have conditions are rules here */
+export function webFrontends(services: Iterable<Served>, ways: Iterable<Way>, settings: UsersSettings): string[][] {
+  const all = [...services];
+  const longest = Math.max(60_000, ...all.map(idleTime));
+  const web = (proto: 'http' | 'https') => [
+    'mode http',
+    `timeout client ${longest}ms`,
+    ...clientRules(settings, proto),
+    ...lookupRules(settings.directory, hostRules(settings.directory)),
+    ...(proto === 'http' ? redirectRules(settings) : []),
+    ...choiceRules(ways),
+    ...targetRules,
+  ];
+  const tls = ` ssl crt-list ${settings.directory}/${webList} strict-sni alpn h2,http/1.1`;
+  const http = ['frontend frp-http', ...indent([...bindTo(settings, settings.httpPort), ...proxied(settings), ...web('http')])];
+  if (!all.some(({ mode, given }) => mode === 'tcp' && given.exposures.some(({ kind }) => kind === 'sni')))
+    return [
+      http,
+      ['frontend frp-https', ...indent([...bindTo(settings, settings.httpsPort, tls), ...proxied(settings), ...web('https')])],
+      noBackend,
+    ];
+  const socket = `${settings.directory}/https.sock`;
+  return [
+    http,
+    ['frontend frp-https', ...indent([`bind ${socket} mode 600 accept-proxy${tls}`, ...web('https')])],
+    ...sniFrontend(settings, socket),
+    noBackend,
+  ];
+}
+
+/** The https port where some hosts' TLS passes through: it looks at the server name only. One more hop for the other hosts. */
+function sniFrontend(settings: UsersSettings, socket: string): string[][] {
+  const { directory } = settings;
+  const streamSocket = `${directory}/streams.sock`;
+  const lookup = (fetch: string, exact: string, wildcards: string) => [
+    `tcp-request content set-var(txn.target) ${fetch},lower,map_str(${directory}/${exact})`,
+    `tcp-request content set-var(txn.target) ${fetch},lower,map_end(${directory}/${wildcards}) if !{ var(txn.target) -m found }`,
+  ];
+  return [
+    [
+      'frontend frp-sni',
+      ...indent([
+        ...bindTo(settings, settings.httpsPort),
+        ...proxied(settings),
+        'mode tcp',
+        'timeout client 86400s',
+        'tcp-request inspect-delay 10s',
+        'tcp-request content reject if !{ req.ssl_hello_type 1 } WAIT_END',
+        ...lookup('req.ssl_sni', sniMap, sniWildcardsMap),
+        'tcp-request content accept if { req.ssl_hello_type 1 }',
+        ...handStreams(settings.httpsPort, settings),
+        'use_backend %[var(txn.target)] if { var(txn.target) -m found }',
+        'default_backend frp-tls',
+      ]),
+    ],
+    ...streamHandover(settings.httpsPort, settings),
+    ['backend frp-tls', ...indent(['mode tcp', 'timeout server 86400s', `server here ${socket} send-proxy-v2`])],
+    [`backend ${streamLoop}`, ...indent(['mode tcp', 'timeout server 86400s', `server here ${streamSocket} send-proxy-v2`])],
+    [
+      'frontend frp-streams-tls',
+      ...indent([
+        'mode tcp',
+        'timeout client 86400s',
+        `bind ${streamSocket} mode 600 accept-proxy ssl crt-list ${directory}/${streamList} strict-sni`,
+        ...lookup('ssl_fc_sni', streamsMap, streamWildcardsMap),
+        'use_backend %[var(txn.target)] if { var(txn.target) -m found }',
+      ]),
+    ],
+  ];
+}
+
+/** A frontend for each port. */
+export function portFrontends(ways: ReadonlyMap<number, Way>, allWays: Iterable<Way>, settings: UsersSettings): string[][] {
+  const all = [...allWays];
+  return [...ways].flatMap(([port, way]) => {
+    const { entry } = way;
+    const tls = endsTls(entry.spec) ? `${entry.isGrpc || entry.mode === 'http' ? ' alpn h2,http/1.1' : ''}` : undefined;
+    const options =
+      tls === undefined
+        ? `${entry.isGrpc ? ' proto h2' : ''}`
+        : entry.pem === undefined
+          ? ''
+          : ` ssl crt ${settings.directory}/${certificateFile(entry)}${tls}`;
+    // Nothing is served in clear that asks for TLS.
+    const refused = tls !== undefined && entry.pem === undefined ? ['tcp-request connection reject'] : [];
+    return [
+      [
+        `frontend frp-port-${port}`,
+        ...indent([
+          ...bindTo(settings, port, options),
+          ...refused,
+          ...proxied(settings),
+          ...(entry.mode === 'http' ? webPort(port, entry, all, settings, tls !== undefined) : tcpPort(port, way, settings)),
+        ]),
+      ],
+      ...(entry.mode === 'http' ? [] : streamHandover(port, settings)),
+    ];
+  });
+}
+
+const webPort = (port: number, entry: Served, ways: readonly Way[], settings: UsersSettings, isTls: boolean): string[] => [
+  'mode http',
+  `timeout client ${Math.max(60_000, idleTime(entry))}ms`,
+  ...clientRules(settings, isTls ? 'https' : 'http'),
+  ...lookupRules(settings.directory, portRules(port)),
+  ...choiceRules(ways.filter((way) => way.entry === entry)),
+  ...targetRules,
+];
+
+const tcpPort = (port: number, way: Way, settings: UsersSettings): string[] => [
+  'mode tcp',
+  'timeout client 86400s',
+  `clitcpka-idle ${Math.max(1, Math.round(idleTime(way.entry) / 1000))}s`,
+  `tcp-request content set-var(txn.way) str(${way.id})`,
+  `tcp-request content set-var(txn.entry) str(${way.entry.id})`,
+  `tcp-request content set-var(txn.target) str(${way.otherwise.backend})`,
+  ...choiceRules([way], 'tcp-request content'),
+  ...handStreams(port, settings),
+  'use_backend %[var(txn.target)]',
+];
+
+const targetRules = ['use_backend %[var(txn.target)]', 'default_backend frp-none'];
+
+const trusted = ({ trustedProxies }: UsersSettings): string | undefined => {
+  const networks = trustedProxies.filter(isCidr);
+  return networks.length === 0 ? undefined : `{ src ${networks.join(' ')} }`;
+};
+
+function proxied(settings: UsersSettings): string[] {
+  const source = trusted(settings);
+  return [
+    ...fromReplicas(settings),
+    ...(settings.proxyProtocol && source !== undefined ? [`tcp-request connection expect-proxy layer4 if ${source}`] : []),
+  ];
+}
+
+/** What is known of the client, as headers for the backend. What clients say of it themselves is believed from trusted proxies only. */
+function clientRules(settings: UsersSettings, proto: 'http' | 'https'): string[] {
+  const source = trusted(settings);
+  const isTrusted = '{ var(txn.trusted) -m found }';
+  return [
+    'http-request set-var(txn.peer) src',
+    ...(source === undefined ? [] : [`http-request set-var(txn.trusted) bool(true) if ${source}`]),
+    `http-request del-header x-forwarded- -m beg if !${isTrusted}`,
+    `http-request del-header forwarded if !${isTrusted}`,
+    `http-request del-header x-real-ip if !${isTrusted}`,
+    'http-request del-header x-frp- -m beg',
+    // An upgrade to HTTP/2 would be a tunnel that no rule looks into.
+    'http-request del-header upgrade if { req.hdr(upgrade) -m sub -i h2c }',
+    // The nearest address that is no trusted proxy's, through up to three of them.
+    ...(source === undefined
+      ? []
+      : [-1, -2, -3].map((n) => `http-request set-src req.hdr_ip(x-forwarded-for,${n}) if ${isTrusted} ${source}`)),
+    'http-request add-header X-Forwarded-For %[var(txn.peer)]',
+    `http-request set-header X-Forwarded-Proto ${proto} if !{ req.hdr(x-forwarded-proto) -m found }`,
+    'http-request set-header X-Forwarded-Host %[req.hdr(host)] if !{ req.hdr(x-forwarded-host) -m found }',
+  ];
+}
+
+function redirectRules({ directory, publicHttpsPort = 443 }: UsersSettings): string[] {
+  const port = publicHttpsPort === 443 ? '' : `:${publicHttpsPort}`;
+  return [
+    `http-request redirect location https://%[var(txn.host)]${port}%[pathq] code 308 if { var(txn.entry),map_str(${directory}/${redirectsMap}) -m found } !{ req.hdr(x-forwarded-proto) -i https }`,
+  ];
+}

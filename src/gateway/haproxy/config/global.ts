@@ -1,0 +1,82 @@
+/** The sections that do not depend on services. */
+import { probeFile } from './tcp-probe.ts';
+import { safeName } from './names.ts';
+import { tablesFile } from './stick-tables.ts';
+import { answer, quote } from './escape.ts';
+import type { Peer, UsersSettings } from './rendered.ts';
+
+/** The worker's runtime API, below the directory. The master's own is `master.sock`: `haproxy -W -S DIR/master.sock -f DIR/haproxy.cfg`. */
+export const workerSocket = 'worker.sock';
+export const masterSocket = 'master.sock';
+export const configFile = 'haproxy.cfg';
+/** What is known of servers, for the next process. */
+export const stateFile = 'servers.state';
+export const peersName = 'replicas';
+
+const day = 86_400;
+
+/** global, defaults and peers. @param skeleton is told as `description` */
+export function globalSections(settings: UsersSettings, skeleton: string): string[][] {
+  const { directory, maxConnections, lingerSeconds = day, accessLog } = settings;
+  return [
+    [
+      'global',
+      `  description ${quote(`frp-k8s ${skeleton}`)}`,
+      `  stats socket ${directory}/${workerSocket} mode 600 level admin expose-fd listeners`,
+      '  stats timeout 1h',
+      `  server-state-file ${directory}/${stateFile}`,
+      `  lua-load ${directory}/${probeFile}`,
+      `  lua-load ${directory}/${tablesFile}`,
+      // For normalize-uri, which authorization needs.
+      '  expose-experimental-directives',
+      `  hard-stop-after ${lingerSeconds}s`,
+      '  ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets',
+      '  tune.ssl.default-dh-param 2048',
+      ...(maxConnections === undefined ? [] : [`  maxconn ${maxConnections}`]),
+      ...(accessLog === undefined ? [] : [`  log ${accessLog === 'stdout' ? 'stdout format raw' : accessLog} local0 info`]),
+      `  localpeer ${safeName(settings.localPeer)}`,
+    ],
+    [
+      'defaults',
+      // What follows of HTTP is passed on in this mode only.
+      '  mode http',
+      '  load-server-state-from-file global',
+      ...(accessLog === undefined ? [] : ['  log global']),
+      '  option dontlognull',
+      '  option clitcpka',
+      '  timeout connect 5s',
+      '  timeout client 60s',
+      '  timeout server 60s',
+      '  timeout queue 10s',
+      '  timeout http-request 10s',
+      '  timeout http-keep-alive 60s',
+      '  timeout client-fin 30s',
+      '  timeout server-fin 30s',
+      `  timeout tunnel ${day}s`,
+      ...errorTexts.map(([status, text]) => `  http-error status ${status} content-type text/plain string ${quote(text)}`),
+    ],
+    peersSection(settings),
+  ];
+}
+
+/** The local process too: it takes what the tables hold from the old process at a reload. */
+function peersSection({ localPeer, peers }: UsersSettings): string[] {
+  const local: Peer[] = peers.some(({ name }) => name === localPeer) ? [] : [{ name: localPeer, address: '127.0.0.1:10000' }];
+  return [`peers ${peersName}`, ...[...local, ...peers].map(({ name, address }) => `  peer ${safeName(name)} ${address}`)];
+}
+
+/**
+ * A request that cannot be parsed, or whose headers exceed 15 KiB, is answered 400, and one whose headers take longer than
+ * 10 s 408, with HAProxy's own text, which cannot be changed.
+ */
+const errorTexts: readonly [status: number, text: string][] = [
+  [400, 'the request is malformed'],
+  [408, 'the request did not arrive in time'],
+  [500, 'the gateway failed'],
+  [502, 'the backend gave no valid answer'],
+  [503, 'no backend of the service is available'],
+  [504, 'the backend did not answer in time'],
+];
+
+/** For requests that no backend is named for. */
+export const noBackend = ['backend frp-none', '  mode http', `  ${answer(404, 'no service is published here')}`];

@@ -1,0 +1,62 @@
+/** Active health checks of a backend, through the tunnel. */
+import type { DistributedServiceSpec } from '../../../model/types.ts';
+import { duration, type Served } from './service-config.ts';
+import { hostPattern } from './host-maps.ts';
+import { healthRequest, servingResponse } from './grpc-health.ts';
+import { quote } from './escape.ts';
+
+export type CheckKind = 'none' | 'tcp' | 'http' | 'https' | 'grpc';
+
+/** Kind of check of a spec; none where it has none (the webhook adds one where it is absent). */
+export function checkKind({ serviceType, loadBalancing }: DistributedServiceSpec): CheckKind {
+  const check = loadBalancing?.healthCheck;
+  if (!check || check.enabled === false) return 'none';
+  return check.type ?? (serviceType === 'http' ? 'http' : 'tcp');
+}
+
+/** Address of the prober (probe.ts) below the directory. */
+export const probeSocket = 'probe.sock';
+/** Where it learns the port of a server. */
+export const portsMap = 'maps/ports.map';
+
+/** Directives of the backend's section. @param directory of the files */
+export function checkLines({ spec, given }: Served, directory: string): string[] {
+  const check = spec.loadBalancing?.healthCheck;
+  const kind = checkKind(spec);
+  if (kind === 'none') return [];
+  const timeout = `timeout check ${Math.max(100, duration(check?.timeout, '3s'))}ms`;
+  switch (kind) {
+    case 'http':
+    case 'https': {
+      const [host = 'localhost'] = given.exposures.flatMap((exposure) =>
+        'host' in exposure && hostPattern(exposure.host) ? [exposure.host] : [],
+      );
+      return [
+        timeout,
+        'option httpchk',
+        `http-check send meth GET uri ${quote(safePath(check?.path ?? '/health'))} ver HTTP/1.1 hdr Host ${quote(host.replace(/^\*\./, 'health.'))} hdr User-Agent frp-k8s-health`,
+        'http-check expect status 200-299',
+      ];
+    }
+    case 'grpc':
+      return [
+        timeout,
+        'option tcp-check',
+        'tcp-check connect default',
+        `tcp-check send-binary ${healthRequest()}`,
+        `tcp-check expect binary ${servingResponse}`,
+      ];
+    case 'tcp':
+      // A connection to frps succeeds although the app is dead; the prober waits whether it is closed again.
+      return [
+        timeout,
+        'option httpchk',
+        `http-check connect addr ${quote(`${directory}/${probeSocket}`)}`,
+        `http-check send meth GET uri-lf "/%[srv_name,map_str(${directory}/${portsMap})]"`,
+        'http-check expect status 200',
+      ];
+  }
+}
+
+/** A path that can stand in a request line, as the schema wants it. */
+const safePath = (path: string): string => (/^\/[!-~]*$/.test(path) ? path : '/');

@@ -1,0 +1,27 @@
+/** Names in HAProxy's configuration, the same on every replica of the gateway. */
+import { serviceKey } from '../../../model/store.ts';
+import type { DistributedService } from '../../../model/types.ts';
+import { sha256 } from './escape.ts';
+
+/** Identifies a service in names of sections and files, and in variables. @param key namespace/name */
+export const serviceId = (key: string): string => sha256(key).slice(0, 16);
+
+/** The section with a service's servers. @param key namespace/name */
+export const backendName = (key: string): string => `be-${serviceId(key)}`;
+
+export const backendOf = (service: DistributedService): string => backendName(serviceKey(service));
+
+/** The section that requests for a service pass first (handover.ts). @param id serviceId */
+export const entranceName = (id: string): string => `svc-${id}`;
+
+/** Name of a service's server. @param key namespace/name @param backendId the end of frp's proxy name: proxy-names.ts `ownerOf` */
+export const serverName = (key: string, backendId: string): string => `s-${sha256(`${key} ${backendId}`).slice(0, 16)}`;
+
+/**
+ * HAProxy's numeric id of a server, which places it on the ring of consistent hashing (lb_chash.c uses puid × 4096 in 32 bits,
+ * so that 20 bits of it count). Below 2^31, never 0.
+ */
+export const serverNumber = (server: string): number => (Number.parseInt(sha256(server).slice(0, 8), 16) & 0x7fffffff) + 1;
+
+/** Names that are whitelisted although the agent chose them: what else comes is hashed. */
+export const safeName = (name: string): string => (/^[A-Za-z0-9_-]{1,64}$/.test(name) ? name : `x-${sha256(name).slice(0, 16)}`);

@@ -1,0 +1,60 @@
+/** The rules that find the backend of a request (routing.ts), for frontends in mode http and tcp. */
+import type { Way } from './routes.ts';
+import { answer, when } from './escape.ts';
+
+export const hostsMap = 'maps/hosts.map';
+export const wildcardsMap = 'maps/wildcards.map';
+export const pathsMap = 'maps/paths.map';
+export const redirectsMap = 'maps/redirects.map';
+
+/** What a way is in the map of paths: its id, the id of its entry, and the backend without conditions. */
+export const wayValue = ({ id, entry, otherwise }: Way): string => `${id}:${entry.id}:${otherwise.backend}`;
+
+/** What stands for the host in the map of paths, where a service has a port for itself. */
+export const portSite = (port: number): string => `:${port}`;
+
+/** Sets txn.way, txn.entry and txn.target by the path of the request and its site. @param directory of the files @param site rules that set txn.site */
+export const lookupRules = (directory: string, site: readonly string[]): string[] => [
+  ...site,
+  'http-request set-var(txn.path) path',
+  `http-request set-var(txn.found) var(txn.site),concat(,txn.path,/),map_beg(${directory}/${pathsMap})`,
+  answer(404, 'no service is published under this path of the host') + ' if !{ var(txn.found) -m found }',
+  'http-request set-var(txn.way) var(txn.found),field(1,:)',
+  'http-request set-var(txn.entry) var(txn.found),field(2,:)',
+  'http-request set-var(txn.target) var(txn.found),field(3,:)',
+];
+
+/** The site is what a port belongs to. */
+export const portRules = (port: number): string[] => [`http-request set-var(txn.site) str(${portSite(port)})`];
+
+/** The site is what the host belongs to. */
+export const hostRules = (directory: string): string[] => [
+  'http-request set-var(txn.host) req.hdr(host),host_only,rtrim(.)',
+  `http-request set-var(txn.site) var(txn.host),map_str(${directory}/${hostsMap})`,
+  `http-request set-var(txn.site) var(txn.host),map_end(${directory}/${wildcardsMap}) if !{ var(txn.site) -m found }`,
+  answer(404, 'no service is published under this host name') + ' if !{ var(txn.site) -m found }',
+];
+
+/** Conditions and weights: they change txn.target. */
+export function choiceRules(ways: Iterable<Way>, ruleset = 'http-request'): string[] {
+  const lines: string[] = [];
+  for (const { id, choices } of ways) {
+    if (choices.length === 0) continue;
+    const here = `{ var(txn.way) -m str ${id} }`;
+    for (const { headers, groups } of choices) {
+      const matches = headers.map(({ name, hash }) => `{ req.fhdr(${name}),sha2(256),hex,lower -m str ${hash} }`);
+      const undecided = '!{ var(txn.decided) -m found }';
+      const total = groups.reduce((sum, { weight }) => sum + weight, 0);
+      lines.push(`${ruleset} set-var(txn.draw) rand(${total})${when(here, undecided, ...matches)}`);
+      let below = total;
+      for (const { target, weight } of groups) {
+        lines.push(
+          `${ruleset} set-var(txn.target) str(${target.backend})${when(here, undecided, ...matches, `{ var(txn.draw) -m int lt ${below} }`)}`,
+        );
+        below -= weight;
+      }
+      lines.push(`${ruleset} set-var(txn.decided) bool(true)${when(here, undecided, ...matches)}`);
+    }
+  }
+  return lines;
+}

@@ -1,0 +1,123 @@
+/**
+ * Which backend a request goes to. Hosts and paths are looked up in maps, whatever their number; only routes with
+ * conditions or weights (spec.routes) are rules, which all requests of HAProxy pass.
+ *
+ * A way is what the lookup of host and path ends at: the service that was asked for (`entry`, whose access rules hold)
+ * and where its requests go.
+ */
+import { hostPattern } from './host-maps.ts';
+import { portSite } from './route-rules.ts';
+import type { Served } from './service-config.ts';
+import { sha256 } from './escape.ts';
+
+/** Where the requests of one way go: the first choice that matches, or else `otherwise`. */
+export interface Way {
+  /** identifies the way in maps and rules */
+  id: string;
+  entry: Served;
+  choices: readonly Choice[];
+  otherwise: Served;
+}
+
+export interface Choice {
+  /** exact values, as SHA-256 in hexadecimal */
+  headers: readonly { name: string; hash: string }[];
+  /** weights above 0 */
+  groups: readonly { target: Served; weight: number }[];
+}
+
+/** One line of the map of paths. */
+export interface PathEntry {
+  /** host (or wildcard) and path with a slash at its end, so that a prefix ends with a segment: `a.example.com/v1/` */
+  prefix: string;
+  way: Way;
+}
+
+type Services = ReadonlyMap<string, Served>;
+
+/** A path without slashes at its end or in a row; the root is empty. */
+export const segments = (path: string): string => path.replace(/\/+/g, '/').replace(/\/$/, '');
+
+/** Whether a path may be in a map and in a command about it. */
+const isPlain = (path: string): boolean => /^\/[A-Za-z0-9_/.~%-]*$/.test(path);
+
+/** Path of a route: a final `/*` means the same as none. */
+const routePath = (path: string | undefined): string => segments((path ?? '/').replace(/\/?\*$/, ''));
+
+const isBelow = (path: string, top: string): boolean => path === top || path.startsWith(`${top}/`);
+
+/** Entries of every host and path, without duplicates: the first service has it. */
+export function pathEntries(services: Services): PathEntry[] {
+  const entries = new Map<string, PathEntry>();
+  for (const entry of services.values()) {
+    if (entry.mode !== 'http') continue;
+    for (const { host, path } of [...webExposures(entry), ...portExposures(entry)])
+      for (const [below, way] of ways(entry, path, services)) {
+        const prefix = `${host}${below}/`;
+        if (!entries.has(prefix)) entries.set(prefix, { prefix, way });
+      }
+  }
+  return [...entries.values()].sort((a, b) => (a.prefix < b.prefix ? -1 : 1));
+}
+
+/** Hosts and paths that a service is reached at over HTTP. gRPC hosts whose TLS ends here are among them. */
+export function webExposures({ given, mode, pem }: Served): { host: string; path: string }[] {
+  if (mode !== 'http') return [];
+  return given.exposures.flatMap((exposure) => {
+    if (exposure.kind === 'http' && hostPattern(exposure.host) && isPlain(exposure.path))
+      return [{ host: exposure.host, path: segments(exposure.path) }];
+    return exposure.kind === 'sni' && pem !== undefined && hostPattern(exposure.host) ? [{ host: exposure.host, path: '' }] : [];
+  });
+}
+
+const portExposures = ({ given }: Served): { host: string; path: string }[] =>
+  given.exposures.flatMap((exposure) => (exposure.kind === 'tcp' ? [{ host: portSite(exposure.port), path: '' }] : []));
+
+/** The ways of a service at `path` and at the paths of its routes below it. */
+function ways(entry: Served, path: string, services: Services): [string, Way][] {
+  const paths = new Set([path]);
+  for (const route of entry.spec.routes ?? []) {
+    const top = routePath(route.path);
+    if (isPlain(`${top}/`) && isBelow(top, path)) paths.add(top);
+  }
+  return [...paths].map((below) => [below, wayAt(entry, below, services)]);
+}
+
+/** What a request for `path`, or for what is below it down to the next way, meets: every route above it, in their order. */
+export function wayAt(entry: Served, path: string, services: Services): Way {
+  const choices: Choice[] = [];
+  for (const route of entry.spec.routes ?? []) {
+    if (!isBelow(path, routePath(route.path))) continue;
+    const headers = Object.entries(route.headers ?? {});
+    // A name that no header can have matches nothing.
+    if (headers.some(([name]) => !/^[A-Za-z0-9_-]+$/.test(name))) continue;
+    const groups = (route.groups ?? []).flatMap(({ name, weight = 1 }) => {
+      const target = services.get(`${entry.namespace}/${name}`);
+      return target?.mode === entry.mode && weight > 0 ? [{ target, weight }] : [];
+    });
+    if (groups.length === 0) continue;
+    choices.push({ headers: headers.map(([name, value]) => ({ name, hash: sha256(value) })), groups });
+    if (headers.length === 0) break;
+  }
+  const last = choices.at(-1);
+  const only = last?.headers.length === 0 && last.groups.length === 1 ? last.groups[0]!.target : undefined;
+  const otherwise = only ?? entry;
+  const conditional = only === undefined ? choices : choices.slice(0, -1);
+  const id = `w-${sha256(JSON.stringify([entry.key, otherwise.key, conditional.map(idOf)])).slice(0, 16)}`;
+  return { id, entry, choices: conditional, otherwise };
+}
+
+const idOf = ({ headers, groups }: Choice) => [headers, groups.map(({ target, weight }) => [target.key, weight])];
+
+/** Backends that a way may end at. */
+export const targets = ({ choices, otherwise }: Way): Served[] => [
+  ...choices.flatMap(({ groups }) => groups.map(({ target }) => target)),
+  otherwise,
+];
+
+/** Entries by backend: whose access rules its requests may have to pass. Its own service's always. */
+export function entriesByTarget(services: Services, allWays: Iterable<Way>): ReadonlyMap<string, readonly Served[]> {
+  const found = new Map<string, Set<Served>>([...services.values()].map((served) => [served.backend, new Set([served])]));
+  for (const way of allWays) for (const target of targets(way)) found.get(target.backend)?.add(way.entry);
+  return new Map([...found].map(([backend, entries]) => [backend, [...entries]]));
+}

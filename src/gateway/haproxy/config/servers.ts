@@ -1,0 +1,89 @@
+/** The servers of a backend: weights, and the arguments that `server` lines and `add server` have in common. */
+import type { Served } from './service-config.ts';
+import { duration } from './service-config.ts';
+import { checkKind } from './health-checks.ts';
+import { safeName, serverNumber } from './names.ts';
+import type { Server } from './rendered.ts';
+
+/**
+ * Weight where all are equal. On the ring of `random` and `ip-hash` a server has 16 points for each unit of weight: 64
+ * makes the shares of the ring even to some 3 %, and costs 50 KB a server.
+ */
+const equalWeight = 64;
+const maxWeight = 256;
+
+/** @returns servers in the order of their names */
+export function serversOf(served: Served): Server[] {
+  const { spec, given } = served;
+  const options = serverOptions(served);
+  const isChecked = checkKind(spec) !== 'none';
+  const weightOf = weights(served);
+  return given.backends
+    .map((backend): Server => {
+      const name = safeName(backend.name);
+      return {
+        name,
+        port: backend.port,
+        weight: weightOf(backend.weight),
+        isDraining: backend.isDraining,
+        drainState: spec.loadBalancing?.sessionAffinity?.enabled ? 'maint' : 'drain',
+        isChecked,
+        options: `id ${serverNumber(name)} ${options}`,
+      };
+    })
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** Weights count for `weighted` alone: in parts of 256 of the highest, at least 1. */
+function weights({ spec, given }: Served): (weight: number) => number {
+  if (spec.loadBalancing?.algorithm !== 'weighted') return () => equalWeight;
+  const highest = Math.max(1, ...given.backends.map(({ weight }) => weight));
+  return (weight) => Math.min(maxWeight, Math.max(1, Math.round((maxWeight * weight) / highest)));
+}
+
+type ConnectionPool = NonNullable<NonNullable<Served['spec']['advanced']>['connectionPool']>;
+
+/** What the servers of a service have in common. */
+export function serverOptions({ spec, mode, isGrpc }: Served): string {
+  const { expose, advanced } = spec;
+  const pool = advanced?.connectionPool;
+  return [
+    expose?.proxyProtocol === 'v1' ? 'send-proxy' : undefined,
+    expose?.proxyProtocol === 'v2' ? 'send-proxy-v2' : undefined,
+    isGrpc ? 'proto h2' : undefined,
+    mode === 'http' ? poolOptions(pool) : undefined,
+    checkOptions(spec),
+  ]
+    .filter((option) => option !== undefined)
+    .join(' ');
+}
+
+/** HAProxy's own defaults too: of a server that is added while it runs, HAProxy 2.6 would keep no idle connection without them. */
+function poolOptions(pool: ConnectionPool | undefined): string {
+  if (!pool) return 'pool-max-conn -1 pool-purge-delay 5s';
+  if (pool.enabled === false) return 'pool-max-conn 0';
+  return `pool-max-conn ${pool.size ?? 5} pool-purge-delay ${duration(pool.idleTimeout, '90s')}ms`;
+}
+
+/**
+ * A server that is out is looked at every second, at most `interval`: so a new one, which is out until its first
+ * success, is in within a second; `interval` and the thresholds count from there on.
+ */
+function checkOptions(spec: Served['spec']): string | undefined {
+  const check = spec.loadBalancing?.healthCheck;
+  const kind = checkKind(spec);
+  if (kind === 'none') return undefined;
+  const interval = Math.max(100, duration(check?.interval, '10s'));
+  return [
+    `check inter ${interval}ms fastinter ${interval}ms downinter ${Math.min(interval, 1000)}ms`,
+    `rise ${check?.successThreshold ?? 1} fall ${check?.failureThreshold ?? 3}`,
+    kind === 'https' ? 'check-ssl verify none' : undefined,
+    spec.expose?.proxyProtocol !== undefined && kind !== 'tcp' ? 'check-send-proxy' : undefined,
+  ]
+    .filter((option) => option !== undefined)
+    .join(' ');
+}
+
+/** The line of a server in the file, which is enough to come back to it after a crash. */
+export const serverLine = ({ name, port, weight, isDraining, drainState, options }: Server): string =>
+  `  server ${name} 127.0.0.1:${port} weight ${isDraining && drainState === 'drain' ? 0 : weight} ${options}${isDraining && drainState === 'maint' ? ' disabled' : ''}`;

@@ -1,0 +1,82 @@
+/** A service as HAProxy serves it: what the fields of its spec come to, decided once. */
+import { milliseconds } from '../../../config/schema.ts';
+import { serviceKey } from '../../../model/store.ts';
+import type { DistributedServiceSpec } from '../../../model/types.ts';
+import type { Access, ServedService, View } from '../../ir/ir.ts';
+import { validCertificate } from './pem.ts';
+import { backendName, entranceName, serviceId } from './names.ts';
+
+export interface Served {
+  key: string;
+  namespace: string;
+  name: string;
+  id: string;
+  /** where it is routed to: for http the section before the one with the servers (handover.ts) */
+  backend: string;
+  /** the section with the servers */
+  pool: string;
+  spec: DistributedServiceSpec;
+  given: ServedService;
+  /** of what passes through its backend */
+  mode: 'http' | 'tcp';
+  /** HTTP/2 to the backends (gRPC) */
+  isGrpc: boolean;
+  /** certificate chain and key, checked; undefined where TLS does not end here */
+  pem: string | undefined;
+  access: Access;
+}
+
+/** Every service of a view that HAProxy can serve, in its order. @param problems is added to */
+export function servedOf(view: View, problems: string[]): Served[] {
+  return view.services.filter(({ service }) => service.spec.serviceType !== 'udp').map((given) => served(given, problems));
+}
+
+function served(given: ServedService, problems: string[]): Served {
+  const { service, access } = given;
+  const { spec, metadata } = service;
+  const key = serviceKey(service);
+  const mode = modeOf(given);
+  const id = serviceId(key);
+  const pool = backendName(key);
+  const result: Served = {
+    key,
+    namespace: metadata.namespace ?? '',
+    name: metadata.name,
+    id,
+    backend: mode === 'http' ? entranceName(id) : pool,
+    pool,
+    spec,
+    given,
+    mode,
+    isGrpc: spec.serviceType === 'grpc' && mode === 'http',
+    pem: undefined,
+    access,
+  };
+  const problem = (reason: string) => problems.push(`${key}: ${reason}`);
+  if (access.kind === 'unavailable') problem(access.reason);
+  if (mode === 'tcp' && (access.kind !== 'none' || spec.security?.authorization?.enabled)) {
+    result.access = { kind: 'unavailable', reason: 'connections without HTTP cannot be authenticated' };
+    problem('authentication and authorization need HTTP; connections are refused');
+  }
+  if (endsTls(spec)) {
+    const checked = validCertificate(given.certificate);
+    if ('pem' in checked) result.pem = checked.pem;
+    else problem(`spec.expose.tls: ${checked.problem}; it is not served by TLS`);
+  }
+  return result;
+}
+
+/** Whether TLS of users ends in the gateway. */
+export const endsTls = ({ expose }: DistributedServiceSpec): boolean => expose?.tls?.secretName !== undefined;
+
+function modeOf({ service: { spec }, exposures }: ServedService): 'http' | 'tcp' {
+  if (spec.serviceType === 'http') return 'http';
+  if (spec.serviceType === 'tcp') return 'tcp';
+  return exposures.some(({ kind }) => kind === 'sni') && !endsTls(spec) ? 'tcp' : 'http';
+}
+
+/** Milliseconds that a request may be idle. */
+export const idleTime = ({ spec }: Served): number => Math.max(1000, duration(spec.advanced?.timeout?.keepAlive, '30s'));
+
+/** Milliseconds of a duration of the spec, or else of the schema's default. */
+export const duration = (value: string | undefined, otherwise: string): number => milliseconds(value ?? otherwise);

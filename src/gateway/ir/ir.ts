@@ -1,0 +1,51 @@
+/**
+ * The values that the gateway's agent works with. Data flows one way: watches and frps' plugin calls make a `View`, the
+ * view is rendered (haproxy/), what was rendered is applied (apply.ts).
+ */
+import type { DistributedService } from '../../model/types.ts';
+import type { Exposure } from '../../model/exposure.ts';
+
+/** Everything that HAProxy is to do for users, as a value. */
+export interface View {
+  /** in the order of namespace/name; services that lost their claims are not here */
+  services: readonly ServedService[];
+}
+
+export interface ServedService {
+  service: DistributedService;
+  /** what it may have (claims.ts); empty for one that is reached by the routes of others only */
+  exposures: readonly Exposure[];
+  /** who may use it; `unavailable` where a Secret is not there or cannot be read: then nobody may (503, with the reason in the log) */
+  access: Access;
+  /** PEM of certificate chain and key for its hosts (spec.expose.tls) */
+  certificate: string | undefined;
+  backends: readonly BackendServer[];
+}
+
+export type Access =
+  | { kind: 'none' }
+  | { kind: 'unavailable'; reason: string }
+  /** SHA-256, in lower-case hex, of each accepted credential → the client's name ("token" for type token) */
+  | { kind: 'keys'; header: 'bearer' | 'apikey'; clients: Readonly<Record<string, string>> }
+  | { kind: 'jwt'; issuer: string; audience: string; rolesClaim: string; keys: readonly JwtKey[] };
+
+export interface JwtKey {
+  /** key id; undefined: the key that tokens without `kid` are verified with */
+  kid: string | undefined;
+  alg: 'RS256' | 'RS384' | 'RS512' | 'ES256' | 'ES384' | 'ES512';
+  publicKeyPem: string;
+}
+
+/** One member of a group, reached through its tunnel at a port of frps on loopback. */
+export interface BackendServer {
+  /** the same on every replica of the gateway: `s-` and 16 hex digits of SHA-256 of service key and backend id (proxy-names.ts) */
+  name: string;
+  /** port on 127.0.0.1 */
+  port: number;
+  /** as the user gave it: annotation frp.io/weight or the endpoint's; default 1 */
+  weight: number;
+  /** no new requests: its Pod is being deleted or not ready */
+  isDraining: boolean;
+  /** address and port of the app, for metrics: 10.0.1.5:11434 */
+  address: string;
+}

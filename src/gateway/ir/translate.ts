@@ -1,0 +1,98 @@
+/** The view: what HAProxy is to do for users, from all that the agent knows. Pure. */
+import type { Config } from '../../config/schema.ts';
+import type { Conflict } from '../../model/claims.ts';
+import { exposuresOf, type Exposure } from '../../model/exposure.ts';
+import { usesGateway } from '../../model/gateway.ts';
+import { serviceKey } from '../../model/store.ts';
+import type { DistributedService } from '../../model/types.ts';
+import { endpointParts, type Part } from './endpoint-weights.ts';
+import { serverName } from '../haproxy/config/names.ts';
+import type { Member } from '../members/members.ts';
+import type { Access, BackendServer, ServedService, View } from './ir.ts';
+import type { PodFacts } from '../watches/pod-index.ts';
+
+export interface ViewInput {
+  services: Iterable<DistributedService>;
+  conflictsOf: (service: DistributedService) => readonly Conflict[];
+  members: Iterable<Member>;
+  /** @param uid undefined where the Pod is gone */
+  podOf: (uid: string) => PodFacts | undefined;
+  accessOf: (service: DistributedService) => Access;
+  /** PEM of chain and key. @param secret namespace/name */
+  certificateOf: (secret: string) => string | undefined;
+  config: Config;
+}
+
+export function viewOf(input: ViewInput): View {
+  const { services, conflictsOf, config } = input;
+  const all = [...input.members];
+  const members = Map.groupBy(all, ({ service }) => service);
+  // HAProxy could not open these.
+  const taken = new Set(all.map(({ port }) => port));
+  const served = [...services].filter((service) => isServed(service, config) && conflictsOf(service).length === 0);
+  return {
+    services: served
+      .map((service): [string, DistributedService] => [serviceKey(service), service])
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, service]) => servedService(service, members.get(key) ?? [], taken, input)),
+  };
+}
+
+/** One that is being deleted is out of the traffic at once. */
+export const isServed = ({ spec, metadata }: DistributedService, config: Config): boolean =>
+  usesGateway(spec, config) && spec.serviceType !== 'udp' && metadata.deletionTimestamp === undefined;
+
+/** Ports that belong to the gateway's own parts, whatever a service says. */
+export function isReserved(port: number, { gateway: { reservedPorts, httpPort, httpsPort } }: Config): boolean {
+  return reservedPorts.includes(port) || port === httpPort || port === httpsPort;
+}
+
+/** Ports that services are exposed at. */
+export function claimedPorts(services: Iterable<DistributedService>, config: Config): Set<number> {
+  const exposures = [...services].flatMap((service) => (isServed(service, config) ? exposuresOf(service.spec, config.baseDomain) : []));
+  return new Set(exposures.flatMap((exposure) => ('port' in exposure ? [exposure.port] : [])));
+}
+
+function servedService(
+  service: DistributedService,
+  members: readonly Member[],
+  taken: ReadonlySet<number>,
+  input: ViewInput,
+): ServedService {
+  const { config } = input;
+  const isOpen = (exposure: Exposure) => 'host' in exposure || !(isReserved(exposure.port, config) || taken.has(exposure.port));
+  const secret = service.spec.expose?.tls?.secretName;
+  return {
+    service,
+    exposures: exposuresOf(service.spec, config.baseDomain).filter(isOpen),
+    access: input.accessOf(service),
+    certificate: secret === undefined ? undefined : input.certificateOf(`${service.metadata.namespace}/${secret}`),
+    backends: backendsOf(service, members, input),
+  };
+}
+
+function backendsOf(service: DistributedService, members: readonly Member[], input: ViewInput): BackendServer[] {
+  // The Pods of other clusters are not watched.
+  const isDraining = ({ identity: { cluster, uid } }: Member) => cluster === '' && !input.podOf(uid)?.isReady;
+  const parts = endpointParts(service, members, isDraining);
+  return members
+    .map((member): BackendServer => {
+      const name = serverName(serviceKey(service), member.backendId);
+      return { name, port: member.port, isDraining: isDraining(member), ...partOf(service, member, parts.get(member), input) };
+    })
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function partOf(
+  { metadata }: DistributedService,
+  { name, backendId, identity }: Member,
+  endpoint: Part | undefined,
+  { podOf }: ViewInput,
+): Part {
+  const { cluster, uid, pod: podName } = identity;
+  if (cluster !== '') return { weight: endpoint?.weight ?? 1, address: `${cluster}/${endpoint?.address ?? name}` };
+  if (backendId !== uid) return endpoint ?? { weight: 1, address: backendId };
+  const pod = podOf(uid);
+  const port = pod?.ports[metadata.name];
+  return { weight: pod?.weight ?? 1, address: port === undefined ? podName : `${pod?.ip ?? podName}:${port}` };
+}

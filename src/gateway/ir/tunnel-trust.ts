@@ -1,0 +1,66 @@
+/** What the HAProxy in front of frps needs: the server's certificate, the authorities of clients, and who is turned away. */
+import { createPrivateKey } from 'node:crypto';
+import { parseCertificate, splitBundle } from '../../../certs/inspect.ts';
+import { text } from '../../kube/authority-secret.ts';
+import type { ConfigMap, Secret } from '../../kube/types.ts';
+
+export interface TunnelMaterial {
+  /** chain and key */
+  serverPem: string;
+  clientCaPem: string;
+  /** SHA-256 fingerprints, lower-case hex, sorted */
+  revoked: string[];
+}
+
+export interface TunnelSources {
+  /** Secret frp-server-tls */
+  server: Secret | undefined;
+  /** copies of the authorities that services with `mtls.mode: manual` name */
+  clientAuthorities: readonly Secret[];
+  /** ConfigMap frp-revoked: fingerprint → when the certificate expires */
+  revoked: ConfigMap | undefined;
+}
+
+/** What cannot be used is left out and told, so that one tenant's Secret cannot stop the tunnels of others. */
+export function tunnelMaterial({ server, clientAuthorities, revoked }: TunnelSources): {
+  material: TunnelMaterial | undefined;
+  problems: string[];
+} {
+  const problems: string[] = [];
+  const fingerprints = Object.keys(revoked?.data ?? {}).filter((key) => /^[0-9a-f]{64}$/.test(key));
+  const material = server && serverMaterial(server, problems);
+  if (!material)
+    return { material: undefined, problems: server ? problems : ['Secret frp-server-tls is not there yet; the controller makes it'] };
+  const authorities = new Set(usable(material.ca, 'Secret frp-server-tls', problems));
+  for (const secret of clientAuthorities)
+    for (const pem of usable(text(secret, 'ca.crt'), `Secret ${secret.metadata.annotations?.['frp.io/copy-of']}`, problems))
+      authorities.add(pem);
+  return {
+    material: { serverPem: material.serverPem, clientCaPem: `${[...authorities].join('\n')}\n`, revoked: fingerprints.sort() },
+    problems,
+  };
+}
+
+function serverMaterial(secret: Secret, problems: string[]): { serverPem: string; ca: string } | undefined {
+  const [cert, key, ca] = [text(secret, 'tls.crt'), text(secret, 'tls.key'), text(secret, 'ca.crt')];
+  try {
+    if (!parseCertificate(cert).checkPrivateKey(createPrivateKey(key))) throw new Error('its key is not that of its certificate');
+    if (splitBundle(ca).length === 0) throw new Error('it has no ca.crt');
+    return { serverPem: `${cert.trim()}\n${key.trim()}\n`, ca };
+  } catch (error) {
+    problems.push(`Secret frp-server-tls cannot be used: ${(error as Error).message}`);
+    return undefined;
+  }
+}
+
+function usable(bundle: string, name: string, problems: string[]): string[] {
+  return splitBundle(bundle).filter((pem) => {
+    try {
+      if (parseCertificate(pem).ca) return true;
+      problems.push(`${name}: a certificate in ca.crt is no authority`);
+    } catch (error) {
+      problems.push(`${name}: ${(error as Error).message}`);
+    }
+    return false;
+  });
+}

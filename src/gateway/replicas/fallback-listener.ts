@@ -1,0 +1,140 @@
+/**
+ * Takes users' connections while HAProxy cannot: it crashed and its container is being started anew, or it has stopped
+ * listening because the Pod ends. HAProxy listens at the addresses of the Pod and this at every address, and the kernel gives
+ * a connection to whoever listens at the more specific one; so between HAProxy's end and this there is no moment at which
+ * a user is refused. What is caught is brought to HAProxy as soon as it is there, or to another replica.
+ *
+ * Both may listen at one port because both say SO_REUSEPORT and are the same user (socket(7)).
+ */
+import { BlockList, connect, createServer, isIPv6, type NetConnectOpts, type Server, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Log } from '../../log.ts';
+import { sourceFor } from '../haproxy/index.ts';
+import { endsOf, proxyHeader } from './proxy-protocol.ts';
+
+export interface CatcherOptions {
+  /** path of the socket where HAProxy takes what came to a port, after a PROXY protocol header */
+  socketOf: (port: number) => string;
+  /** IP addresses of the other replicas, which take a port's connections at the same port, after the header too */
+  replicas: () => readonly string[];
+  /** networks whose connections begin with a PROXY protocol header of their own */
+  proxies: BlockList;
+  /** addresses of this Pod that replicas know */
+  own: readonly string[];
+  /** for tests; default every address of each family */
+  addresses?: readonly string[];
+  hasIpv6?: boolean;
+  /** milliseconds that a connection waits for somebody who takes it */
+  patienceMs?: number;
+  onCaught: () => void;
+  log: Pick<Log, 'info' | 'warn'>;
+}
+
+/** HAProxy is back within one or two seconds; where it crashes again and again, within ten. */
+const defaultPatienceMs = 10_000;
+const attemptMs = 1000;
+const pauseMs = 50;
+/** Each is some kilobytes, and they do not wait long. */
+const most = 10_000;
+
+export class Catcher {
+  readonly #options: CatcherOptions;
+  readonly #servers = new Map<number, Server[]>();
+  readonly #sockets = new Set<Socket>();
+  readonly #stop = new AbortController();
+
+  constructor(options: CatcherOptions) {
+    this.#options = options;
+  }
+
+  /** From now on these ports, and no others. */
+  listen(ports: Iterable<number>): void {
+    const wanted = new Set(ports);
+    for (const [port, servers] of this.#servers) {
+      if (wanted.has(port)) continue;
+      this.#servers.delete(port);
+      for (const server of servers) server.close();
+    }
+    for (const port of wanted) if (!this.#servers.has(port)) this.#servers.set(port, this.#open(port));
+  }
+
+  close(): void {
+    this.#stop.abort();
+    this.listen([]);
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  #open(port: number): Server[] {
+    const { addresses, hasIpv6 = true, log } = this.#options;
+    return (addresses ?? ['0.0.0.0', ...(hasIpv6 ? ['::'] : [])]).map((host) => {
+      const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, (socket) => void this.#take(socket, port));
+      server.on('error', (error) => log.warn(`port ${port} of ${host} is not caught while HAProxy is away: ${error.message}`));
+      server.listen({ port, host, ipv6Only: true, reusePort: true, exclusive: true, backlog: 4096 });
+      return server;
+    });
+  }
+
+  async #take(user: Socket, port: number): Promise<void> {
+    user.on('error', () => user.destroy());
+    const ends = endsOf(user);
+    if (!ends || this.#sockets.size >= most) return void user.destroy();
+    this.#options.onCaught();
+    this.#keep(user);
+    const isReplica = this.#options.replicas().includes(ends.source);
+    // What they bring begins with the user's address, and was handed on once already.
+    const hasHeader = isReplica || this.#options.proxies.check(ends.source, isIPv6(ends.source) ? 'ipv6' : 'ipv4');
+    const taker = await this.#taker(user, port, isReplica);
+    if (!taker) return void user.destroy();
+    this.#keep(taker);
+    taker.on('error', () => user.destroy());
+    taker.on('close', () => user.destroy());
+    user.on('close', () => taker.destroy());
+    if (!hasHeader) taker.write(proxyHeader(ends));
+    user.pipe(taker);
+    taker.pipe(user);
+  }
+
+  /** HAProxy here as soon as it is there; meanwhile another replica. */
+  async #taker(user: Socket, port: number, isReplica: boolean): Promise<Socket | undefined> {
+    const { socketOf, replicas, own, patienceMs = defaultPatienceMs } = this.#options;
+    const until = performance.now() + patienceMs;
+    while (!user.destroyed && !this.#stop.signal.aborted && performance.now() < until) {
+      const targets = [
+        { path: socketOf(port) },
+        ...(isReplica ? [] : replicas().map((host) => ({ host, port, localAddress: sourceFor(host, own) }))),
+      ];
+      for (const target of targets) {
+        const socket = await opened(target);
+        if (socket) return socket;
+      }
+      await sleep(pauseMs);
+    }
+    return undefined;
+  }
+
+  #keep(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.on('close', () => this.#sockets.delete(socket));
+  }
+}
+
+type Target = { path: string } | { host: string; port: number; localAddress: string | undefined };
+
+/** A connection; undefined where nobody takes it. */
+function opened(target: Target): Promise<Socket | undefined> {
+  return new Promise((resolve) => {
+    const socket = connect({ ...target, allowHalfOpen: true, noDelay: true } as NetConnectOpts);
+    const failed = () => {
+      socket.destroy();
+      resolve(undefined);
+    };
+    socket.once('error', failed);
+    socket.setTimeout(attemptMs, failed);
+    socket.once('connect', () => {
+      socket.off('error', failed);
+      socket.setTimeout(0);
+      socket.removeAllListeners('timeout');
+      resolve(socket);
+    });
+  });
+}

@@ -1,0 +1,80 @@
+/** The replicas of the gateway: which one this is, where the others are, and which services have backends there. */
+import { lookup } from 'node:dns/promises';
+import type { Config } from '../../config/schema.ts';
+import { ownerOf } from '../../frp/proxy-names.ts';
+import { basicAuthorization, type Credentials } from '../../frp/server-api.ts';
+import type { ProxyStatus } from '../api/proxy-status.ts';
+
+/** HAProxy's peers (manifests/gateway/services.yaml) */
+export const peersPort = 10_000;
+const timeoutMs = 2000;
+
+export interface Replica {
+  /** such as frp-gateway-0 */
+  name: string;
+  ordinal: number;
+  /** by the headless Service, which has the StatefulSet's name */
+  host: string;
+}
+
+/** Why a replica can have no sidecars; undefined where it can. @param pod its name, which ends in its ordinal in `gateway.addresses` */
+export function ordinalProblem(pod: string, { gateway: { addresses } }: Config): string | undefined {
+  const [, ordinal] = /-([0-9]+)$/.exec(pod) ?? [];
+  if (ordinal !== undefined && Number(ordinal) < addresses.length) return undefined;
+  return `gateway.addresses has ${addresses.length} addresses and none for Pod ${pod}: no sidecar dials it; add its address, or run ${addresses.length} replicas`;
+}
+
+/** Every replica that `gateway.addresses` speaks of. @param pod name of this one */
+export function replicasOf(pod: string, { gateway }: Config): Replica[] {
+  const set = pod.replace(/-[0-9]+$/, '');
+  return gateway.addresses.map((_, ordinal) => ({
+    name: `${set}-${ordinal}`,
+    ordinal,
+    host: `${set}-${ordinal}.${set}.${gateway.namespace}.svc`,
+  }));
+}
+
+/** IP addresses of the replicas; of one that is not there now, what it had last. */
+export class PeerAddresses {
+  readonly #known = new Map<string, string>();
+
+  /** @returns whether any has changed */
+  async refresh(replicas: readonly Replica[]): Promise<boolean> {
+    let hasChanged = false;
+    await Promise.all(
+      replicas.map(async ({ name, host }) => {
+        const address = await lookup(host).then(
+          (found) => found.address,
+          () => undefined,
+        );
+        if (address === undefined || this.#known.get(name) === address) return;
+        this.#known.set(name, address);
+        hasChanged = true;
+      }),
+    );
+    return hasChanged;
+  }
+
+  /** as HAProxy's `peer` lines want them, in the order of names */
+  peers(): { name: string; address: string }[] {
+    return [...this.#known]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, address]) => ({ name, address: `${address.includes(':') ? `[${address}]` : address}:${peersPort}` }));
+  }
+}
+
+/** Services (namespace/name) that have a backend at a replica. @throws where it cannot be asked */
+export async function servicesAt(url: string, credentials: Credentials): Promise<Set<string>> {
+  const options = {
+    headers: { authorization: basicAuthorization(credentials) },
+    signal: AbortSignal.timeout(timeoutMs),
+    redirect: 'error' as const,
+  };
+  const answer = await fetch(new URL('/api/proxy/tcp', url), options);
+  if (!answer.ok) throw new Error(`HTTP status ${answer.status}`);
+  const { proxies } = (await answer.json()) as { proxies: ProxyStatus[] };
+  return servicesOnline(proxies);
+}
+
+export const servicesOnline = (proxies: readonly ProxyStatus[]): Set<string> =>
+  new Set(proxies.filter(({ status }) => status === 'online').flatMap(({ name }) => ownerOf(name)?.service ?? []));

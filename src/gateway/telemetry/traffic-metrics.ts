@@ -1,0 +1,197 @@
+/**
+ * Metrics of users' traffic: HAProxy's own numbers, read every few seconds because a reload begins them anew, and the times
+ * of the requests that its log samples (request-times.ts).
+ */
+import { Counter, Gauge, type Registry } from '@prometheus-io/client';
+import { pause } from '../../kube/backoff.ts';
+import { backendOf, type ServerStats } from '../haproxy/index.ts';
+import type { View } from '../ir/ir.ts';
+import type { RequestTimes } from './request-times.ts';
+
+export interface TrafficSource {
+  /** rejects where HAProxy is not there */
+  stats: () => Promise<readonly ServerStats[]>;
+  reloads: () => number;
+  /** connections that were taken while HAProxy was away (catcher.ts) */
+  caught: () => number;
+  times: RequestTimes;
+}
+
+type Labels = { namespace: string; name: string; backend: string };
+const labelNames = ['namespace', 'name', 'backend'] as const;
+const quantiles = [0.5, 0.9, 0.99] as const;
+const periodMs = 2000;
+
+export class TrafficMetrics {
+  readonly #source: TrafficSource;
+  readonly #stop = new AbortController();
+  readonly #running: Promise<void>;
+  /** by backend/server */
+  #labels = new Map<string, Labels>();
+  #last = new Map<string, ServerStats>();
+  readonly #requests: Counter<(typeof labelNames)[number]>;
+  readonly #bytes: Counter<(typeof labelNames)[number] | 'direction'>;
+  readonly #retries: Counter<(typeof labelNames)[number]>;
+
+  constructor(registry: Registry, source: TrafficSource) {
+    this.#source = source;
+    const registers = [registry];
+    const counter = (name: string, help: string) => new Counter({ name, help, labelNames, registers });
+    this.#requests = counter(
+      'frp_distributed_service_requests_total',
+      'Requests (http, grpc) or connections (tcp) that a backend was given at this replica',
+    );
+    this.#retries = counter('frp_distributed_service_retries_total', 'Attempts beyond the first, by the backend that failed');
+    this.#bytes = new Counter({
+      name: 'frp_distributed_service_bytes_total',
+      help: 'Bytes from users (in) and to users (out)',
+      labelNames: [...labelNames, 'direction'],
+      registers,
+    });
+    this.#gauge(registry, 'frp_distributed_service_active_connections', 'Requests or connections under way', ({ current }) => current);
+    this.#gauge(
+      registry,
+      'frp_distributed_service_connection_pool_usage',
+      'Part of the open connections to a backend that is in use; the others are kept for the next request',
+      ({ current, idleConnections }) => (current + idleConnections === 0 ? 0 : current / (current + idleConnections)),
+    );
+    this.#addDurations(registry);
+    this.#total(
+      registry,
+      'frp_gateway_reloads_total',
+      "Reloads of the users' HAProxy; what can change without is no reload",
+      source.reloads,
+    );
+    this.#total(
+      registry,
+      'frp_gateway_caught_connections_total',
+      'Connections of users that were taken while HAProxy was away, and brought to it or to another replica',
+      source.caught,
+    );
+    this.#running = this.#run();
+  }
+
+  /** Names and addresses as they are now; series of backends that are gone go. */
+  setView({ services }: View): void {
+    const labels = new Map<string, Labels>();
+    for (const { service, backends } of services) {
+      const { namespace = '', name } = service.metadata;
+      for (const { name: server, address } of backends)
+        labels.set(`${backendOf(service)}/${server}`, { namespace, name, backend: address });
+    }
+    const kept = new Set([...labels.values()].map(idOf));
+    for (const [key, gone] of this.#labels) {
+      if (labels.has(key)) continue;
+      this.#last.delete(key);
+      // Another server may be the same backend, back again.
+      if (kept.has(idOf(gone))) continue;
+      this.#requests.remove(gone);
+      this.#retries.remove(gone);
+      for (const direction of ['in', 'out']) this.#bytes.remove({ ...gone, direction });
+    }
+    this.#labels = labels;
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      await this.#source.stats().then(
+        (stats) => this.#take(stats),
+        () => {},
+      );
+      await pause(periodMs, signal);
+    }
+  }
+
+  #take(stats: readonly ServerStats[]): void {
+    for (const now of stats) {
+      const key = `${now.backend}/${now.server}`;
+      const labels = this.#labels.get(key);
+      if (!labels) continue;
+      const last = this.#last.get(key);
+      this.#last.set(key, now);
+      // After a reload, and for a server that was made anew, everything is new.
+      const isSame = last !== undefined && now.total >= last.total && now.bytesIn >= last.bytesIn && now.bytesOut >= last.bytesOut;
+      const since = (read: (stats: ServerStats) => number) => Math.max(0, read(now) - (isSame ? read(last) : 0));
+      this.#requests.inc(
+        labels,
+        since(({ total }) => total),
+      );
+      this.#retries.inc(
+        labels,
+        since(({ retries }) => retries),
+      );
+      this.#bytes.inc(
+        { ...labels, direction: 'in' },
+        since(({ bytesIn }) => bytesIn),
+      );
+      this.#bytes.inc(
+        { ...labels, direction: 'out' },
+        since(({ bytesOut }) => bytesOut),
+      );
+    }
+  }
+
+  /** The backends, each with its servers: an endpoint has one for each of its addresses and of the Pods that dial them. */
+  #series(): { labels: Labels; servers: string[] }[] {
+    const same = Map.groupBy(this.#labels, ([, labels]) => idOf(labels));
+    return [...same.values()].map((entries) => ({ labels: entries[0]![1], servers: entries.map(([server]) => server) }));
+  }
+
+  #gauge(registry: Registry, name: string, help: string, read: (stats: Connections) => number): void {
+    const gauge: Gauge<(typeof labelNames)[number]> = new Gauge({
+      name,
+      help,
+      labelNames,
+      registers: [registry],
+      collect: () => {
+        gauge.reset();
+        for (const { labels, servers } of this.#series()) {
+          const stats = servers.flatMap((server) => this.#last.get(server) ?? []);
+          if (stats.length > 0) gauge.set(labels, read(stats.reduce<Connections>(together, none)));
+        }
+      },
+    });
+  }
+
+  #total(registry: Registry, name: string, help: string, read: () => number): void {
+    const counter: Counter = new Counter({
+      name,
+      help,
+      registers: [registry],
+      collect: () => {
+        counter.reset();
+        counter.inc(read());
+      },
+    });
+  }
+
+  #addDurations(registry: Registry): void {
+    const gauge: Gauge<(typeof labelNames)[number] | 'quantile'> = new Gauge({
+      name: 'frp_distributed_service_request_duration_seconds',
+      help: 'Time from a request to the end of its answer, of the last one to two minutes; from a sample of one request in ten in HAProxy’s log, in buckets of 5 percent',
+      labelNames: [...labelNames, 'quantile'],
+      registers: [registry],
+      collect: () => {
+        gauge.reset();
+        for (const { labels, servers } of this.#series())
+          for (const [quantile, seconds] of this.#source.times.quantiles(servers, quantiles))
+            gauge.set({ ...labels, quantile: String(quantile) }, seconds);
+      },
+    });
+  }
+}
+
+type Connections = Pick<ServerStats, 'current' | 'idleConnections'>;
+const none: Connections = { current: 0, idleConnections: 0 };
+const together = (a: Connections, b: Connections): Connections => ({
+  current: a.current + b.current,
+  idleConnections: a.idleConnections + b.idleConnections,
+});
+
+const idOf = ({ namespace, name, backend }: Labels): string => `${namespace}/${name}/${backend}`;
