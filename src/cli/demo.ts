@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:https';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { PatchOperation } from '../../webhooks/review/types.ts';
+import type { PatchOperation } from '../model/json-patch.ts';
 import { defaultConfig } from '../config/schema.ts';
 import { createLog } from '../log.ts';
 import { startServe, type Running } from '../webhook/run.ts';

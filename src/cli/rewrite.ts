@@ -1,6 +1,6 @@
 /** Applies patches to the documents of an input and writes them again; what is not touched stays as it was, byte by byte. */
 import jsonpatch, { type Operation } from 'fast-json-patch';
-import type { PatchOperation } from '../../webhooks/review/types.ts';
+import type { PatchOperation } from '../model/json-patch.ts';
 import { toYaml, type ManifestDocument, type ManifestObject } from '../manifests.ts';
 import { metadataOf, nameOf } from './workset.ts';
 

@@ -24,7 +24,7 @@ import { both, FactSource, type ConnectorSource } from './facts.ts';
 import { checkReferences, reconcileCopies, sharers, type GatewayCopiesDeps } from './gateway-secrets/copies.ts';
 import type { OutdatedOf } from './backends/outdated-pods.ts';
 import { WorkQueue } from '../kube/work-queue.ts';
-import { userSecretsOf } from './identity/service-identity.ts';
+import { userSecretsOf } from './user-secrets.ts';
 import { authorityKey, copiesKey, keyOfSecret, serverKey, splitKey } from './keys.ts';
 import { reconcileServer, reconcileService, type Reconciled, type ReconcileDeps } from './reconcile.ts';
 import { referencesOf } from './gateway-secrets/references.ts';

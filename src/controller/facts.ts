@@ -7,7 +7,7 @@ import { gatewayApiUrls, hasOwnGateway, usesGateway } from '../model/gateway.ts'
 import { serviceKey, type ServiceStore } from '../model/store.ts';
 import type { DistributedService } from '../model/types.ts';
 import { judge, type Backend } from './backends/health.ts';
-import type { CertificatesOutcome, Problem } from './status/conditions.ts';
+import type { CertificatesOutcome, Problem } from './problem.ts';
 import { ServerView } from './backends/frp-status.ts';
 import { OutdatedPods, type OutdatedListener, type OutdatedOf } from './backends/outdated-pods.ts';
 import { splitKey } from './keys.ts';

@@ -8,8 +8,10 @@ import { addFinalizer, cleanUp, hasFinalizer } from './lifecycle/finalizer.ts';
 import { eventsBetween, tell } from './status/events.ts';
 import type { FactSource } from './facts.ts';
 import type { ReferencesOutcome } from './gateway-secrets/copies.ts';
-import { ensureIdentity, ensureServerCertificate, type IdentityDeps } from './identity/service-identity.ts';
-import { nextStatus, type ConfigurationCheck, type Problem, type StatusFacts } from './status/status.ts';
+import { ensureIdentity, ensureServerCertificate } from './identity/service-identity.ts';
+import { type IdentityDeps } from './identity/deps.ts';
+import type { Problem } from './problem.ts';
+import { nextStatus, type ConfigurationCheck, type StatusFacts } from './status/status.ts';
 
 export interface ReconcileDeps extends IdentityDeps {
   facts: FactSource;

@@ -1,5 +1,5 @@
 /**
- * The gateway's agent. Watches, plugin calls and frps' own answers say what there is; from that a view is made (view.ts),
+ * The gateway's agent. Watches, plugin calls and frps' own answers say what there is; from that a view is made (ir/translate.ts),
  * rendered (haproxy/) and applied to the two HAProxies of the Pod. It keeps nothing that it could not find out again.
  */
 import type { Server } from 'node:http';
@@ -15,8 +15,8 @@ import { Claims } from '../model/claims.ts';
 import { Readiness } from '../process/readiness.ts';
 import { accessOf } from './ir/access-policy.ts';
 import { TunnelAdmission } from './admission/tunnel-admission.ts';
-import { Applying } from './apply-loop.ts';
-import { CatchingUp } from './replicas/warm-up.ts';
+import { ApplyLoop } from './apply-loop.ts';
+import { WarmUp } from './replicas/warm-up.ts';
 import { trustedClusters, type Clusters } from './admission/trusted-clusters.ts';
 import { proxyList } from './members/frps-client.ts';
 import { verifyToken } from './admission/pod-token.ts';
@@ -25,11 +25,11 @@ import { createLoopbackServer } from './admission/loopback-server.ts';
 import { Members } from './members/members.ts';
 import { GatewayMetrics } from './telemetry/agent-metrics.ts';
 import type { View } from './ir/ir.ts';
-import { Presence } from './members/frps-liveness.ts';
+import { FrpsLiveness } from './members/frps-liveness.ts';
 import { createGatewayOperations } from './api/operations-server.ts';
 import { ordinalProblem, PeerAddresses, replicasOf, servicesAt, servicesOnline, type Replica } from './replicas/peers.ts';
 import type { Proxies } from './proxies.ts';
-import { standingOf } from './admission/eligibility.ts';
+import { eligibilityOf } from './admission/eligibility.ts';
 import { proxyStatuses } from './api/proxy-status.ts';
 import { tunnelMaterial, type TunnelMaterial } from './ir/tunnel-trust.ts';
 import { claimedPorts, isReserved, viewOf } from './ir/translate.ts';
@@ -49,7 +49,7 @@ export interface AgentOptions {
   /** frps' own API */
   frpsUrl: string;
   /** how long a restarted replica waits for the backends that others have; milliseconds */
-  catchUpMs?: number;
+  warmUpMs?: number;
 }
 
 /** frpc tries a login again by itself; a call that waits holds one of its connections. Milliseconds. */
@@ -67,15 +67,15 @@ export class GatewayAgent {
   readonly #clusters: Clusters;
   readonly #issuers: Issuers;
   readonly #members: Members;
-  readonly #users: Applying;
-  readonly #tunnel: Applying;
+  readonly #users: ApplyLoop;
+  readonly #tunnel: ApplyLoop;
   readonly #addresses = new PeerAddresses();
   readonly #replicas: readonly Replica[];
   readonly #readiness = new Readiness();
   readonly #loopback: Server;
   readonly #operations: Server;
-  #catchingUp: CatchingUp | undefined;
-  #frps: Presence | undefined;
+  #warmUp: WarmUp | undefined;
+  #frps: FrpsLiveness | undefined;
   #material: TunnelMaterial | undefined;
   #told = new Set<string>();
   /** ports that services are exposed at; undefined: to be computed */
@@ -87,9 +87,9 @@ export class GatewayAgent {
     const { client, config, log, pod } = options;
     this.#options = options;
     this.#replicas = replicasOf(pod, config);
-    const changed = () => this.#users?.wanted();
+    const changed = () => this.#users?.schedule();
     const servicesChanged = () => (this.#claimedPorts = undefined);
-    this.#watches = new Watches({ client, config, log, changed, tunnelChanged: () => this.#tunnel?.wanted() });
+    this.#watches = new Watches({ client, config, log, changed, tunnelChanged: () => this.#tunnel?.schedule() });
     this.#watches.services.subscribe(servicesChanged);
     this.#claims = new Claims(this.#watches.services, config);
     this.#clusters = trustedClusters(config, client, this.#watches.pods, log);
@@ -97,8 +97,8 @@ export class GatewayAgent {
     this.#members = new Members({ list: proxyList(options.frpsUrl), changed, isTaken: (port) => this.#isTaken(port), log });
     this.#metrics = new GatewayMetrics(options.registry, { members: () => this.#members.all, tunnel: () => this.#material });
     this.#proxies = options.proxies;
-    this.#users = new Applying({ what: "the users' HAProxy", apply: () => this.#applyUsers(), log });
-    this.#tunnel = new Applying({ what: "the tunnels' HAProxy", apply: () => this.#applyTunnel(), log });
+    this.#users = new ApplyLoop({ what: "the users' HAProxy", apply: () => this.#applyUsers(), log });
+    this.#tunnel = new ApplyLoop({ what: "the tunnels' HAProxy", apply: () => this.#applyTunnel(), log });
     this.#loopback = createLoopbackServer({
       admission: this.#admission(),
       keys: () => this.#clusters.keys(),
@@ -137,7 +137,7 @@ export class GatewayAgent {
       server.close();
       server.closeAllConnections();
     }
-    await Promise.all([this.#catchingUp?.close(), this.#frps?.close()]);
+    await Promise.all([this.#warmUp?.close(), this.#frps?.close()]);
     await Promise.all([this.#members.close(), this.#users.close(), this.#tunnel.close(), this.#watches.close()]);
     this.#claims.close();
     await Promise.all([this.#clusters.close(), this.#issuers.close(), this.#running, this.#proxies.close()]);
@@ -148,9 +148,9 @@ export class GatewayAgent {
     // An empty view would take everybody out, so nothing is applied before all is known that can be.
     await Promise.race([this.#watches.synced, aborted(signal)]);
     if (signal.aborted) return;
-    this.#tunnel.open();
+    this.#tunnel.start();
     const { hostname, port } = new URL(this.#options.frpsUrl);
-    this.#frps = new Presence({
+    this.#frps = new FrpsLiveness({
       host: hostname,
       port: Number(port),
       gone: () => this.#members.lost(),
@@ -161,25 +161,25 @@ export class GatewayAgent {
     // Until they are known their services answer 503; one that cannot be reached must not hold up the others.
     await Promise.all([within(this.#issuers.attempted(), issuersWaitMs), this.#addresses.refresh(this.#replicas)]);
     if (signal.aborted) return;
-    this.#users.open();
-    this.#catchingUp = new CatchingUp({
+    this.#users.start();
+    this.#warmUp = new WarmUp({
       peers: () => this.#peersServices(),
       own: async () => servicesOnline(await this.#statuses()),
-      ...(this.#options.catchUpMs === undefined ? {} : { limitMs: this.#options.catchUpMs }),
+      ...(this.#options.warmUpMs === undefined ? {} : { limitMs: this.#options.warmUpMs }),
     });
     while (!signal.aborted) {
       await pause(refreshMs, signal);
-      if (await this.#addresses.refresh(this.#replicas)) this.#users.wanted();
+      if (await this.#addresses.refresh(this.#replicas)) this.#users.schedule();
     }
   }
 
   #admission(): TunnelAdmission {
     const { config, log } = this.#options;
-    const standing = { services: this.#watches.services, claims: this.#claims, config };
+    const eligibility = { services: this.#watches.services, claims: this.#claims, config };
     return new TunnelAdmission({
       isReady: () => within(this.#watches.synced, startWaitMs),
       verify: (token) => verifyToken(token, this.#clusters.trusted, config.gateway.audience),
-      standingOf: (namespace, service) => standingOf(namespace, service, standing),
+      eligibilityOf: (namespace, service) => eligibilityOf(namespace, service, eligibility),
       members: this.#members,
       log,
       onRefused: (reason) => this.#metrics.refused(reason),
@@ -195,7 +195,7 @@ export class GatewayAgent {
       keys: () => this.#clusters.problem(),
       tunnel: () => this.#tunnel.problem,
       users: () => this.#users.problem,
-      backends: () => (this.#catchingUp ? this.#catchingUp.problem : 'not started yet'),
+      backends: () => (this.#warmUp ? this.#warmUp.problem : 'not started yet'),
     };
     for (const [name, check] of Object.entries(checks)) this.#readiness.add(name, check);
   }

@@ -2,7 +2,7 @@
 import { backoffMs } from '../kube/backoff.ts';
 import type { Log } from '../log.ts';
 
-export interface ApplyingOptions {
+export interface ApplyLoopOptions {
   what: string;
   apply: () => Promise<void>;
   log: Log;
@@ -12,8 +12,8 @@ export interface ApplyingOptions {
 
 const retry = { minMs: 200, maxMs: 10_000 };
 
-export class Applying {
-  readonly #options: ApplyingOptions;
+export class ApplyLoop {
+  readonly #options: ApplyLoopOptions;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
   #isWanted = false;
@@ -24,7 +24,7 @@ export class Applying {
   hasApplied = false;
   #failure = 'not applied yet';
 
-  constructor(options: ApplyingOptions) {
+  constructor(options: ApplyLoopOptions) {
     this.#options = options;
   }
 
@@ -34,12 +34,12 @@ export class Applying {
   }
 
   /** What was wanted until now is done now. */
-  open(): void {
+  start(): void {
     this.#isOpen = true;
-    this.wanted();
+    this.schedule();
   }
 
-  wanted(): void {
+  schedule(): void {
     this.#isWanted = true;
     if (this.#failures > 0) {
       // What has changed may be the remedy.

@@ -1,5 +1,4 @@
 /** Names of proxies at the gateway: `<namespace>.<service>.<hash8>.<pod>.<uid>`, of connectors `….<pod>.<hash12>-<uid>`. */
-import type { Identity } from './admission/pod-token.ts';
 
 export interface ProxyName {
   service: string;
@@ -25,4 +24,13 @@ export const userOf = ({ cluster, namespace, pod, uid }: Identity): string => [n
 export function identityIn(user: string): Identity | undefined {
   const [, namespace, pod, uid, cluster] = /^([^/]+)\/([^/]+)\/([^/]+)\/(.*)$/s.exec(user) ?? [];
   return namespace === undefined ? undefined : { namespace, pod: pod!, uid: uid!, cluster: cluster! };
+}
+
+/** A Pod, as its token proves it. */
+export interface Identity {
+  /** empty: the gateway's own */
+  cluster: string;
+  namespace: string;
+  pod: string;
+  uid: string;
 }

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import type { Registry } from '@prometheus-io/client';
 import type { Config } from '../config/schema.ts';
 import type { Log } from '../log.ts';
-import { Catcher } from './replicas/fallback-listener.ts';
+import { FallbackListener } from './replicas/fallback-listener.ts';
 import {
-  caughtSocket,
+  fallbackSocket,
   endpoint,
   hasIpv6,
   ipOf,
@@ -36,7 +36,7 @@ export interface ProxiesOptions {
   logPort: number;
   tunnel?: { bind?: string; server?: string };
   /** default: the addresses of this Pod */
-  users?: Pick<UsersSettings, 'addresses' | 'handoverPort'>;
+  users?: Pick<UsersSettings, 'addresses' | 'failoverPort'>;
   /** where the replicas tell each other of sessions; default 10000 */
   peersPort?: number;
 }
@@ -65,13 +65,13 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
   const { httpPort, httpsPort, trustedProxies, proxyProtocol } = config.gateway;
   const own = ownAddresses();
   let replicas: string[] = [];
-  const catcher = new Catcher({
-    socketOf: (port) => caughtSocket(join(directory, 'users'), port),
+  const fallback = new FallbackListener({
+    socketOf: (port) => fallbackSocket(join(directory, 'users'), port),
     replicas: () => replicas,
     proxies: networks(proxyProtocol ? trustedProxies : []),
     own: own.filter(isReachable),
     ...families,
-    onCaught: () => caught++,
+    onFallback: () => caught++,
     log,
   });
   let told = new Set<string>();
@@ -95,12 +95,12 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
       told = new Set(rendered.problems);
       traffic.setView(view);
       await users.apply(rendered);
-      catcher.listen(rendered.ports);
+      fallback.listen(rendered.ports);
     },
     applyTunnel: (material) => tunnel.apply(material),
     verdicts: () => users.states(),
     close: async () => {
-      catcher.close();
+      fallback.close();
       await Promise.all([users.close(), tunnel.close()]);
       receiver.close();
       await traffic.close();

@@ -7,7 +7,7 @@
  * and every reader of the same services comes to the same answer.
  */
 import { exposuresOf, type Exposure } from './exposure.ts';
-import { standingOf, type Grants } from './grants.ts';
+import { eligibilityOf, type Grants } from './grants.ts';
 import { domainsAbove } from './hosts.ts';
 import { isObject } from './json.ts';
 import { serviceKey, type ServiceStore } from './store.ts';
@@ -119,11 +119,11 @@ export class Claims {
   #conflicts(claimant: Claimant, verdicts: Map<Claimant, boolean>): Conflict[] {
     const { namespace } = claimant;
     return claimant.exposures.flatMap((exposure): Conflict[] => {
-      const standing = standingOf(this.#rules.exposure, namespace, exposure);
-      if (standing.kind === 'refused') return [{ kind: 'notGranted', exposure, namespaces: standing.namespaces }];
+      const eligibility = eligibilityOf(this.#rules.exposure, namespace, exposure);
+      if (eligibility.kind === 'refused') return [{ kind: 'notGranted', exposure, namespaces: eligibility.namespaces }];
       const twin = this.#oldestWinner(this.#claimingExactly(exposure), claimant, verdicts);
       if (twin) return [{ kind: 'duplicate', exposure, other: twin.key }];
-      if (!('host' in exposure) || standing.kind === 'granted') return [];
+      if (!('host' in exposure) || eligibility.kind === 'granted') return [];
       const foreigners = this.#overlapping(exposure.host).filter((other) => other.namespace !== namespace);
       const owner = this.#oldestWinner(foreigners, claimant, verdicts);
       return owner ? [{ kind: 'foreign', exposure, other: owner.key }] : [];

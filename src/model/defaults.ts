@@ -2,7 +2,7 @@
  * Defaulting of DistributedServices, in the two steps that a cluster takes: the API server fills in the schema's
  * defaults below parents that exist; the webhook then creates the parents that it defaults (requirements B1.11, B1.12).
  */
-import type { PatchOperation } from '../../webhooks/review/types.ts';
+import type { PatchOperation } from './json-patch.ts';
 import { openApiSchema, type SchemaNode } from './crd.ts';
 import { isObject, objectAt, type JsonObject } from './json.ts';
 

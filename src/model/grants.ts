@@ -6,14 +6,14 @@ import { coversHost, hostsOverlap } from './hosts.ts';
 export type Grants = Config['exposure'];
 
 /** How an exposure of a namespace stands to the grants. */
-export type Standing =
+export type Eligibility =
   | { kind: 'granted' }
   /** no grant speaks of it: the oldest service decides */
   | { kind: 'free' }
   /** a grant gives it, or a part of it, to others */
   | { kind: 'refused'; namespaces: string[] };
 
-export function standingOf(grants: Grants, namespace: string, exposure: Exposure): Standing {
+export function eligibilityOf(grants: Grants, namespace: string, exposure: Exposure): Eligibility {
   const relevant = grants.filter((grant) => touches(grant, exposure));
   if (relevant.length === 0) return { kind: 'free' };
   if (relevant.some((grant) => grant.namespaces.includes(namespace) && gives(grant, exposure))) return { kind: 'granted' };

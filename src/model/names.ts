@@ -80,7 +80,7 @@ export const gatewayPodHost = (ordinal: number): string => `${gatewayName}-${ord
 /** Secret with the server certificate of the frp server: tls.crt, tls.key, ca.crt. */
 export const serverSecretName = 'frp-server-tls';
 
-/** On each service, and on what the controller needs to take it off again (farewell.ts). */
+/** On each service, and on what the controller needs to take it off again (controller/lifecycle/installation-removal.ts). */
 export const cleanupFinalizer = `${group}/cleanup`;
 /** Secret with user and password of the frp server's own API. */
 export const serverApiSecretName = 'frp-server-api';

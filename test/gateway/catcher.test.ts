@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { BlockList, createConnection } from 'node:net';
 import { once } from 'node:events';
 import { test, type TestContext } from 'node:test';
-import { Catcher, type CatcherOptions } from '../../src/gateway/replicas/fallback-listener.ts';
-import { caughtSocket } from '../../src/gateway/haproxy/index.ts';
+import { FallbackListener, type CatcherOptions } from '../../src/gateway/replicas/fallback-listener.ts';
+import { fallbackSocket } from '../../src/gateway/haproxy/index.ts';
 import { proxyHeader } from '../../src/gateway/replicas/proxy-protocol.ts';
 import { app, gateway, member, service, tally, until, view, type Gateway } from './haproxy-harness.ts';
 import { replicas } from './replicas-harness.ts';
@@ -15,15 +15,15 @@ const web = (port: number) =>
     member('shop/web', 'x', port),
   ]);
 
-function catcher(t: TestContext, { settings }: Gateway, more: Partial<CatcherOptions> = {}): { caught: () => number } {
+function fallback(t: TestContext, { settings }: Gateway, more: Partial<CatcherOptions> = {}): { caught: () => number } {
   let caught = 0;
-  const found = new Catcher({
-    socketOf: (port) => caughtSocket(settings.directory, port),
+  const found = new FallbackListener({
+    socketOf: (port) => fallbackSocket(settings.directory, port),
     replicas: () => [],
     proxies: new BlockList(),
     own: [],
     addresses: ['0.0.0.0'],
-    onCaught: () => caught++,
+    onFallback: () => caught++,
     log: { info: () => undefined, warn: (text: unknown) => t.diagnostic(String(text)) } as CatcherOptions['log'],
     ...more,
   });
@@ -58,7 +58,7 @@ function load(t: TestContext, gw: Gateway) {
 test('as long as HAProxy is there nothing is caught, over reloads too', async (t) => {
   const backend = await app(t, 'x');
   const gw = await gateway(t, view(web(backend.port)));
-  const { caught } = catcher(t, gw);
+  const { caught } = fallback(t, gw);
   await until(async () => (await gw.http(host)).status === 200);
   for (let n = 0; n < 2; n++) {
     await gw.apply(view(web(backend.port), service(`extra-${n}`, { expose: { domain: `e${n}.example.com` } }, [])));
@@ -70,7 +70,7 @@ test('as long as HAProxy is there nothing is caught, over reloads too', async (t
 test('while HAProxy is away nobody is refused: users wait, and are served when it is back', async (t) => {
   const backend = await app(t, 'x');
   const gw = await gateway(t, view(web(backend.port)));
-  const { caught } = catcher(t, gw);
+  const { caught } = fallback(t, gw);
   await until(async () => (await gw.http(host)).status === 200);
   const users = load(t, gw);
   await until(() => users.results.length > 50);
@@ -89,7 +89,7 @@ test('where there is another replica it serves them meanwhile, and is told their
   const [here, there] = [await app(t, 'here'), await app(t, 'there')];
   const [a, b] = await replicas(t, [view(web(here.port)), view(web(there.port))]);
   await until(async () => (await b.http(host)).status === 200);
-  catcher(t, a, { replicas: () => [b.settings.addresses![0]!], own: [...a.settings.addresses!] });
+  fallback(t, a, { replicas: () => [b.settings.addresses![0]!], own: [...a.settings.addresses!] });
   await a.crash();
   const before = there.requests.length;
   for (let n = 0; n < 20; n++) assert.equal((await a.http(host, '/', { headers: { 'x-forwarded-for': '203.0.113.9' } })).body, 'there');
@@ -104,7 +104,7 @@ test('what a load balancer says of its users goes along', async (t) => {
   const gw = await gateway(t, view(web(backend.port)), proxies);
   const trusted = new BlockList();
   trusted.addAddress('127.0.0.1');
-  const { caught } = catcher(t, gw, { proxies: trusted });
+  const { caught } = fallback(t, gw, { proxies: trusted });
   await gw.crash();
   const balancer = createConnection(gw.settings.httpPort, '127.0.0.1');
   balancer.write(proxyHeader({ source: '203.0.113.9', sourcePort: 7, destination: '203.0.113.1', destinationPort: 80 }));
@@ -121,8 +121,8 @@ test('what a load balancer says of its users goes along', async (t) => {
 test('where nobody comes back users are let go, and nothing goes in circles', async (t) => {
   const [a, b] = await replicas(t, [view(), view()]);
   const options = { patienceMs: 300 };
-  const first = catcher(t, a, { ...options, addresses: ['127.0.0.2'], replicas: () => ['127.0.0.3'], own: ['127.0.0.2'] });
-  const second = catcher(t, b, { ...options, addresses: ['127.0.0.3'], replicas: () => ['127.0.0.2'], own: ['127.0.0.3'] });
+  const first = fallback(t, a, { ...options, addresses: ['127.0.0.2'], replicas: () => ['127.0.0.3'], own: ['127.0.0.2'] });
+  const second = fallback(t, b, { ...options, addresses: ['127.0.0.3'], replicas: () => ['127.0.0.2'], own: ['127.0.0.3'] });
   await Promise.all([a.crash(), b.crash()]);
   await assert.rejects(a.http(host), /socket hang up|ECONNRESET/);
   assert.deepEqual([first.caught(), second.caught()], [1, 1]);

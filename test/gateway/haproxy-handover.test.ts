@@ -154,7 +154,7 @@ test('the port for hand-over is for replicas only', async (t) => {
   const [a] = await replicas(t, [view(web([here])), view(web([]))]);
   await ready(a);
   await assert.rejects(
-    request(a.settings.handoverPort!, host, '/', { headers: { 'x-frp-site': host } }, first),
+    request(a.settings.failoverPort!, host, '/', { headers: { 'x-frp-site': host } }, first),
     /socket hang up|ECONNRESET/,
   );
 });

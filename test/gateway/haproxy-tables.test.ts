@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { runCommand } from '../../src/gateway/haproxy/runtime/cli.ts';
 import type { UsersSettings } from '../../src/gateway/haproxy/index.ts';
-import { hasFinished } from '../../src/gateway/haproxy/config/stick-tables.ts';
+import { hasFinished } from '../../src/gateway/haproxy/runtime/peer-sync.ts';
 import type { View } from '../../src/gateway/ir/ir.ts';
 import { app, freePort, gateway, member, request, service, tally, until, view, type Gateway } from './haproxy-harness.ts';
 

@@ -10,9 +10,9 @@ export const addresses = ['127.0.0.2', '127.0.0.3'] as const;
 
 /** With a view each; resolves when they know each other. */
 export async function replicas(t: TestContext, views: [View, View], more: Partial<UsersSettings> = {}): Promise<[Gateway, Gateway]> {
-  const [table, handoverPort, httpPort, httpsPort] = [await freePort(), await freePort(), await freePort(), await freePort()];
+  const [table, failoverPort, httpPort, httpsPort] = [await freePort(), await freePort(), await freePort(), await freePort()];
   const peers = addresses.map((address, index) => ({ name: `gw-${index}`, address: `${address}:${table}` }));
-  const both = { peers, handoverPort, httpPort, httpsPort, ...more };
+  const both = { peers, failoverPort, httpPort, httpsPort, ...more };
   const [a, b] = await Promise.all(
     addresses.map((address, index) => gateway(t, views[index]!, { ...both, addresses: [address], localPeer: `gw-${index}` })),
   );

@@ -2,7 +2,7 @@
 import type { Config } from '../../src/config/schema.ts';
 import { membershipsIn } from '../../src/frp/proxy-names.ts';
 import type { ServiceReader } from '../../src/model/store.ts';
-import type { PatchOperation } from '../review/types.ts';
+import type { PatchOperation } from '../../src/model/json-patch.ts';
 import { decidePod, groupsOf } from './decide.ts';
 import { parents } from './patch.ts';
 import { shapeError, type CheckedPod } from './pod.ts';

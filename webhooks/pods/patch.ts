@@ -3,7 +3,7 @@
  * touched. A Pod that has the pieces already gets operations for what differs only, so a second injection is empty.
  */
 import { annotation as names, label, registeredGate } from '../../src/model/names.ts';
-import type { PatchOperation } from '../review/types.ts';
+import type { PatchOperation } from '../../src/model/json-patch.ts';
 import type { CheckedPod, Container, Volume } from './pod.ts';
 import { isConfigAnnotation, isSidecar, isSidecarVolume, type Sidecar } from './sidecar.ts';
 

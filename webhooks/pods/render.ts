@@ -11,7 +11,7 @@ import { serversOf, type GatewayAddress } from '../../src/model/gateway.ts';
 import { annotation as names } from '../../src/model/names.ts';
 import type { DistributedService } from '../../src/model/types.ts';
 import { programVersion } from '../../src/version.ts';
-import type { PatchOperation } from '../review/types.ts';
+import type { PatchOperation } from '../../src/model/json-patch.ts';
 import type { PodAnnotations } from './annotations.ts';
 import { injectionPatch, isRegisteredGate } from './patch.ts';
 import type { CheckedPod } from './pod.ts';

@@ -1,6 +1,6 @@
 /** Takes sidecars out of a Pod again: the inverse of injection. */
 import { annotation as names, label } from '../../src/model/names.ts';
-import type { PatchOperation } from '../review/types.ts';
+import type { PatchOperation } from '../../src/model/json-patch.ts';
 import { createdBefore, gateMark, isRegisteredGate, parents, pointer } from './patch.ts';
 import { shapeError, type CheckedPod } from './pod.ts';
 import { isConfigAnnotation, isSidecar, isSidecarVolume } from './sidecar.ts';

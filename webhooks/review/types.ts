@@ -1,4 +1,6 @@
 /** The part of admission.k8s.io/v1 that this program reads and writes. Source: k8s.io/api/admission/v1/types.go. */
+import type { PatchOperation } from '../../src/model/json-patch.ts';
+
 export interface AdmissionRequest {
   uid: string;
   kind: { group: string; version: string; kind: string };
@@ -18,9 +20,6 @@ export interface AdmissionReview {
   kind: 'AdmissionReview';
   request: AdmissionRequest;
 }
-
-/** One operation of an RFC 6902 patch. */
-export type PatchOperation = { op: 'add' | 'replace'; path: string; value: unknown } | { op: 'remove'; path: string };
 
 /**
  * What a webhook decided, as a value: the HTTP answer, the command line's output, the log line and the metric's

@@ -6,14 +6,7 @@ import { ownerOf } from '../../frp/proxy-names.ts';
 import { basicAuthorization } from '../../frp/server-api.ts';
 import { pause } from '../../kube/backoff.ts';
 import type { Backend } from './health.ts';
-
-/** Proxies of one backend. A client that has gone, or failed its health check, leaves its proxies offline. */
-export interface ProxyCounts {
-  online: number;
-  offline: number;
-  /** cluster/Pod of a backend in another cluster, which only the gateway knows (gateway/api/proxy-status.ts) */
-  elsewhere?: string;
-}
+import type { ProxyCounts } from './health.ts';
 
 interface ListedProxy extends Pick<ProxyCounts, 'elsewhere'> {
   name: string;

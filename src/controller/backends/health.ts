@@ -1,5 +1,4 @@
 /** The backends of a service and their health: Pods and connectors say who they are, the frp server says who is online. */
-import type { ProxyCounts } from './frp-status.ts';
 
 /** One backend. `id` is the last part of its proxies' names on the frp server. */
 export interface Backend {
@@ -64,3 +63,11 @@ export function judge(backends: readonly Backend[], { now, isUdp, countsOf, grac
 
 const byName = (a: Backend, b: Backend): number => compare(a.name, b.name) || compare(a.id, b.id);
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+/** Proxies of one backend. A client that has gone, or failed its health check, leaves its proxies offline. */
+export interface ProxyCounts {
+  online: number;
+  offline: number;
+  /** cluster/Pod of a backend in another cluster, which only the gateway knows (gateway/api/proxy-status.ts) */
+  elsewhere?: string;
+}

@@ -12,7 +12,7 @@ import type { Sink } from '../../kube/reflector.ts';
 import { pods, type KubeObject, type Metadata } from '../../kube/types.ts';
 import type { Log } from '../../log.ts';
 import { registeredGate } from '../../model/names.ts';
-import { tellOf, type EventText } from '../status/events.ts';
+import { tellOf, type EventText } from '../../kube/event-recorder.ts';
 
 interface GatedPod extends KubeObject {
   spec?: { readinessGates?: { conditionType: string }[] };

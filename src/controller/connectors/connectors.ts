@@ -1,6 +1,6 @@
 /**
  * Backends that are not annotated Pods (R1.36, R2.10, R2.11): for each such service one Deployment of frpc without an
- * app, whose configuration follows the backends. connector-members.ts says who they are, connector-objects.ts what is
+ * app, whose configuration follows the backends. targets.ts says who they are, objects.ts what is
  * written, this file writes it.
  */
 import { createHash } from 'node:crypto';
@@ -19,14 +19,14 @@ import { annotation, connectorName, label } from '../../model/names.ts';
 import { serviceKey } from '../../model/store.ts';
 import type { DistributedService } from '../../model/types.ts';
 import type { Backend } from '../backends/health.ts';
-import type { Problem } from '../status/conditions.ts';
+import type { Problem } from '../problem.ts';
 import { AddressGuard } from './address-guard.ts';
 import { isConnected, membersOf, unnamed, type Member } from './targets.ts';
 import { clusterDomain, Names, systemResolve, type Resolve } from './dns.ts';
 import { budgetOf, configKey, configMapOf, connectorSelector, deploymentOf, hasAll, type Budget, type Deployment } from './objects.ts';
 import { SelectedPods } from './selected-pods.ts';
 import { ObjectStore } from '../../kube/object-store.ts';
-import { ownershipOf } from '../identity/certificate-plan.ts';
+import { ownershipOf } from '../ownership.ts';
 
 export interface ConnectorsDeps {
   client: KubeClient;

@@ -6,7 +6,7 @@ import type { ConfigMap, KubeObject, Metadata } from '../../kube/types.ts';
 import { serversOf } from '../../model/gateway.ts';
 import { annotation, connectorName, label, manager } from '../../model/names.ts';
 import type { DistributedService } from '../../model/types.ts';
-import { ownerReference } from '../identity/certificate-plan.ts';
+import { ownerReference } from '../ownership.ts';
 
 export interface Deployment extends KubeObject {
   spec: { replicas: number; [field: string]: unknown };

@@ -7,7 +7,7 @@ import { serviceKey } from '../../model/store.ts';
 import type { DistributedService } from '../../model/types.ts';
 import type { Names } from './dns.ts';
 import type { SelectedPods } from './selected-pods.ts';
-import type { Problem } from '../status/conditions.ts';
+import type { Problem } from '../problem.ts';
 
 export interface Member extends Endpoint {
   /** for people: what the user wrote, or the Pod */

@@ -14,7 +14,7 @@ import { hasOwnGateway, usesGateway } from '../../model/gateway.ts';
 import { annotation, gatewayCopyName, label, manager } from '../../model/names.ts';
 import { type ServiceReader } from '../../model/store.ts';
 import type { DistributedService } from '../../model/types.ts';
-import type { Problem } from '../status/conditions.ts';
+import type { Problem } from '../problem.ts';
 import { create, type OwnedSecretsDeps, type Refused, type Whose } from '../identity/owned-secrets.ts';
 import { contentOf, missing, referencesOf, type Content, type Reference } from './references.ts';
 import type { ObjectStore } from '../../kube/object-store.ts';

@@ -1,6 +1,6 @@
 /**
  * The Secrets that a service behind the gateway refers to, and what the gateway may know of them: of keys and tokens their
- * digests, of certificates what can be parsed. Decisions only; gateway-copies.ts acts on them.
+ * digests, of certificates what can be parsed. Decisions only; copies.ts acts on them.
  */
 import { createHash, createPrivateKey, X509Certificate } from 'node:crypto';
 import { inspectCertificate, problemOf, splitBundle } from '../../../certs/inspect.ts';
@@ -9,7 +9,7 @@ import type { Secret } from '../../kube/types.ts';
 import { coversHost } from '../../model/hosts.ts';
 import { externalSecretName, label } from '../../model/names.ts';
 import type { DistributedService } from '../../model/types.ts';
-import type { Problem } from '../status/conditions.ts';
+import type { Problem } from '../problem.ts';
 
 /** What a copy is for; the gateway finds it by this and by the original's name. */
 export type CopyKind = 'credentials' | 'tls' | 'client-ca';

@@ -6,10 +6,10 @@ import { fieldManager } from '../../kube/managers.ts';
 import { secrets, type Secret } from '../../kube/types.ts';
 import { hasOwnGateway } from '../../model/gateway.ts';
 import { label, manager, serverApiSecretName } from '../../model/names.ts';
-import type { ReconcileDeps } from '../reconcile.ts';
+import type { IdentityDeps } from './deps.ts';
 import type { ObjectStore } from '../../kube/object-store.ts';
 
-type Deps = Pick<ReconcileDeps, 'client' | 'config' | 'secrets'>;
+type Deps = Pick<IdentityDeps, 'client' | 'config' | 'secrets'>;
 
 /** Makes the Secret where it is not there. The API shows the keys of the groups, so it is never without a password. */
 export async function ensureServerApi({ client, config, secrets: store }: Deps): Promise<void> {

@@ -12,7 +12,7 @@ import { authoritySecretName, serverSecretName, tlsSecretName } from '../../mode
 import type { ServiceReader } from '../../model/store.ts';
 import type { DistributedService } from '../../model/types.ts';
 import type { ObjectStore } from '../../kube/object-store.ts';
-import { ownershipOf } from './certificate-plan.ts';
+import { ownershipOf } from '../ownership.ts';
 
 export interface AuthorityDeps {
   client: KubeClient;

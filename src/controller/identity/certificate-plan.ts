@@ -4,23 +4,10 @@ import { inspectCertificate, isSignedBy, problemOf, splitBundle, type Expectatio
 import { renewalTime } from '../../../certs/managed.ts';
 import { milliseconds, type Config } from '../../config/schema.ts';
 import { text } from '../../kube/authority-secret.ts';
-import type { Metadata, OwnerReference, Secret } from '../../kube/types.ts';
+import type { Metadata, Secret } from '../../kube/types.ts';
 import { gatewayAddresses } from '../../model/gateway.ts';
-import { apiVersion, gatewayPodHost, kind, label, manager } from '../../model/names.ts';
+import { gatewayPodHost } from '../../model/names.ts';
 import type { DistributedService } from '../../model/types.ts';
-
-/** Whose a Secret with one of our names is: of this service, of an earlier one of the same name, or of somebody else. */
-export type Ownership = 'ours' | 'previous' | 'foreign';
-
-export function ownershipOf({ labels, ownerReferences = [] }: Metadata, service: DistributedService): Ownership {
-  const owner = ownerReferences.find((reference) => reference.kind === kind && reference.apiVersion.startsWith('frp.io/'));
-  if (labels?.[label.managedBy] !== manager || owner?.name !== service.metadata.name) return 'foreign';
-  return owner.uid === service.metadata.uid ? 'ours' : 'previous';
-}
-
-export function ownerReference({ metadata }: DistributedService): OwnerReference {
-  return { apiVersion, kind, name: metadata.name, uid: metadata.uid ?? '', controller: true };
-}
 
 /** What to do about a certificate: leave it, replace the bundle beside it, or issue one (and why). */
 export type CertificatePlan = { action: 'keep' | 'bundle'; renewAt: number } | { action: 'issue' | 'expired'; reason: string };

@@ -6,10 +6,11 @@ import { fieldManager } from '../../kube/managers.ts';
 import { certificates, type Certificate, type Metadata } from '../../kube/types.ts';
 import { certificateName, externalSecretName, label, manager } from '../../model/names.ts';
 import type { DistributedService } from '../../model/types.ts';
-import type { IdentityDeps } from './service-identity.ts';
-import { clientProblem, not, type Checked } from './manual-mode.ts';
+import type { IdentityDeps } from './deps.ts';
+import { clientProblem, not, type Checked } from './client-certificate.ts';
 import { metadataOf, nameTaken } from './owned-secrets.ts';
-import { clientRequest, ownerReference, ownershipOf, renewBeforeOf } from './certificate-plan.ts';
+import { clientRequest, renewBeforeOf } from './certificate-plan.ts';
+import { ownerReference, ownershipOf } from '../ownership.ts';
 import { endOfChain } from '../../../certs/inspect.ts';
 import { text } from '../../kube/authority-secret.ts';
 

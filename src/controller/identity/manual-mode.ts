@@ -2,25 +2,17 @@
  * Certificates that the program did not make: of the user (mode manual), or of cert-manager (mode external). What is
  * wrong with one is said in one word and with its remedy; the content of a Secret without the label is never read.
  */
-import { chainsTo, endOfChain, expiredIn, inspectCertificate, parseCertificate, problemOf } from '../../../certs/inspect.ts';
+import { chainsTo, endOfChain, inspectCertificate } from '../../../certs/inspect.ts';
 import { text } from '../../kube/authority-secret.ts';
 import type { Secret } from '../../kube/types.ts';
 import { label } from '../../model/names.ts';
 import type { DistributedService } from '../../model/types.ts';
-import type { IdentityDeps } from './service-identity.ts';
+import type { IdentityDeps } from './deps.ts';
 import { metadataOf, type Refused } from './owned-secrets.ts';
-import type { CertificatesOutcome } from '../status/status.ts';
+import { type Checked, not, clientProblem, nameOf, iso } from './client-certificate.ts';
 
 /** The watch tells of labelled Secrets alone: whether another is there now, a look tells. */
 const lookAgainMs = 30_000;
-
-export interface Checked {
-  outcome: CertificatesOutcome;
-  /** when to look again, milliseconds since the epoch; infinite: when something changes */
-  renewAt: number;
-}
-
-export const not = (reason: string, message: string): Refused => ({ ready: false, reason, message });
 
 /** `caSecret` and `certSecret` of mode manual (R2.16). */
 export async function checkManual(deps: IdentityDeps, { metadata: { namespace }, spec }: DistributedService): Promise<Checked> {
@@ -60,8 +52,6 @@ async function labelled(
 /** A CA is usually under `ca.crt`, and in a Secret of type kubernetes.io/tls under `tls.crt`. */
 const authorityOf = (secret: Secret): string => text(secret, 'ca.crt') || text(secret, 'tls.crt');
 
-const nameOf = ({ metadata }: Secret): string => `Secret ${metadata.namespace}/${metadata.name}`;
-
 function authorityProblem(secret: Secret, caPem: string, now: number): Refused | undefined {
   try {
     const { isAuthority, notAfter, commonName } = inspectCertificate(caPem);
@@ -75,34 +65,6 @@ function authorityProblem(secret: Secret, caPem: string, now: number): Refused |
   }
 }
 
-/** What is wrong with a Secret as the client certificate of a tunnel. */
-export function clientProblem(secret: Secret, now: number): Refused | undefined {
-  const material = { certPem: text(secret, 'tls.crt'), keyPem: text(secret, 'tls.key') };
-  const name = nameOf(secret);
-  try {
-    parseCertificate(material.certPem);
-  } catch (error) {
-    return not('Unreadable', `${name}: key tls.crt: ${(error as Error).message}; put the client certificate there as PEM`);
-  }
-  const { notAfter, notBefore } = inspectCertificate(material.certPem);
-  if (notAfter <= now)
-    return not('CertificateExpired', `${name}: the certificate expired at ${iso(notAfter)}; replace tls.crt and tls.key with newer ones`);
-  const intermediate = expiredIn(material.certPem, now);
-  if (intermediate)
-    return not(
-      'CertificateExpired',
-      `${name}: the intermediate ${intermediate.commonName} in tls.crt expired at ${iso(intermediate.notAfter)}; put its successor there`,
-    );
-  if (notBefore > now)
-    return not('NotYetValid', `${name}: the certificate is not valid before ${iso(notBefore)}; wait, or replace tls.crt and tls.key`);
-  const keyProblem = problemOf(material, { now });
-  if (keyProblem !== undefined) return not('KeyMismatch', `${name}: ${keyProblem}; put the key of this certificate under tls.key, as PEM`);
-  const usageProblem = problemOf(material, { now, usage: 'clientAuth' });
-  if (usageProblem !== undefined)
-    return not('WrongUsage', `${name}: ${usageProblem}; the frp server refuses it, so have one issued for clientAuth`);
-  return undefined;
-}
-
 function issuerProblem(cert: Secret, ca: Secret, caPem: string): Refused | undefined {
   if (chainsTo(text(cert, 'tls.crt'), caPem)) return undefined;
   return not(
@@ -110,5 +72,3 @@ function issuerProblem(cert: Secret, ca: Secret, caPem: string): Refused | undef
     `${nameOf(cert)}: the certificate was not issued by the CA of ${nameOf(ca)}; put its issuer into that Secret, or a certificate of that CA into this one`,
   );
 }
-
-const iso = (time: number): string => new Date(time).toISOString();

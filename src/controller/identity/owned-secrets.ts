@@ -4,8 +4,8 @@ import { isAlreadyExists, isNotFound } from '../../kube/errors.ts';
 import { fieldManager } from '../../kube/managers.ts';
 import { secrets, type Metadata, type Secret } from '../../kube/types.ts';
 import type { ObjectStore } from '../../kube/object-store.ts';
-import type { Ownership } from './certificate-plan.ts';
-import type { CertificatesOutcome } from '../status/status.ts';
+import type { Ownership } from '../ownership.ts';
+import type { CertificatesOutcome } from '../problem.ts';
 
 export interface OwnedSecretsDeps {
   client: KubeClient;

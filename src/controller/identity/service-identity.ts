@@ -1,40 +1,19 @@
 /** The identity of a service: the Secrets with its group key and its client certificate; and the frp server's certificate. */
 import { randomBytes } from 'node:crypto';
 import { isIP } from 'node:net';
-import { issue, type Authority } from '../../../certs/authority.ts';
-import type { Clock } from '../../../certs/clock.ts';
-import type { Config } from '../../config/schema.ts';
+import { issue } from '../../../certs/authority.ts';
 import { base64, text } from '../../kube/authority-secret.ts';
 import type { Metadata, Secret } from '../../kube/types.ts';
-import type { Log } from '../../log.ts';
 import { groupSecretName, label, manager, serverSecretName, tlsSecretName } from '../../model/names.ts';
 import type { DistributedService } from '../../model/types.ts';
 import { ensureExternal, leaveExternal } from './external-mode.ts';
 import { checkManual } from './manual-mode.ts';
-import { create, metadataOf, nameTaken, refusal, replace, type OwnedSecretsDeps, type Refused, type Whose } from './owned-secrets.ts';
-import { referencesOf } from '../gateway-secrets/references.ts';
+import { create, metadataOf, nameTaken, refusal, replace, type Refused, type Whose } from './owned-secrets.ts';
 import { liveCertificates, replacedKey } from './revocation.ts';
-import type { ObjectStore } from '../../kube/object-store.ts';
-import {
-  clientRequest,
-  ownerReference,
-  ownershipOf,
-  planCertificate,
-  isRenewed,
-  renewBeforeOf,
-  serverRequest,
-  type CertificateNeed,
-} from './certificate-plan.ts';
-import type { CertificatesOutcome } from '../status/status.ts';
-
-export interface IdentityDeps extends OwnedSecretsDeps {
-  config: Config;
-  clock: Clock;
-  log: Log;
-  authority: () => Authority;
-  /** Secrets of users that carry the label frp.io/use: "true", and no others */
-  userSecrets: ObjectStore<Secret>;
-}
+import { clientRequest, planCertificate, isRenewed, renewBeforeOf, serverRequest, type CertificateNeed } from './certificate-plan.ts';
+import { ownerReference, ownershipOf } from '../ownership.ts';
+import type { CertificatesOutcome } from '../problem.ts';
+import type { IdentityDeps } from './deps.ts';
 
 /** The watch sees our own Secrets only: that somebody else's is gone, a look tells. */
 const lookAgainMs = 30_000;
@@ -56,13 +35,6 @@ export async function ensureIdentity(
   if (!own.outcome.ready || !enabled || mode === 'auto') return own;
   const theirs = await (mode === 'manual' ? checkManual : ensureExternal)(deps, service);
   return { outcome: theirs.outcome, renewAt: Math.min(own.renewAt, theirs.renewAt) };
-}
-
-/** Names of the Secrets, made by others, that the service depends on. */
-export function userSecretsOf(service: DistributedService): string[] {
-  const { enabled, mode = 'auto', certSecret } = service.spec.security?.mtls ?? {};
-  const own = enabled && mode === 'manual' && certSecret !== undefined ? [certSecret] : [];
-  return [...referencesOf(service).map(({ secret }) => secret), ...own];
 }
 
 async function ensureOwn(deps: IdentityDeps, service: DistributedService): Promise<{ outcome: CertificatesOutcome; renewAt: number }> {

@@ -5,9 +5,10 @@ import { fieldManager } from '../../kube/managers.ts';
 import { distributedServices, secrets, type Metadata } from '../../kube/types.ts';
 import { cleanupFinalizer, externalSecretName, groupSecretName, tlsSecretName } from '../../model/names.ts';
 import type { DistributedService } from '../../model/types.ts';
-import type { ReconcileDeps } from '../reconcile.ts';
+import type { IdentityDeps } from '../identity/deps.ts';
 import { liveCertificates, revoke } from '../identity/revocation.ts';
-import { clientRequest, ownershipOf } from '../identity/certificate-plan.ts';
+import { clientRequest } from '../identity/certificate-plan.ts';
+import { ownershipOf } from '../ownership.ts';
 import { terminatingStatus } from '../status/status.ts';
 
 export const hasFinalizer = ({ metadata }: DistributedService): boolean => metadata.finalizers?.includes(cleanupFinalizer) ?? false;
@@ -43,7 +44,7 @@ async function isGone(client: KubeClient, { metadata }: DistributedService): Pro
 }
 
 /** Everything that must happen before a service may go. Each step may be repeated. @throws KubeError: try again later */
-export async function cleanUp(deps: ReconcileDeps, service: DistributedService): Promise<void> {
+export async function cleanUp(deps: IdentityDeps, service: DistributedService): Promise<void> {
   const { client, clock } = deps;
   const { name, namespace, uid } = service.metadata;
   const status = terminatingStatus(service, clock.now());
@@ -63,7 +64,7 @@ export async function cleanUp(deps: ReconcileDeps, service: DistributedService):
 }
 
 /** Of the certificates that were made for this service alone; those of mode manual are the user's, and may serve elsewhere. */
-async function revokeAll(deps: ReconcileDeps, service: DistributedService): Promise<void> {
+async function revokeAll(deps: IdentityDeps, service: DistributedService): Promise<void> {
   const { namespace, name } = service.metadata;
   const now = deps.clock.now();
   const { commonName } = clientRequest(service);

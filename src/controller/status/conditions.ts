@@ -3,20 +3,12 @@ import type { DistributedService, DistributedServiceStatus } from '../../model/t
 import { howToGetBackends, whereToLook } from './remedies.ts';
 import type { Judgement } from '../backends/health.ts';
 import type { ServerHealth } from '../backends/frp-status.ts';
+import type { Problem, CertificatesOutcome } from '../problem.ts';
 
 export type Condition = NonNullable<DistributedServiceStatus['conditions']>[number];
 
 /** A condition before it has met the one that is stored. */
 export type Fact = Required<Pick<Condition, 'type' | 'status' | 'reason' | 'message'>>;
-
-/** What speaks against serving a service as it is written: reason and message of ConfigurationValid=False. */
-export interface Problem {
-  reason: string;
-  message: string;
-}
-
-/** What became of the Secrets of a service; `reason` is one word. */
-export type CertificatesOutcome = { ready: true } | { ready: false; reason: string; message: string };
 
 export interface Facts {
   problem: Problem | undefined;

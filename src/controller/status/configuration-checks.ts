@@ -4,7 +4,6 @@ import type { Conflict } from '../../model/claims.ts';
 import { describeExposure } from '../../model/exposure.ts';
 import { unservable } from '../../model/plainmode.ts';
 import type { DistributedService } from '../../model/types.ts';
-import type { FactSource } from '../facts.ts';
 import type { ConfigurationCheck } from './status.ts';
 
 /** What plain mode does not have, and an installation without a gateway. */
@@ -18,7 +17,7 @@ export type DescribeConflict = (conflict: Conflict, service: DistributedService)
 
 /** A host or port that another service has, or that its namespace may not have. */
 export function losesExposure(
-  facts: Pick<FactSource, 'conflictOf'>,
+  facts: { conflictOf: (service: DistributedService) => Conflict | undefined },
   describe: DescribeConflict = ({ exposure }) => describeExposure(exposure),
 ): ConfigurationCheck {
   return (service) => {

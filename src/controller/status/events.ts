@@ -1,21 +1,10 @@
 /** Events of a service (R2.40 to R2.46), decided from the status that was stored and the one that has replaced it. */
-import { createHash } from 'node:crypto';
 import type { KubeClient } from '../../kube/client.ts';
-import { isAlreadyExists } from '../../kube/errors.ts';
-import { fieldManager } from '../../kube/managers.ts';
-import { events, type KubeEvent, type KubeObject } from '../../kube/types.ts';
 import type { Log } from '../../log.ts';
 import { apiVersion, kind } from '../../model/names.ts';
 import type { DistributedService, DistributedServiceStatus } from '../../model/types.ts';
 import type { JudgedBackend } from '../backends/health.ts';
-
-export interface EventText {
-  type: 'Normal' | 'Warning';
-  reason: string;
-  message: string;
-  /** which part of the controller saw it (B1.27: never the name of another product) */
-  component: string;
-}
+import { tellOf, type EventText } from '../../kube/event-recorder.ts';
 
 const controller = 'frp-k8s-controller';
 const certificates = 'frp-k8s-certificates';
@@ -90,30 +79,3 @@ const condition = (status: DistributedServiceStatus | undefined, type: string) =
  */
 export const tell = (client: KubeClient, log: Log, { metadata }: DistributedService, texts: readonly EventText[]): Promise<void> =>
   tellOf(client, log, { apiVersion, kind, metadata }, texts);
-
-/** The same of any object. */
-export async function tellOf(client: KubeClient, log: Log, about: Required<KubeObject>, texts: readonly EventText[]): Promise<void> {
-  for (const { type, reason, message, component } of texts) {
-    const { name, namespace = 'default', uid = '', resourceVersion = '' } = about.metadata;
-    const hash = createHash('sha256').update([uid, resourceVersion, reason, message].join('\n')).digest('hex').slice(0, 16);
-    const time = new Date().toISOString().replace(/\.\d+Z$/, 'Z');
-    const event: KubeEvent = {
-      metadata: { name: `${name}.${hash}`, namespace },
-      involvedObject: { apiVersion: about.apiVersion, kind: about.kind, name, namespace, uid, resourceVersion },
-      type,
-      reason,
-      message,
-      source: { component },
-      reportingComponent: component,
-      reportingInstance: component,
-      firstTimestamp: time,
-      lastTimestamp: time,
-      count: 1,
-    };
-    try {
-      await client.create(events, event, fieldManager.controller);
-    } catch (error) {
-      if (!isAlreadyExists(error)) log.warn({ err: error, reason }, 'an Event could not be written');
-    }
-  }
-}

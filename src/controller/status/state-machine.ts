@@ -31,7 +31,7 @@ export function stepTowards(from: State, to: State): State {
 }
 
 /** What is known of a service, as far as its state depends on it. */
-export interface Standing {
+export interface Eligibility {
   /** its configuration is valid and its certificates are there */
   isUsable: boolean;
   /** Pods run a configuration that is older than the service */
@@ -41,7 +41,7 @@ export interface Standing {
 }
 
 /** The state that the facts call for, given the last one; the way there may have several steps. */
-export function targetState(before: State, { isUsable, isOutdated, backends }: Standing): State {
+export function targetState(before: State, { isUsable, isOutdated, backends }: Eligibility): State {
   if (before === 'Terminating') return before;
   if (!isUsable) return 'Failed';
   const hasRun = before === 'Running' || before === 'Updating' || before === 'Degraded';

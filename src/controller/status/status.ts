@@ -2,10 +2,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { DistributedService, DistributedServiceStatus } from '../../model/types.ts';
 import type { JudgedBackend } from '../backends/health.ts';
-import { conditionsOf, type Condition, type Fact, type Facts, type Problem } from './conditions.ts';
+import { conditionsOf, type Condition, type Fact, type Facts } from './conditions.ts';
+import { type Problem } from '../problem.ts';
 import { isLegal, stepTowards, targetState } from './state-machine.ts';
-
-export type { CertificatesOutcome, Problem } from './conditions.ts';
 
 export type ConfigurationCheck = (service: DistributedService) => Problem | undefined;
 

@@ -4,19 +4,19 @@ import type { Claims } from '../../model/claims.ts';
 import { describeExposure } from '../../model/exposure.ts';
 import { usesGateway } from '../../model/gateway.ts';
 import type { ServiceReader } from '../../model/store.ts';
-import type { Standing } from './plugin-protocol.ts';
+import type { Eligibility } from './plugin-protocol.ts';
 import { refused } from './refusals.ts';
 
 /** A service is created before its Pods, but its watch may be behind theirs. Milliseconds. */
 const serviceWaitMs = 2000;
 
-export interface StandingDeps {
+export interface EligibilityDeps {
   services: Pick<ServiceReader, 'waitFor'>;
   claims: Pick<Claims, 'conflictsOf'>;
   config: Config;
 }
 
-export async function standingOf(namespace: string, name: string, { services, claims, config }: StandingDeps): Promise<Standing> {
+export async function eligibilityOf(namespace: string, name: string, { services, claims, config }: EligibilityDeps): Promise<Eligibility> {
   const service = await services.waitFor(namespace, name, (found) => found !== undefined, serviceWaitMs);
   const what = `DistributedService ${namespace}/${name}`;
   if (!service) return refused('UnknownService', `there is no ${what}`);

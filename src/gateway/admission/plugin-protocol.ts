@@ -7,9 +7,10 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { originMetadata, originsIn } from '../../frp/origins.ts';
 import { bandwidthLimit } from '../../frp/units.ts';
 import type { DistributedService } from '../../model/types.ts';
-import type { Identity } from './pod-token.ts';
+import type { Identity } from '../pod-identity.ts';
 import { identityIn, parseProxyName, userOf, type ProxyName } from '../pod-identity.ts';
 import { refused, type Refusal } from './refusals.ts';
+import type { Load } from '../members/members.ts';
 
 export interface LoginContent {
   version?: string;
@@ -44,13 +45,7 @@ export interface CloseProxyContent {
 }
 
 /** What the agent may know of a service. */
-export type Standing = { ok: true; service: DistributedService } | Refusal;
-
-/** Registrations that there are already. */
-export interface Load {
-  ofPod: number;
-  ofNamespace: number;
-}
+export type Eligibility = { ok: true; service: DistributedService } | Refusal;
 
 /** A connector of 256 endpoints has as many; the ports of a gateway are some 22,000. */
 export const limits = { pod: 512, namespace: 11_000 };
@@ -116,7 +111,7 @@ export function withinLimits({ ofPod, ofNamespace }: Load): { ok: true } | Refus
   return { ok: true };
 }
 
-/** What frps opens: the client chooses neither port nor bandwidth. Which endpoint it is of, it says; view.ts takes what the service has. */
+/** What frps opens: the client chooses neither port nor bandwidth. Which endpoint it is of, it says; ir/translate.ts takes what the service has. */
 export function newProxyContent(content: NewProxyContent, service: DistributedService, port: number): object {
   const { bandwidth } = service.spec.advanced ?? {};
   const metas = originMetadata(originsIn(content.metas));

@@ -5,15 +5,7 @@
 import { decodeJwt, errors, jwtVerify, type JWTPayload } from 'jose';
 import type { KeySource } from '../oidc/key-source.ts';
 import { refused, type Refusal } from './refusals.ts';
-
-/** A Pod, as its token proves it. */
-export interface Identity {
-  /** empty: the gateway's own */
-  cluster: string;
-  namespace: string;
-  pod: string;
-  uid: string;
-}
+import type { Identity } from '../pod-identity.ts';
 
 export interface TrustedCluster {
   /** empty: the gateway's own */

@@ -1,7 +1,7 @@
 /** Puts the plugin's decisions together with what the agent knows, waits where a watch may be behind, and tells of refusals. */
 import type { Log } from '../../log.ts';
 import { identityOf, loginContent, newProxyContent, sessionOf, wantedProxy, withinLimits } from './plugin-protocol.ts';
-import type { CloseProxyContent, LoginContent, NewProxyContent, Standing } from './plugin-protocol.ts';
+import type { CloseProxyContent, LoginContent, NewProxyContent, Eligibility } from './plugin-protocol.ts';
 import type { Verified } from './pod-token.ts';
 import type { Members } from '../members/members.ts';
 import { refused, type Refusal, type RefusalReason } from './refusals.ts';
@@ -11,7 +11,7 @@ export interface AdmissionDeps {
   isReady: () => Promise<boolean>;
   verify: (token: string) => Promise<Verified>;
   /** what a namespace's service may have; waits for one that is not known yet */
-  standingOf: (namespace: string, service: string) => Promise<Standing>;
+  eligibilityOf: (namespace: string, service: string) => Promise<Eligibility>;
   members: Pick<Members, 'assign' | 'closed' | 'loadOf'>;
   log: Log;
   onRefused: (reason: RefusalReason) => void;
@@ -57,19 +57,19 @@ export class TunnelAdmission {
   }
 
   async #newProxy(content: NewProxyContent): Promise<Outcome> {
-    const { members, standingOf, isReady } = this.#deps;
+    const { members, eligibilityOf, isReady } = this.#deps;
     const wanted = wantedProxy(content);
     if (!wanted.ok) return wanted;
     if (!(await isReady())) return refused('Starting', 'the gateway is starting; frpc tries again');
     const { identity, session, service } = wanted;
     const about = { ...identity, service };
-    const standing = await standingOf(identity.namespace, service);
-    if (!standing.ok) return { ...standing, about };
+    const eligibility = await eligibilityOf(identity.namespace, service);
+    if (!eligibility.ok) return { ...eligibility, about };
     const within = withinLimits(members.loadOf(identity));
     if (!within.ok) return { ...within, about };
     const port = members.assign(content.proxy_name!, identity, session);
     if (port === undefined) return refused('NoPort', 'the gateway has no free port', about);
-    return { ok: true, content: newProxyContent(content, standing.service, port) };
+    return { ok: true, content: newProxyContent(content, eligibility.service, port) };
   }
 
   #tell(op: Operation, content: LoginContent & NewProxyContent, outcome: Outcome): Answer {

@@ -4,7 +4,8 @@
  */
 import { timingSafeEqual, createHash } from 'node:crypto';
 import { basicAuthorization, type Credentials } from '../../frp/server-api.ts';
-import { backendName, serverName } from '../haproxy/config/names.ts';
+import { backendName } from '../haproxy/config/names.ts';
+import { serverName } from '../ir/server-name.ts';
 import type { Member } from '../members/members.ts';
 
 /** What HAProxy says of a server. */

@@ -1,6 +1,7 @@
 /** What the agent uses of HAProxy. */
-export { backendName, backendOf, serverName, serviceId } from './config/names.ts';
-export { caughtSocket } from './config/frontends.ts';
+export { backendName, backendOf, serviceId } from './config/names.ts';
+export { serverName } from '../ir/server-name.ts';
+export { fallbackSocket } from './config/frontends.ts';
 export { endpoint, hasIpv6, ipOf, sourceFor, unusablePorts } from './config/addresses.ts';
 export { renderUsers } from './config/users-config.ts';
 export { renderTunnel, type TunnelSettings } from './config/tunnel-config.ts';

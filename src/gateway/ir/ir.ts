@@ -1,9 +1,10 @@
 /**
  * The values that the gateway's agent works with. Data flows one way: watches and frps' plugin calls make a `View`, the
- * view is rendered (haproxy/), what was rendered is applied (apply.ts).
+ * view is rendered (haproxy/), what was rendered is applied (apply-loop.ts).
  */
 import type { DistributedService } from '../../model/types.ts';
 import type { Exposure } from '../../model/exposure.ts';
+import type { JwtKey } from '../oidc/key-source.ts';
 
 /** Everything that HAProxy is to do for users, as a value. */
 export interface View {
@@ -28,13 +29,6 @@ export type Access =
   /** SHA-256, in lower-case hex, of each accepted credential → the client's name ("token" for type token) */
   | { kind: 'keys'; header: 'bearer' | 'apikey'; clients: Readonly<Record<string, string>> }
   | { kind: 'jwt'; issuer: string; audience: string; rolesClaim: string; keys: readonly JwtKey[] };
-
-export interface JwtKey {
-  /** key id; undefined: the key that tokens without `kid` are verified with */
-  kid: string | undefined;
-  alg: 'RS256' | 'RS384' | 'RS512' | 'ES256' | 'ES384' | 'ES512';
-  publicKeyPem: string;
-}
 
 /** One member of a group, reached through its tunnel at a port of frps on loopback. */
 export interface BackendServer {

@@ -6,7 +6,7 @@ import { usesGateway } from '../../model/gateway.ts';
 import { serviceKey } from '../../model/store.ts';
 import type { DistributedService } from '../../model/types.ts';
 import { endpointParts, type Part } from './endpoint-weights.ts';
-import { serverName } from '../haproxy/config/names.ts';
+import { serverName } from './server-name.ts';
 import type { Member } from '../members/members.ts';
 import type { Access, BackendServer, ServedService, View } from './ir.ts';
 import type { PodFacts } from '../watches/pod-index.ts';

@@ -6,7 +6,7 @@ export interface OnlineProxy {
   port: number;
   /** of the session that made it */
   user: string;
-  /** as its client gave it, and the agent let it through (plugin.ts) */
+  /** as its client gave it, and the agent let it through (plugin-protocol.ts) */
   metadata: unknown;
 }
 

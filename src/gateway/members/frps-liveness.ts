@@ -16,7 +16,7 @@ export interface PresenceOptions {
 
 const pauseMs = 100;
 
-export class Presence {
+export class FrpsLiveness {
   readonly #options: PresenceOptions;
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;

@@ -8,9 +8,9 @@
 import { originsIn } from '../../frp/origins.ts';
 import { isProxyPort, Ports } from './port-pool.ts';
 import { identityIn, parseProxyName } from '../pod-identity.ts';
-import type { Identity } from '../admission/pod-token.ts';
+import type { Identity } from '../pod-identity.ts';
 import type { ListProxies, OnlineProxy } from './frps-client.ts';
-import type { Load } from '../admission/plugin-protocol.ts';
+
 import type { Log } from '../../log.ts';
 
 export interface Member {
@@ -246,4 +246,10 @@ function memberOf({ name, port, user, metadata }: OnlineProxy): Member | undefin
   if (!parsed || !isProxyPort(port)) return undefined;
   const { service, backendId } = parsed;
   return { name, port, identity, service: `${identity.namespace}/${service}`, backendId, origins: originsIn(metadata) };
+}
+
+/** Registrations that there are already. */
+export interface Load {
+  ofPod: number;
+  ofNamespace: number;
 }

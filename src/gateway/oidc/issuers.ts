@@ -5,7 +5,7 @@ import type { AddressRules } from '../../net/addresses.ts';
 import type { Log } from '../../log.ts';
 import { fetchJson } from './fetch-json.ts';
 import { KeySource, keySet } from './key-source.ts';
-import type { JwtKey } from '../ir/ir.ts';
+import type { JwtKey } from './key-source.ts';
 
 export interface IssuersOptions {
   rules: AddressRules;

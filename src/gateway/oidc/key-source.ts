@@ -109,3 +109,10 @@ export function keySet(value: unknown): JSONWebKeySet {
   if (!Array.isArray(keys)) throw new Error('it is no set of keys: an object with a list "keys" (RFC 7517) is wanted');
   return { keys: keys as JSONWebKeySet['keys'] };
 }
+
+export interface JwtKey {
+  /** key id; undefined: the key that tokens without `kid` are verified with */
+  kid: string | undefined;
+  alg: 'RS256' | 'RS384' | 'RS512' | 'ES256' | 'ES384' | 'ES512';
+  publicKeyPem: string;
+}

@@ -26,7 +26,7 @@ export interface CatcherOptions {
   hasIpv6?: boolean;
   /** milliseconds that a connection waits for somebody who takes it */
   patienceMs?: number;
-  onCaught: () => void;
+  onFallback: () => void;
   log: Pick<Log, 'info' | 'warn'>;
 }
 
@@ -37,7 +37,7 @@ const pauseMs = 50;
 /** Each is some kilobytes, and they do not wait long. */
 const most = 10_000;
 
-export class Catcher {
+export class FallbackListener {
   readonly #options: CatcherOptions;
   readonly #servers = new Map<number, Server[]>();
   readonly #sockets = new Set<Socket>();
@@ -78,7 +78,7 @@ export class Catcher {
     user.on('error', () => user.destroy());
     const ends = endsOf(user);
     if (!ends || this.#sockets.size >= most) return void user.destroy();
-    this.#options.onCaught();
+    this.#options.onFallback();
     this.#keep(user);
     const isReplica = this.#options.replicas().includes(ends.source);
     // What they bring begins with the user's address, and was handed on once already.

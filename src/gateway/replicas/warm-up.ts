@@ -12,7 +12,7 @@ export interface CatchingUpDeps {
   everyMs?: number;
 }
 
-export class CatchingUp {
+export class WarmUp {
   readonly #stop = new AbortController();
   #problem: string | undefined = 'the other replicas have not been asked yet';
   readonly done: Promise<void>;

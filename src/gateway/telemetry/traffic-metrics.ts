@@ -12,7 +12,7 @@ export interface TrafficSource {
   /** rejects where HAProxy is not there */
   stats: () => Promise<readonly ServerStats[]>;
   reloads: () => number;
-  /** connections that were taken while HAProxy was away (catcher.ts) */
+  /** connections that were taken while HAProxy was away (replicas/fallback-listener.ts) */
   caught: () => number;
   times: RequestTimes;
 }

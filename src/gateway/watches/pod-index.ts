@@ -3,7 +3,7 @@ import { membershipsIn } from '../../frp/proxy-names.ts';
 import type { Sink } from '../../kube/reflector.ts';
 import type { KubeObject } from '../../kube/types.ts';
 import { annotation } from '../../model/names.ts';
-import type { Identity } from '../admission/pod-token.ts';
+import type { Identity } from '../pod-identity.ts';
 
 interface Pod extends KubeObject {
   status?: { phase?: string; podIP?: string; conditions?: { type: string; status: string }[] };

@@ -101,9 +101,12 @@ suite('the controller', () => {
   });
 
   test('lets a namespace go, with services and Pods in it', async () => {
-    const other = await testNamespace('controller-doomed');
-    await apply(httpService(other, 'doomed', 'doomed.controller.example.com'), deployment({ ...app('doomed', 1), namespace: other }));
-    await rolledOut(other, 'doomed');
+    const other = await testNamespace('controller-pendingRemoval');
+    await apply(
+      httpService(other, 'pendingRemoval', 'pendingRemoval.controller.example.com'),
+      deployment({ ...app('pendingRemoval', 1), namespace: other }),
+    );
+    await rolledOut(other, 'pendingRemoval');
     await kubectl('delete', 'namespace', other, '--timeout=120s');
   });
 

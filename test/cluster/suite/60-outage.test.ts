@@ -8,7 +8,7 @@ import { eventually } from '../support/run.ts';
 import { servedBy } from '../support/traffic.ts';
 
 const ns = 'outage';
-const doomed = 'outage-doomed';
+const pendingRemoval = 'outage-pendingRemoval';
 
 /** All Pods of a Deployment, killed, and none in their place. */
 async function kill(name: string): Promise<void> {
@@ -21,11 +21,15 @@ async function kill(name: string): Promise<void> {
 suite('outages', () => {
   before(async () => {
     await installed();
-    await Promise.all([testNamespace(ns), testNamespace(doomed), testNamespace('outage-selector', { 'frp.io/injection': 'enabled' })]);
+    await Promise.all([
+      testNamespace(ns),
+      testNamespace(pendingRemoval),
+      testNamespace('outage-selector', { 'frp.io/injection': 'enabled' }),
+    ]);
     await apply(
       httpService(ns, 'steady', 'steady.example.com'),
       httpService(ns, 'held', 'held.example.com'),
-      httpService(doomed, 'doomed', 'doomed.example.com'),
+      httpService(pendingRemoval, 'pendingRemoval', 'pendingRemoval.example.com'),
     );
     await kubectl(
       '-n',
@@ -39,9 +43,9 @@ suite('outages', () => {
     );
     await apply(
       deployment({ namespace: ns, name: 'steady', replicas: 2, frp: { group: 'steady' } }),
-      deployment({ namespace: doomed, name: 'doomed', frp: { group: 'doomed' } }),
+      deployment({ namespace: pendingRemoval, name: 'pendingRemoval', frp: { group: 'pendingRemoval' } }),
     );
-    await Promise.all([rolledOut(ns, 'steady'), rolledOut(doomed, 'doomed')]);
+    await Promise.all([rolledOut(ns, 'steady'), rolledOut(pendingRemoval, 'pendingRemoval')]);
     await servedBy('steady.example.com', 2);
   });
   after(async () => {
@@ -104,7 +108,7 @@ suite('outages', () => {
     });
 
     test('a namespace with services and injected Pods is deleted', async () => {
-      await kubectl('delete', 'namespace', doomed, '--timeout=120s');
+      await kubectl('delete', 'namespace', pendingRemoval, '--timeout=120s');
     });
   });
 

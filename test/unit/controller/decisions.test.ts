@@ -3,14 +3,8 @@ import { isIP } from 'node:net';
 import { before, describe, it } from 'node:test';
 import { createAuthority, issue, type Authority } from '../../../certs/authority.ts';
 import { configSchema } from '../../../src/config/schema.ts';
-import {
-  clientRequest,
-  ownerReference,
-  ownershipOf,
-  planCertificate,
-  renewBeforeOf,
-  serverRequest,
-} from '../../../src/controller/identity/certificate-plan.ts';
+import { clientRequest, planCertificate, renewBeforeOf, serverRequest } from '../../../src/controller/identity/certificate-plan.ts';
+import { ownerReference, ownershipOf } from '../../../src/controller/ownership.ts';
 import { base64 } from '../../../src/kube/authority-secret.ts';
 import type { Metadata, Secret } from '../../../src/kube/types.ts';
 import type { DistributedService } from '../../../src/model/types.ts';

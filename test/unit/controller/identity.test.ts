@@ -5,7 +5,9 @@ import { createAuthority, issue, type Authority } from '../../../certs/authority
 import { inspectCertificate, type Usage } from '../../../certs/inspect.ts';
 import { configSchema } from '../../../src/config/schema.ts';
 import { certificateFor } from '../../../src/controller/identity/external-mode.ts';
-import { ensureIdentity, userSecretsOf, type IdentityDeps } from '../../../src/controller/identity/service-identity.ts';
+import { ensureIdentity } from '../../../src/controller/identity/service-identity.ts';
+import { type IdentityDeps } from '../../../src/controller/identity/deps.ts';
+import { userSecretsOf } from '../../../src/controller/user-secrets.ts';
 import { ObjectStore } from '../../../src/kube/object-store.ts';
 import { base64, text } from '../../../src/kube/authority-secret.ts';
 import type { Certificate, KubeObject, Secret } from '../../../src/kube/types.ts';

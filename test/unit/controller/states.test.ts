@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { statusSchema } from '../../../src/model/schema.ts';
-import { isLegal, stepTowards, targetState, transitions, type Standing, type State } from '../../../src/controller/status/state-machine.ts';
+import {
+  isLegal,
+  stepTowards,
+  targetState,
+  transitions,
+  type Eligibility,
+  type State,
+} from '../../../src/controller/status/state-machine.ts';
 
 const states = statusSchema.properties.state.enum;
 
@@ -67,14 +74,14 @@ describe('the transitions of a service', () => {
 });
 
 describe('the state that the facts call for', () => {
-  const facts = (healthy: number, unhealthy: number, changes: Partial<Standing> = {}): Standing => ({
+  const facts = (healthy: number, unhealthy: number, changes: Partial<Eligibility> = {}): Eligibility => ({
     isUsable: true,
     isOutdated: false,
     backends: { healthy, unhealthy },
     ...changes,
   });
   const unknown = { backends: undefined };
-  const table: [name: string, before: State, standing: Standing, target: State][] = [
+  const table: [name: string, before: State, eligibility: Eligibility, target: State][] = [
     ['no backend yet', 'Pending', facts(0, 0), 'Provisioning'],
     ['no backend yet', 'Provisioning', facts(0, 0), 'Provisioning'],
     ['the first healthy backend', 'Provisioning', facts(1, 0), 'Running'],
@@ -100,6 +107,6 @@ describe('the state that the facts call for', () => {
     ['a server that cannot be asked', 'Pending', facts(0, 0, unknown), 'Provisioning'],
     ['anything', 'Terminating', facts(3, 0), 'Terminating'],
   ];
-  for (const [name, before, standing, target] of table)
-    it(`is ${target} after ${before} with ${name}`, () => assert.equal(targetState(before, standing), target));
+  for (const [name, before, eligibility, target] of table)
+    it(`is ${target} after ${before} with ${name}`, () => assert.equal(targetState(before, eligibility), target));
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { defaultConfig } from '../../../src/config/schema.ts';
 import { judge, type Backend } from '../../../src/controller/backends/health.ts';
-import type { ProxyCounts } from '../../../src/controller/backends/frp-status.ts';
+import type { ProxyCounts } from '../../../src/controller/backends/health.ts';
 import { needsGateway } from '../../../src/controller/status/configuration-checks.ts';
 import { eventsBetween } from '../../../src/controller/status/events.ts';
 import { isLegal, transitions } from '../../../src/controller/status/state-machine.ts';

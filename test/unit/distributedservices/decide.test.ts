@@ -113,8 +113,8 @@ suite('the configuration', () => {
       );
     assert.equal(decideValidate(createOf(subdomain('free')), { config, claims }).outcome, 'allowed');
     assert.match(
-      decideValidate(createOf(subdomain('standing')), { config, claims }).message,
-      /^spec\.expose\.subdomain: host standing\.corpus/,
+      decideValidate(createOf(subdomain('eligibility')), { config, claims }).message,
+      /^spec\.expose\.subdomain: host eligibility\.corpus/,
     );
   });
 

@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { configSchema } from '../../../src/config/schema.ts';
 import { TunnelAdmission, type Answer } from '../../../src/gateway/admission/tunnel-admission.ts';
-import type { Identity, Verified } from '../../../src/gateway/admission/pod-token.ts';
+import type { Verified } from '../../../src/gateway/admission/pod-token.ts';
+import type { Identity } from '../../../src/gateway/pod-identity.ts';
 import { Members } from '../../../src/gateway/members/members.ts';
 import { limits } from '../../../src/gateway/admission/plugin-protocol.ts';
 import { refused } from '../../../src/gateway/admission/refusals.ts';
-import { standingOf } from '../../../src/gateway/admission/eligibility.ts';
+import { eligibilityOf } from '../../../src/gateway/admission/eligibility.ts';
 import type { OnlineProxy } from '../../../src/gateway/members/frps-client.ts';
 import { logTo } from '../../../src/log.ts';
 import { Claims } from '../../../src/model/claims.ts';
@@ -41,9 +42,9 @@ beforeEach(() => {
   admission = new TunnelAdmission({
     isReady: async () => isReady,
     verify: async () => verdict,
-    standingOf: (namespace, wanted) => {
+    eligibilityOf: (namespace, wanted) => {
       const waitFor: ServiceStore['waitFor'] = (...[of, named, ready]) => services.waitFor(of, named, ready, 0);
-      return standingOf(namespace, wanted, { services: { waitFor }, claims, config });
+      return eligibilityOf(namespace, wanted, { services: { waitFor }, claims, config });
     },
     members,
     log,

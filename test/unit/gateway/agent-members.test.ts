@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import type { OnlineProxy } from '../../../src/gateway/members/frps-client.ts';
-import type { Identity } from '../../../src/gateway/admission/pod-token.ts';
+import type { Identity } from '../../../src/gateway/pod-identity.ts';
 import { Members } from '../../../src/gateway/members/members.ts';
 import { Ports } from '../../../src/gateway/members/port-pool.ts';
 import { userOf } from '../../../src/gateway/pod-identity.ts';

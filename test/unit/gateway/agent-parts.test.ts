@@ -5,8 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { before, afterEach, beforeEach, describe, it } from 'node:test';
 import { createAuthority, issue, type Authority } from '../../../certs/authority.ts';
 import { configSchema } from '../../../src/config/schema.ts';
-import { Applying } from '../../../src/gateway/apply-loop.ts';
-import { CatchingUp } from '../../../src/gateway/replicas/warm-up.ts';
+import { ApplyLoop } from '../../../src/gateway/apply-loop.ts';
+import { WarmUp } from '../../../src/gateway/replicas/warm-up.ts';
 import { fetchJson } from '../../../src/gateway/oidc/fetch-json.ts';
 import { Issuers } from '../../../src/gateway/oidc/issuers.ts';
 import { PodIndex } from '../../../src/gateway/watches/pod-index.ts';
@@ -71,7 +71,7 @@ describe('a change', () => {
   it('that comes while another is applied is applied after it, and many are one', async () => {
     let applied = 0;
     let finish = () => {};
-    const applying = new Applying({
+    const applyLoop = new ApplyLoop({
       what: 'it',
       apply: () => {
         applied++;
@@ -80,25 +80,25 @@ describe('a change', () => {
       log,
       gatherMs: 1,
     });
-    applying.wanted();
+    applyLoop.schedule();
     await pause(10);
     assert.equal(applied, 0, 'nothing is applied before all is known');
-    applying.open();
-    for (let index = 0; index < 10; index++) applying.wanted();
+    applyLoop.start();
+    for (let index = 0; index < 10; index++) applyLoop.schedule();
     await pause(20);
     assert.equal(applied, 1);
-    applying.wanted();
-    applying.wanted();
+    applyLoop.schedule();
+    applyLoop.schedule();
     finish();
     await pause(20);
     assert.equal(applied, 2);
     finish();
-    await applying.close();
+    await applyLoop.close();
   });
 
   it('that fails is tried again, and the failure is told until then', async () => {
     let left = 1;
-    const applying = new Applying({
+    const applyLoop = new ApplyLoop({
       what: 'it',
       apply: async () => {
         if (left-- > 0) throw new Error('no');
@@ -106,15 +106,15 @@ describe('a change', () => {
       log,
       gatherMs: 1,
     });
-    applying.open();
-    while (!applying.hasApplied) await pause(5);
-    assert.equal(applying.problem, undefined);
-    await applying.close();
+    applyLoop.start();
+    while (!applyLoop.hasApplied) await pause(5);
+    assert.equal(applyLoop.problem, undefined);
+    await applyLoop.close();
   });
 
   it('that fails after it has succeeded is no problem for users: what was applied before goes on', async (t) => {
     let attempts = 0;
-    const applying = new Applying({
+    const applyLoop = new ApplyLoop({
       what: 'it',
       apply: async () => {
         if (attempts++ > 0) throw new Error('no');
@@ -122,12 +122,12 @@ describe('a change', () => {
       log,
       gatherMs: 1,
     });
-    t.after(() => applying.close());
-    applying.open();
-    while (!applying.hasApplied) await pause(5);
-    applying.wanted();
+    t.after(() => applyLoop.close());
+    applyLoop.start();
+    while (!applyLoop.hasApplied) await pause(5);
+    applyLoop.schedule();
     while (attempts < 3) await pause(5);
-    assert.equal(applying.problem, undefined);
+    assert.equal(applyLoop.problem, undefined);
   });
 });
 
@@ -146,7 +146,7 @@ describe('a replica', () => {
 
   it('is Ready once it has what the others have', async () => {
     const here = new Set<string>();
-    const catching = new CatchingUp({ peers: () => [Promise.resolve(new Set(['shop/web']))], own: async () => here, everyMs: 5 });
+    const catching = new WarmUp({ peers: () => [Promise.resolve(new Set(['shop/web']))], own: async () => here, everyMs: 5 });
     await pause(20);
     assert.match(catching.problem!, /shop\/web/);
     here.add('shop/web').add('shop/api');
@@ -155,7 +155,7 @@ describe('a replica', () => {
   });
 
   it('is Ready when the time is over, though another cannot be asked', async () => {
-    const catching = new CatchingUp({
+    const catching = new WarmUp({
       peers: () => [Promise.reject(new Error('away'))],
       own: async () => new Set(),
       everyMs: 5,

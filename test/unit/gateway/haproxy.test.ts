@@ -35,12 +35,12 @@ test('a new checked server is declared down before it may have requests', () => 
 });
 
 test('what is as it should be is left alone, and so are servers of the configuration itself', () => {
-  assert.deepEqual(commands(running(['s-1', now]), server()), { commands: [], doomed: [] });
+  assert.deepEqual(commands(running(['s-1', now]), server()), { commands: [], pendingRemoval: [] });
 });
 
 test('a server that is gone is in maintenance until it can be deleted', () => {
-  assert.deepEqual(commands(running(['s-1', now])), { commands: ['set server be-a/s-1 state maint'], doomed: ['be-a/s-1'] });
-  assert.deepEqual(commands(running(['s-1', { ...now, state: 'maint' }])), { commands: [], doomed: ['be-a/s-1'] });
+  assert.deepEqual(commands(running(['s-1', now])), { commands: ['set server be-a/s-1 state maint'], pendingRemoval: ['be-a/s-1'] });
+  assert.deepEqual(commands(running(['s-1', { ...now, state: 'maint' }])), { commands: [], pendingRemoval: ['be-a/s-1'] });
 });
 
 test('a drain comes before other changes, and the end of one after them', () => {

@@ -3,7 +3,7 @@ import { suite, test } from 'node:test';
 import fc from 'fast-check';
 import { Claims, type ClaimRules, type Conflict } from '../../../src/model/claims.ts';
 import { exposuresOf, type Exposure } from '../../../src/model/exposure.ts';
-import { standingOf } from '../../../src/model/grants.ts';
+import { eligibilityOf } from '../../../src/model/grants.ts';
 import { coversHost, hostsOverlap } from '../../../src/model/hosts.ts';
 import { serviceKey, ServiceStore } from '../../../src/model/store.ts';
 import type { DistributedService, DistributedServiceSpec } from '../../../src/model/types.ts';
@@ -110,13 +110,13 @@ function naiveLosers(services: DistributedService[], { exposure: grants, baseDom
     const namespace = each.metadata.namespace!;
     const exposures = exposuresOf(each.spec, baseDomain);
     const loses = exposures.some((mine) => {
-      const standing = standingOf(grants, namespace, mine).kind;
-      if (standing === 'refused') return true;
+      const eligibility = eligibilityOf(grants, namespace, mine).kind;
+      if (eligibility === 'refused') return true;
       return winners.some((winner) =>
         winner.exposures.some((theirs) => {
           if (JSON.stringify(mine) === JSON.stringify(theirs)) return true;
           const hosts = 'host' in mine && 'host' in theirs && hostsOverlap(mine.host, theirs.host);
-          return hosts && standing === 'free' && winner.namespace !== namespace;
+          return hosts && eligibility === 'free' && winner.namespace !== namespace;
         }),
       );
     });

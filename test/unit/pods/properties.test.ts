@@ -5,7 +5,7 @@ import jsonpatch, { type Operation } from 'fast-json-patch';
 import { defaultConfig, type Config } from '../../../src/config/schema.ts';
 import { usesGateway } from '../../../src/model/gateway.ts';
 import type { DistributedService } from '../../../src/model/types.ts';
-import type { PatchOperation } from '../../../webhooks/review/types.ts';
+import type { PatchOperation } from '../../../src/model/json-patch.ts';
 import { decidePod } from '../../../webhooks/pods/decide.ts';
 import { isRegisteredGate } from '../../../webhooks/pods/patch.ts';
 import type { Pod } from '../../../webhooks/pods/pod.ts';

@@ -4,12 +4,12 @@ import { connect } from 'node:tls';
 import { after, describe, it } from 'node:test';
 import { inspectCertificate } from '../../../certs/inspect.ts';
 import type { Decision } from '../../../webhooks/review/types.ts';
-import { allow, keepAlive, latch, newCertificate, podReview, send, serving, type Served } from './harness.ts';
+import { allow, keepAlive, latch, newCertificate, podReview, send, serving, type ServiceConfig } from './harness.ts';
 
-const servers: Served[] = [];
+const servers: ServiceConfig[] = [];
 after(() => Promise.all(servers.map((served) => served.close(0))));
 
-async function started(decide: () => Decision | Promise<Decision> = () => allow): Promise<Served> {
+async function started(decide: () => Decision | Promise<Decision> = () => allow): Promise<ServiceConfig> {
   const served = await serving(decide);
   servers.push(served);
   return served;

@@ -27,7 +27,7 @@ export const podReview = (request: Record<string, unknown> = {}) => ({
   request: { uid: 'uid-1', operation: 'CREATE', namespace: 'prod', object: { metadata: { generateName: 'web-' } }, ...request },
 });
 
-export interface Served extends AdmissionServer {
+export interface ServiceConfig extends AdmissionServer {
   port: number;
   metrics: WebhookMetrics;
   /** the log so far */
@@ -38,7 +38,7 @@ export interface Served extends AdmissionServer {
 }
 
 /** Serves `decide` at POST /mutate/pods, or a table of webhooks. */
-export async function serving(rules: Webhook['decide'] | Webhook[]): Promise<Served> {
+export async function serving(rules: Webhook['decide'] | Webhook[]): Promise<ServiceConfig> {
   const material = await newCertificate();
   const holder = new Holder(material);
   const source = {
@@ -69,7 +69,11 @@ export interface Answer {
 }
 
 /** One request; without an agent it has a connection of its own. */
-export function send({ port, ca }: Served, body: string | Buffer | object | undefined, options: RequestOptions = {}): Promise<Answer> {
+export function send(
+  { port, ca }: ServiceConfig,
+  body: string | Buffer | object | undefined,
+  options: RequestOptions = {},
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const request = httpsRequest(
       {
@@ -102,7 +106,7 @@ export function send({ port, ca }: Served, body: string | Buffer | object | unde
 }
 
 /** Keeps one connection open between requests, as kube-apiserver does. */
-export const keepAlive = ({ ca }: Served) => new Agent({ keepAlive: true, maxSockets: 1, ca });
+export const keepAlive = ({ ca }: ServiceConfig) => new Agent({ keepAlive: true, maxSockets: 1, ca });
 
 /** A promise and the function that resolves it. */
 export function latch<T = void>(): { promise: Promise<T>; open: (value: T) => void } {

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, describe, it } from 'node:test';
-import { newCertificate, keepAlive, podReview, send, type Served } from './harness.ts';
+import { newCertificate, keepAlive, podReview, send, type ServiceConfig } from './harness.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'frp-k8s-serve-'));
 const children: ChildProcess[] = [];
@@ -63,7 +63,7 @@ async function program(config: string) {
     child,
     lines,
     line,
-    served: { port, ca: caPem } as Served,
+    served: { port, ca: caPem } as ServiceConfig,
     operations: `http://127.0.0.1:${metricsPort}`,
     exit: once(child, 'close'),
   };

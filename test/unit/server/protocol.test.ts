@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { request as httpsRequest } from 'node:https';
 import { after, before, describe, it } from 'node:test';
 import type { AdmissionRequest, Decision, ReviewContext } from '../../../webhooks/review/types.ts';
-import { allow, keepAlive, latch, podReview, send, serving, type Served } from './harness.ts';
+import { allow, keepAlive, latch, podReview, send, serving, type ServiceConfig } from './harness.ts';
 
 let decide: (request: AdmissionRequest, context: ReviewContext) => Decision | Promise<Decision> = () => allow;
-let served: Served;
+let served: ServiceConfig;
 before(async () => {
   served = await serving([
     { path: '/mutate/pods', webhook: 'pods', decide: (request, context) => decide(request, context) },

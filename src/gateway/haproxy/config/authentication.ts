@@ -6,9 +6,10 @@ import type { Access } from '../../ir/ir.ts';
 import { authorizationLines, needsRules } from './authorization.ts';
 import { validPublicKey } from './pem.ts';
 import { jwtLines } from './jwt.ts';
-import type { Served } from './service-config.ts';
+import type { ServiceConfig } from './service-config.ts';
 import { answer, printable, when } from './escape.ts';
 import type { UsersSettings } from './rendered.ts';
+import { unauthorized } from './escape.ts';
 
 export interface AccessRules {
   lines: string[];
@@ -17,7 +18,7 @@ export interface AccessRules {
 }
 
 /** The rules of a backend's section. @param entries services whose requests may come, itself among them */
-export function accessOf(served: Served, entries: readonly Served[], { directory }: UsersSettings): AccessRules {
+export function accessOf(served: ServiceConfig, entries: readonly ServiceConfig[], { directory }: UsersSettings): AccessRules {
   const rules: AccessRules = { lines: [], files: new Map(), problems: [] };
   if (served.mode === 'tcp') {
     if (entries.some(({ access }) => access.kind !== 'none')) rules.lines.push('tcp-request content reject');
@@ -33,7 +34,12 @@ export function accessOf(served: Served, entries: readonly Served[], { directory
 }
 
 /** Sets txn.client, the client's name, and txn.roles_text or txn.roles_list. @param here condition of every rule */
-function authenticationLines({ id, key, access }: Served, here: string | undefined, directory: string, rules: AccessRules): string[] {
+function authenticationLines(
+  { id, key, access }: ServiceConfig,
+  here: string | undefined,
+  directory: string,
+  rules: AccessRules,
+): string[] {
   const fresh = ['txn.client', 'txn.credential', 'txn.roles_text', 'txn.roles_list'].map(
     (name) => `http-request unset-var(${name})${when(here)}`,
   );
@@ -68,9 +74,6 @@ function authenticationLines({ id, key, access }: Served, here: string | undefin
 
 const unavailable = (here: string | undefined): string =>
   answer(503, 'who may use this service is not known to the gateway at present') + when(here);
-
-/** Answer 401 with the challenge of RFC 9110, 11.6.1. */
-export const unauthorized = (text: string): string => answer(401, text, `WWW-Authenticate "Bearer realm=\\"frp-k8s\\""`);
 
 function keyLines(header: 'bearer' | 'apikey', here: string | undefined, map: string): string[] {
   const absent = '!{ var(txn.credential) -m found }';

@@ -1,9 +1,9 @@
 /** The sections of a service: who may pass, how requests are spread, and how failures are met. */
 import { accessOf } from './authentication.ts';
 import { checkLines } from './health-checks.ts';
-import { attemptsHere, handoverLines, unservedLines } from './failover.ts';
+import { attemptsHere, failoverLines, unservedLines } from './failover.ts';
 import { peersName } from './global.ts';
-import { duration, idleTime, type Served } from './service-config.ts';
+import { duration, idleTime, type ServiceConfig } from './service-config.ts';
 import { rateLimits } from './rate-limits.ts';
 import { serverOptions } from './servers.ts';
 import { waitForTables } from './stick-tables.ts';
@@ -11,13 +11,13 @@ import type { UsersSettings } from './rendered.ts';
 
 interface Context {
   /** services whose routes lead here, itself among them */
-  entries: readonly Served[];
+  entries: readonly ServiceConfig[];
   settings: UsersSettings;
   problems: string[];
 }
 
 export interface BackendSection {
-  /** the section before it, of http only (handover.ts) */
+  /** the section before it, of http only (failover.ts) */
   entrance: readonly string[];
   name: string;
   /** without the servers */
@@ -25,7 +25,7 @@ export interface BackendSection {
   files: ReadonlyMap<string, string>;
 }
 
-export function backendSection(served: Served, { settings, entries, problems }: Context): BackendSection {
+export function backendSection(served: ServiceConfig, { settings, entries, problems }: Context): BackendSection {
   const access = accessOf(served, entries, settings);
   problems.push(...access.problems);
   const { mode, backend, pool } = served;
@@ -47,7 +47,7 @@ export function backendSection(served: Served, { settings, entries, problems }: 
     ...body.map((line) => `  ${line}`),
   ];
   return {
-    entrance: mode === 'http' ? section(backend, [...knowing(isLimited, rules), ...handoverLines(served, settings)]) : [],
+    entrance: mode === 'http' ? section(backend, [...knowing(isLimited, rules), ...failoverLines(served, settings)]) : [],
     name: pool,
     lines: section(pool, [
       `# each server: ${serverOptions(served)}`,
@@ -58,7 +58,7 @@ export function backendSection(served: Served, { settings, entries, problems }: 
   };
 }
 
-function balanceLines({ spec }: Served): string[] {
+function balanceLines({ spec }: ServiceConfig): string[] {
   switch (spec.loadBalancing?.algorithm ?? 'random') {
     case 'random':
       return ['balance random'];
@@ -72,14 +72,14 @@ function balanceLines({ spec }: Served): string[] {
   }
 }
 
-const isBoundByAddress = ({ spec }: Pick<Served, 'spec'>): boolean =>
+const isBoundByAddress = ({ spec }: Pick<ServiceConfig, 'spec'>): boolean =>
   spec.serviceType !== 'http' && spec.loadBalancing?.sessionAffinity?.enabled === true;
 
 /**
  * For http the cookie names the server, and servers are named the same on every replica: nothing has to be remembered, so
  * a reload, a crash or another replica changes nothing. Other clients are known by their address, in a table.
  */
-function affinityLines({ spec }: Served): string[] {
+function affinityLines({ spec }: ServiceConfig): string[] {
   const affinity = spec.loadBalancing?.sessionAffinity;
   if (!affinity?.enabled) return [];
   const life = Math.max(1, Math.round(duration(affinity.timeout, '1h') / 1000));
@@ -94,9 +94,9 @@ function affinityLines({ spec }: Served): string[] {
   ];
 }
 
-const tcpLines = (served: Served): string[] => [...retries(attemptsOf(served)), 'timeout server 86400s'];
+const tcpLines = (served: ServiceConfig): string[] => [...retries(attemptsOf(served)), 'timeout server 86400s'];
 
-const httpLines = (served: Served, settings: UsersSettings): string[] => [
+const httpLines = (served: ServiceConfig, settings: UsersSettings): string[] => [
   ...retryLines(served, settings),
   `timeout server ${idleTime(served)}ms`,
   'http-reuse safe',
@@ -104,7 +104,7 @@ const httpLines = (served: Served, settings: UsersSettings): string[] => [
 ];
 
 /** A request that no backend has received is always sent again; one that was, if that can do no harm (RFC 9110, 9.2.2). */
-function retryLines(served: Served, settings: UsersSettings): string[] {
+function retryLines(served: ServiceConfig, settings: UsersSettings): string[] {
   const attempts = attemptsOf(served);
   const here = attemptsHere(attempts, settings);
   const isIdempotent = '{ method GET HEAD OPTIONS TRACE PUT DELETE }';
@@ -119,12 +119,12 @@ function retryLines(served: Served, settings: UsersSettings): string[] {
   ];
 }
 
-const attemptsOf = ({ spec: { advanced } }: Served): number =>
+const attemptsOf = ({ spec: { advanced } }: ServiceConfig): number =>
   advanced?.retry?.enabled === false ? 1 : (advanced?.retry?.maxAttempts ?? 3);
 
 const retries = (attempts: number): string[] => (attempts <= 1 ? ['retries 0'] : [`retries ${attempts - 1}`, 'option redispatch 1']);
 
-const compressionLines = ({ spec, isGrpc }: Served): string[] =>
+const compressionLines = ({ spec, isGrpc }: ServiceConfig): string[] =>
   spec.advanced?.compression && !isGrpc
     ? [
         'compression algo gzip',

@@ -40,3 +40,6 @@ export const answer = (status: number, text: string, ...headers: readonly string
 
 /** Double quotes, so that the line feed at the end of the body is one. */
 const lines = (text: string): string => `"${onOneLine(text).replace(/(["\\$#])/g, '\\$1')}\\n"`;
+
+/** Answer 401 with the challenge of RFC 9110, 11.6.1. */
+export const unauthorized = (text: string): string => answer(401, text, `WWW-Authenticate "Bearer realm=\\"frp-k8s\\""`);

@@ -13,10 +13,10 @@ import { choiceRules, lookupRules } from './route-rules.ts';
 import type { Way } from './routes.ts';
 import { endpoint, everyAddress, ipOf, sourceFor } from './addresses.ts';
 import { safeName } from './names.ts';
-import { idleTime, type Served } from './service-config.ts';
+import { idleTime, type ServiceConfig } from './service-config.ts';
 import type { UsersSettings } from './rendered.ts';
 
-export const handoverPort = 10_001;
+export const failoverPort = 10_001;
 /** Servers whose checks tell which replicas there are. */
 const replicasBackend = 'frp-replicas';
 const innerSocket = 'inner.sock';
@@ -58,13 +58,13 @@ function replicaServers(settings: UsersSettings, port: number | undefined, optio
   const own = ownIp(settings);
   return others(settings).map(({ name, ip }) => {
     const source = own === undefined ? undefined : sourceFor(ip, [own]);
-    const address = endpoint(ip, port ?? settings.handoverPort ?? handoverPort);
+    const address = endpoint(ip, port ?? settings.failoverPort ?? failoverPort);
     return `server ${name} ${address} send-proxy-v2${source === undefined ? '' : ` source ${source}`} track ${replicasBackend}/${name}${options}`;
   });
 }
 
 /** What does not depend on services: which replicas there are, and where they and `svc-…` come in. */
-export function handoverSections(services: Iterable<Served>, ways: Iterable<Way>, settings: UsersSettings): string[][] {
+export function failoverSections(services: Iterable<ServiceConfig>, ways: Iterable<Way>, settings: UsersSettings): string[][] {
   const http = [...services].filter(({ mode }) => mode === 'http');
   const longest = Math.max(60_000, ...http.map(patience));
   return [
@@ -87,7 +87,7 @@ export function handoverSections(services: Iterable<Served>, ways: Iterable<Way>
 }
 
 function handedSections(ways: readonly Way[], longest: number, settings: UsersSettings): string[][] {
-  const { directory, hasIpv6 = true, addresses, handoverPort: port = handoverPort } = settings;
+  const { directory, hasIpv6 = true, addresses, failoverPort: port = failoverPort } = settings;
   const replicas = others(settings);
   if (replicas.length === 0) return [];
   const binds = addresses === undefined ? everyAddress(port, hasIpv6) : addresses.map((address) => endpoint(address, port)).join(',');
@@ -116,7 +116,7 @@ function handedSections(ways: readonly Way[], longest: number, settings: UsersSe
 }
 
 /** The end of `svc-…`: to the servers here, and what nobody took to another replica. */
-export function handoverLines(served: Served, settings: UsersSettings): string[] {
+export function failoverLines(served: ServiceConfig, settings: UsersSettings): string[] {
   const protocol = served.isGrpc ? ' proto h2' : '';
   const servers = replicaServers(settings, undefined, protocol);
   const hasServers = [`{ nbsrv(${served.pool}) gt 0 }`, isStopping];
@@ -185,7 +185,7 @@ export const streamHandover = (port: number, settings: UsersSettings): string[][
       ];
 
 /** Milliseconds that all attempts of a request may take: `be-…` gives up first, and says why. */
-function patience(served: Served): number {
+function patience(served: ServiceConfig): number {
   const attempts = served.spec.advanced?.retry?.maxAttempts ?? 3;
   return (idleTime(served) + 10_000) * attempts;
 }

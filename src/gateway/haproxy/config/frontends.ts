@@ -4,7 +4,7 @@ import { endpoint, everyAddress } from './addresses.ts';
 import { noBackend } from './global.ts';
 import { fromReplicas, handStreams, streamHandover } from './failover.ts';
 import { choiceRules, hostRules, lookupRules, portRules, redirectsMap } from './route-rules.ts';
-import { endsTls, idleTime, type Served } from './service-config.ts';
+import { endsTls, idleTime, type ServiceConfig } from './service-config.ts';
 import { certificateFile, sniMap, sniWildcardsMap, streamList, streamLoop, streamsMap, streamWildcardsMap, webList } from './tls.ts';
 import type { Way } from './routes.ts';
 import type { UsersSettings } from './rendered.ts';
@@ -12,19 +12,19 @@ import type { UsersSettings } from './rendered.ts';
 const indent = (lines: readonly string[]): string[] => lines.map((line) => `  ${line}`);
 
 /**
- * How a port of users is bound: by its addresses, and by a socket for what the catcher (catcher.ts) brings.
+ * How a port of users is bound: by its addresses, and by a socket for what the fallback (replicas/fallback-listener.ts) brings.
  * @param options such as `ssl …`
  */
 function bindTo({ directory, addresses, hasIpv6 = true }: UsersSettings, port: number, options = ''): string[] {
   const all = addresses === undefined ? everyAddress(port, hasIpv6) : addresses.map((address) => endpoint(address, port)).join(',');
-  return [`bind ${all}${options}`, `bind ${caughtSocket(directory, port)} mode 600 accept-proxy${options}`];
+  return [`bind ${all}${options}`, `bind ${fallbackSocket(directory, port)} mode 600 accept-proxy${options}`];
 }
 
 /** Where a connection that somebody else has accepted at a port of users is brought, after a PROXY protocol header. */
-export const caughtSocket = (directory: string, port: number): string => `${directory}/caught-${port}.sock`;
+export const fallbackSocket = (directory: string, port: number): string => `${directory}/caught-${port}.sock`;
 
 /** Frontends of the http and https ports. @param ways all that have conditions are rules here */
-export function webFrontends(services: Iterable<Served>, ways: Iterable<Way>, settings: UsersSettings): string[][] {
+export function webFrontends(services: Iterable<ServiceConfig>, ways: Iterable<Way>, settings: UsersSettings): string[][] {
   const all = [...services];
   const longest = Math.max(60_000, ...all.map(idleTime));
   const web = (proto: 'http' | 'https') => [
@@ -123,7 +123,7 @@ export function portFrontends(ways: ReadonlyMap<number, Way>, allWays: Iterable<
   });
 }
 
-const webPort = (port: number, entry: Served, ways: readonly Way[], settings: UsersSettings, isTls: boolean): string[] => [
+const webPort = (port: number, entry: ServiceConfig, ways: readonly Way[], settings: UsersSettings, isTls: boolean): string[] => [
   'mode http',
   `timeout client ${Math.max(60_000, idleTime(entry))}ms`,
   ...clientRules(settings, isTls ? 'https' : 'http'),

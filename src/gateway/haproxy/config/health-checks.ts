@@ -1,9 +1,10 @@
 /** Active health checks of a backend, through the tunnel. */
 import type { DistributedServiceSpec } from '../../../model/types.ts';
-import { duration, type Served } from './service-config.ts';
+import { duration, type ServiceConfig } from './service-config.ts';
 import { hostPattern } from './host-maps.ts';
 import { healthRequest, servingResponse } from './grpc-health.ts';
 import { quote } from './escape.ts';
+import { probeSocket, portsMap } from './tcp-probe.ts';
 
 export type CheckKind = 'none' | 'tcp' | 'http' | 'https' | 'grpc';
 
@@ -14,13 +15,8 @@ export function checkKind({ serviceType, loadBalancing }: DistributedServiceSpec
   return check.type ?? (serviceType === 'http' ? 'http' : 'tcp');
 }
 
-/** Address of the prober (probe.ts) below the directory. */
-export const probeSocket = 'probe.sock';
-/** Where it learns the port of a server. */
-export const portsMap = 'maps/ports.map';
-
 /** Directives of the backend's section. @param directory of the files */
-export function checkLines({ spec, given }: Served, directory: string): string[] {
+export function checkLines({ spec, given }: ServiceConfig, directory: string): string[] {
   const check = spec.loadBalancing?.healthCheck;
   const kind = checkKind(spec);
   if (kind === 'none') return [];

@@ -11,11 +11,8 @@ export const backendName = (key: string): string => `be-${serviceId(key)}`;
 
 export const backendOf = (service: DistributedService): string => backendName(serviceKey(service));
 
-/** The section that requests for a service pass first (handover.ts). @param id serviceId */
+/** The section that requests for a service pass first (failover.ts). @param id serviceId */
 export const entranceName = (id: string): string => `svc-${id}`;
-
-/** Name of a service's server. @param key namespace/name @param backendId the end of frp's proxy name: proxy-names.ts `ownerOf` */
-export const serverName = (key: string, backendId: string): string => `s-${sha256(`${key} ${backendId}`).slice(0, 16)}`;
 
 /**
  * HAProxy's numeric id of a server, which places it on the ring of consistent hashing (lb_chash.c uses puid × 4096 in 32 bits,

@@ -5,7 +5,7 @@
 import { peersName } from './global.ts';
 import { notCounted } from './failover.ts';
 import { safeName } from './names.ts';
-import type { Served } from './service-config.ts';
+import type { ServiceConfig } from './service-config.ts';
 import { answer, when } from './escape.ts';
 import type { UsersSettings } from './rendered.ts';
 
@@ -14,11 +14,11 @@ const period = 10;
 
 const replicas = ({ peers, localPeer }: UsersSettings): string[] =>
   [...new Set([localPeer, ...peers.map(({ name }) => name)])].map(safeName).sort();
-const table = ({ id }: Served, replica: string): string => `rate-${id}-${replica}`;
-const counter = ({ mode }: Served): string => (mode === 'http' ? 'http_req_rate' : 'conn_rate');
+const table = ({ id }: ServiceConfig, replica: string): string => `rate-${id}-${replica}`;
+const counter = ({ mode }: ServiceConfig): string => (mode === 'http' ? 'http_req_rate' : 'conn_rate');
 
 /** Sections of the tables. */
-export const rateTables = (services: Iterable<Served>, settings: UsersSettings): string[][] =>
+export const rateTables = (services: Iterable<ServiceConfig>, settings: UsersSettings): string[][] =>
   [...services]
     .filter(({ spec }) => spec.security?.rateLimit)
     .flatMap((served) =>
@@ -29,7 +29,7 @@ export const rateTables = (services: Iterable<Served>, settings: UsersSettings):
     );
 
 /** The rules of a backend's section. @param entries services whose requests may come, itself among them */
-export function rateLimits(served: Served, entries: readonly Served[], settings: UsersSettings): { lines: string[] } {
+export function rateLimits(served: ServiceConfig, entries: readonly ServiceConfig[], settings: UsersSettings): { lines: string[] } {
   const limited = entries.filter(({ spec, mode }) => spec.security?.rateLimit && mode === served.mode);
   // HAProxy has three trackers; a request passes one entry and its target.
   return {
@@ -41,7 +41,7 @@ export function rateLimits(served: Served, entries: readonly Served[], settings:
   };
 }
 
-function linesOf(entry: Served, here: string | undefined, tracker: number, settings: UsersSettings): string[] {
+function linesOf(entry: ServiceConfig, here: string | undefined, tracker: number, settings: UsersSettings): string[] {
   const { requestsPerSecond, connections } = entry.spec.security?.rateLimit ?? {};
   const isHttp = entry.mode === 'http';
   const rules = isHttp ? 'http-request' : 'tcp-request content';

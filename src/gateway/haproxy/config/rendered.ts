@@ -43,13 +43,13 @@ export interface UsersSettings {
   directory: string;
   /** IP addresses that ports are bound to; absent: every one, IPv4 and IPv6 */
   addresses?: readonly string[] | undefined;
-  /** whether HAProxy can have IPv6 sockets (ports.ts); default true */
+  /** whether HAProxy can have IPv6 sockets (addresses.ts); default true */
   hasIpv6?: boolean | undefined;
   httpPort: number;
   httpsPort: number;
   /** port that users are redirected to; default 443 */
   publicHttpsPort?: number | undefined;
-  /** ports that cannot be had (ports.ts): services that ask for them are not served there */
+  /** ports that cannot be had (addresses.ts): services that ask for them are not served there */
   unusablePorts?: ReadonlySet<number> | undefined;
   /** IP addresses and CIDRs whose X-Forwarded-* and PROXY protocol headers are believed */
   trustedProxies: readonly string[];
@@ -59,7 +59,7 @@ export interface UsersSettings {
   peers: readonly Peer[];
   localPeer: string;
   /** where replicas hand requests over to each other; default 10001 */
-  handoverPort?: number | undefined;
+  failoverPort?: number | undefined;
   /** of this process; absent: what the file limit allows */
   maxConnections?: number | undefined;
   /** seconds that an old process may go on with its connections after a reload; default 86,400 */

@@ -1,6 +1,7 @@
-/** The rules that find the backend of a request (routing.ts), for frontends in mode http and tcp. */
+/** The rules that find the backend of a request (routes.ts), for frontends in mode http and tcp. */
 import type { Way } from './routes.ts';
 import { answer, when } from './escape.ts';
+import { portSite } from './routes.ts';
 
 export const hostsMap = 'maps/hosts.map';
 export const wildcardsMap = 'maps/wildcards.map';
@@ -9,9 +10,6 @@ export const redirectsMap = 'maps/redirects.map';
 
 /** What a way is in the map of paths: its id, the id of its entry, and the backend without conditions. */
 export const wayValue = ({ id, entry, otherwise }: Way): string => `${id}:${entry.id}:${otherwise.backend}`;
-
-/** What stands for the host in the map of paths, where a service has a port for itself. */
-export const portSite = (port: number): string => `:${port}`;
 
 /** Sets txn.way, txn.entry and txn.target by the path of the request and its site. @param directory of the files @param site rules that set txn.site */
 export const lookupRules = (directory: string, site: readonly string[]): string[] => [

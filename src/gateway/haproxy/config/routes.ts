@@ -6,24 +6,24 @@
  * and where its requests go.
  */
 import { hostPattern } from './host-maps.ts';
-import { portSite } from './route-rules.ts';
-import type { Served } from './service-config.ts';
+
+import type { ServiceConfig } from './service-config.ts';
 import { sha256 } from './escape.ts';
 
 /** Where the requests of one way go: the first choice that matches, or else `otherwise`. */
 export interface Way {
   /** identifies the way in maps and rules */
   id: string;
-  entry: Served;
+  entry: ServiceConfig;
   choices: readonly Choice[];
-  otherwise: Served;
+  otherwise: ServiceConfig;
 }
 
 export interface Choice {
   /** exact values, as SHA-256 in hexadecimal */
   headers: readonly { name: string; hash: string }[];
   /** weights above 0 */
-  groups: readonly { target: Served; weight: number }[];
+  groups: readonly { target: ServiceConfig; weight: number }[];
 }
 
 /** One line of the map of paths. */
@@ -33,7 +33,7 @@ export interface PathEntry {
   way: Way;
 }
 
-type Services = ReadonlyMap<string, Served>;
+type Services = ReadonlyMap<string, ServiceConfig>;
 
 /** A path without slashes at its end or in a row; the root is empty. */
 export const segments = (path: string): string => path.replace(/\/+/g, '/').replace(/\/$/, '');
@@ -61,7 +61,7 @@ export function pathEntries(services: Services): PathEntry[] {
 }
 
 /** Hosts and paths that a service is reached at over HTTP. gRPC hosts whose TLS ends here are among them. */
-export function webExposures({ given, mode, pem }: Served): { host: string; path: string }[] {
+export function webExposures({ given, mode, pem }: ServiceConfig): { host: string; path: string }[] {
   if (mode !== 'http') return [];
   return given.exposures.flatMap((exposure) => {
     if (exposure.kind === 'http' && hostPattern(exposure.host) && isPlain(exposure.path))
@@ -70,11 +70,11 @@ export function webExposures({ given, mode, pem }: Served): { host: string; path
   });
 }
 
-const portExposures = ({ given }: Served): { host: string; path: string }[] =>
+const portExposures = ({ given }: ServiceConfig): { host: string; path: string }[] =>
   given.exposures.flatMap((exposure) => (exposure.kind === 'tcp' ? [{ host: portSite(exposure.port), path: '' }] : []));
 
 /** The ways of a service at `path` and at the paths of its routes below it. */
-function ways(entry: Served, path: string, services: Services): [string, Way][] {
+function ways(entry: ServiceConfig, path: string, services: Services): [string, Way][] {
   const paths = new Set([path]);
   for (const route of entry.spec.routes ?? []) {
     const top = routePath(route.path);
@@ -84,7 +84,7 @@ function ways(entry: Served, path: string, services: Services): [string, Way][] 
 }
 
 /** What a request for `path`, or for what is below it down to the next way, meets: every route above it, in their order. */
-export function wayAt(entry: Served, path: string, services: Services): Way {
+export function wayAt(entry: ServiceConfig, path: string, services: Services): Way {
   const choices: Choice[] = [];
   for (const route of entry.spec.routes ?? []) {
     if (!isBelow(path, routePath(route.path))) continue;
@@ -110,14 +110,17 @@ export function wayAt(entry: Served, path: string, services: Services): Way {
 const idOf = ({ headers, groups }: Choice) => [headers, groups.map(({ target, weight }) => [target.key, weight])];
 
 /** Backends that a way may end at. */
-export const targets = ({ choices, otherwise }: Way): Served[] => [
+export const targets = ({ choices, otherwise }: Way): ServiceConfig[] => [
   ...choices.flatMap(({ groups }) => groups.map(({ target }) => target)),
   otherwise,
 ];
 
 /** Entries by backend: whose access rules its requests may have to pass. Its own service's always. */
-export function entriesByTarget(services: Services, allWays: Iterable<Way>): ReadonlyMap<string, readonly Served[]> {
-  const found = new Map<string, Set<Served>>([...services.values()].map((served) => [served.backend, new Set([served])]));
+export function entriesByTarget(services: Services, allWays: Iterable<Way>): ReadonlyMap<string, readonly ServiceConfig[]> {
+  const found = new Map<string, Set<ServiceConfig>>([...services.values()].map((served) => [served.backend, new Set([served])]));
   for (const way of allWays) for (const target of targets(way)) found.get(target.backend)?.add(way.entry);
   return new Map([...found].map(([backend, entries]) => [backend, [...entries]]));
 }
+
+/** What stands for the host in the map of paths, where a service has a port for itself. */
+export const portSite = (port: number): string => `:${port}`;

@@ -1,5 +1,5 @@
 /** The servers of a backend: weights, and the arguments that `server` lines and `add server` have in common. */
-import type { Served } from './service-config.ts';
+import type { ServiceConfig } from './service-config.ts';
 import { duration } from './service-config.ts';
 import { checkKind } from './health-checks.ts';
 import { safeName, serverNumber } from './names.ts';
@@ -13,7 +13,7 @@ const equalWeight = 64;
 const maxWeight = 256;
 
 /** @returns servers in the order of their names */
-export function serversOf(served: Served): Server[] {
+export function serversOf(served: ServiceConfig): Server[] {
   const { spec, given } = served;
   const options = serverOptions(served);
   const isChecked = checkKind(spec) !== 'none';
@@ -35,16 +35,16 @@ export function serversOf(served: Served): Server[] {
 }
 
 /** Weights count for `weighted` alone: in parts of 256 of the highest, at least 1. */
-function weights({ spec, given }: Served): (weight: number) => number {
+function weights({ spec, given }: ServiceConfig): (weight: number) => number {
   if (spec.loadBalancing?.algorithm !== 'weighted') return () => equalWeight;
   const highest = Math.max(1, ...given.backends.map(({ weight }) => weight));
   return (weight) => Math.min(maxWeight, Math.max(1, Math.round((maxWeight * weight) / highest)));
 }
 
-type ConnectionPool = NonNullable<NonNullable<Served['spec']['advanced']>['connectionPool']>;
+type ConnectionPool = NonNullable<NonNullable<ServiceConfig['spec']['advanced']>['connectionPool']>;
 
 /** What the servers of a service have in common. */
-export function serverOptions({ spec, mode, isGrpc }: Served): string {
+export function serverOptions({ spec, mode, isGrpc }: ServiceConfig): string {
   const { expose, advanced } = spec;
   const pool = advanced?.connectionPool;
   return [
@@ -69,7 +69,7 @@ function poolOptions(pool: ConnectionPool | undefined): string {
  * A server that is out is looked at every second, at most `interval`: so a new one, which is out until its first
  * success, is in within a second; `interval` and the thresholds count from there on.
  */
-function checkOptions(spec: Served['spec']): string | undefined {
+function checkOptions(spec: ServiceConfig['spec']): string | undefined {
   const check = spec.loadBalancing?.healthCheck;
   const kind = checkKind(spec);
   if (kind === 'none') return undefined;

@@ -6,12 +6,12 @@ import type { Access, ServedService, View } from '../../ir/ir.ts';
 import { validCertificate } from './pem.ts';
 import { backendName, entranceName, serviceId } from './names.ts';
 
-export interface Served {
+export interface ServiceConfig {
   key: string;
   namespace: string;
   name: string;
   id: string;
-  /** where it is routed to: for http the section before the one with the servers (handover.ts) */
+  /** where it is routed to: for http the section before the one with the servers (failover.ts) */
   backend: string;
   /** the section with the servers */
   pool: string;
@@ -27,18 +27,18 @@ export interface Served {
 }
 
 /** Every service of a view that HAProxy can serve, in its order. @param problems is added to */
-export function servedOf(view: View, problems: string[]): Served[] {
+export function servedOf(view: View, problems: string[]): ServiceConfig[] {
   return view.services.filter(({ service }) => service.spec.serviceType !== 'udp').map((given) => served(given, problems));
 }
 
-function served(given: ServedService, problems: string[]): Served {
+function served(given: ServedService, problems: string[]): ServiceConfig {
   const { service, access } = given;
   const { spec, metadata } = service;
   const key = serviceKey(service);
   const mode = modeOf(given);
   const id = serviceId(key);
   const pool = backendName(key);
-  const result: Served = {
+  const result: ServiceConfig = {
     key,
     namespace: metadata.namespace ?? '',
     name: metadata.name,
@@ -76,7 +76,7 @@ function modeOf({ service: { spec }, exposures }: ServedService): 'http' | 'tcp'
 }
 
 /** Milliseconds that a request may be idle. */
-export const idleTime = ({ spec }: Served): number => Math.max(1000, duration(spec.advanced?.timeout?.keepAlive, '30s'));
+export const idleTime = ({ spec }: ServiceConfig): number => Math.max(1000, duration(spec.advanced?.timeout?.keepAlive, '30s'));
 
 /** Milliseconds of a duration of the spec, or else of the schema's default. */
 export const duration = (value: string | undefined, otherwise: string): number => milliseconds(value ?? otherwise);

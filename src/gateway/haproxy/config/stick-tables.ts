@@ -8,14 +8,11 @@
  *
  * And the new process serves before it has been taught. So a user whose place or count is in a table waits in it.
  */
-import { runCommand } from '../runtime/cli.ts';
 
 export const tablesFile = 'tables.lua';
 
 /** Milliseconds that the new process waits for somebody to teach it, and for the lesson. */
 const patience = { teacher: 500, lesson: 2000 };
-/** Longer than HAProxy may be without having finished. */
-const lessonPatience = 11_000;
 
 /**
  * Lua 5.3, with HAProxy's API (lua.txt): the action `lua.frp-tables` goes on when the tables hold what they will.
@@ -71,17 +68,3 @@ const gate = 'lua.frp-tables if !{ var(proc.frp_tables) -m bool }';
 /** Rules of a backend that a user waits at until the tables are known. */
 export const waitForTables = (mode: 'http' | 'tcp'): string[] =>
   mode === 'http' ? [`http-request ${gate}`] : [`tcp-request inspect-delay ${patience.lesson}ms`, `tcp-request content ${gate}`];
-
-/** Resolves when a process can teach the next one all that it remembers. @throws CliError where HAProxy is not there */
-export async function untilTeachable(socket: string): Promise<void> {
-  const end = Date.now() + lessonPatience;
-  while (Date.now() < end && (await hasUsers(socket)) && !(await hasFinished(socket))) await new Promise((later) => setTimeout(later, 100));
-}
-
-const hasUsers = async (socket: string): Promise<boolean> => /used:[1-9]/.test(await runCommand(socket, 'show table'));
-
-/** Whether a process has learned all that it will. @throws CliError where HAProxy is not there */
-export async function hasFinished(socket: string): Promise<boolean> {
-  const [, flags = '3'] = /flags=0x([0-9a-f]+)/.exec(await runCommand(socket, 'show peers')) ?? [];
-  return (Number.parseInt(flags, 16) & 3) === 3;
-}

@@ -3,7 +3,6 @@
  * nothing: when frpc cannot reach the app it is closed at once. HAProxy's own checks cannot wait for that; this service
  * of HAProxy does: GET /PORT answers 200 if a connection to that port stays open for `patienceSeconds` or brings data.
  */
-import { probeSocket } from './health-checks.ts';
 
 /** One round trip of a tunnel, and the app's answer to a connection. */
 const patienceSeconds = 0.5;
@@ -45,3 +44,9 @@ export const probeSection = (directory: string): string[] => [
 /** Lines of the map from server to port. */
 export const portsMapLines = (servers: Iterable<{ name: string; port: number }>): string =>
   [...servers].map(({ name, port }) => `${name} ${port}\n`).join('');
+
+/** Address of the prober (the prober below) below the directory. */
+export const probeSocket = 'probe.sock';
+
+/** Where it learns the port of a server. */
+export const portsMap = 'maps/ports.map';

@@ -1,9 +1,9 @@
 /** TLS of users: certificates by host, and the hosts whose TLS passes through to the backends. */
 import { exactMap, hostPattern, wildcardMap } from './host-maps.ts';
-import type { Served } from './service-config.ts';
+import type { ServiceConfig } from './service-config.ts';
 import { webExposures } from './routes.ts';
 
-type Services = ReadonlyMap<string, Served>;
+type Services = ReadonlyMap<string, ServiceConfig>;
 
 /** Lists of certificates by server name (crt-list): for HTTP, and for other protocols. */
 export const webList = 'certs/web.list';
@@ -14,7 +14,7 @@ export const sniWildcardsMap = 'maps/sni-wildcards.map';
 export const streamsMap = 'maps/streams.map';
 export const streamWildcardsMap = 'maps/stream-wildcards.map';
 
-export const certificateFile = ({ id }: Served): string => `certs/${id}.pem`;
+export const certificateFile = ({ id }: ServiceConfig): string => `certs/${id}.pem`;
 /** Backend that leads TLS of the hosts of `streams.map` to where it ends. */
 export const streamLoop = 'frp-streams';
 
@@ -29,8 +29,10 @@ export function tlsFiles(services: Services, directory: string): [string, string
       passed.set(host, served.pem === undefined ? served.backend : streamLoop);
       if (served.pem !== undefined) streams.set(host, served.backend);
     }
-  const web = all.flatMap((served) => webExposures(served).map(({ host }): [Served, string] => [served, host]));
-  const stream = all.flatMap((served) => (served.mode === 'tcp' ? sniHosts(served).map((host): [Served, string] => [served, host]) : []));
+  const web = all.flatMap((served) => webExposures(served).map(({ host }): [ServiceConfig, string] => [served, host]));
+  const stream = all.flatMap((served) =>
+    served.mode === 'tcp' ? sniHosts(served).map((host): [ServiceConfig, string] => [served, host]) : [],
+  );
   return [
     ...all.flatMap((served): [string, string][] => (served.pem === undefined ? [] : [[certificateFile(served), served.pem]])),
     [webList, listOf(web, directory)],
@@ -42,14 +44,14 @@ export function tlsFiles(services: Services, directory: string): [string, string
   ];
 }
 
-export const sniHosts = ({ given }: Served): string[] =>
+export const sniHosts = ({ given }: ServiceConfig): string[] =>
   given.exposures.flatMap((exposure) => (exposure.kind === 'sni' && hostPattern(exposure.host) ? [exposure.host] : []));
 
 /** A line for each certificate. The first service with a certificate has the host. */
-function listOf(hosts: readonly [Served, string][], directory: string): string {
-  const owners = new Map<string, Served>();
+function listOf(hosts: readonly [ServiceConfig, string][], directory: string): string {
+  const owners = new Map<string, ServiceConfig>();
   for (const [served, host] of hosts) if (served.pem !== undefined && !owners.has(host)) owners.set(host, served);
-  const lines = new Map<Served, string>();
+  const lines = new Map<ServiceConfig, string>();
   for (const [host, served] of owners) lines.set(served, `${lines.get(served) ?? `${directory}/${certificateFile(served)}`} ${host}`);
   return [...lines.values()].map((line) => `${line}\n`).join('');
 }

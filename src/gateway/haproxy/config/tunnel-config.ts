@@ -1,14 +1,13 @@
 /** The configuration of the tunnels' HAProxy, which never changes: it ends their mTLS in front of frps. */
 import { workerSocket } from './global.ts';
 import { everyAddress } from './addresses.ts';
-import { sessionsTable } from '../runtime/revocation-list.ts';
 
 export interface TunnelSettings {
   /** absolute path of the files, as HAProxy sees them */
   directory: string;
   /** where sidecars connect; default every address, port 7000 */
   bind?: string | undefined;
-  /** whether HAProxy can have IPv6 sockets (ports.ts); default true */
+  /** whether HAProxy can have IPv6 sockets (addresses.ts); default true */
   hasIpv6?: boolean | undefined;
   /** frps; default 127.0.0.1:7001 */
   server?: string | undefined;
@@ -55,3 +54,6 @@ backend frps
   server frps ${server}
 `;
 }
+
+/** Of the sessions that are under way, by certificate and client (below). */
+export const sessionsTable = 'sessions';

@@ -1,17 +1,17 @@
 /** The configuration of the users' HAProxy: routing, balancing, checks and access for every service of a view. */
 import type { View } from '../../ir/ir.ts';
 import { backendSection } from './backend.ts';
-import { portsMap } from './health-checks.ts';
+import { portsMap } from './tcp-probe.ts';
 import { exactMap, wildcardMap } from './host-maps.ts';
 import { portFrontends, webFrontends } from './frontends.ts';
 import { globalSections, workerSocket } from './global.ts';
-import { handoverSections } from './failover.ts';
+import { failoverSections } from './failover.ts';
 import { probeFile, probeLua, probeSection, portsMapLines } from './tcp-probe.ts';
 import { entriesByTarget, pathEntries, wayAt, webExposures } from './routes.ts';
 import { hostsMap, pathsMap, redirectsMap, wayValue, wildcardsMap } from './route-rules.ts';
 import { rateTables } from './rate-limits.ts';
 import { serverLine, serversOf } from './servers.ts';
-import { servedOf, type Served } from './service-config.ts';
+import { servedOf, type ServiceConfig } from './service-config.ts';
 import { tablesFile, tablesLua } from './stick-tables.ts';
 import { sha256 } from './escape.ts';
 import { tlsFiles } from './tls.ts';
@@ -49,7 +49,7 @@ export function renderUsers(view: View, settings: UsersSettings): Rendered {
   const before = [
     ...webFrontends(services.values(), ways.values(), settings),
     ...portFrontends(portWays, ways.values(), settings),
-    ...handoverSections(services.values(), ways.values(), settings),
+    ...failoverSections(services.values(), ways.values(), settings),
     probeSection(settings.directory),
     ...rateTables(services.values(), settings),
     ...backends.map(({ entrance }) => entrance),
@@ -89,18 +89,18 @@ const isMap = (path: string): boolean => path.startsWith('maps/');
 /** Whether a running HAProxy can be told of a change of the file. */
 export const isLive = (path: string): boolean => isMap(path) || path.startsWith('certs/');
 
-const hosts = (services: ReadonlyMap<string, Served>): ReadonlyMap<string, string> =>
+const hosts = (services: ReadonlyMap<string, ServiceConfig>): ReadonlyMap<string, string> =>
   new Map([...services.values()].flatMap((served) => webExposures(served).map(({ host }): [string, string] => [host, host])));
 
 /** Also while there is no certificate: then users get nothing, and not without TLS what they should get with it. */
-const redirects = (services: ReadonlyMap<string, Served>): string =>
+const redirects = (services: ReadonlyMap<string, ServiceConfig>): string =>
   [...services.values()]
     .filter(({ spec }) => spec.expose?.tls?.secretName !== undefined && spec.expose.tls.redirect)
     .map(({ id }) => `${id} https\n`)
     .join('');
 
 /** By port: the first service that has it. */
-function portWaysOf(services: ReadonlyMap<string, Served>) {
+function portWaysOf(services: ReadonlyMap<string, ServiceConfig>) {
   const ways = new Map<number, ReturnType<typeof wayAt>>();
   for (const served of services.values())
     for (const exposure of served.given.exposures)

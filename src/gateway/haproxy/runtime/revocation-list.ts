@@ -1,8 +1,6 @@
 /** Revoked client certificates in the tunnels' HAProxy: they are turned away, and the tunnels that they have open end. */
 import { CliError, runCommand, runCommands } from './cli.ts';
-
-/** Of the sessions that are under way, by certificate and client (tunnel.ts). */
-export const sessionsTable = 'sessions';
+import { sessionsTable } from '../config/tunnel-config.ts';
 
 /** Brings the list of the process to this one. @param path as HAProxy names it; @param wanted SHA-256 fingerprints, lower-case hexadecimal */
 export async function turnAway(socket: string, path: string, wanted: readonly string[]): Promise<void> {

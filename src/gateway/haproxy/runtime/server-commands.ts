@@ -5,18 +5,18 @@ import type { Rendered, Server } from '../config/rendered.ts';
 export interface ServerCommands {
   commands: string[];
   /** servers that are in maintenance for good, to be deleted as soon as they have no connection: backend/server */
-  doomed: string[];
+  pendingRemoval: string[];
 }
 
 export function serverCommands(running: Running['servers'], wanted: Rendered['servers']): ServerCommands {
   const commands: string[] = [];
-  const doomed: string[] = [];
+  const pendingRemoval: string[] = [];
   for (const [backend, servers] of running)
     for (const [name, server] of servers) {
       // Other backends have servers of the configuration's own.
       if (!backend.startsWith('be-') || wanted.get(backend)?.some((other) => other.name === name)) continue;
       if (server.state !== 'maint') commands.push(`set server ${backend}/${name} state maint`);
-      doomed.push(`${backend}/${name}`);
+      pendingRemoval.push(`${backend}/${name}`);
     }
   for (const [backend, servers] of wanted) {
     const present = running.get(backend);
@@ -25,7 +25,7 @@ export function serverCommands(running: Running['servers'], wanted: Rendered['se
       commands.push(...(now === undefined ? addition(backend, server) : change(backend, server, now)));
     }
   }
-  return { commands, doomed };
+  return { commands, pendingRemoval };
 }
 
 /**
@@ -62,7 +62,11 @@ export const isRoutine = (said: string): boolean =>
  * Servers as they would be found after the commands, to compare the next configuration with: so that no call is needed to
  * know it.
  */
-export function afterwards(running: Running['servers'], wanted: Rendered['servers'], doomed: readonly string[]): Running['servers'] {
+export function afterwards(
+  running: Running['servers'],
+  wanted: Rendered['servers'],
+  pendingRemoval: readonly string[],
+): Running['servers'] {
   const result: Running['servers'] = new Map();
   for (const [backend, servers] of running) if (!backend.startsWith('be-')) result.set(backend, servers);
   for (const [backend, servers] of wanted)
@@ -70,7 +74,7 @@ export function afterwards(running: Running['servers'], wanted: Rendered['server
       backend,
       new Map(servers.map((server) => [server.name, { port: server.port, weight: server.weight, state: stateOf(server) }])),
     );
-  for (const path of doomed) {
+  for (const path of pendingRemoval) {
     const [backend = '', name = ''] = path.split('/');
     const servers = result.get(backend) ?? new Map<string, RunningServer>();
     servers.set(name, { port: running.get(backend)?.get(name)?.port ?? 0, weight: 0, state: 'maint' });

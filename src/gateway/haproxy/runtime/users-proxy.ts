@@ -14,7 +14,7 @@ import { identify, readRunning, type Running } from './running.ts';
 import { afterwards, isRoutine, serverCommands } from './server-commands.ts';
 import { stateFileText } from './state-file.ts';
 import { parseStats, type ServerStats } from './stats.ts';
-import { untilTeachable } from '../config/stick-tables.ts';
+import { untilSynced } from './peer-sync.ts';
 import type { Rendered } from '../config/rendered.ts';
 
 export type { ServerStats } from './stats.ts';
@@ -37,7 +37,7 @@ interface Known {
   running: Running;
   /** by path below the directory; undefined: to be asked for */
   files: ReadonlyMap<string, string> | undefined;
-  doomed: readonly string[];
+  pendingRemoval: readonly string[];
 }
 
 export class UsersProxy {
@@ -120,7 +120,7 @@ export class UsersProxy {
     if (this.#isQueued || !this.#wanted) return;
     try {
       const { pid } = await identify(this.#worker);
-      if (this.#known?.running.pid === pid && this.#known.doomed.length === 0 && this.isSettled) return;
+      if (this.#known?.running.pid === pid && this.#known.pendingRemoval.length === 0 && this.isSettled) return;
     } catch {
       if (this.#known) this.#away();
       return;
@@ -162,7 +162,7 @@ export class UsersProxy {
     this.#isAway = false;
     if (skeleton !== wanted.skeleton) return this.#reload(wanted);
     const known =
-      this.#known?.running.pid === pid ? this.#known : { running: await readRunning(this.#worker), files: undefined, doomed: [] };
+      this.#known?.running.pid === pid ? this.#known : { running: await readRunning(this.#worker), files: undefined, pendingRemoval: [] };
     await this.#change(wanted, known);
   }
 
@@ -171,20 +171,20 @@ export class UsersProxy {
     // Whatever fails on the way is asked for again.
     this.#known = undefined;
     await this.#changeFiles(wanted, known);
-    const { commands, doomed } = serverCommands(known.running.servers, wanted.servers);
+    const { commands, pendingRemoval } = serverCommands(known.running.servers, wanted.servers);
     const said = (await runCommands(this.#worker, commands)).filter((line) => !isRoutine(line));
     if (said.length > 0) throw new CliError(said.slice(0, 5).join('; '));
-    const left = await this.#delete(doomed);
+    const left = await this.#delete(pendingRemoval);
     const servers = afterwards(known.running.servers, wanted.servers, left);
-    this.#known = { running: { ...known.running, servers }, files: wanted.files, doomed: left };
+    this.#known = { running: { ...known.running, servers }, files: wanted.files, pendingRemoval: left };
     this.#good = wanted;
     await removeOthers(this.#directory, wanted);
   }
 
   /** A server that has connections yet stays in maintenance, and is tried again later. */
-  async #delete(doomed: readonly string[]): Promise<string[]> {
+  async #delete(pendingRemoval: readonly string[]): Promise<string[]> {
     const left: string[] = [];
-    for (const path of doomed) {
+    for (const path of pendingRemoval) {
       const said = await runCommand(this.#worker, `del server ${path}`);
       if (!/deleted|No such server/i.test(said)) left.push(path);
     }
@@ -217,7 +217,7 @@ export class UsersProxy {
     this.#known = undefined;
     const wait = this.#lastReload + reloadPause - Date.now();
     if (wait > 0) await new Promise((later) => setTimeout(later, wait));
-    await untilTeachable(this.#worker);
+    await untilSynced(this.#worker);
     if (this.#wanted !== wanted) {
       wanted = this.#wanted!;
       await writeRendered(this.#directory, wanted);
@@ -235,7 +235,7 @@ export class UsersProxy {
     this.#reloads++;
     this.#log.info({ reloads: this.#reloads }, 'HAProxy has a new configuration');
     const running = await readRunning(this.#worker);
-    await this.#change(wanted, { running, files: undefined, doomed: [] });
+    await this.#change(wanted, { running, files: undefined, pendingRemoval: [] });
   }
 
   /** Whether a new process serves; false where it did not start. */
