@@ -1,8 +1,10 @@
+import { createNodeResolver, importX } from 'eslint-plugin-import-x';
 import tseslint from 'typescript-eslint';
+import { zones } from './eslint.layers.js';
 
 // Type-aware, because a promise that nobody waits for is this program's likeliest silent bug.
 export default tseslint.config(
-  { ignores: ['dist/', 'node_modules/', 'test/cluster/images/', 'eslint.config.js', '**/*.mjs'] },
+  { ignores: ['dist/', 'node_modules/', 'test/cluster/images/', 'eslint.*.js', '**/*.mjs'] },
   ...tseslint.configs.recommendedTypeChecked,
   {
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
@@ -19,6 +21,16 @@ export default tseslint.config(
       'max-depth': ['error', 4],
       'max-lines': ['error', { max: 300, skipBlankLines: true, skipComments: true }],
     },
+  },
+  {
+    files: ['src/**', 'webhooks/**', 'certs/**'],
+    plugins: { 'import-x': importX },
+    settings: {
+      'import-x/resolver-next': [createNodeResolver({ extensions: ['.ts'] })],
+      'import-x/extensions': ['.ts'],
+      'import-x/parsers': { '@typescript-eslint/parser': ['.ts'] },
+    },
+    rules: { 'import-x/no-cycle': 'error', 'import-x/no-restricted-paths': ['error', { zones }] },
   },
   {
     files: ['test/**'],

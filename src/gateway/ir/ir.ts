@@ -6,6 +6,8 @@ import type { DistributedService } from '../../model/types.ts';
 import type { Exposure } from '../../model/exposure.ts';
 import type { JwtKey } from '../oidc/key-source.ts';
 
+export type { JwtKey };
+
 /** Everything that HAProxy is to do for users, as a value. */
 export interface View {
   /** in the order of namespace/name; services that lost their claims are not here */

@@ -1,6 +1,6 @@
 /** JSON web tokens (RFC 7519): signature by the key that the token names, expiry, issuer, audience, roles. */
 import type { Access } from '../../ir/ir.ts';
-import type { JwtKey } from '../../oidc/key-source.ts';
+import type { JwtKey } from '../../ir/ir.ts';
 import { unauthorized } from './escape.ts';
 import { sha256, when } from './escape.ts';
 

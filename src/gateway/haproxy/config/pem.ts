@@ -3,7 +3,7 @@
  * anew from what was parsed.
  */
 import { createPrivateKey, createPublicKey, X509Certificate, type KeyObject } from 'node:crypto';
-import type { JwtKey } from '../../oidc/key-source.ts';
+import type { JwtKey } from '../../ir/ir.ts';
 
 /** A chain and its key in the order that HAProxy wants, or why not. @param pem of certificates, the leaf first, and a key */
 export function validCertificate(pem: string | undefined): { pem: string } | { problem: string } {

@@ -1,0 +1,56 @@
+/**
+ * Who may import whom: a folder imports what its line lists, and itself. Every line that holds a file applies to it, so the
+ * parts of a program are bound by the program's line too. cli and main.ts, which have none, may import everything.
+ */
+const values = ['src/closest.ts', 'src/errors.ts', 'src/log.ts', 'src/version.ts', 'src/manifests.ts', 'package.json'];
+const base = ['src/model', 'src/config', 'src/net', 'certs', ...values];
+const gatewayValues = ['src/kube', 'src/gateway/pod-identity.ts', 'src/frp', 'src/process', ...base];
+const controllerValues = ['src/kube', 'src/controller/problem.ts', 'src/controller/ownership.ts', 'src/frp', 'webhooks', ...base];
+
+const layers = {
+  certs: [],
+  'src/net': [],
+  'src/config': ['src/net', ...values],
+  'src/model': ['src/config', 'src/net', ...values],
+  'src/kube': base,
+  'src/frp': ['src/model', 'src/config', 'src/net'],
+  'src/process': values,
+  webhooks: ['src/frp', 'src/model', 'src/config', 'src/net', 'certs', ...values],
+
+  'src/webhook': ['webhooks', 'src/frp', 'src/process', 'src/kube', ...base],
+
+  'src/controller': ['src/frp', 'src/process', 'webhooks', 'src/kube', ...base],
+  'src/controller/backends': controllerValues,
+  'src/controller/status': ['src/controller/backends', ...controllerValues],
+  'src/controller/identity': ['src/controller/status', ...controllerValues],
+  'src/controller/connectors': ['src/controller/identity', 'src/controller/status', 'src/controller/backends', ...controllerValues],
+  'src/controller/gateway-secrets': ['src/controller/identity', 'src/controller/status', ...controllerValues],
+  'src/controller/lifecycle': ['src/controller/identity', 'src/controller/status', ...controllerValues],
+
+  'src/gateway': ['src/frp', 'src/process', 'src/kube', ...base],
+  'src/gateway/oidc': gatewayValues,
+  'src/gateway/watches': gatewayValues,
+  'src/gateway/members': gatewayValues,
+  'src/gateway/admission': ['src/gateway/members', 'src/gateway/watches', 'src/gateway/oidc', ...gatewayValues],
+  'src/gateway/ir': ['src/gateway/members', 'src/gateway/watches', 'src/gateway/oidc', ...gatewayValues],
+  'src/gateway/haproxy/config': ['src/gateway/ir', 'src/model', 'src/config', 'src/net'],
+  'src/gateway/haproxy/runtime': ['src/gateway/haproxy/config', 'src/gateway/ir', ...gatewayValues],
+  'src/gateway/haproxy': ['src/gateway/ir', ...gatewayValues],
+  'src/gateway/api': ['src/gateway/haproxy', 'src/gateway/ir', 'src/gateway/members', ...gatewayValues],
+  'src/gateway/telemetry': ['src/gateway/haproxy', 'src/gateway/ir', 'src/gateway/members', 'src/gateway/admission', ...gatewayValues],
+  'src/gateway/replicas': ['src/gateway/haproxy', 'src/gateway/api', 'src/gateway/telemetry', 'src/gateway/ir', ...gatewayValues],
+};
+
+const roots = ['src', 'webhooks', 'certs'];
+
+/** Zones of import-x/no-restricted-paths (paths in `except` are relative to `from`). */
+export const zones = Object.entries(layers).flatMap(([folder, allowed]) =>
+  roots.map((root) => ({
+    target: `./${folder}`,
+    from: `./${root}`,
+    except: [folder, ...allowed]
+      .filter((path) => path === root || path.startsWith(`${root}/`))
+      .map((path) => path.slice(root.length + 1) || '.'),
+    message: `${folder} may import: ${allowed.join(', ') || 'nothing else'} (eslint.layers.js).`,
+  })),
+);
