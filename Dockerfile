@@ -1,7 +1,7 @@
-# One bundled file on Node.js. The bundle is built first, outside: `npm ci && npm run build`. So this build needs no
+# One bundled file on Node.js. The bundle is built first, outside: `npm ci`. So this build needs no
 # network beyond its base image, and the file in the image is the file that the tests ran.
 #
-#   npm run build && docker build -t frp-k8s:dev .
+#   npm ci && docker build -t frp-k8s:dev .
 #
 # BASE may be any image with a `node` (24, or 22.19 and newer) on its PATH.
 ARG BASE=docker.io/library/node:24-slim

@@ -1,0 +1,53 @@
+/** What README and the install guide show, applied as it stands: users reach the app, and the status says so. */
+import { before, suite, test } from 'node:test';
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { examplesOf } from '../../support/examples.ts';
+import { installed, root, testNamespace } from '../support/cluster.ts';
+import { apply, get, rolledOut, type Json, type Manifest } from '../support/kubectl.ts';
+import { images } from '../support/objects.ts';
+import { eventually } from '../support/run.ts';
+import { servedBy } from '../support/traffic.ts';
+
+/** How the named images answer; the cluster has no registry to pull them from. `only`: the path that is not 404. */
+const standIns: Record<string, { port: number; only: string }> = {
+  'nginx:1.29': { port: 80, only: '/' },
+  'nginxinc/nginx-unprivileged:stable': { port: 8080, only: '/' },
+};
+
+function withStandIn(workload: Json): Json {
+  const copy = structuredClone(workload);
+  for (const container of copy.spec.template.spec.containers) {
+    const standIn = standIns[container.image];
+    assert.ok(standIn, `there is no stand-in for ${container.image}`);
+    container.image = images.echo;
+    container.env = [
+      { name: 'PORT', value: String(standIn.port) },
+      { name: 'ECHO_ONLY', value: standIn.only },
+    ];
+  }
+  return copy;
+}
+
+suite('the examples of README and docs', () => {
+  before(() => installed());
+
+  for (const file of ['README.md', 'docs/guide/install.md'])
+    test(`the application of ${file} serves users as it stands`, async () => {
+      const [example] = examplesOf(join(root, file)).filter(({ objects }) => objects.some(({ kind }) => kind === 'Deployment'));
+      const objects = example!.objects as unknown as Manifest[];
+      const service: Json = objects.find(({ kind }) => kind === 'DistributedService');
+      const workload: Json = objects.find(({ kind }) => kind === 'Deployment');
+      const ns = workload.metadata.namespace ?? 'demo';
+      // nginx listens at port 80 as root.
+      await testNamespace(ns, { 'pod-security.kubernetes.io/enforce': 'baseline' });
+      for (const object of [service, withStandIn(workload)]) await apply({ ...object, metadata: { ...object.metadata, namespace: ns } });
+      await rolledOut(ns, workload.metadata.name);
+      await servedBy(service.spec.expose.domain, workload.spec.replicas);
+      await eventually('Ready', async () => {
+        const { status } = await get(ns, 'distributedservice', service.metadata.name);
+        const ready = status?.conditions?.find(({ type }: Json) => type === 'Ready');
+        assert.equal(ready?.status, 'True', JSON.stringify(ready));
+      });
+    });
+});
