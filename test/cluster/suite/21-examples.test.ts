@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { examplesOf } from '../../support/examples.ts';
 import { installed, root, testNamespace } from '../support/cluster.ts';
-import { apply, get, rolledOut, type Json, type Manifest } from '../support/kubectl.ts';
+import { apply, get, rolledOut, type Manifest } from '../support/kubectl.ts';
 import { images } from '../support/objects.ts';
 import { eventually } from '../support/run.ts';
 import { servedBy } from '../support/traffic.ts';
@@ -15,7 +15,14 @@ const standIns: Record<string, { port: number; only: string }> = {
   'nginxinc/nginx-unprivileged:stable': { port: 8080, only: '/' },
 };
 
-function withStandIn(workload: Json): Json {
+interface Workload extends Manifest {
+  spec: { replicas: number; template: { spec: { containers: { image: string; env?: object[] }[] } } };
+}
+interface Service extends Manifest {
+  spec: { expose: { domain: string } };
+}
+
+function withStandIn(workload: Workload): Workload {
   const copy = structuredClone(workload);
   for (const container of copy.spec.template.spec.containers) {
     const standIn = standIns[container.image];
@@ -35,18 +42,21 @@ suite('the examples of README and docs', () => {
   for (const file of ['README.md', 'docs/guide/install.md'])
     test(`the application of ${file} serves users as it stands`, async () => {
       const [example] = examplesOf(join(root, file)).filter(({ objects }) => objects.some(({ kind }) => kind === 'Deployment'));
-      const objects = example!.objects as unknown as Manifest[];
-      const service: Json = objects.find(({ kind }) => kind === 'DistributedService');
-      const workload: Json = objects.find(({ kind }) => kind === 'Deployment');
+      const find = (wanted: string) => example!.objects.find(({ kind }) => kind === wanted) as unknown as Manifest;
+      const service = find('DistributedService') as Service;
+      const workload = find('Deployment') as Workload;
+      const { name = '' } = workload.metadata;
       const ns = workload.metadata.namespace ?? 'demo';
       // nginx listens at port 80 as root.
       await testNamespace(ns, { 'pod-security.kubernetes.io/enforce': 'baseline' });
       for (const object of [service, withStandIn(workload)]) await apply({ ...object, metadata: { ...object.metadata, namespace: ns } });
-      await rolledOut(ns, workload.metadata.name);
+      await rolledOut(ns, name);
       await servedBy(service.spec.expose.domain, workload.spec.replicas);
       await eventually('Ready', async () => {
-        const { status } = await get(ns, 'distributedservice', service.metadata.name);
-        const ready = status?.conditions?.find(({ type }: Json) => type === 'Ready');
+        const { status } = (await get(ns, 'distributedservice', service.metadata.name!)) as {
+          status?: { conditions?: { type: string; status: string }[] };
+        };
+        const ready = status?.conditions?.find(({ type }) => type === 'Ready');
         assert.equal(ready?.status, 'True', JSON.stringify(ready));
       });
     });
