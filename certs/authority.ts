@@ -2,10 +2,10 @@
  * Certificates: an authority of our own, what is wrong with a certificate, and the sources that servers take theirs
  * from. It knows nothing of the cluster or the server (requirements R1.38, R4.16; design, "Identity and certificates").
  */
-import { createPrivateKey, generateKeyPair, randomBytes, sign, type KeyObject } from 'node:crypto';
+import { createPrivateKey, randomBytes, sign, type KeyObject } from 'node:crypto';
 import { isIP } from 'node:net';
-import { promisify } from 'node:util';
 import type { pki } from 'node-forge';
+import { newKey } from './keys.ts';
 import { inspectCertificate, parseCertificate, splitBundle, type Usage } from './inspect.ts';
 
 export interface Authority {
@@ -33,7 +33,6 @@ export interface Validity {
 /** Clocks of other machines may be this far behind. */
 export const backdate = 5 * 60_000;
 const organization = 'frp-k8s';
-const newKey = promisify(generateKeyPair);
 
 // node-forge costs 40 ms at start: only who issues pays.
 const loadForge = async () => (await import('node-forge')).default;
@@ -41,7 +40,7 @@ const loadForge = async () => (await import('node-forge')).default;
 /** A new self-signed authority: RSA-2048, CA:TRUE, good for signing certificates only. */
 export async function createAuthority({ lifetimeMs, now }: Validity): Promise<Authority> {
   const forge = await loadForge();
-  const { publicKey, privateKey } = await newRsaKey();
+  const { publicKey, privateKey } = await newKey.forAuthority();
   const certificate = forge.pki.createCertificate();
   const name = subject(`frp-k8s CA ${randomBytes(4).toString('hex')}`);
   certificate.publicKey = forge.pki.publicKeyFromPem(publicKey);
@@ -81,7 +80,7 @@ export async function issue(authority: Authority, request: CertificateRequest & 
   if (commonName.length > 64) throw new Error(`the common name ${commonName} is longer than 64 characters`);
   const forge = await loadForge();
   const parent = forge.pki.certificateFromPem(authority.certPem);
-  const { publicKey, privateKey } = await newRsaKey();
+  const { publicKey, privateKey } = await newKey.forLeaf();
   const certificate = forge.pki.createCertificate();
   certificate.publicKey = forge.pki.publicKeyFromPem(publicKey);
   certificate.serialNumber = serialNumber();
@@ -101,13 +100,6 @@ export async function issue(authority: Authority, request: CertificateRequest & 
   ]);
   return { certPem: signed(forge, certificate, createPrivateKey(authority.keyPem)), keyPem: privateKey };
 }
-
-const newRsaKey = () =>
-  newKey('rsa', {
-    modulusLength: 2048,
-    publicKeyEncoding: { type: 'spki', format: 'pem' },
-    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
-  });
 
 /** 16 random bytes; the first is neither 0 nor negative, so that the number is positive and of one length (RFC 5280 4.1.2.2). */
 function serialNumber(): string {

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { connect, createServer } from 'node:tls';
+import '../../support/few-keys.ts';
 import { filesSource } from '../../../certs/files.ts';
 import { chainsTo, endOfChain, inspectCertificate } from '../../../certs/inspect.ts';
 import { makeChain, type Chain } from '../../support/chain.ts';

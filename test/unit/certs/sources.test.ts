@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
+import '../../support/few-keys.ts';
 import { createAuthority, issue, type Authority } from '../../../certs/authority.ts';
 import { filesSource } from '../../../certs/files.ts';
 import { inspectCertificate, problemOf, type Material } from '../../../certs/inspect.ts';

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { isIP } from 'node:net';
 import { before, describe, it } from 'node:test';
+import '../../support/few-keys.ts';
 import { createAuthority, issue, type Authority } from '../../../certs/authority.ts';
 import { configSchema } from '../../../src/config/schema.ts';
 import { clientRequest, planCertificate, renewBeforeOf, serverRequest } from '../../../src/controller/identity/certificate-plan.ts';
