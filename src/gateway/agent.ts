@@ -175,7 +175,7 @@ export class GatewayAgent {
 
   #admission(): TunnelAdmission {
     const { config, log } = this.#options;
-    const eligibility = { services: this.#watches.services, claims: this.#claims, config };
+    const eligibility = { services: this.#watches.services, config };
     return new TunnelAdmission({
       isReady: () => within(this.#watches.synced, startWaitMs),
       verify: (token) => verifyToken(token, this.#clusters.trusted, config.gateway.audience),
