@@ -225,7 +225,7 @@ export class GatewayAgent {
 
   async #applyTunnel(): Promise<void> {
     const { server, revoked, copies } = this.#watches;
-    const { material, problems } = tunnelMaterial({ server, revoked, clientAuthorities: copies.of('client-ca') });
+    const { material, problems } = tunnelMaterial({ server, revoked: revoked.values(), clientAuthorities: copies.of('client-ca') });
     this.#tell(problems);
     if (!material) throw new Error(problems.join('; '));
     this.#material = material;
