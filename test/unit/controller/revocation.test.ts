@@ -209,6 +209,7 @@ describe('a list of revoked certificates', () => {
             assert.ok(!isAlive(value) || after[fingerprint] !== undefined || countsOf(after).get('busy') === undefined);
         },
       ),
+      { numRuns: 20 },
     );
   });
 
