@@ -112,7 +112,7 @@ export const configSchema = z.strictObject({
     .prefault({}),
   sidecar: z
     .strictObject({
-      image: text.default('fatedier/frpc:v0.70.1'),
+      image: text.default('fatedier/frpc:v0.71.0'),
       cpuRequest: quantity.default('10m'),
       cpuLimit: quantity.optional(),
       memoryRequest: quantity.default('32Mi'),

@@ -175,7 +175,7 @@ export class GatewayAgent {
 
   #admission(): TunnelAdmission {
     const { config, log } = this.#options;
-    const eligibility = { services: this.#watches.services, claims: this.#claims, config };
+    const eligibility = { services: this.#watches.services, config };
     return new TunnelAdmission({
       isReady: () => within(this.#watches.synced, startWaitMs),
       verify: (token) => verifyToken(token, this.#clusters.trusted, config.gateway.audience),
@@ -225,7 +225,7 @@ export class GatewayAgent {
 
   async #applyTunnel(): Promise<void> {
     const { server, revoked, copies } = this.#watches;
-    const { material, problems } = tunnelMaterial({ server, revoked, clientAuthorities: copies.of('client-ca') });
+    const { material, problems } = tunnelMaterial({ server, revoked: revoked.values(), clientAuthorities: copies.of('client-ca') });
     this.#tell(problems);
     if (!material) throw new Error(problems.join('; '));
     this.#material = material;

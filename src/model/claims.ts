@@ -1,11 +1,12 @@
 /**
- * Which services may have the hosts and ports that they claim (design, "Tenancy"; requirements G-14).
+ * Which services may have the hosts and ports that they claim.
  *
- * Services are taken in order of age: creationTimestamp, then namespace/name. Each wins unless a winner before it has
- * the same host and path or the same port, or has an overlapping host from another namespace, or unless a grant gives
- * its host or port to other namespaces. Grants replace age between namespaces. So a loser takes nothing from anyone,
- * and every reader of the same services comes to the same answer.
+ * Services are taken in the order of their place in line, then of age: creationTimestamp, then namespace/name. Each wins
+ * unless a winner before it has the same host and path or the same port, or has an overlapping host from another
+ * namespace, or unless a grant gives its host or port to other namespaces. Grants replace this order between namespaces.
+ * So a loser takes nothing from anyone, and every reader of the same services comes to the same answer.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { exposuresOf, type Exposure } from './exposure.ts';
 import { eligibilityOf, type Grants } from './grants.ts';
 import { domainsAbove } from './hosts.ts';
@@ -25,12 +26,22 @@ interface Claimant {
   /** namespace/name */
   key: string;
   namespace: string;
+  place: Place;
   /** milliseconds; infinite where unknown */
   created: number;
-  /** a service that is not stored yet is younger than all that are */
-  stored: boolean;
   exposures: Exposure[];
 }
+
+/**
+ * The place of a service in line, first to last. The controller's word in the status tells who has what it claims, so a
+ * service that moves to another's host does not take it by being older, on whichever reader, and after any restart. One
+ * that is being deleted can still be changed, and whatever it claims then, nobody yields to it.
+ */
+const places = ['confirmed', 'unjudged', 'lost', 'not stored', 'deleting'] as const;
+type Place = (typeof places)[number];
+
+/** Reason of ConfigurationValid=False where a service loses to another. */
+export const hostConflict = 'HostConflict';
 
 export interface ClaimRules {
   baseDomain?: string | undefined;
@@ -54,6 +65,7 @@ export class Claims {
     this.#rules = rules;
     for (const service of services.all()) this.#add(service);
     this.#unsubscribe = services.subscribe((before, after) => {
+      if (before && after && this.#isSame(after)) return;
       if (before) this.#remove(before);
       if (after) this.#add(after);
     });
@@ -86,10 +98,15 @@ export class Claims {
     return {
       key: serviceKey(service),
       namespace,
+      place: placeOf(service, stored),
       created: Number.isNaN(created) ? Infinity : created,
-      stored,
       exposures: exposures(service, this.#rules.baseDomain),
     };
+  }
+
+  /** Whether the index has the service as it claims now: most changes are of something else. */
+  #isSame(service: DistributedService): boolean {
+    return isDeepStrictEqual(this.#claimants.get(serviceKey(service)), this.#claimant(service, true));
   }
 
   #add(service: DistributedService): void {
@@ -157,8 +174,19 @@ export class Claims {
   }
 }
 
+function placeOf({ metadata, status }: DistributedService, stored: boolean): Place {
+  if (metadata.deletionTimestamp !== undefined) return 'deleting';
+  if (!stored) return 'not stored';
+  const conditions: unknown = status?.conditions;
+  if (Array.isArray(conditions) && conditions.some(isLoss)) return 'lost';
+  return metadata.generation !== undefined && status?.observedGeneration === metadata.generation ? 'confirmed' : 'unjudged';
+}
+
+const isLoss = (condition: unknown): boolean =>
+  isObject(condition) && condition.type === 'ConfigurationValid' && condition.status === 'False' && condition.reason === hostConflict;
+
 function isOlder(a: Claimant, b: Claimant): boolean {
-  if (a.stored !== b.stored) return a.stored;
+  if (a.place !== b.place) return places.indexOf(a.place) < places.indexOf(b.place);
   return a.created === b.created ? a.key < b.key : a.created < b.created;
 }
 

@@ -84,8 +84,11 @@ export const serverSecretName = 'frp-server-tls';
 export const cleanupFinalizer = `${group}/cleanup`;
 /** Secret with user and password of the frp server's own API. */
 export const serverApiSecretName = 'frp-server-api';
-/** ConfigMap in the installation's namespace: SHA-256 fingerprint of a revoked client certificate → when it expires. */
-export const revokedConfigMapName = 'frp-revoked';
+/**
+ * ConfigMaps in the installation's namespace: SHA-256 fingerprint of a revoked client certificate → when it expires, and
+ * the namespace that it was of. The next one is used when those before it are full.
+ */
+export const revokedConfigMapNames = ['frp-revoked', 'frp-revoked-1', 'frp-revoked-2', 'frp-revoked-3'] as const;
 /** Lease of the leading controller. */
 export const leaseName = 'frp-controller';
 /** ServiceAccount of the controller in the installation's namespace. */

@@ -75,7 +75,7 @@ export const podCases: PodCase[] = [
       group('web', {
         'frp.io/drain': '2s',
         'frp.io/profile': 'ollama',
-        'frp.io/sidecar-image': 'fatedier/frpc:v0.70.1',
+        'frp.io/sidecar-image': 'fatedier/frpc:v0.71.0',
         'frp.io/sidecar-cpu-request': '5m',
         'frp.io/sidecar-cpu-limit': '1',
         'frp.io/sidecar-memory-request': '16Mi',

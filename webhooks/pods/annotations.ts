@@ -28,7 +28,7 @@ const fields = {
     .transform(milliseconds),
   [names.profile]: z.enum(profileNames, `must be one of: ${profileNames.join(', ')}`),
   [names.readinessGate]: boolean,
-  [names.sidecarImage]: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._\-/:@]{0,511}$/, 'must be an image such as fatedier/frpc:v0.70.1'),
+  [names.sidecarImage]: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._\-/:@]{0,511}$/, 'must be an image such as fatedier/frpc:v0.71.0'),
   [names.sidecarCpuRequest]: quantity,
   [names.sidecarCpuLimit]: quantity,
   [names.sidecarMemoryRequest]: quantity,

@@ -9,57 +9,76 @@ import type { KubeClient } from '../../kube/client.ts';
 import { isAlreadyExists, isNotFound, KubeError } from '../../kube/errors.ts';
 import { fieldManager } from '../../kube/managers.ts';
 import { configMaps, type ConfigMap, type Secret } from '../../kube/types.ts';
+import type { Config } from '../../config/schema.ts';
 import type { Log } from '../../log.ts';
-import { label, manager, revokedConfigMapName } from '../../model/names.ts';
+import { label, manager, revokedConfigMapNames } from '../../model/names.ts';
+import { added, revokedUntil, withoutNull, type Revoked } from './revoked-list.ts';
 
 /** Key of a client Secret: certificates that were replaced and have not ended, PEM. */
 export const replacedKey = 'replaced.crt';
 
 export interface Issued {
   commonName: string;
-  /** who may have signed; absent: anybody, because the authority is not ours */
-  bundlePem?: string;
+  /** who must have signed: a certificate that the installation's authority has not issued opens no tunnel of its own */
+  bundlePem: string;
   /** milliseconds since the epoch */
   now: number;
 }
+
+/** Renewals leave a few behind; whoever may write the Secret may have put more there. */
+const mostOfService = 32;
 
 /** The certificates of a Secret, in use and replaced, that somebody could still present in the name of its service; PEM. */
 export function liveCertificates(secret: Secret, { commonName, bundlePem, now }: Issued): string[] {
   // After the leaf there may be intermediates: they are others' too.
   const found = [...splitBundle(text(secret, 'tls.crt')).slice(0, 1), ...splitBundle(text(secret, replacedKey))];
-  return [...new Set(found)].filter((pem) => {
+  const live = [...new Set(found)].filter((pem) => {
     try {
       const facts = inspectCertificate(pem);
-      return facts.commonName === commonName && facts.notAfter > now && (bundlePem === undefined || isSignedBy(pem, bundlePem));
+      return facts.commonName === commonName && facts.notAfter > now && isSignedBy(pem, bundlePem);
     } catch {
       return false; // no certificate, nothing to revoke
     }
   });
+  return live.slice(0, mostOfService);
 }
 
-/** Puts fingerprints on the list of revoked ones, and takes off it those that have expired anyway. @throws KubeError: try again later */
-export async function revoke(deps: { client: KubeClient; log: Log }, namespace: string, certificates: string[], now: number) {
-  const { client, log } = deps;
-  const facts = certificates.map(inspectCertificate);
-  const entries = Object.fromEntries(facts.map(({ sha256, notAfter }) => [sha256, new Date(notAfter).toISOString()]));
-  const metadata = { name: revokedConfigMapName, namespace, labels: { [label.managedBy]: manager } };
+/**
+ * Puts the fingerprints of certificates on the lists of revoked ones, and takes off what has expired anyway.
+ * @param of namespace of the service that had them
+ * @throws KubeError: try again later
+ */
+export async function revoke(
+  { client, config, log }: { client: KubeClient; config: Config; log: Log },
+  of: string,
+  certificates: string[],
+  now: number,
+): Promise<void> {
+  let entries: Revoked = Object.fromEntries(
+    certificates.map(inspectCertificate).map(({ sha256, notAfter }) => [sha256, revokedUntil(notAfter, of)]),
+  );
   try {
-    const list = await client.get(configMaps, namespace, revokedConfigMapName).catch((error: unknown) => {
-      if (isNotFound(error)) return undefined;
-      throw error;
-    });
-    if (!list) await client.create<ConfigMap>(configMaps, { metadata, data: entries }, fieldManager.controller);
-    else if (facts.some(({ sha256 }) => list.data?.[sha256] === undefined))
-      await client.mergePatch(configMaps, namespace, revokedConfigMapName, { data: { ...expired(list, now), ...entries } });
+    for (const name of revokedConfigMapNames) {
+      const list = await client.get(configMaps, config.namespace, name).catch(unlessAbsent);
+      const isLast = name === revokedConfigMapNames.at(-1);
+      const { patch, left, dropped } = added(list?.data ?? {}, entries, { now, isLast });
+      if (dropped > 0) log.warn({ list: name, dropped }, 'the list of revoked certificates is full: those that end first were taken off');
+      const metadata = { name, namespace: config.namespace, labels: { [label.managedBy]: manager } };
+      if (!list) await client.create<ConfigMap>(configMaps, { metadata, data: withoutNull(patch) }, fieldManager.controller);
+      else if (Object.keys(patch).length > 0) await client.mergePatch(configMaps, config.namespace, name, { data: patch });
+      entries = left;
+      if (Object.keys(entries).length === 0) return;
+    }
   } catch (error) {
     if (isAlreadyExists(error) || !isEnding(error)) throw error;
     log.info('the namespace of the installation is being deleted: nothing is left to revoke a certificate for');
   }
 }
 
-/** As a merge patch: null takes an entry off. */
-const expired = ({ data = {} }: ConfigMap, now: number): Record<string, null> =>
-  Object.fromEntries(Object.entries(data).flatMap(([key, expiry]) => (Date.parse(expiry) < now ? [[key, null]] : [])));
+function unlessAbsent(error: unknown): undefined {
+  if (isNotFound(error)) return undefined;
+  throw error;
+}
 
 /** Nothing can be created in a namespace that is being deleted (apiserver, NamespaceLifecycle). */
 const isEnding = (error: unknown): boolean =>

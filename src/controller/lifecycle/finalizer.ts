@@ -63,19 +63,20 @@ export async function cleanUp(deps: IdentityDeps, service: DistributedService): 
   await removeFinalizer(client, service);
 }
 
-/** Of the certificates that were made for this service alone; those of mode manual are the user's, and may serve elsewhere. */
+/** Of the certificates that the installation's authority issued for this service alone; those of mode manual are the user's, and may serve elsewhere. */
 async function revokeAll(deps: IdentityDeps, service: DistributedService): Promise<void> {
   const { namespace, name } = service.metadata;
   const now = deps.clock.now();
   const { commonName } = clientRequest(service);
+  const { bundlePem } = deps.authority();
   const tls = deps.secrets.get(namespace, tlsSecretName(name));
   const own = tls && ownershipOf(tls.metadata, service) === 'ours' ? tls : undefined;
   const external = deps.userSecrets.get(namespace, externalSecretName(name));
   const live = [
-    ...(own ? liveCertificates(own, { commonName, bundlePem: deps.authority().bundlePem, now }) : []),
-    ...(external ? liveCertificates(external, { commonName, now }) : []),
+    ...(own ? liveCertificates(own, { commonName, bundlePem, now }) : []),
+    ...(external ? liveCertificates(external, { commonName, bundlePem, now }) : []),
   ];
-  if (live.length > 0) await revoke(deps, deps.config.namespace, live, now);
+  if (live.length > 0) await revoke(deps, namespace ?? '', live, now);
 }
 
 function unlessGone(error: unknown): undefined {

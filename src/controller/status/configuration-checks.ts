@@ -1,6 +1,6 @@
 /** What speaks against serving a service as it is written (ConfigurationValid). */
 import type { Config } from '../../config/schema.ts';
-import type { Conflict } from '../../model/claims.ts';
+import { hostConflict, type Conflict } from '../../model/claims.ts';
 import { describeExposure } from '../../model/exposure.ts';
 import { unservable } from '../../model/plainmode.ts';
 import type { DistributedService } from '../../model/types.ts';
@@ -23,6 +23,6 @@ export function losesExposure(
   return (service) => {
     const conflict = facts.conflictOf(service);
     if (!conflict) return undefined;
-    return { reason: conflict.kind === 'notGranted' ? 'NotGranted' : 'HostConflict', message: describe(conflict, service) };
+    return { reason: conflict.kind === 'notGranted' ? 'NotGranted' : hostConflict, message: describe(conflict, service) };
   };
 }

@@ -18,7 +18,6 @@ export type RefusalReason =
   | 'UnknownService'
   | 'NotThroughGateway'
   | 'ServiceDeleted'
-  | 'HostConflict'
   | 'TooManyProxies'
   | 'NoPort';
 

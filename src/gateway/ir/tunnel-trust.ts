@@ -17,8 +17,8 @@ export interface TunnelSources {
   server: Secret | undefined;
   /** copies of the authorities that services with `mtls.mode: manual` name */
   clientAuthorities: readonly Secret[];
-  /** ConfigMap frp-revoked: fingerprint → when the certificate expires */
-  revoked: ConfigMap | undefined;
+  /** the lists of revoked certificates: fingerprint → when it ends */
+  revoked: Iterable<ConfigMap>;
 }
 
 /** What cannot be used is left out and told, so that one tenant's Secret cannot stop the tunnels of others. */
@@ -27,7 +27,8 @@ export function tunnelMaterial({ server, clientAuthorities, revoked }: TunnelSou
   problems: string[];
 } {
   const problems: string[] = [];
-  const fingerprints = Object.keys(revoked?.data ?? {}).filter((key) => /^[0-9a-f]{64}$/.test(key));
+  const listed = [...revoked].flatMap(({ data }) => Object.keys(data ?? {}));
+  const fingerprints = [...new Set(listed)].filter((key) => /^[0-9a-f]{64}$/.test(key));
   const material = server && serverMaterial(server, problems);
   if (!material)
     return { material: undefined, problems: server ? problems : ['Secret frp-server-tls is not there yet; the controller makes it'] };

@@ -13,7 +13,7 @@ import {
   type Secret,
 } from '../../kube/types.ts';
 import type { Log } from '../../log.ts';
-import { label, manager, revokedConfigMapName, serverApiSecretName, serverSecretName } from '../../model/names.ts';
+import { label, manager, revokedConfigMapNames, serverApiSecretName, serverSecretName } from '../../model/names.ts';
 import { ServiceStore } from '../../model/store.ts';
 import { servicesSink } from '../../kube/services-sink.ts';
 import { Copies, copyLabel } from './secret-copies.ts';
@@ -37,8 +37,8 @@ export class Watches {
   server: Secret | undefined;
   /** Secret frp-server-api */
   api: Secret | undefined;
-  /** ConfigMap frp-revoked */
-  revoked: ConfigMap | undefined;
+  /** ConfigMaps frp-revoked…, as far as they are there; by name */
+  readonly revoked = new Map<string, ConfigMap>();
   readonly #reflectors: Pick<Reflector<KubeObject>, 'synced' | 'hasSynced' | 'lastError' | 'close'>[];
   /** resolves once everything has been listed */
   readonly synced: Promise<void>;
@@ -76,10 +76,13 @@ export class Watches {
         tunnelChanged();
       }),
       followOne(secrets, serverApiSecretName, (secret) => (this.api = secret)),
-      followOne(configMaps, revokedConfigMapName, (map) => {
-        this.revoked = map;
-        tunnelChanged();
-      }),
+      ...revokedConfigMapNames.map((name) =>
+        followOne(configMaps, name, (map) => {
+          if (map) this.revoked.set(name, map);
+          else this.revoked.delete(name);
+          tunnelChanged();
+        }),
+      ),
     ];
     this.synced = Promise.all(this.#reflectors.map(({ synced }) => synced)).then(() => {});
   }

@@ -42,7 +42,7 @@ function frpc(ordinal: number, name: string, securityContext: object): object {
   const field = (env: string, fieldPath: string) => ({ name: env, valueFrom: { fieldRef: { fieldPath } } });
   return {
     name: `handmade-${ordinal}`,
-    image: 'fatedier/frpc:v0.70.1',
+    image: 'fatedier/frpc:v0.71.0',
     command: ['sh', '-c', 'printf %s "$CONFIG" > /tmp/frpc.json && exec /usr/bin/frpc -c /tmp/frpc.json'],
     env: [{ name: 'CONFIG', value: JSON.stringify(config) }, field('POD_NAME', 'metadata.name'), field('POD_UID', 'metadata.uid')],
     securityContext,

@@ -1,10 +1,19 @@
 import assert from 'node:assert/strict';
 import { afterEach, before, beforeEach, describe, it } from 'node:test';
+import fc from 'fast-check';
 import { pino } from 'pino';
 import { createAuthority, issue, type Authority } from '../../../certs/authority.ts';
 import { inspectCertificate, splitBundle } from '../../../certs/inspect.ts';
 import { configSchema } from '../../../src/config/schema.ts';
 import { cleanUp } from '../../../src/controller/lifecycle/finalizer.ts';
+import {
+  added,
+  mostEntries,
+  revokedUntil,
+  withoutNull,
+  type Revoked,
+  type RevokedPatch,
+} from '../../../src/controller/identity/revoked-list.ts';
 import { ensureIdentity, ensureServerCertificate } from '../../../src/controller/identity/service-identity.ts';
 import type { ReconcileDeps } from '../../../src/controller/reconcile.ts';
 import { ObjectStore } from '../../../src/kube/object-store.ts';
@@ -52,7 +61,7 @@ describe('the certificates of a service that is deleted', () => {
   const fingerprintOf = (pem: string) => inspectCertificate(pem).sha256;
   const revoked = (): Record<string, string> => {
     const list: ConfigMap | undefined = api.objects.get('/api/v1/namespaces/frp-system/configmaps/frp-revoked');
-    return list?.data ?? {};
+    return Object.fromEntries(Object.entries(list?.data ?? {}).map(([fingerprint, text]) => [fingerprint, text?.split(' ')[0] ?? null!]));
   };
   /** @returns fingerprints of the certificates in use, one for each time */
   async function liveThrough(...daysFromStart: number[]): Promise<string[]> {
@@ -130,13 +139,37 @@ describe('the certificates of a service that is deleted', () => {
     assert.deepEqual(Object.keys(revoked()).sort(), used.sort());
   });
 
-  it("include cert-manager's in mode external", async () => {
-    await liveThrough(0);
-    const theirs = await createAuthority({ lifetimeMs: 3650 * day, now: start });
-    const certPem = await clientOf(theirs, 'frpc-prod-api');
+  const external = (certPem: string) =>
     deps.userSecrets.set({ metadata: { name: 'frp-api-external-tls', namespace: 'prod' }, data: { 'tls.crt': base64(certPem) } });
+
+  it("include cert-manager's in mode external, where it issues with the installation's authority", async () => {
+    await liveThrough(0);
+    const certPem = await clientOf(authority, 'frpc-prod-api');
+    external(certPem);
     await cleanUp(deps, service);
     assert.ok(Object.keys(revoked()).includes(fingerprintOf(certPem)));
+  });
+
+  it('are none that somebody else has issued, however long it lives', async () => {
+    const [own] = await liveThrough(0);
+    const theirs = await createAuthority({ lifetimeMs: 36_500 * day, now: start });
+    const lifetimeMs = 36_499 * day;
+    external((await issue(theirs, { commonName: 'frpc-prod-api', usages: ['clientAuth'], lifetimeMs, now: clock.now() })).certPem);
+    await cleanUp(deps, service);
+    assert.deepEqual(Object.keys(revoked()), [own]);
+  });
+
+  it('go on the next list where one is full', async () => {
+    const end = new Date(start + day).toISOString();
+    const data = Object.fromEntries(Array.from({ length: mostEntries }, (_, index) => [String(index).padStart(64, '0'), `${end} busy`]));
+    api.put('/api/v1/namespaces/frp-system/configmaps/frp-revoked', {
+      metadata: { name: 'frp-revoked', namespace: 'frp-system' },
+      data,
+    } as ConfigMap);
+    const [own] = await liveThrough(0);
+    await cleanUp(deps, service);
+    const next = api.objects.get('/api/v1/namespaces/frp-system/configmaps/frp-revoked-1') as ConfigMap;
+    assert.deepEqual(Object.keys(next.data ?? {}), [own]);
   });
 
   it("of the frp server are not kept: there is one server, and nobody's service ends it", async () => {
@@ -146,5 +179,45 @@ describe('the certificates of a service that is deleted', () => {
     await ensureServerCertificate(deps);
     assert.notEqual(text(stored('frp-server-tls', 'frp-system'), 'tls.crt'), before);
     assert.deepEqual(splitBundle(text(stored('frp-server-tls', 'frp-system'), 'replaced.crt')), []);
+  });
+});
+
+describe('a list of revoked certificates', () => {
+  const entry = fc.tuple(fc.integer({ min: 0, max: 40 }), fc.constantFrom('a', 'b', 'c'));
+  const entriesOf = (from: string, all: readonly (readonly [number, string])[]): Revoked =>
+    Object.fromEntries(all.map(([at, of], index) => [`${from}${index}`, revokedUntil(start + at * day, of)]));
+  const applied = (list: Revoked, patch: RevokedPatch): Revoked => withoutNull({ ...list, ...patch });
+  const countsOf = (list: Revoked) => Map.groupBy(Object.values(list), (value) => value.split(' ')[1]!);
+
+  it('is never longer than it may be, and a namespace that fills it takes nothing from one that has fewer entries', () => {
+    const busy = Object.fromEntries(
+      Array.from({ length: mostEntries }, (_, index) => [`busy${index}`, revokedUntil(start + 100 * day + index, 'busy')]),
+    );
+    fc.assert(
+      fc.property(
+        fc.array(entry, { maxLength: 5 }),
+        fc.array(entry, { maxLength: 20 }),
+        fc.integer({ min: 0, max: 40 }),
+        (old, more, at) => {
+          const list = { ...busy, ...entriesOf('old', old) };
+          const entries = entriesOf('new', more);
+          const now = start + at * day;
+          const isAlive = (value: string) => Date.parse(value.split(' ')[0]!) >= now;
+          const after = applied(list, added(list, entries, { now, isLast: true }).patch);
+          if (more.length > 0) assert.ok(Object.keys(after).length <= mostEntries);
+          for (const [fingerprint, value] of Object.entries({ ...entriesOf('old', old), ...entries }))
+            assert.ok(!isAlive(value) || after[fingerprint] !== undefined || countsOf(after).get('busy') === undefined);
+        },
+      ),
+      { numRuns: 20 },
+    );
+  });
+
+  it('leaves to the next one what it has no room for, and says nothing twice', () => {
+    const full = Object.fromEntries(Array.from({ length: mostEntries - 1 }, (_, index) => [`f${index}`, revokedUntil(start + day, 'a')]));
+    const entries = { x: revokedUntil(start + day, 'b'), y: revokedUntil(start + day, 'b') };
+    const { patch, left, dropped } = added(full, entries, { now: start, isLast: false });
+    assert.deepEqual([Object.keys(patch), Object.keys(left), dropped], [['x'], ['y'], 0]);
+    assert.deepEqual(added({ ...full, ...entries }, entries, { now: start, isLast: false }).patch, {});
   });
 });

@@ -39,7 +39,10 @@ describe('what the tunnels are served with', () => {
 
   it('is the certificate, every authority of clients once, and the fingerprints of who is turned away', async () => {
     const other = await createAuthority({ lifetimeMs: hour, now: Date.now() });
-    const revoked = { metadata: { name: 'frp-revoked' }, data: { ['b'.repeat(64)]: '', ['a'.repeat(64)]: '', nonsense: '' } };
+    const revoked = [
+      { metadata: { name: 'frp-revoked' }, data: { ['b'.repeat(64)]: '', nonsense: '' } },
+      { metadata: { name: 'frp-revoked-1' }, data: { ['b'.repeat(64)]: '', ['a'.repeat(64)]: '' } },
+    ];
     const clientAuthorities = [secret({ 'ca.crt': other.bundlePem + authority.bundlePem })];
     const { material, problems } = tunnelMaterial({ server, clientAuthorities, revoked });
     assert.deepEqual(problems, []);
@@ -52,14 +55,14 @@ describe('what the tunnels are served with', () => {
       secret({ 'ca.crt': '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n' }),
       secret({ 'ca.crt': Buffer.from(server.data!['tls.crt']!, 'base64').toString() }),
     ];
-    const { material, problems } = tunnelMaterial({ server, clientAuthorities: broken, revoked: undefined });
+    const { material, problems } = tunnelMaterial({ server, clientAuthorities: broken, revoked: [] });
     assert.equal(material!.clientCaPem.match(/BEGIN CERTIFICATE/g)!.length, 1);
     assert.equal(problems.length, 2);
     for (const problem of problems) assert.match(problem, /^Secret shop\/own-ca/);
   });
 
   it('is not there without a usable server certificate', async () => {
-    const none = { clientAuthorities: [], revoked: undefined };
+    const none = { clientAuthorities: [], revoked: [] };
     assert.match(tunnelMaterial({ server: undefined, ...none }).problems[0]!, /not there yet/);
     const other = await issue(authority, { commonName: 'x', dnsNames: ['x'], usages: ['serverAuth'], lifetimeMs: hour, now: Date.now() });
     const mixed = { ...server, data: { ...server.data, 'tls.key': base64(other.keyPem) } };

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import fc from 'fast-check';
-import { Claims, type ClaimRules, type Conflict } from '../../../src/model/claims.ts';
+import { Claims, hostConflict, type ClaimRules, type Conflict } from '../../../src/model/claims.ts';
 import { exposuresOf, type Exposure } from '../../../src/model/exposure.ts';
 import { eligibilityOf } from '../../../src/model/grants.ts';
 import { coversHost, hostsOverlap } from '../../../src/model/hosts.ts';
@@ -95,11 +95,39 @@ suite('claims', () => {
     assert.deepEqual(others(claims.conflictsOfNew(service('b/y', 2, 'http', { type: 'subdomain', subdomain: 'llm' }))), ['a/x']);
   });
 
+  test('a service that is being deleted claims nothing from anyone, whatever it is changed to', () => {
+    const deleting = { ...host('a/old', 1, 'b.example.com') };
+    deleting.metadata = { ...deleting.metadata, deletionTimestamp: '2026-01-01T01:00:00Z' };
+    const served = host('b/young', 5, 'b.example.com');
+    const claims = claimsOf([deleting, served]);
+    assert.deepEqual(claims.conflictsOf(served), []);
+    assert.deepEqual(others(claims.conflictsOf(deleting)), ['b/young']);
+    assert.deepEqual(claimsOf([deleting]).conflictsOfNew(served), [], 'the next one need not wait for its end');
+  });
+
+  test('the status decides before age does: an older service that moves to a host does not take it', () => {
+    const served = judged(host('b/young', 5, 'b.example.com'));
+    const older = host('a/old', 1, 'b.example.com');
+    assert.deepEqual(others(claimsOf([older, served]).conflictsOf(older)), ['b/young']);
+    const lost = judged(older, 'b/young');
+    const edited = { ...served, metadata: { ...served.metadata, generation: 2 } };
+    assert.deepEqual(claimsOf([lost, edited]).conflictsOf(edited), [], 'nor where its owner is just being edited');
+    assert.deepEqual(claimsOf([lost]).conflictsOf(lost), [], 'and has it when the owner is gone');
+  });
+
   test('a store with malformed services answers all the same', () => {
     const broken = [{ ...host('a/x', 1, 'h.example.com'), spec: null }, host('a/y', 1, 5 as unknown as string)] as DistributedService[];
     assert.deepEqual(claimsOf(broken).conflictsOfNew(host('b/z', 2, 'h.example.com')), []);
   });
 });
+
+/** As the controller leaves it: with its word on the generation that it has seen. */
+function judged(service: DistributedService, other?: string): DistributedService {
+  const { generation = 1 } = service.metadata;
+  const told = other === undefined ? ({ status: 'True', reason: 'Valid' } as const) : ({ status: 'False', reason: hostConflict } as const);
+  const condition = { type: 'ConfigurationValid' as const, ...told };
+  return { ...service, metadata: { ...service.metadata, generation }, status: { observedGeneration: generation, conditions: [condition] } };
+}
 
 /** The definition, without any index: services in order of age, each against the winners before it. */
 function naiveLosers(services: DistributedService[], { exposure: grants, baseDomain }: ClaimRules): Set<string> {
@@ -166,6 +194,83 @@ suite('the index', () => {
         for (const claims of [early, new Claims(store, rules)]) {
           const losers = services.filter((each) => claims.conflictsOf(each).length > 0).map(serviceKey);
           assert.deepEqual(new Set(losers), expected);
+        }
+      }),
+      { numRuns: 1000 },
+    );
+  });
+});
+
+type Change = { key: string; to: DistributedService['spec'] } | { key: string; to: 'delete' | 'gone' | 'judge' };
+
+const anyChange: fc.Arbitrary<Change> = fc.oneof(
+  anyExposed.map((service): Change => ({ key: serviceKey(service), to: service.spec })),
+  fc.record({
+    key: fc.constantFrom('a/1', 'a/2', 'a/3', 'b/1', 'b/2', 'c/1', 'c/2', 'd/1'),
+    to: fc.constantFrom<('delete' | 'gone' | 'judge')[]>('delete', 'gone', 'judge'),
+  }),
+);
+
+/** What the API server stores after a change; undefined: nothing any more. */
+function stored(before: DistributedService | undefined, { key, to }: Change, minute: number): DistributedService | undefined {
+  if (to === 'judge' || to === 'gone') return to === 'judge' ? before : undefined;
+  const isDeleted = to === 'delete';
+  if (!before) return isDeleted ? undefined : { ...service(key, minute, to.serviceType, to.expose ?? {}), status: {} };
+  const { metadata } = before;
+  const deletionTimestamp = isDeleted ? '2026-01-01T01:00:00Z' : metadata.deletionTimestamp;
+  return {
+    ...before,
+    metadata: { ...metadata, generation: (metadata.generation ?? 1) + 1, ...(deletionTimestamp !== undefined && { deletionTimestamp }) },
+    ...(isDeleted ? {} : { spec: to }),
+  };
+}
+
+suite('a host or port that is served', () => {
+  const rules: ClaimRules = { exposure: [], baseDomain: 'x.io' };
+  const isLiving = ({ metadata }: DistributedService) => metadata.deletionTimestamp === undefined;
+  const history = fc.array(fc.tuple(anyChange, fc.integer({ min: 0, max: 3 })), { maxLength: 30 });
+
+  test('is never lost to a change of another service, once the controller has confirmed it', () => {
+    fc.assert(
+      fc.property(history, (changes) => {
+        const store = new ServiceStore();
+        const claims = new Claims(store, rules);
+        const wins = (each: DistributedService) => claims.conflictsOf(each).length === 0;
+        for (const [change, minute] of changes) {
+          const [namespace = '', name = ''] = change.key.split('/');
+          const isConfirmed = ({ metadata, status }: DistributedService) =>
+            status?.observedGeneration === metadata.generation && status?.conditions?.[0]?.status === 'True';
+          const served = [...store.all()].filter((each) => isLiving(each) && isConfirmed(each) && wins(each));
+          const before = store.get(namespace, name);
+          const after = stored(before, change, minute);
+          if (change.to === 'judge' && after) {
+            const [conflict] = claims.conflictsOf(after);
+            store.set(judged(after, conflict && 'other' in conflict ? conflict.other : undefined));
+          } else if (after) store.set(after);
+          else store.delete(namespace, name);
+          const again = new Claims(store, rules);
+          for (const each of served.filter((other) => serviceKey(other) !== change.key)) {
+            assert.ok(wins(each), `${serviceKey(each)} after ${JSON.stringify(change)}`);
+            assert.equal(again.conflictsOf(each).length, 0, 'the same to a reader that starts now');
+          }
+        }
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  test('is never lost at all where every change was admitted, whatever those that are being deleted are changed to', () => {
+    fc.assert(
+      fc.property(history, (changes) => {
+        const store = new ServiceStore();
+        const claims = new Claims(store, rules);
+        for (const [change, minute] of changes) {
+          const [namespace = '', name = ''] = change.key.split('/');
+          const after = stored(store.get(namespace, name), change, minute);
+          if (after && isLiving(after) && claims.conflictsOfNew(after).length > 0) continue;
+          if (after) store.set(after);
+          else store.delete(namespace, name);
+          for (const each of store.all()) if (isLiving(each)) assert.deepEqual(claims.conflictsOf(each), []);
         }
       }),
       { numRuns: 1000 },

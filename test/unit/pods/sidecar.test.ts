@@ -158,7 +158,7 @@ describe('the sidecar', () => {
   it('survives other webhooks that change its image and add to it', () => {
     const pod = inject(annotated());
     const [container] = pod.spec!.initContainers!;
-    container!.image = 'mirror.local/frpc:v0.70.1';
+    container!.image = 'mirror.local/frpc:v0.71.0';
     container!.env!.push({ name: 'HTTPS_PROXY', value: 'http://proxy:3128' });
     container!.terminationMessagePath = '/dev/termination-log';
     assert.deepEqual(inject(pod), pod);
