@@ -36,10 +36,19 @@ export interface Expectation {
 }
 
 const usageByOid: Record<string, Usage> = { '1.3.6.1.5.5.7.3.1': 'serverAuth', '1.3.6.1.5.5.7.3.2': 'clientAuth' };
-const block = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
+const [begin, end] = ['-----BEGIN CERTIFICATE-----', '-----END CERTIFICATE-----'];
 
 /** The certificates of a bundle, one PEM block each. */
-export const splitBundle = (pem: string): string[] => pem.match(block) ?? [];
+export function splitBundle(pem: string): string[] {
+  const blocks: string[] = [];
+  for (let at = pem.indexOf(begin); at >= 0;) {
+    const stop = pem.indexOf(end, at + begin.length);
+    if (stop < 0) break;
+    blocks.push(pem.slice(at, stop + end.length));
+    at = pem.indexOf(begin, stop + end.length);
+  }
+  return blocks;
+}
 
 /** @throws Error that tells what is wrong with the text */
 export function parseCertificate(pem: string): X509Certificate {
@@ -93,27 +102,28 @@ export function isSignedBy(certPem: string, bundlePem: string): boolean {
   });
 }
 
+/** Intermediates that may follow a certificate; public authorities use one or two. */
+const mostIntermediates = 10;
+
 /**
  * Whether a certificate leads to one of the certificates of `bundlePem` by way of the intermediates that follow it, in
  * whatever order. An intermediate counts where it is an authority; whether it has expired, `expiredIn` tells.
  */
 export function chainsTo(chainPem: string, bundlePem: string): boolean {
   const [leaf, ...others] = splitBundle(chainPem);
-  return leaf !== undefined && leadsTo(leaf, others, bundlePem);
-}
-
-function leadsTo(certPem: string, others: string[], bundlePem: string): boolean {
-  if (isSignedBy(certPem, bundlePem)) return true;
-  return others.some(
-    (issuer) =>
-      isSignedBy(certPem, issuer) &&
-      inspectCertificate(issuer).isAuthority &&
-      leadsTo(
-        issuer,
-        others.filter((other) => other !== issuer),
-        bundlePem,
-      ),
-  );
+  if (leaf === undefined || others.length > mostIntermediates) return false;
+  const unused = new Set(others.filter((pem) => inspectCertificate(pem).isAuthority));
+  const reached = [leaf];
+  // Each intermediate is reached once: certificates that sign each other would make all orders of them possible ways.
+  for (const certPem of reached) {
+    if (isSignedBy(certPem, bundlePem)) return true;
+    for (const issuer of unused) {
+      if (!isSignedBy(certPem, issuer)) continue;
+      unused.delete(issuer);
+      reached.push(issuer);
+    }
+  }
+  return false;
 }
 
 /** The facts of the first certificate of a chain or bundle that has expired. @throws as inspectCertificate */
@@ -163,7 +173,7 @@ function signerProblem(certPem: string, { signedBy }: Expectation): string | und
 
 /** Entries of a subjectAltName as node:crypto prints it: `DNS:a.example, IP Address:10.0.0.1`, JSON strings where a name is odd. */
 function alternativeNames(certificate: X509Certificate): [type: string, name: string][] {
-  const entries = certificate.subjectAltName?.matchAll(/([A-Za-z ]+):("(?:[^"\\]|\\.)*"|[^,]*)(?:, |$)/g) ?? [];
+  const entries = certificate.subjectAltName?.matchAll(/([^:,]+):("(?:[^"\\]|\\.)*"|[^,]*)(?:, |$)/gy) ?? [];
   return [...entries].map(([, type = '', name = '']) => [type, name.startsWith('"') ? (JSON.parse(name) as string) : name]);
 }
 

@@ -126,9 +126,13 @@ const groupsOf = ({ metadata }: KubeObject): string[] =>
     .map((name) => name.trim());
 
 /** In selector mode only the injector's own note says it. */
-function injectedGroups(note = ''): string {
-  const [, groups = ''] = /"groups":\[([^\]]*)\]/.exec(note) ?? [];
-  return groups.replaceAll('"', '');
+function injectedGroups(note = '{}'): string {
+  try {
+    const { groups } = JSON.parse(note) as { groups?: string[] };
+    return Array.isArray(groups) ? groups.join(',') : '';
+  } catch {
+    return '';
+  }
 }
 
 async function ownersOf(client: KubeClient, members: KubeObject[]) {

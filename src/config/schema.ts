@@ -12,6 +12,7 @@ const duration = z
 /** A Kubernetes quantity, kept as text. */
 export const quantity = z
   .string()
+  .max(64)
   .regex(/^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$/, 'must be a Kubernetes quantity such as 10m, 64Mi or 1');
 export const logLevel = z.enum(['trace', 'debug', 'info', 'warn', 'error']);
 const portRange = z.union([

@@ -33,8 +33,15 @@ function proxiesOf(text: string): unknown[] {
   }
 }
 
+/** A namespace, a service's name and a Pod's name of 253 characters each, a hash and an id have no more; frp clients may say anything. */
+const mostParts = 512;
+
 /** The service (namespace/name) and the backend's id in the name of a proxy; undefined for the proxies of others. */
 export function ownerOf(proxy: string): { service: string; id: string } | undefined {
-  const [, namespace, service, id] = /^([^.]+)\.(.+?)\.[0-9a-f]{8}\.(?:.+\.)?([^.]+)$/.exec(proxy) ?? [];
-  return namespace === undefined ? undefined : { service: `${namespace}/${service}`, id: id! };
+  const parts = proxy.split('.', mostParts + 1);
+  const [namespace, id] = [parts[0], parts.at(-1)];
+  const hash = parts.findIndex((part, index) => index >= 2 && index < parts.length - 1 && /^[0-9a-f]{8}$/.test(part));
+  const service = parts.slice(1, hash).join('.');
+  if (hash < 0 || parts.length > mostParts || !namespace || !service || !id) return undefined;
+  return { service: `${namespace}/${service}`, id };
 }

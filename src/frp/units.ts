@@ -31,10 +31,15 @@ const quantityUnits: Record<string, number> = {
   Ei: 1024 ** 6,
 };
 
+/** No quantity that a person writes is longer; the API server admits any length. */
+const quantityLimit = 64;
+
 /** Cores or bytes of a Kubernetes quantity; undefined for what is not one (k8s.io/apimachinery/pkg/api/resource). */
 export function quantityValue(quantity: unknown): number | undefined {
-  const [, number, unit, exponent] =
-    /^([0-9]*\.?[0-9]+|[0-9]+\.)(?:([numkMGTPE]|[KMGTPE]i)?|[eE]([-+]?[0-9]+))$/.exec(String(quantity)) ?? [];
+  if (typeof quantity !== 'string' && typeof quantity !== 'number') return undefined;
+  const text = String(quantity);
+  if (text.length > quantityLimit) return undefined;
+  const [, number, unit, exponent] = /^([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:([numkMGTPE]|[KMGTPE]i)?|[eE]([-+]?[0-9]+))$/.exec(text) ?? [];
   if (number === undefined) return undefined;
   return exponent === undefined ? Number(number) * quantityUnits[unit ?? '']! : Number(number) * 10 ** Number(exponent);
 }

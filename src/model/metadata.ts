@@ -6,22 +6,22 @@ import type { Finding } from './findings.ts';
 import { isObject } from './json.ts';
 import { quoted } from './findings.ts';
 
-const label = '[a-z0-9]([-a-z0-9]*[a-z0-9])?';
-const subdomain = `${label}(\\.${label})*`;
-const keyName = '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]';
+const subdomain = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
+const keyName = /^([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$/;
 
-const matches = (pattern: string, value: string): boolean => new RegExp(`^${pattern}$`).test(value);
+/** As the API server writes it: without its anchors. */
+const written = ({ source }: RegExp): string => source.slice(1, -1);
 const bytes = (value: string): number => Buffer.byteLength(value);
 const tooLong = (limit: number): string => `must be no more than ${limit} bytes`;
 
 const alphanumeric = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
-const keyForm = `${alphanumeric} (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '${keyName}')`;
+const keyForm = `${alphanumeric} (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '${written(keyName)}')`;
 const subdomainForm =
   "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an " +
-  `alphanumeric character (e.g. 'example.com', regex used for validation is '${subdomain}')`;
+  `alphanumeric character (e.g. 'example.com', regex used for validation is '${written(subdomain)}')`;
 const labelValueForm =
   "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an " +
-  `alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(${keyName})?')`;
+  `alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(${written(keyName)})?')`;
 
 /** Findings of the schema layer about `metadata`. */
 export function metadataFindings(metadata: unknown): Finding[] {
@@ -46,7 +46,7 @@ const entries = (map: unknown): [string, string][] =>
   Object.entries(isObject(map) ? map : {}).filter((entry): entry is [string, string] => typeof entry[1] === 'string');
 
 function nameProblems(value: string): string[] {
-  return [...(bytes(value) > 253 ? ['must be no more than 253 characters'] : []), ...(matches(subdomain, value) ? [] : [subdomainForm])];
+  return [...(bytes(value) > 253 ? ['must be no more than 253 characters'] : []), ...(subdomain.test(value) ? [] : [subdomainForm])];
 }
 
 function keyProblems(key: string): string[] {
@@ -61,10 +61,10 @@ function keyProblems(key: string): string[] {
   else if (prefix !== undefined) problems.push(...nameProblems(prefix).map((problem) => `prefix part ${problem}`));
   if (name === '') problems.push('name part must be non-empty');
   else if (bytes(name) > 63) problems.push(`name part ${tooLong(63)}`);
-  if (!matches(keyName, name)) problems.push(`name part ${keyForm}`);
+  if (!keyName.test(name)) problems.push(`name part ${keyForm}`);
   return problems;
 }
 
 function labelValueProblems(value: string): string[] {
-  return [...(bytes(value) > 63 ? [tooLong(63)] : []), ...(matches(`(${keyName})?`, value) ? [] : [labelValueForm])];
+  return [...(bytes(value) > 63 ? [tooLong(63)] : []), ...(value === '' || keyName.test(value) ? [] : [labelValueForm])];
 }

@@ -8,7 +8,7 @@ import { Denial } from './reasons.ts';
 
 const port = z
   .string()
-  .regex(/^([0-9]{1,5}|(?=[a-z0-9-]{1,15}$)[a-z0-9]*(-?[a-z0-9]+)+)$/, 'must be a port number or the name of a container port')
+  .regex(/^(?=.{1,15}$)[a-z0-9]+(-[a-z0-9]+)*$/, 'must be a port number or the name of a container port')
   .refine((value) => !/^[0-9]+$/.test(value) || inRange(value), 'must be a port number from 1 to 65535, or the name of a container port');
 const inRange = (value: string) => Number(value) >= 1 && Number(value) <= 65535;
 

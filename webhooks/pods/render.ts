@@ -8,12 +8,13 @@ import { renderClientConfig } from '../../src/frp/client-config.ts';
 import { tuningOf, type PodSize } from '../../src/frp/tuning.ts';
 import { quantityValue } from '../../src/frp/units.ts';
 import { serversOf, type GatewayAddress } from '../../src/model/gateway.ts';
-import { annotation as names } from '../../src/model/names.ts';
+import { annotation as names, label } from '../../src/model/names.ts';
 import type { DistributedService } from '../../src/model/types.ts';
 import { programVersion } from '../../src/version.ts';
 import type { PatchOperation } from '../../src/model/json-patch.ts';
 import type { PodAnnotations } from './annotations.ts';
 import { injectionPatch, isRegisteredGate } from './patch.ts';
+import { PatchMemory, type RenderedPatch } from './patch-memory.ts';
 import type { CheckedPod } from './pod.ts';
 import { Denial } from './reasons.ts';
 import { isGuaranteed, resourcesOf } from './resources.ts';
@@ -56,16 +57,16 @@ const annotationLimit = 256 * 1024;
 
 /** @throws Denial NameTaken, TooLarge */
 export function render(pod: CheckedPod, members: readonly Member[], annotations: PodAnnotations, context: Context): Rendered {
-  const fresh =
+  const isFresh =
     !(pod.spec.initContainers ?? []).some(isSidecar) &&
-    pod.metadata?.annotations?.[names.injected] === undefined &&
+    !Object.keys(pod.metadata?.annotations ?? {}).some((key) => key === names.injected || isConfigAnnotation(key)) &&
     !pod.spec.readinessGates?.some(isRegisteredGate);
   const drain = drainOf(pod, annotations, context.config);
   const size = podSize(pod);
   const guaranteed = isGuaranteed(pod);
   const dials = dialsOf(members, context.config);
   refuseTakenVolumes(pod, dials.length);
-  const build = () => {
+  const build = (): RenderedPatch => {
     const sidecars = dials.map((dial, index) =>
       buildSidecar(index, dial, annotations, context, { size, drain: drain.seconds, guaranteed }),
     );
@@ -73,8 +74,8 @@ export function render(pod: CheckedPod, members: readonly Member[], annotations:
     const patch = injectionPatch(pod, { sidecars, isGated, injected: describe(sidecars, dials, context.config) });
     return { patch, patchBase64: Buffer.from(JSON.stringify(patch)).toString('base64'), annotationBytes: annotationBytes(sidecars) };
   };
-  const result = fresh
-    ? remembered(memoKey(pod, members, annotations, context, [drain.seconds, size.cpu, size.memory, guaranteed]), build)
+  const result = isFresh
+    ? memory.remembered(memoKey(pod, members, annotations, context, [drain.seconds, size.cpu, size.memory, guaranteed]), build)
     : build();
   refuseTooLarge(pod, result.annotationBytes);
   return { patch: result.patch, patchBase64: result.patchBase64, sidecars: dials.length, warnings: drain.warnings };
@@ -167,9 +168,7 @@ function refuseTooLarge(pod: CheckedPod, added: number): void {
   );
 }
 
-type Built = { patch: PatchOperation[]; patchBase64: string; annotationBytes: number };
-const memory = new Map<string, Built>();
-const memoryLimit = 4096;
+const memory = new PatchMemory();
 const identities = new WeakMap<object, number>();
 let lastIdentity = 0;
 
@@ -180,7 +179,7 @@ function identity(object: object): number {
   return id;
 }
 
-/** Everything that a patch of a Pod without sidecars depends on. */
+/** Everything that a patch depends on, of a Pod that has nothing of ours but, maybe, the label. */
 function memoKey(
   pod: CheckedPod,
   members: readonly Member[],
@@ -191,26 +190,15 @@ function memoKey(
   const shape = [pod.metadata?.annotations, pod.metadata?.labels, pod.spec.initContainers, pod.spec.volumes, pod.spec.readinessGates].map(
     (value) => (value == null ? String(value) : 'present'),
   );
-  const own = Object.keys(pod.metadata?.annotations ?? {}).filter(isConfigAnnotation);
-  const marked = pod.metadata?.labels?.['frp.io/sidecar'];
+  const marked = pod.metadata?.labels?.[label.sidecar];
   return JSON.stringify([
     identity(config),
     namespace,
     members.map(({ service, localPort }) => [identity(service), localPort]),
     annotations,
     shape,
-    own,
     marked,
-    rest,
+    // JSON knows no Infinity and no undefined.
+    rest.map(String),
   ]);
-}
-
-function remembered(key: string, build: () => Built): Built {
-  const known = memory.get(key);
-  if (known) return known;
-  const built = build();
-  // Old entries are those of changed services; starting over is simpler than telling which.
-  if (memory.size >= memoryLimit) memory.clear();
-  memory.set(key, built);
-  return built;
 }

@@ -62,7 +62,12 @@ export function isGuaranteed({ spec }: CheckedPod): boolean {
     ['cpu', 'memory'].every((name) => {
       const limit = resources?.limits?.[name];
       const request = resources?.requests?.[name] ?? limit;
-      return limit !== undefined && quantityValue(limit) === quantityValue(request);
+      return limit !== undefined && (limit === request || isSameQuantity(limit, request));
     }),
   );
+}
+
+function isSameQuantity(a: string, b: string | undefined): boolean {
+  const value = quantityValue(a);
+  return value !== undefined && value === quantityValue(b);
 }

@@ -35,7 +35,7 @@ export function endsOf({ remoteAddress, remotePort, localAddress, localPort }: S
 /** 4 or 16 bytes. @param address without a zone */
 function bytesOf(address: string): Buffer {
   if (!isIPv6(address)) return Buffer.from(address.split('.').map(Number));
-  const { hostname } = new URL(`http://[${address.replace(/%.*$/, '')}]`);
+  const { hostname } = new URL(`http://[${address.split('%', 1)[0]}]`);
   const [left = '', right] = hostname.slice(1, -1).split('::');
   const groups = (part: string | undefined) => (part ? part.split(':') : []);
   const [head, tail] = [groups(left), groups(right)];

@@ -6,8 +6,9 @@ export const defaultTimeoutMs = 10_000;
 export const longestTimeoutMs = 30_000;
 
 const unit = { h: 3_600_000, m: 60_000, s: 1000, ms: 1, µs: 1e-3, us: 1e-3, ns: 1e-6 } as const;
-const part = /(\d+(?:\.\d+)?)(h|ms|m|s|µs|us|ns)/g;
-const whole = /^(?:\d+(?:\.\d+)?(?:h|ms|m|s|µs|us|ns))+$/;
+const part = /(\d+(?:\.\d+)?)(h|ms|m|s|µs|us|ns)/gy;
+/** The longest that Go writes is 2562047h47m16.854775807s. */
+const longestText = 32;
 
 let lastUrl = '';
 let lastTimeout = defaultTimeoutMs;
@@ -26,8 +27,12 @@ function readTimeout(url: string): number {
   const at = url.indexOf('?');
   if (at < 0) return defaultTimeoutMs;
   const text = new URLSearchParams(url.slice(at + 1)).get('timeout');
-  if (text === null || !whole.test(text)) return defaultTimeoutMs;
+  if (text === null || text === '' || text.length > longestText) return defaultTimeoutMs;
   let total = 0;
-  for (const [, amount, name] of text.matchAll(part)) total += Number(amount) * unit[name as keyof typeof unit];
-  return Math.min(total, longestTimeoutMs);
+  let read = 0;
+  for (const [found, amount, name] of text.matchAll(part)) {
+    total += Number(amount) * unit[name as keyof typeof unit];
+    read += found.length;
+  }
+  return read === text.length ? Math.min(total, longestTimeoutMs) : defaultTimeoutMs;
 }

@@ -8,7 +8,7 @@ import { after, before, describe, it } from 'node:test';
 import { connect, createServer } from 'node:tls';
 import '../../support/few-keys.ts';
 import { filesSource } from '../../../certs/files.ts';
-import { chainsTo, endOfChain, inspectCertificate } from '../../../certs/inspect.ts';
+import { chainsTo, endOfChain, inspectCertificate, splitBundle } from '../../../certs/inspect.ts';
 import { makeChain, type Chain } from '../../support/chain.ts';
 import { FakeClock } from './fake-clock.ts';
 
@@ -85,5 +85,17 @@ describe('files with intermediates', () => {
     source.close();
     assert.equal(source.current().certPem, first);
     assert.match(refused[0] ?? '', /the old one stays in use: the intermediate lower expired at /);
+  });
+});
+
+describe('text that is made to cost time', () => {
+  it('is no certificate: thousands of beginnings without an end', () => {
+    assert.deepEqual(splitBundle('-----BEGIN CERTIFICATE-----\n'.repeat(40_000)), []);
+  });
+
+  it('makes no chain: more intermediates than any authority uses', () => {
+    const { edge, lower, upper, root } = chain;
+    const many = Array.from({ length: 11 }, () => lower);
+    assert.equal(chainsTo([edge.certPem, ...many, upper].join(''), root), false);
   });
 });

@@ -18,7 +18,8 @@ export interface RunningServer {
 /** Process id and skeleton. @throws CliError where HAProxy is not there */
 export async function identify(socket: string): Promise<Pick<Running, 'pid' | 'skeleton'>> {
   const info = await runCommand(socket, 'show info');
-  const value = (name: string) => new RegExp(`^${name}: (.*)$`, 'm').exec(info)?.[1] ?? '';
+  const lines = info.split('\n');
+  const value = (name: string) => lines.find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2) ?? '';
   return { pid: value('Pid'), skeleton: /^frp-k8s ([0-9a-f]+)$/.exec(value('description'))?.[1] ?? '' };
 }
 
