@@ -109,7 +109,11 @@ class Controller {
     this.#clock = deps.clock ?? systemClock;
     const { client, config, log } = deps;
     this.#authority = new AuthorityKeeper({ client, config, log, clock: this.#clock, secrets: this.#secrets, services: this.services });
-    this.#metrics = new ControllerMetrics(deps.registry, () => this.services.all(), client.requests);
+    this.#metrics = new ControllerMetrics(deps.registry, {
+      services: () => this.services.all(),
+      isLeading: () => this.isLeading,
+      requests: client.requests,
+    });
     this.#facts = new FactSource({
       config,
       services: this.services,

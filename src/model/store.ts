@@ -37,6 +37,11 @@ export class ServiceStore implements ServiceReader {
     return this.#services.get(keyOf(namespace, name)) ?? this.#services.get(keyOf('', name));
   }
 
+  /** @param key namespace/name */
+  byKey(key: string): DistributedService | undefined {
+    return this.#services.get(key);
+  }
+
   names(namespace: string): string[] {
     return [...(this.#byNamespace.get(namespace) ?? []), ...(this.#byNamespace.get('') ?? [])].sort();
   }
