@@ -16,7 +16,10 @@ interface Pod extends KubeObject {
 
 interface ContainerStatus {
   name: string;
+  ready?: boolean;
+  restartCount?: number;
   state?: { waiting?: { reason?: string; message?: string } };
+  lastState?: { terminated?: { reason?: string; exitCode?: number } };
 }
 
 /** How long a Pod whose containers are ready may take to register: its sidecar waits up to 30 s for the app (sidecar.ts). */
@@ -140,15 +143,19 @@ const failures = new Set([
   'RunContainerError',
   'PreStartHookError',
   'PostStartHookError',
-  'CrashLoopBackOff',
 ]);
 const problemLimit = 300;
 
-/** The first container that the kubelet cannot start, in its words. */
+/** The first container that does not start, in the kubelet's words, or that ends again and again. */
 function problemOf(status: Pod['status']): string | undefined {
-  for (const { name, state } of [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])]) {
+  for (const container of [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])]) {
+    const { name, ready, restartCount = 0, state, lastState } = container;
     const { reason = '', message = '' } = state?.waiting ?? {};
     if (failures.has(reason)) return `container ${name}: ${reason}${message === '' ? '' : `: ${message}`}`.slice(0, problemLimit);
+    const ended = lastState?.terminated;
+    // The same words while it waits and while it runs once more.
+    if (!ready && restartCount > 0 && ended)
+      return `container ${name} has ended: ${ended.reason ?? 'Error'}, exit code ${ended.exitCode ?? 0}`;
   }
   return undefined;
 }
