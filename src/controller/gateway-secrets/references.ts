@@ -9,7 +9,7 @@ import type { Secret } from '../../kube/types.ts';
 import { coversHost } from '../../model/hosts.ts';
 import { externalSecretName, label } from '../../model/names.ts';
 import type { DistributedService } from '../../model/types.ts';
-import { expiryOf } from '../certificate-expiry.ts';
+import { expiryOf } from '../status/certificate-expiry.ts';
 import type { Problem } from '../problem.ts';
 
 /** What a copy is for; the gateway finds it by this and by the original's name. */

@@ -4,7 +4,7 @@
  */
 import { chainsTo, endOfChain, inspectCertificate } from '../../../certs/inspect.ts';
 import { text } from '../../kube/authority-secret.ts';
-import { expiryOf } from '../certificate-expiry.ts';
+import { expiryOf } from '../status/certificate-expiry.ts';
 import type { Secret } from '../../kube/types.ts';
 import { label } from '../../model/names.ts';
 import type { DistributedService } from '../../model/types.ts';

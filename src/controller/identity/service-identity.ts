@@ -6,7 +6,7 @@ import { base64, text } from '../../kube/authority-secret.ts';
 import type { Metadata, Secret } from '../../kube/types.ts';
 import { groupSecretName, label, manager, serverSecretName, tlsSecretName } from '../../model/names.ts';
 import type { DistributedService } from '../../model/types.ts';
-import { expiryOf } from '../certificate-expiry.ts';
+import { expiryOf } from '../status/certificate-expiry.ts';
 import { ensureExternal, leaveExternal } from './external-mode.ts';
 import { checkManual } from './manual-mode.ts';
 import { create, metadataOf, nameTaken, refusal, replace, type Refused, type Whose } from './owned-secrets.ts';

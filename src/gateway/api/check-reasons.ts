@@ -17,13 +17,19 @@ export interface CheckedServer {
 export function reasonOf({ status, check, checkCode }: CheckedServer, spec: DistributedServiceSpec): string | undefined {
   if (status === 'up') return undefined;
   if (status !== 'down') return 'its Pod is not ready';
-  const { path = '/health', timeout = '3s' } = spec.loadBalancing?.healthCheck ?? {};
+  const { timeout = '3s' } = spec.loadBalancing?.healthCheck ?? {};
   // A connection to frps is accepted whatever the app does.
   if (/^(L4|SOCK)/.test(check)) return 'its tunnel takes no connection';
   if (check === 'L6TOUT') return `its health check got no TLS handshake in ${timeout}`;
   if (check.startsWith('L6')) return 'its health check got no TLS handshake';
-  const isLate = check === 'L7TOUT';
-  if (!isLate && check !== 'L7STS' && check !== 'L7RSP') return undefined;
+  const said = { L7TOUT: 'late', L7STS: 'status', L7RSP: 'garbage' } as const;
+  return check in said ? ofApp(said[check as keyof typeof said], checkCode, spec) : undefined;
+}
+
+/** What the app did. @param said that it is late, an answer with a status, or something that is no answer */
+function ofApp(said: 'late' | 'status' | 'garbage', code: number | undefined, spec: DistributedServiceSpec): string | undefined {
+  const { path = '/health', timeout = '3s' } = spec.loadBalancing?.healthCheck ?? {};
+  const isLate = said === 'late';
   switch (checkKind(spec)) {
     case 'none':
       return undefined;
@@ -34,6 +40,6 @@ export function reasonOf({ status, check, checkCode }: CheckedServer, spec: Dist
     case 'http':
     case 'https':
       if (isLate) return `GET ${path} did not answer in ${timeout}`;
-      return check === 'L7STS' && checkCode !== undefined ? `GET ${path} answered ${checkCode}` : `GET ${path} got no HTTP answer`;
+      return said === 'status' && code !== undefined ? `GET ${path} answered ${code}` : `GET ${path} got no HTTP answer`;
   }
 }
