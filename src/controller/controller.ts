@@ -9,6 +9,7 @@ import { tickPeriod } from '../../certs/managed.ts';
 import type { Config } from '../config/schema.ts';
 import { backoffMs, pause, type BackoffLimits } from '../kube/backoff.ts';
 import type { KubeClient } from '../kube/client.ts';
+import { DueTimes } from '../kube/due-times.ts';
 import { Election } from '../kube/lease.ts';
 import { Reflector } from '../kube/reflector.ts';
 import { distributedServices, pods, secrets, slim, type KubeObject, type Secret } from '../kube/types.ts';
@@ -93,7 +94,7 @@ class Controller {
   readonly #queue: WorkQueue;
   readonly #podsQueue: WorkQueue;
   /** when a key must be looked at again, though nothing changes: certificates come of age */
-  readonly #due = new Map<string, number>();
+  readonly #due = new DueTimes();
   readonly #starting: Promise<void>;
   #stopTicker = () => {};
   #cancelReview: (() => void) | undefined;
@@ -108,7 +109,11 @@ class Controller {
     this.#clock = deps.clock ?? systemClock;
     const { client, config, log } = deps;
     this.#authority = new AuthorityKeeper({ client, config, log, clock: this.#clock, secrets: this.#secrets, services: this.services });
-    this.#metrics = new ControllerMetrics(deps.registry, () => this.services.all(), client.requests);
+    this.#metrics = new ControllerMetrics(deps.registry, {
+      services: () => this.services.all(),
+      isLeading: () => this.isLeading,
+      requests: client.requests,
+    });
     this.#facts = new FactSource({
       config,
       services: this.services,
@@ -249,8 +254,7 @@ class Controller {
   }
 
   #addDue(): void {
-    const now = this.#clock.now();
-    for (const [key, at] of this.#due) if (at <= now) this.#queue.add(key);
+    for (const key of this.#due.take(this.#clock.now())) this.#queue.add(key);
   }
 
   #reconcile(key: string): Promise<void> {

@@ -71,8 +71,10 @@ export class FactSource {
       new ServerView({
         urls,
         ...(types && { types }),
+        listsUnchecked: isGateway,
         credentials: deps.credentials,
-        isWanted: () => urls.length > 0 && served(isGateway).length > 0,
+        // Pods of a service that has moved still go there.
+        isWanted: () => urls.length > 0 && (served(isGateway).length > 0 || this.#backends.isThereAny(isGateway)),
         changed: (keys) => {
           if (keys) for (const key of keys) this.#tell(key);
           else for (const service of served(isGateway)) changed(serviceKey(service));
@@ -125,20 +127,25 @@ export class FactSource {
   of(service: DistributedService, certificates: CertificatesOutcome, problem: Problem | undefined, now: number): StatusFacts {
     const key = serviceKey(service);
     const { config, connectors } = this.#deps;
-    const server = this.#viewOf(service);
+    const isGateway = usesGateway(service.spec, config);
+    const server = this.#viewOf(isGateway);
     const served = this.#servedBy(service);
     const judgement = judge([...new Map(served.flatMap(({ backends }) => backends.map((backend) => [backend.id, backend]))).values()], {
       now,
       isUdp: service.spec.serviceType === 'udp',
-      countsOf: (id) => served.map(({ of }) => server.countsOf(of, id)).find((counts) => counts !== undefined),
+      countsOf: (id, backend) => {
+        const asked = this.#viewOf(backend.isGateway ?? isGateway);
+        return served.map(({ of }) => asked.countsOf(of, id)).find((counts) => counts !== undefined);
+      },
       graceUntil: server.graceUntil,
     });
     return {
       problem,
       certificates,
-      server: usesGateway(service.spec, config) && config.gateway.elsewhere ? { status: 'elsewhere' } : server.health,
+      server: isGateway && config.gateway.elsewhere ? { status: 'elsewhere' } : server.health,
       judgement,
-      isOutdated: this.#outdated.has(key),
+      isGateway,
+      outdated: this.#outdated.get(key) ?? new Set(),
       externalEndpoint: externalEndpointOf(service, config),
       selector: connectors?.selectorOf?.(service),
     };
@@ -149,7 +156,7 @@ export class FactSource {
     const service = this.#deps.services.get(...splitKey(key));
     // Nobody waits for a service that is gone.
     if (!service) return true;
-    return (this.#viewOf(service).countsOf(key, podUid)?.online ?? 0) > 0;
+    return (this.#viewOf(usesGateway(service.spec, this.#deps.config)).countsOf(key, podUid)?.online ?? 0) > 0;
   }
 
   /** The backends of a service, with whose they are. One that has none of its own is served by the groups of its routes. */
@@ -157,7 +164,10 @@ export class FactSource {
     const backendsOf = (member: DistributedService) => {
       const of = serviceKey(member);
       const connected = this.#deps.connectors?.backendsOf(member) ?? [];
-      return { of, backends: [...this.#backends.of(of), ...connected, ...this.#viewOf(member).elsewhere(of)] };
+      return {
+        of,
+        backends: [...this.#backends.of(of), ...connected, ...this.#viewOf(usesGateway(member.spec, this.#deps.config)).elsewhere(of)],
+      };
     };
     const own = backendsOf(service);
     const { services, config } = this.#deps;
@@ -177,8 +187,8 @@ export class FactSource {
     }
   }
 
-  #viewOf({ spec }: DistributedService): ServerView {
-    return usesGateway(spec, this.#deps.config) ? this.#gateway : this.#plain;
+  #viewOf(isGateway: boolean): ServerView {
+    return isGateway ? this.#gateway : this.#plain;
   }
 
   /** The service is gone. */

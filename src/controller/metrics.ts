@@ -6,14 +6,24 @@ import type { DistributedService } from '../model/types.ts';
 
 const states = statusSchema.properties.state.enum;
 
+type OutdatedLabels = Record<'namespace' | 'name' | 'pod', string>;
+
+export interface MetricsSources {
+  services: () => Iterable<DistributedService>;
+  /** Replicas that stand by know the same services: they tell nothing of them, so that a sum over all replicas is true. */
+  isLeading?: () => boolean;
+  /** requests to the API server so far, by method */
+  requests?: ReadonlyMap<string, number>;
+}
+
 export class ControllerMetrics {
   readonly #duration: Histogram;
   readonly #errors: Counter<'error_type'>;
-  readonly #outdated: Gauge<'namespace' | 'name' | 'pod'>;
+  /** outdated Pods, by the text of their labels */
+  readonly #outdated = new Map<string, OutdatedLabels>();
   readonly #backends: Gauge<'namespace' | 'name' | 'state'>;
 
-  /** @param requests to the API server so far, by method */
-  constructor(registry: Registry, services: () => Iterable<DistributedService>, requests: ReadonlyMap<string, number> = new Map()) {
+  constructor(registry: Registry, { services, isLeading = () => true, requests = new Map() }: MetricsSources) {
     const registers = [registry];
     this.#duration = new Histogram({
       name: 'frp_operator_reconcile_duration_seconds',
@@ -33,6 +43,8 @@ export class ControllerMetrics {
       labelNames: ['state'],
       registers,
       collect: () => {
+        managed.reset();
+        if (!isLeading()) return;
         const counts = new Map<string, number>(states.map((state) => [state, 0]));
         for (const { status } of services()) counts.set(status?.state ?? 'Pending', (counts.get(status?.state ?? 'Pending') ?? 0) + 1);
         for (const [state, count] of counts) managed.set({ state }, count);
@@ -54,11 +66,15 @@ export class ControllerMetrics {
       labelNames: ['namespace', 'name', 'state'],
       registers,
     });
-    this.#outdated = new Gauge({
+    const outdated: Gauge<keyof OutdatedLabels> = new Gauge({
       name: 'frp_distributed_service_outdated_pods',
       help: 'Pods whose sidecar was configured by an older version of the service; they take the change when they restart',
       labelNames: ['namespace', 'name', 'pod'],
       registers,
+      collect: () => {
+        outdated.reset();
+        if (isLeading()) for (const labels of this.#outdated.values()) outdated.set({ ...labels }, 1);
+      },
     });
   }
 
@@ -77,8 +93,9 @@ export class ControllerMetrics {
 
   /** @param name of the service */
   setOutdated(namespace: string, name: string, pod: string, isOutdated: boolean): void {
-    if (isOutdated) this.#outdated.set({ namespace, name, pod }, 1);
-    else this.#outdated.remove({ namespace, name, pod });
+    const key = `${namespace}/${name}/${pod}`;
+    if (isOutdated) this.#outdated.set(key, { namespace, name, pod });
+    else this.#outdated.delete(key);
   }
 
   /** @param counts undefined while health is not known (R2.47) */

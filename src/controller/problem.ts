@@ -6,5 +6,8 @@ export interface Problem {
   message: string;
 }
 
-/** What became of the Secrets of a service; `reason` is one word. */
-export type CertificatesOutcome = { ready: true } | { ready: false; reason: string; message: string };
+/**
+ * What became of the certificates of a service; `reason` is one word. `expiring`: one that somebody else renews is about
+ * to end, and nobody has.
+ */
+export type CertificatesOutcome = { ready: true; expiring?: Problem } | { ready: false; reason: string; message: string };

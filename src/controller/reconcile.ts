@@ -10,7 +10,7 @@ import type { FactSource } from './facts.ts';
 import type { ReferencesOutcome } from './gateway-secrets/copies.ts';
 import { ensureIdentity, ensureServerCertificate } from './identity/service-identity.ts';
 import { type IdentityDeps } from './identity/deps.ts';
-import type { Problem } from './problem.ts';
+import type { CertificatesOutcome, Problem } from './problem.ts';
 import { nextStatus, type ConfigurationCheck, type StatusFacts } from './status/status.ts';
 
 export interface ReconcileDeps extends IdentityDeps {
@@ -50,11 +50,18 @@ export async function reconcileService(deps: ReconcileDeps, service: Distributed
   const connected = await deps.connect?.(held, refused !== undefined);
   step('provision', { certificates: outcome, connector: connected?.problem });
   const references = deps.references?.(held);
-  const facts = deps.facts.of(held, outcome, refused ?? connected?.problem ?? references?.problem, deps.clock.now());
+  const certificates = both(outcome, references?.certificates);
+  const facts = deps.facts.of(held, certificates, refused ?? connected?.problem ?? references?.problem, deps.clock.now());
   const written = await writeStatus(deps, held, facts);
   step('configure', { status: written.status });
   deps.observed(written, facts);
   return { renewAt: Math.min(renewAt, facts.judgement.again, references?.until ?? Infinity) };
+}
+
+/** The certificates of the tunnel and the one for users. What is wrong comes before what is about to end. */
+function both(tunnel: CertificatesOutcome, users: CertificatesOutcome = { ready: true }): CertificatesOutcome {
+  if (!tunnel.ready || !users.ready) return tunnel.ready ? users : tunnel;
+  return tunnel.expiring ? tunnel : users;
 }
 
 /** The finalizer comes before all that it is for. @returns undefined where the service is gone */

@@ -6,12 +6,15 @@ export interface Membership {
   service: string;
   port: number;
   proxies: number;
+  /** whether it goes to the gateway, and not to the plain frp server */
+  isGateway: boolean;
 }
 
 /** The services that a sidecar's configuration names; none where it is not one of ours. @param text JSON of frpc's configuration */
 export function membershipsIn(text: string, namespace: string): Membership[] {
   const found = new Map<string, Membership>();
-  for (const proxy of proxiesOf(text)) {
+  const { proxies, isGateway } = configurationOf(text);
+  for (const proxy of proxies) {
     const { name, localPort } = isObject(proxy) ? proxy : {};
     if (typeof name !== 'string' || typeof localPort !== 'number' || !name.startsWith(`${namespace}.`)) continue;
     // <namespace>.<service>.<hash>.{{ .Envs.POD_NAME }}.{{ .Envs.POD_UID }}
@@ -19,17 +22,18 @@ export function membershipsIn(text: string, namespace: string): Membership[] {
     if (service === undefined) continue;
     const known = found.get(service);
     if (known) known.proxies++;
-    else found.set(service, { service, port: localPort, proxies: 1 });
+    else found.set(service, { service, port: localPort, proxies: 1, isGateway });
   }
   return [...found.values()];
 }
 
-function proxiesOf(text: string): unknown[] {
+/** The gateway alone asks for tokens (client-config.ts). */
+function configurationOf(text: string): { proxies: unknown[]; isGateway: boolean } {
   try {
-    const { proxies } = JSON.parse(text) as { proxies?: unknown };
-    return Array.isArray(proxies) ? proxies : [];
+    const { proxies, auth } = JSON.parse(text) as { proxies?: unknown; auth?: { method?: unknown } };
+    return { proxies: Array.isArray(proxies) ? proxies : [], isGateway: auth?.method === 'oidc' };
   } catch {
-    return [];
+    return { proxies: [], isGateway: false };
   }
 }
 

@@ -245,7 +245,8 @@ export class GatewayAgent {
   }
 
   async #statuses() {
-    return proxyStatuses(this.#members.all, await this.#proxies.verdicts());
+    const { services } = this.#watches;
+    return proxyStatuses(this.#members.all, await this.#proxies.verdicts(), (key) => services.byKey(key)?.spec);
   }
 
   #credentials(): Credentials | undefined {

@@ -1,19 +1,15 @@
 /**
  * Objects of one kind that this program made or follows, in memory: filled by a watch, and by its own writes before the
- * watch tells. The answer to a write may come after the watch has told of a later change; versions say which is the newer
- * (KEP-5504).
+ * watch tells. A report that is older than what is known changes nothing (model/versions.ts).
  */
+import { Versions } from '../model/versions.ts';
 import type { Sink } from './reflector.ts';
 import { slim, type KubeObject } from './types.ts';
-
-/** So many deletions are remembered; an answer that is late is late by milliseconds. */
-const remembered = 1000;
 
 export class ObjectStore<T extends KubeObject> implements Sink<T> {
   /** by namespace and name */
   readonly #namespaces = new Map<string, Map<string, T>>();
-  /** versions at which objects went, oldest first */
-  readonly #gone = new Map<string, number>();
+  readonly #versions = new Versions();
   readonly #changed: (object: KubeObject) => void;
 
   /** @param changed told of each object that came, changed or went, by the watch or by a write of ours */
@@ -32,25 +28,27 @@ export class ObjectStore<T extends KubeObject> implements Sink<T> {
   }
 
   set(object: T): void {
-    const before = this.get(object.metadata.namespace, object.metadata.name);
-    const newest = before ? versionOf(before) : (this.#gone.get(keyOf(object)) ?? 0);
-    if (versionOf(object) >= newest) this.#put(object);
+    if (!this.#isOld(object)) this.#put(object);
   }
 
+  /** @param object as the watch told of its end, or as it was when it was deleted */
   delete(object: KubeObject): void {
-    const key = keyOf(object);
-    const version = versionOf(object);
-    this.#gone.delete(key);
-    if (version !== Infinity) this.#gone.set(key, version);
-    if (this.#gone.size > remembered) this.#gone.delete(this.#gone.keys().next().value!);
-    if (this.#namespaces.get(object.metadata.namespace ?? '')?.delete(object.metadata.name)) this.#changed(object);
+    if (this.#isOld(object)) return;
+    this.#versions.gone(keyOf(object), object.metadata.resourceVersion);
+    this.#remove(object);
   }
 
-  replace(objects: T[]): void {
+  /** @param version of the list */
+  replace(objects: T[], version?: string): void {
     const keep = new Set(objects.map(keyOf));
-    for (const object of this.all()) if (!keep.has(keyOf(object))) this.delete(object);
-    // A list is the truth, whatever its versions: an API server may have been restored from a backup.
+    for (const object of this.all()) if (!keep.has(keyOf(object))) this.#remove(object);
+    this.#versions.listed(version);
     for (const object of objects) this.#put(object);
+  }
+
+  #isOld({ metadata }: KubeObject): boolean {
+    const known = this.get(metadata.namespace, metadata.name);
+    return this.#versions.isOld(keyOf({ metadata }), metadata.resourceVersion, known && { version: known.metadata.resourceVersion });
   }
 
   #put(object: T): void {
@@ -61,12 +59,10 @@ export class ObjectStore<T extends KubeObject> implements Sink<T> {
     known.set(name, slim(object));
     if (before?.metadata.resourceVersion !== resourceVersion) this.#changed(object);
   }
+
+  #remove(object: KubeObject): void {
+    if (this.#namespaces.get(object.metadata.namespace ?? '')?.delete(object.metadata.name)) this.#changed(object);
+  }
 }
 
 const keyOf = ({ metadata }: KubeObject): string => `${metadata.namespace}/${metadata.name}`;
-
-/** A version that is no number counts as the newest. */
-function versionOf({ metadata: { resourceVersion } }: KubeObject): number {
-  const version = Number(resourceVersion);
-  return Number.isNaN(version) ? Infinity : version;
-}

@@ -8,8 +8,8 @@ import { describe, pathOf, slim, type KubeObject, type Resource } from './types.
 
 /** What to do with the collection. Objects are slim; an exception is logged and the rest goes on. */
 export interface Sink<T> {
-  /** the whole collection, after each list */
-  replace(objects: T[]): void;
+  /** the whole collection, after each list. @param version of the list */
+  replace(objects: T[], version?: string): void;
   set(object: T): void;
   delete(object: T): void;
 }
@@ -113,7 +113,7 @@ export class Reflector<T extends KubeObject> {
     const { client, resource, sink } = this.#options;
     const { items, resourceVersion } = await client.list(resource, this.#options);
     if (signal.aborted) return resourceVersion;
-    this.#safely(() => sink.replace(items));
+    this.#safely(() => sink.replace(items, resourceVersion));
     this.lastError = undefined;
     this.hasSynced = true;
     this.#markSynced();

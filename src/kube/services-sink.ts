@@ -3,7 +3,7 @@ import type { ServiceStore } from '../model/store.ts';
 import type { DistributedService } from '../model/types.ts';
 
 export const servicesSink = (store: ServiceStore) => ({
-  replace: (services: DistributedService[]) => store.replace(services),
+  replace: (services: DistributedService[], version?: string) => store.replace(services, version),
   set: (service: DistributedService) => store.set(service),
-  delete: ({ metadata }: DistributedService) => store.delete(metadata.namespace ?? '', metadata.name),
+  delete: ({ metadata: { namespace = '', name, resourceVersion } }: DistributedService) => store.delete(namespace, name, resourceVersion),
 });

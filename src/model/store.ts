@@ -1,5 +1,6 @@
 /** The DistributedServices that the program knows, in memory: filled by a watch, by files or by a command's input. */
 import type { DistributedService } from './types.ts';
+import { Versions } from './versions.ts';
 
 export interface ServiceReader {
   get(namespace: string, name: string): DistributedService | undefined;
@@ -25,6 +26,7 @@ export class ServiceStore implements ServiceReader {
   readonly #services = new Map<string, DistributedService>();
   readonly #byNamespace = new Map<string, Set<string>>();
   readonly #listeners = new Set<ServiceListener>();
+  readonly #versions = new Versions();
 
   get size(): number {
     return this.#services.size;
@@ -35,6 +37,11 @@ export class ServiceStore implements ServiceReader {
     return this.#services.get(keyOf(namespace, name)) ?? this.#services.get(keyOf('', name));
   }
 
+  /** @param key namespace/name */
+  byKey(key: string): DistributedService | undefined {
+    return this.#services.get(key);
+  }
+
   names(namespace: string): string[] {
     return [...(this.#byNamespace.get(namespace) ?? []), ...(this.#byNamespace.get('') ?? [])].sort();
   }
@@ -43,38 +50,52 @@ export class ServiceStore implements ServiceReader {
     return this.#services.values();
   }
 
+  /** What a watch, or the answer to a write, reports. One that is older than what is known changes nothing. */
   set(service: DistributedService): void {
     const key = serviceKey(service);
     const before = this.#services.get(key);
-    this.#services.set(key, service);
-    const namespace = service.metadata.namespace ?? '';
-    let names = this.#byNamespace.get(namespace);
-    if (!names) this.#byNamespace.set(namespace, (names = new Set()));
-    names.add(service.metadata.name);
-    this.#notify(before, service);
+    const { resourceVersion } = service.metadata;
+    if (!this.#versions.isOld(key, resourceVersion, before && { version: before.metadata.resourceVersion })) this.#put(service);
   }
 
-  delete(namespace: string, name: string): void {
-    const before = this.#services.get(keyOf(namespace, name));
-    if (!before) return;
-    this.#services.delete(keyOf(namespace, name));
+  /** @param version of the report that it is gone; one that is older than what is known changes nothing */
+  delete(namespace: string, name: string, version?: string): void {
+    const key = keyOf(namespace, name);
+    const before = this.#services.get(key);
+    if (before && this.#versions.isOld(key, version, { version: before.metadata.resourceVersion })) return;
+    this.#versions.gone(key, version ?? before?.metadata.resourceVersion);
+    if (before) this.#remove(before);
+  }
+
+  /**
+   * Makes the content equal to `services`, telling listeners of the differences only.
+   * @param version of the list
+   */
+  replace(services: Iterable<DistributedService>, version?: string): void {
+    const keep = new Map([...services].map((service) => [serviceKey(service), service]));
+    for (const [key, service] of [...this.#services]) if (!keep.has(key)) this.#remove(service);
+    this.#versions.listed(version);
+    for (const service of keep.values()) this.#put(service);
+  }
+
+  #put(service: DistributedService): void {
+    const key = serviceKey(service);
+    const before = this.#services.get(key);
+    const { namespace = '', name, resourceVersion } = service.metadata;
+    this.#services.set(key, service);
+    let names = this.#byNamespace.get(namespace);
+    if (!names) this.#byNamespace.set(namespace, (names = new Set()));
+    names.add(name);
+    if (!before || resourceVersion === undefined || before.metadata.resourceVersion !== resourceVersion) this.#notify(before, service);
+  }
+
+  #remove(service: DistributedService): void {
+    const { namespace = '', name } = service.metadata;
+    this.#services.delete(serviceKey(service));
     const names = this.#byNamespace.get(namespace);
     names?.delete(name);
     if (names?.size === 0) this.#byNamespace.delete(namespace);
-    this.#notify(before, undefined);
-  }
-
-  /** Makes the content equal to `services`, telling listeners of the differences only. */
-  replace(services: Iterable<DistributedService>): void {
-    const keep = new Map([...services].map((service) => [serviceKey(service), service]));
-    for (const [key, service] of [...this.#services]) {
-      if (!keep.has(key)) this.delete(service.metadata.namespace ?? '', service.metadata.name);
-    }
-    for (const service of keep.values()) {
-      const known = this.#services.get(serviceKey(service));
-      const version = service.metadata.resourceVersion;
-      if (!known || version === undefined || known.metadata.resourceVersion !== version) this.set(service);
-    }
+    this.#notify(service, undefined);
   }
 
   /** @returns a function that ends the subscription */

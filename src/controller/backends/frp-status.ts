@@ -8,7 +8,7 @@ import { pause } from '../../kube/backoff.ts';
 import type { Backend } from './health.ts';
 import type { ProxyCounts } from './health.ts';
 
-interface ListedProxy extends Pick<ProxyCounts, 'elsewhere'> {
+interface ListedProxy extends Pick<ProxyCounts, 'elsewhere' | 'reason'> {
   name: string;
   status: string;
 }
@@ -21,6 +21,8 @@ export interface ServerViewOptions {
   urls: readonly string[];
   /** kinds of proxies to ask for; default: all that there are */
   types?: readonly string[];
+  /** whether it lists proxies before their health check has succeeded for the first time, as the gateway does */
+  listsUnchecked?: boolean;
   /** undefined while the Secret is not there */
   credentials: () => { user: string; password: string } | undefined;
   /** whether there is anything to ask for */
@@ -33,6 +35,8 @@ export interface ServerViewOptions {
 const allTypes = ['http', 'https', 'tcp', 'udp'];
 const periodMs = 2000;
 const timeoutMs = 5000;
+/** characters of a reason that are kept */
+const reasonLimit = 300;
 /** A single answer that is missing says nothing yet. */
 const failuresUntilUnreachable = 2;
 /** After an outage of the server the sidecars dial again within seconds. */
@@ -103,6 +107,7 @@ export class ServerView {
       const next = await this.#ask();
       if (this.#stop.signal.aborted) return;
       const before = this.#services;
+      if (this.#options.listsUnchecked) rememberServed(before, next);
       this.#services = next;
       this.#failures = 0;
       if (this.#health.status === 'unreachable') this.#graceUntil = now() + graceMs;
@@ -137,13 +142,14 @@ export class ServerView {
     const { types = allTypes } = this.#options;
     const lists = await Promise.all(types.map((type) => this.#list(new URL(`/api/proxy/${type}`, url), authorization)));
     const services: Proxies = new Map();
-    for (const { name, status, elsewhere } of lists.flat()) {
+    for (const { name, status, elsewhere, reason } of lists.flat()) {
       const owner = ownerOf(name);
       if (!owner) continue;
       const backends = services.get(owner.service) ?? new Map<string, ProxyCounts>();
       services.set(owner.service, backends);
       const counts = backends.get(owner.id) ?? { online: 0, offline: 0, ...(elsewhere !== undefined && { elsewhere }) };
       counts[status === 'online' ? 'online' : 'offline']++;
+      if (reason !== undefined) counts.reason = reason.slice(0, reasonLimit);
       backends.set(owner.id, counts);
     }
     return services;
@@ -157,6 +163,12 @@ export class ServerView {
     const { proxies } = (await answer.json()) as { proxies?: ListedProxy[] | null };
     return proxies ?? [];
   }
+}
+
+/** A backend that has not been online since it came has not failed: its first check is still to come, or to succeed. */
+function rememberServed(before: Proxies, next: Proxies): void {
+  for (const [service, backends] of next)
+    for (const [id, counts] of backends) counts.hasServed = counts.online > 0 || (before.get(service)?.get(id)?.hasServed ?? false);
 }
 
 /** Of each backend the answer of the replica that has most of it online. */

@@ -13,6 +13,12 @@ export interface Backend {
   proxies?: number;
   /** until then (milliseconds since the epoch) a backend that was never online is starting, and not unhealthy */
   startsUntil?: number;
+  /** why Kubernetes cannot start it, in its own words: `container frpc: ImagePullBackOff: …` */
+  problem?: string;
+  /** what it goes to, whatever the service says by now; absent: what its service goes through */
+  isGateway?: boolean;
+  /** what makes and restarts it, as kubectl names it: `deployment/web` */
+  workload?: string;
 }
 
 /** `starting`: never online so far, and not for too long. A further member of a udp service is `standby`: frp serves one. */
@@ -20,6 +26,8 @@ export type Health = 'healthy' | 'unhealthy' | 'starting' | 'standby';
 
 export interface JudgedBackend extends Backend {
   health: Health;
+  /** why it is not healthy, where that is known: `GET /health answered 404` */
+  reason?: string;
 }
 
 export interface Judgement {
@@ -35,7 +43,7 @@ export interface Judge {
   /** frp has no groups for udp: one member holds the port, the others wait for it */
   isUdp: boolean;
   /** what the frp server has of a backend */
-  countsOf: (id: string) => ProxyCounts | undefined;
+  countsOf: (id: string, backend: Backend) => ProxyCounts | undefined;
   /** backends that are not registered get this long: the frp server has just come back */
   graceUntil: number;
 }
@@ -43,18 +51,21 @@ export interface Judge {
 /** Backends in the order of their names, so that the same facts always give the same answer. */
 export function judge(backends: readonly Backend[], { now, isUdp, countsOf, graceUntil }: Judge): Judgement {
   let again = Infinity;
-  const healthOf = (backend: Backend): Health => {
-    const { proxies, also = [] } = backend;
-    const found = [backend.id, ...also].flatMap((id) => countsOf(id) ?? []);
+  const judgeOne = (backend: Backend): JudgedBackend => {
+    const { proxies, also = [], problem } = backend;
+    const found = [backend.id, ...also].flatMap((id) => countsOf(id, backend) ?? []);
     // Where it is known how many there must be, those of an earlier exposure, which stay listed as offline, do not count.
-    if (found.some(({ online, offline }) => online > 0 && (proxies === undefined ? offline === 0 : online >= proxies))) return 'healthy';
-    if (found.some(({ offline }) => offline > 0)) return 'unhealthy';
+    if (found.some(({ online, offline }) => online > 0 && (proxies === undefined ? offline === 0 : online >= proxies)))
+      return { ...backend, health: 'healthy' };
+    const reason = problem ?? found.find((counts) => counts.reason !== undefined)?.reason;
+    const because = reason === undefined ? {} : { reason };
+    const hasFailed = problem !== undefined || found.some(({ offline, hasServed = true }) => offline > 0 && hasServed);
     const until = Math.max(backend.startsUntil ?? 0, graceUntil);
-    if (until <= now) return 'unhealthy';
+    if (hasFailed || until <= now) return { ...backend, health: 'unhealthy', ...because };
     again = Math.min(again, until);
-    return 'starting';
+    return { ...backend, health: 'starting', ...because };
   };
-  const judged = backends.map((backend) => ({ ...backend, health: healthOf(backend) })).sort(byName);
+  const judged = backends.map(judgeOne).sort(byName);
   const serves = judged.some(({ health }) => health === 'healthy');
   for (const backend of judged) if (isUdp && serves && backend.health === 'unhealthy') backend.health = 'standby';
   const count = (wanted: Health) => judged.filter(({ health }) => health === wanted).length;
@@ -70,4 +81,8 @@ export interface ProxyCounts {
   offline: number;
   /** cluster/Pod of a backend in another cluster, which only the gateway knows (gateway/api/proxy-status.ts) */
   elsewhere?: string;
+  /** why it is offline, as the gateway says; a plain frp server does not */
+  reason?: string;
+  /** whether it has been online; absent: it has, or nothing speaks against it */
+  hasServed?: boolean;
 }

@@ -1,11 +1,25 @@
 /** The injected Pods as backends of their services: little of each is kept, and only what matters is told. */
 import { membershipsIn } from '../../frp/proxy-names.ts';
 import type { Sink } from '../../kube/reflector.ts';
-import type { KubeObject } from '../../kube/types.ts';
+import type { KubeObject, Metadata } from '../../kube/types.ts';
 import type { Backend } from './health.ts';
 
 interface Pod extends KubeObject {
-  status?: { phase?: string; podIP?: string; conditions?: { type: string; status: string; lastTransitionTime?: string | null }[] };
+  status?: {
+    phase?: string;
+    podIP?: string;
+    conditions?: { type: string; status: string; lastTransitionTime?: string | null }[];
+    initContainerStatuses?: ContainerStatus[];
+    containerStatuses?: ContainerStatus[];
+  };
+}
+
+interface ContainerStatus {
+  name: string;
+  ready?: boolean;
+  restartCount?: number;
+  state?: { waiting?: { reason?: string; message?: string } };
+  lastState?: { terminated?: { reason?: string; exitCode?: number } };
 }
 
 /** How long a Pod whose containers are ready may take to register: its sidecar waits up to 30 s for the app (sidecar.ts). */
@@ -16,11 +30,18 @@ export class PodBackends implements Sink<KubeObject> {
   readonly #services = new Map<string, Map<string, Backend>>();
   /** services of a Pod, by namespace/name of the Pod */
   readonly #pods = new Map<string, { uid: string; services: string[] }>();
+  /** how many memberships go to the gateway, and how many to the plain frp server */
+  readonly #ways = new Map<boolean, number>();
   readonly #changed: (service: string) => void;
 
   /** @param changed told of a service (namespace/name) whose backends have changed */
   constructor(changed: (service: string) => void) {
     this.#changed = changed;
+  }
+
+  /** Whether there is a Pod that goes to the gateway, or else to the plain frp server. */
+  isThereAny(isGateway: boolean): boolean {
+    return (this.#ways.get(isGateway) ?? 0) > 0;
   }
 
   of(service: string): Backend[] {
@@ -58,14 +79,23 @@ export class PodBackends implements Sink<KubeObject> {
     this.#services.set(service, members);
     const before = members.get(backend.id);
     members.set(backend.id, backend);
+    this.#count(before, -1);
+    this.#count(backend, 1);
     if (JSON.stringify(before) !== JSON.stringify(backend)) this.#changed(service);
   }
 
   #remove(service: string, uid: string): void {
     const members = this.#services.get(service);
+    const before = members?.get(uid);
     if (!members?.delete(uid)) return;
+    this.#count(before, -1);
     if (members.size === 0) this.#services.delete(service);
     this.#changed(service);
+  }
+
+  #count(backend: Backend | undefined, change: 1 | -1): void {
+    if (backend?.isGateway === undefined) return;
+    this.#ways.set(backend.isGateway, (this.#ways.get(backend.isGateway) ?? 0) + change);
   }
 }
 
@@ -74,9 +104,11 @@ function backendsOf({ metadata, status }: Pod): Map<string, Backend> {
   const backends = new Map<string, Backend>();
   if (metadata.deletionTimestamp !== undefined || status?.phase === 'Succeeded' || status?.phase === 'Failed') return backends;
   const { namespace = '', name, uid = '', annotations = {} } = metadata;
+  const problem = problemOf(status);
+  const workload = workloadOf(metadata);
   for (const [key, text] of Object.entries(annotations)) {
     if (!/^frp\.io\/frpc(-[1-9][0-9]*)?\.json$/.test(key)) continue;
-    for (const { service, port, proxies } of membershipsIn(text, namespace)) {
+    for (const { service, port, proxies, isGateway } of membershipsIn(text, namespace)) {
       backends.set(`${namespace}/${service}`, {
         id: uid,
         name,
@@ -84,6 +116,9 @@ function backendsOf({ metadata, status }: Pod): Map<string, Backend> {
         port,
         proxies,
         startsUntil: startsUntil(status),
+        isGateway,
+        ...(problem === undefined ? {} : { problem }),
+        ...(workload === undefined ? {} : { workload }),
       });
     }
   }
@@ -93,6 +128,48 @@ function backendsOf({ metadata, status }: Pod): Map<string, Backend> {
 function startsUntil(status: Pod['status']): number {
   const ready = status?.conditions?.find(({ type }) => type === 'ContainersReady');
   return ready?.status === 'True' ? Date.parse(ready.lastTransitionTime ?? '') + registrationMs || 0 : Number.MAX_SAFE_INTEGER;
+}
+
+/** Reasons of a waiting container that do not pass by themselves (kubelet images/types.go, container/sync_result.go). */
+const failures = new Set([
+  'ErrImagePull',
+  'ImagePullBackOff',
+  'InvalidImageName',
+  'ErrImageNeverPull',
+  'ImageInspectError',
+  'RegistryUnavailable',
+  'CreateContainerConfigError',
+  'CreateContainerError',
+  'RunContainerError',
+  'PreStartHookError',
+  'PostStartHookError',
+]);
+const problemLimit = 300;
+
+/** The first container that does not start, in the kubelet's words, or that ends again and again. */
+function problemOf(status: Pod['status']): string | undefined {
+  for (const container of [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])]) {
+    const { name, ready, restartCount = 0, state, lastState } = container;
+    const { reason = '', message = '' } = state?.waiting ?? {};
+    if (failures.has(reason)) return `container ${name}: ${reason}${message === '' ? '' : `: ${message}`}`.slice(0, problemLimit);
+    const ended = lastState?.terminated;
+    // The same words while it waits and while it runs once more.
+    if (!ready && restartCount > 0 && ended)
+      return `container ${name} has ended: ${ended.reason ?? 'Error'}, exit code ${ended.exitCode ?? 0}`;
+  }
+  return undefined;
+}
+
+const restartable = new Set(['Deployment', 'StatefulSet', 'DaemonSet']);
+
+/** What `kubectl rollout restart` takes: of a ReplicaSet the Deployment, whose name it begins with. */
+function workloadOf({ ownerReferences = [], labels = {} }: Metadata): string | undefined {
+  const owner = ownerReferences.find(({ controller }) => controller);
+  if (!owner) return undefined;
+  const hash = labels['pod-template-hash'];
+  if (owner.kind === 'ReplicaSet' && hash !== undefined && owner.name.endsWith(`-${hash}`))
+    return `deployment/${owner.name.slice(0, -hash.length - 1)}`;
+  return restartable.has(owner.kind) ? `${owner.kind.toLowerCase()}/${owner.name}` : undefined;
 }
 
 const keyOf = ({ metadata }: KubeObject) => `${metadata.namespace}/${metadata.name}`;

@@ -85,12 +85,14 @@ export class ReadinessGates implements Sink<KubeObject> {
   /** Opens the gates that may open now. A Pod that could not be written is tried again at the next look. */
   async look(): Promise<void> {
     const { isRegistered, now, log } = this.#deps;
-    for (const [key, { metadata, services, readyAt = Infinity }] of [...this.#waiting]) {
+    for (const [key, waiting] of [...this.#waiting]) {
+      const { metadata, services, readyAt = Infinity } = waiting;
       const missing = services.filter((service) => !isRegistered(service, metadata.uid ?? ''));
       if (missing.length > 0 && now() - readyAt < patienceMs) continue;
       try {
         await this.#open(metadata, missing);
-        this.#waiting.delete(key);
+        // Another Pod of its name, such as a StatefulSet's next one, may wait by now.
+        if (this.#waiting.get(key) === waiting) this.#waiting.delete(key);
       } catch (error) {
         log.warn({ err: error, pod: key }, 'a readiness gate could not be opened, trying again');
       }

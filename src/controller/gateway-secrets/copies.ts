@@ -14,7 +14,7 @@ import { hasOwnGateway, usesGateway } from '../../model/gateway.ts';
 import { annotation, gatewayCopyName, label, manager } from '../../model/names.ts';
 import { type ServiceReader } from '../../model/store.ts';
 import type { DistributedService } from '../../model/types.ts';
-import type { Problem } from '../problem.ts';
+import type { CertificatesOutcome, Problem } from '../problem.ts';
 import { create, type OwnedSecretsDeps, type Refused, type Whose } from '../identity/owned-secrets.ts';
 import { contentOf, missing, referencesOf, type Content, type Reference } from './references.ts';
 import type { ObjectStore } from '../../kube/object-store.ts';
@@ -31,7 +31,10 @@ type Reading = Omit<GatewayCopiesDeps, 'client' | 'secrets' | 'log'>;
 
 /** What stands against a service's Secrets, and when that changes though nothing else does (milliseconds since the epoch). */
 export interface ReferencesOutcome {
+  /** of credentials */
   problem?: Problem;
+  /** of the certificate for users */
+  certificates: CertificatesOutcome;
   until: number;
 }
 
@@ -41,9 +44,24 @@ export interface ReferencesOutcome {
  */
 export function checkReferences(deps: Reading, service: DistributedService): ReferencesOutcome {
   const uses = credentialUses(deps, service.metadata.namespace ?? '');
-  const contents = followed(service, deps.config).map((reference) => resolve(deps, service, reference, uses));
+  const contents = followed(service, deps.config).map((reference) => ({ reference, ...resolve(deps, service, reference, uses) }));
+  const [certificates, others] = [
+    contents.filter(({ reference }) => reference.kind === 'tls'),
+    contents.filter(({ reference }) => reference.kind !== 'tls'),
+  ];
+  const problem = others.find((content) => content.problem)?.problem;
+  return {
+    ...(problem && { problem }),
+    certificates: certificatesOf(certificates),
+    until: Math.min(Infinity, ...contents.map(({ until = Infinity }) => until)),
+  };
+}
+
+function certificatesOf(contents: readonly Content[]): CertificatesOutcome {
   const problem = contents.find((content) => content.problem)?.problem;
-  return { ...(problem && { problem }), until: Math.min(Infinity, ...contents.map(({ until = Infinity }) => until)) };
+  if (problem) return { ready: false, ...problem };
+  const expiring = contents.find((content) => content.expiring)?.expiring;
+  return { ready: true, ...(expiring && { expiring }) };
 }
 
 /**

@@ -9,6 +9,7 @@ import type { Secret } from '../../kube/types.ts';
 import { coversHost } from '../../model/hosts.ts';
 import { externalSecretName, label } from '../../model/names.ts';
 import type { DistributedService } from '../../model/types.ts';
+import { expiryOf } from '../status/certificate-expiry.ts';
 import type { Problem } from '../problem.ts';
 
 /** What a copy is for; the gateway finds it by this and by the original's name. */
@@ -31,6 +32,8 @@ export interface Content {
   /** in plain text, by key; undefined: nothing */
   data?: Record<string, string>;
   problem?: Problem;
+  /** a certificate that is good, and about to end */
+  expiring?: Problem;
   /** what was copied before may stay: it was better than this */
   isBroken?: true;
   /** when that changes though nothing else does, milliseconds since the epoch */
@@ -141,7 +144,7 @@ function certificateIn(secret: Secret, name: string, hosts: readonly string[], n
   if (facts.notAfter <= now) return { data, ...wrong('CertificateExpired', `${name}: ${fault}; replace tls.crt and tls.key`) };
   const names = [...facts.dnsNames];
   const uncovered = hosts.filter((host) => !names.some((own) => covers(own, host)));
-  if (uncovered.length === 0) return { data, until: facts.notAfter };
+  if (uncovered.length === 0) return { data, ...expiryOf(name, material.certPem, now) };
   const message = `${name}: the certificate is for ${names.join(', ') || facts.commonName}, and not for ${uncovered.join(', ')}; have one issued for that name`;
   return { data, ...wrong('CertificateHostMismatch', message), until: facts.notAfter };
 }

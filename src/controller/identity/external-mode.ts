@@ -12,6 +12,7 @@ import { metadataOf, nameTaken } from './owned-secrets.ts';
 import { clientRequest, renewBeforeOf } from './certificate-plan.ts';
 import { ownerReference, ownershipOf } from '../ownership.ts';
 import { endOfChain } from '../../../certs/inspect.ts';
+import { expiryOf } from '../status/certificate-expiry.ts';
 import { text } from '../../kube/authority-secret.ts';
 
 const lookAgainMs = 30_000;
@@ -78,7 +79,9 @@ export async function ensureExternal(deps: IdentityDeps, service: DistributedSer
   }
   const refused = clientProblem(secret, now);
   if (refused) return { outcome: refused, renewAt: now + lookAgainMs };
-  return { outcome: { ready: true }, renewAt: endOfChain(text(secret, 'tls.crt')) };
+  const chain = text(secret, 'tls.crt');
+  const { expiring, until } = expiryOf(`Secret ${namespace}/${secretName}, which cert-manager renews`, chain, now);
+  return { outcome: { ready: true, ...(expiring && { expiring }) }, renewAt: Math.min(endOfChain(chain), until) };
 }
 
 /**

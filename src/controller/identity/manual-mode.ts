@@ -4,6 +4,7 @@
  */
 import { chainsTo, endOfChain, inspectCertificate } from '../../../certs/inspect.ts';
 import { text } from '../../kube/authority-secret.ts';
+import { expiryOf } from '../status/certificate-expiry.ts';
 import type { Secret } from '../../kube/types.ts';
 import { label } from '../../model/names.ts';
 import type { DistributedService } from '../../model/types.ts';
@@ -31,7 +32,10 @@ export async function checkManual(deps: IdentityDeps, { metadata: { namespace },
   const refused =
     authorityProblem(ca.secret, caPem, now) ?? clientProblem(cert.secret, now) ?? issuerProblem(cert.secret, ca.secret, caPem);
   if (refused) return later(refused);
-  return { outcome: { ready: true }, renewAt: Math.min(endOfChain(text(cert.secret, 'tls.crt')), inspectCertificate(caPem).notAfter) };
+  const expiries = [expiryOf(nameOf(cert.secret), text(cert.secret, 'tls.crt'), now), expiryOf(nameOf(ca.secret), caPem, now)];
+  const expiring = expiries.find((expiry) => expiry.expiring)?.expiring;
+  const renewAt = Math.min(endOfChain(text(cert.secret, 'tls.crt')), ...expiries.map(({ until }) => until));
+  return { outcome: { ready: true, ...(expiring && { expiring }) }, renewAt };
 }
 
 async function labelled(

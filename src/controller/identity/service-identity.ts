@@ -6,6 +6,7 @@ import { base64, text } from '../../kube/authority-secret.ts';
 import type { Metadata, Secret } from '../../kube/types.ts';
 import { groupSecretName, label, manager, serverSecretName, tlsSecretName } from '../../model/names.ts';
 import type { DistributedService } from '../../model/types.ts';
+import { expiryOf } from '../status/certificate-expiry.ts';
 import { ensureExternal, leaveExternal } from './external-mode.ts';
 import { checkManual } from './manual-mode.ts';
 import { create, metadataOf, nameTaken, refusal, replace, type Refused, type Whose } from './owned-secrets.ts';
@@ -51,7 +52,13 @@ async function ensureOwn(deps: IdentityDeps, service: DistributedService): Promi
     whose,
     isSuspect: wasTaken(service),
   });
-  return 'refused' in tls ? refused(tls.refused) : { outcome: { ready: true }, renewAt: tls.renewAt };
+  if ('refused' in tls) return refused(tls.refused);
+  const { namespace, name } = service.metadata;
+  const secret = isRenewed(service) ? undefined : deps.secrets.get(namespace, tlsSecretName(name));
+  if (!secret) return { outcome: { ready: true }, renewAt: tls.renewAt };
+  const where = `Secret ${namespace}/${secret.metadata.name}, which is not renewed (spec.security.mtls.certRotation.enabled: false)`;
+  const { expiring, until } = expiryOf(where, text(secret, 'tls.crt'), deps.clock.now());
+  return { outcome: { ready: true, ...(expiring && { expiring }) }, renewAt: Math.min(tls.renewAt, until) };
 }
 
 /** It restarts for each certificate, within three minutes; so a renewal comes ten before the end, where the life is that long. */

@@ -1,6 +1,6 @@
 /** The five conditions of a service (R2.24, R5.09, R5.10), from facts. Reasons are one word, messages end in what to do. */
 import type { DistributedService, DistributedServiceStatus } from '../../model/types.ts';
-import { howToGetBackends, whereToLook } from './remedies.ts';
+import { howToGetBackends, isElsewhere, movedPods, nameOf, restart, startingBackends, unhealthyBackends } from './remedies.ts';
 import type { Judgement } from '../backends/health.ts';
 import type { ServerHealth } from '../backends/frp-status.ts';
 import type { Problem, CertificatesOutcome } from '../problem.ts';
@@ -14,7 +14,18 @@ export interface Facts {
   problem: Problem | undefined;
   certificates: CertificatesOutcome;
   server: ServerHealth;
+  /** what keeps users, or sidecars, from the server although it answers the controller */
+  entrance?: EntranceProblem | undefined;
   judgement: Judgement;
+  /** whether the service goes through the gateway */
+  isGateway?: boolean;
+  /** names of the Pods that run a configuration which is older than the service */
+  outdated?: ReadonlySet<string>;
+}
+
+/** `isPartial`: users and sidecars have another way. */
+export interface EntranceProblem extends Problem {
+  isPartial: boolean;
 }
 
 /** Ready first: it sums up the others. */
@@ -39,16 +50,29 @@ function configurationValid({ problem }: Facts): Fact {
 function certificatesReady({ certificates }: Facts): Fact {
   const type = 'CertificatesReady';
   if (!certificates.ready) return { type, status: 'False', reason: certificates.reason, message: certificates.message };
+  if (certificates.expiring) return { type, status: 'True', ...certificates.expiring };
   return { type, status: 'True', reason: 'CertificatesProvisioned', message: 'All certificates are valid and not expiring soon' };
 }
 
-function networkReady({ server }: Facts): Fact {
+function networkReady({ server, entrance }: Pick<Facts, 'server' | 'entrance'>): Fact {
   const type = 'NetworkReady';
+  if (entrance && !entrance.isPartial && server.status !== 'unreachable')
+    return { type, status: 'False', reason: entrance.reason, message: entrance.message };
   switch (server.status) {
     case 'reachable':
-      return { type, status: 'True', reason: 'ServerReachable', message: 'The frp server answers' };
+      return {
+        type,
+        status: 'True',
+        reason: 'ServerReachable',
+        message: entrance ? `The frp server answers; ${entrance.message}` : 'The frp server answers',
+      };
     case 'unreachable':
-      return { type, status: 'False', reason: 'ServerUnreachable', message: `The frp server's API does not answer at ${server.message}` };
+      return {
+        type,
+        status: 'False',
+        reason: 'ServerUnreachable',
+        message: `The frp server's API does not answer at ${server.message}; ${howToReachServer}`,
+      };
     case 'unknown':
       return { type, status: 'Unknown', reason: 'NoServerAPI', message: noServerApi };
     case 'elsewhere':
@@ -56,27 +80,33 @@ function networkReady({ server }: Facts): Fact {
   }
 }
 
-const noServerApi = "The frp server's API is not configured or has not answered yet (frps.api), so the health of backends is not known";
+const howToReachServer = 'see whether its Pods are Ready and whether its log says why';
+
+const noServerApi =
+  "The frp server's API is not configured or has not answered yet, so the health of backends is not known; set frps.api of the configuration";
 
 const gatewayElsewhere =
   'The gateway is in another cluster (gateway.elsewhere), and the status of the service there tells which backends serve';
 
-function backendsAvailable({ server, judgement }: Facts, service: DistributedService): Fact {
+function backendsAvailable({ server, judgement, isGateway = false, outdated = new Set() }: Facts, service: DistributedService): Fact {
   const type = 'BackendsAvailable';
   const { backends, healthy, unhealthy } = judgement;
   if (server.status !== 'reachable') {
-    const { reason } = networkReady({ server } as Facts);
+    const { reason } = networkReady({ server });
     return { type, status: 'Unknown', reason, message: `${backends.length} backends, whose health is not known` };
   }
   const available = `${healthy} backends available`;
-  if (healthy > 0) return { type, status: 'True', reason: 'BackendsReady', message: available };
-  if (backends.length === 0)
-    return { type, status: 'False', reason: 'NoBackendsFound', message: `${available}; ${howToGetBackends(service)}` };
-  if (unhealthy === 0) return { type, status: 'False', reason: 'BackendsStarting', message: `${available}, ${backends.length} starting` };
-  return {
-    type,
-    status: 'False',
-    reason: 'BackendsUnhealthy',
-    message: `${available}, ${unhealthy} unhealthy; ${whereToLook(service)}`,
-  };
+  const not = (reason: string, message: string): Fact => ({ type, status: 'False', reason, message: `${available}${message}` });
+  if (backends.length === 0) return not('NoBackendsFound', `; ${howToGetBackends(service)}`);
+  const moved = judgement.backends.filter((backend) => isElsewhere(backend, isGateway));
+  if (moved.length > 0 && !judgement.backends.some((backend) => backend.health === 'healthy' && !isElsewhere(backend, isGateway)))
+    return not('RestartPods', ` through ${nameOf(isGateway)}; ${movedPods(service, moved, isGateway)}`);
+  if (healthy > 0) {
+    const said = [available, ...(unhealthy > 0 ? [`${unhealthy} unhealthy: ${unhealthyBackends(service, backends, isGateway)}`] : [])];
+    const old = backends.filter(({ name }) => outdated.has(name));
+    if (old.length > 0) said.push(`${old.length} ${old.length === 1 ? 'runs' : 'run'} an older configuration: ${restart(service, old)}`);
+    return { type, status: 'True', reason: 'BackendsReady', message: said.join('; ') };
+  }
+  if (unhealthy === 0) return not('BackendsStarting', `, ${backends.length} starting: ${startingBackends(backends)}`);
+  return not('BackendsUnhealthy', `, ${unhealthy} unhealthy: ${unhealthyBackends(service, backends, isGateway)}`);
 }

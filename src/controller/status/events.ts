@@ -4,6 +4,8 @@ import type { Log } from '../../log.ts';
 import { apiVersion, kind } from '../../model/names.ts';
 import type { DistributedService, DistributedServiceStatus } from '../../model/types.ts';
 import type { JudgedBackend } from '../backends/health.ts';
+import type { Condition } from './conditions.ts';
+import { endpointKey } from './status.ts';
 import { tellOf, type EventText } from '../../kube/event-recorder.ts';
 
 const controller = 'frp-k8s-controller';
@@ -11,6 +13,8 @@ const certificates = 'frp-k8s-certificates';
 const health = 'frp-k8s-health';
 /** A whole rollout that fails must not flood the namespace. */
 const unhealthyLimit = 10;
+/** names of backends in one Event */
+const namesLimit = 5;
 
 /** What happened between two statuses. The same two always tell the same, so that a restart tells nothing twice. */
 export function eventsBetween(
@@ -28,49 +32,67 @@ export function eventsBetween(
     told.push(normal(controller, 'ConfigurationApplied', 'FRP configuration applied'));
   told.push(...problems(before, after));
   const found = (after.totalBackends ?? 0) - (before?.totalBackends ?? 0);
-  if (found > 0) told.push(normal(controller, 'BackendDiscovered', `Discovered ${found} ${found === 1 ? 'backend' : 'backends'}`));
-  told.push(...unhealthy(before, after, backends));
-  if (hasLostUnhealthy(before, after)) told.push(normal(controller, 'BackendRemoved', 'Removed unhealthy backend'));
+  if (found > 0) {
+    const message = `Discovered ${found} ${found === 1 ? 'backend' : 'backends'}${discovered(before, backends, found)}`;
+    told.push(normal(controller, 'BackendDiscovered', message));
+  }
+  told.push(...unhealthy(before, after));
+  const lost = lostUnhealthy(before, after);
+  if (lost.length > 0) told.push(normal(controller, 'BackendRemoved', `Removed unhealthy backend ${listed(lost)}`));
   if (after.state === 'Running' && before?.state !== 'Running') told.push(normal(health, 'HealthCheckPassed', 'All backends healthy'));
   return told;
 }
 
-function hasLostUnhealthy(before: DistributedServiceStatus | undefined, after: DistributedServiceStatus): boolean {
-  const stays = new Set(after.endpoints?.map(addressOf));
-  return (before?.endpoints ?? []).some((endpoint) => endpoint.healthy === false && !stays.has(addressOf(endpoint)));
+/** Their names, where it is certain which they are: of those that start, the status has the number alone. */
+function discovered(before: DistributedServiceStatus | undefined, backends: readonly JudgedBackend[], found: number): string {
+  const known = new Set(before?.endpoints?.map(endpointKey));
+  const added = backends.filter((backend) => !known.has(endpointKey(backend)));
+  return added.length === found ? `: ${listed(added.map(({ name }) => name))}` : '';
 }
 
-/** What keeps a service from being served, with the remedy: when it comes up, and when it becomes another. */
+function lostUnhealthy(before: DistributedServiceStatus | undefined, after: DistributedServiceStatus): string[] {
+  const stays = new Set(after.endpoints?.map(({ name }) => name));
+  return (before?.endpoints ?? []).flatMap(({ name = '', healthy }) => (healthy === false && !stays.has(name) ? [name] : []));
+}
+
+const listed = (names: readonly string[]): string =>
+  names.length > namesLimit ? `${names.slice(0, namesLimit).join(', ')} and ${names.length - namesLimit} more` : names.join(', ');
+
+/** What keeps a service from being served, or will, with the remedy: when it comes up, and when it becomes another. */
 function problems(before: DistributedServiceStatus | undefined, after: DistributedServiceStatus): EventText[] {
-  return (['ConfigurationValid', 'CertificatesReady'] as const).flatMap((type): EventText[] => {
+  return (['ConfigurationValid', 'CertificatesReady', 'NetworkReady', 'BackendsAvailable'] as const).flatMap((type): EventText[] => {
     const now = condition(after, type);
-    if (now?.status !== 'False') return [];
+    if (!isTold(now)) return [];
     const then = condition(before, type);
-    if (then?.status === 'False' && then.reason === now.reason) return [];
+    if (then?.status === now.status && then.reason === now.reason) return [];
     const component = type === 'CertificatesReady' ? certificates : controller;
     return [{ type: 'Warning', component, reason: now.reason ?? type, message: (now.message ?? '').slice(0, 1000) }];
   });
 }
 
-function unhealthy(
-  before: DistributedServiceStatus | undefined,
-  after: DistributedServiceStatus,
-  backends: readonly JudgedBackend[],
-): EventText[] {
-  const known = new Map(before?.endpoints?.map((endpoint) => [addressOf(endpoint), endpoint.healthy]));
-  const names = new Map(backends.map((backend) => [addressOf(backend), backend.name]));
+/** Reasons that are told although their condition is no fault of the service's, or none yet. */
+const toldReasons = new Set(['CertificateExpiresSoon', 'PortNotPublished', 'AddressUnreachable', 'RestartPods']);
+
+/** Of NetworkReady and BackendsAvailable other Events tell, or nobody: they change with every start of a Pod. */
+function isTold(now: Condition | undefined): now is Condition {
+  if (now === undefined) return false;
+  if (toldReasons.has(now.reason ?? '')) return true;
+  return now.status === 'False' && (now.type === 'ConfigurationValid' || now.type === 'CertificatesReady');
+}
+
+function unhealthy(before: DistributedServiceStatus | undefined, after: DistributedServiceStatus): EventText[] {
+  const known = new Map(before?.endpoints?.map(({ name, healthy }) => [name, healthy]));
   return (after.endpoints ?? [])
-    .filter((endpoint) => endpoint.healthy === false && known.get(addressOf(endpoint)) !== false)
+    .filter(({ name, healthy }) => healthy === false && known.get(name) !== false)
     .slice(0, unhealthyLimit)
-    .map((endpoint) => ({
+    .map(({ name, reason }) => ({
       type: 'Warning',
       component: health,
       reason: 'BackendUnhealthy',
-      message: `Backend ${names.get(addressOf(endpoint)) ?? addressOf(endpoint)} unhealthy`,
+      message: `Backend ${name} unhealthy${reason === undefined ? '' : `: ${reason}`}`,
     }));
 }
 
-const addressOf = ({ address, port }: { address?: string; port?: number }) => `${address}:${port}`;
 const condition = (status: DistributedServiceStatus | undefined, type: string) => status?.conditions?.find((found) => found.type === type);
 
 /**

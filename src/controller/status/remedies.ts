@@ -1,6 +1,7 @@
 /** What a person can do about backends that are missing or unhealthy: it depends on where the service has them from. */
 import { connectorName } from '../../model/names.ts';
 import type { DistributedService } from '../../model/types.ts';
+import type { Backend, JudgedBackend } from '../backends/health.ts';
 
 type Source = 'pods' | 'endpoints' | 'dns' | 'selector';
 
@@ -25,15 +26,65 @@ export function howToGetBackends(service: DistributedService): string {
 }
 
 /** Where the reason is to be found that backends are not healthy. */
-export function whereToLook(service: DistributedService): string {
-  const connector = `Deployment ${connectorName(service.metadata.name)}`;
-  switch (sourceOf(service)) {
-    case 'pods':
-      return 'see the logs of their frpc containers';
-    case 'endpoints':
-    case 'dns':
-      return `see the logs of ${connector}, which dials them`;
-    case 'selector':
-      return `see the logs of their frpc containers; those that have none are dialled by ${connector}`;
-  }
+function whereToLook(service: DistributedService, backend: Backend, isGateway: boolean): string {
+  const { namespace, name } = service.metadata;
+  const source = sourceOf(service);
+  if (source === 'endpoints' || source === 'dns' || (source === 'selector' && backend.isGateway === undefined))
+    return `see the logs of what dials it: kubectl -n ${namespace} logs deployment/${connectorName(name)}`;
+  const logs = `see: kubectl -n ${namespace} logs ${backend.name} -c frpc`;
+  return isGateway ? logs : `a plain frp server does not say why${checked(service)}; ${logs}`;
+}
+
+/** What frpc itself looks at (client-config.ts). */
+function checked({ spec: { serviceType, loadBalancing } }: DistributedService): string {
+  const check = loadBalancing?.healthCheck;
+  if (!check || check.enabled === false || serviceType === 'udp') return '';
+  const isHttp = (check.type ?? (serviceType === 'http' ? 'http' : 'tcp')) === 'http';
+  return ` (its health check is ${isHttp ? `GET ${check.path ?? '/health'}` : 'a connection to its port'})`;
+}
+
+/** The first of the unhealthy backends, why it is so, and what to do about it. */
+export function unhealthyBackends(service: DistributedService, backends: readonly JudgedBackend[], isGateway: boolean): string {
+  const unhealthy = backends.filter(({ health }) => health === 'unhealthy');
+  const first = unhealthy.find(({ reason }) => reason !== undefined) ?? unhealthy[0];
+  if (!first) return '';
+  return `${described(first)}${andMore(unhealthy.length - 1)}; ${remedyFor(service, first, isGateway)}`;
+}
+
+function remedyFor(service: DistributedService, backend: JudgedBackend, isGateway: boolean): string {
+  const { namespace } = service.metadata;
+  if (backend.problem !== undefined) return `see: kubectl -n ${namespace} describe pod ${backend.name}`;
+  if (backend.reason !== undefined) return 'mend the app, or correct spec.loadBalancing.healthCheck';
+  return whereToLook(service, backend, isGateway);
+}
+
+export function startingBackends(backends: readonly JudgedBackend[]): string {
+  const first = backends.find(({ reason }) => reason !== undefined) ?? backends[0]!;
+  return `${described(first)}${andMore(backends.length - 1)}; wait until their containers are ready and the health check has succeeded`;
+}
+
+function described({ name, address, port, reason }: JudgedBackend): string {
+  const where = address === '' ? '' : ` (${address.includes(':') ? `[${address}]` : address}:${port})`;
+  return `${name}${where}${reason === undefined ? '' : `: ${reason}`}`;
+}
+
+const andMore = (count: number): string => (count > 0 ? `, and ${count} more` : '');
+
+/** What a service goes through, for people. */
+export const nameOf = (isGateway: boolean): string => (isGateway ? 'the gateway' : 'the plain frp server');
+
+/** Whether a Pod still goes to what its service has left. */
+export const isElsewhere = (backend: Backend, isGateway: boolean): boolean =>
+  backend.isGateway !== undefined && backend.isGateway !== isGateway;
+
+/** @param moved Pods of a service that now goes another way */
+export function movedPods(service: DistributedService, moved: readonly JudgedBackend[], isGateway: boolean): string {
+  const pods = moved.length === 1 ? '1 Pod is' : `${moved.length} Pods are`;
+  return `${pods} still configured for ${nameOf(!isGateway)}; ${restart(service, moved)}`;
+}
+
+/** How to restart the Pods. */
+export function restart({ metadata: { namespace } }: DistributedService, pods: readonly Backend[]): string {
+  const workloads = [...new Set(pods.flatMap(({ workload }) => workload ?? []))].slice(0, 3).join(' ');
+  return `restart ${workloads === '' ? 'them by hand' : `its Pods: kubectl -n ${namespace} rollout restart ${workloads}`}`;
 }

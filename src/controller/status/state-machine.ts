@@ -36,17 +36,21 @@ export interface Eligibility {
   isUsable: boolean;
   /** Pods run a configuration that is older than the service */
   isOutdated: boolean;
+  /** Pods are still configured for what the service has left, a plain frp server or the gateway */
+  isMoving?: boolean;
   /** undefined while the frp server cannot be asked */
   backends: { healthy: number; unhealthy: number } | undefined;
 }
 
 /** The state that the facts call for, given the last one; the way there may have several steps. */
-export function targetState(before: State, { isUsable, isOutdated, backends }: Eligibility): State {
+export function targetState(before: State, { isUsable, isOutdated, isMoving = false, backends }: Eligibility): State {
   if (before === 'Terminating') return before;
   if (!isUsable) return 'Failed';
   const hasRun = before === 'Running' || before === 'Updating' || before === 'Degraded';
   if (!backends) return hasRun ? before : 'Provisioning';
   const { healthy, unhealthy } = backends;
+  // Nothing has failed: the Pods do not know of the move before they restart.
+  if (isMoving && (healthy > 0 || hasRun)) return 'Updating';
   if (healthy === 0 && unhealthy > 0) return hasRun || before === 'Failed' ? 'Failed' : 'Provisioning';
   if (healthy === 0) return hasRun ? 'Degraded' : 'Provisioning';
   if (isOutdated) return 'Updating';

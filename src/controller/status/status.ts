@@ -4,12 +4,12 @@ import type { DistributedService, DistributedServiceStatus } from '../../model/t
 import type { JudgedBackend } from '../backends/health.ts';
 import { conditionsOf, type Condition, type Fact, type Facts } from './conditions.ts';
 import { type Problem } from '../problem.ts';
+import { isElsewhere } from './remedies.ts';
 import { isLegal, stepTowards, targetState } from './state-machine.ts';
 
 export type ConfigurationCheck = (service: DistributedService) => Problem | undefined;
 
 export interface StatusFacts extends Facts {
-  isOutdated: boolean;
   /** where users reach it */
   externalEndpoint: string | undefined;
   /** label selector of the connector's Pods, where there is one */
@@ -33,7 +33,8 @@ export function nextStatus(service: DistributedService, facts: StatusFacts, now:
   const before = old.state ?? 'Pending';
   const target = targetState(before, {
     isUsable: facts.problem === undefined && facts.certificates.ready,
-    isOutdated: facts.isOutdated,
+    isOutdated: (facts.outdated?.size ?? 0) > 0,
+    isMoving: backends.some((backend) => isElsewhere(backend, facts.isGateway ?? false)),
     backends: isKnown ? { healthy, unhealthy } : undefined,
   });
   const wanted: DistributedServiceStatus = {
@@ -87,15 +88,24 @@ type Endpoints = NonNullable<DistributedServiceStatus['endpoints']>;
 
 /** What is starting or waits its turn is not listed: nothing is known of its health. */
 function endpointsOf(backends: JudgedBackend[], isKnown: boolean, stored: Endpoints = [], time: string): Endpoints {
+  const before = new Map(stored.map((endpoint) => [endpointKey(endpoint), endpoint]));
   return backends
-    .filter(({ health, address }) => address !== '' && (health === 'healthy' || health === 'unhealthy' || !isKnown))
+    .filter(
+      ({ health, address, reason }) =>
+        (address !== '' || reason !== undefined) && (health === 'healthy' || health === 'unhealthy' || !isKnown),
+    )
     .slice(0, endpointLimit)
-    .map(({ address, port, health }) => {
-      const before = stored.find((endpoint) => endpoint.address === address && endpoint.port === port);
-      if (!isKnown) return { address, port };
+    .map(({ name, address, port, health, reason }) => {
+      const endpoint = { name, ...(address !== '' && { address }), port };
+      if (!isKnown) return endpoint;
       const healthy = health === 'healthy';
-      return { address, port, healthy, lastCheck: before?.healthy === healthy ? (before.lastCheck ?? time) : time };
+      const last = before.get(endpointKey(endpoint));
+      const lastCheck = last?.healthy === healthy ? (last.lastCheck ?? time) : time;
+      return { ...endpoint, healthy, ...(reason !== undefined && { reason }), lastCheck };
     });
 }
+
+/** Of a name that resolves to several addresses there are several endpoints. */
+export const endpointKey = ({ name, address, port }: Endpoints[number]): string => `${name} ${address ?? ''} ${port}`;
 
 const timestamp = (now: number): string => new Date(now).toISOString().replace(/\.\d+Z$/, 'Z');

@@ -4,15 +4,16 @@
  */
 import { timingSafeEqual, createHash } from 'node:crypto';
 import { basicAuthorization, type Credentials } from '../../frp/server-api.ts';
+import type { DistributedServiceSpec } from '../../model/types.ts';
 import { backendName } from '../haproxy/config/names.ts';
 import { serverName } from '../ir/server-name.ts';
 import type { Member } from '../members/members.ts';
+import { reasonOf, type CheckedServer } from './check-reasons.ts';
 
 /** What HAProxy says of a server. */
-export interface ServerVerdict {
+export interface ServerVerdict extends CheckedServer {
   backend: string;
   server: string;
-  status: 'up' | 'down' | 'drain' | 'maint';
 }
 
 export interface ProxyStatus {
@@ -20,15 +21,28 @@ export interface ProxyStatus {
   status: 'online' | 'offline';
   /** cluster/Pod of a member of another cluster, whose Pods the controller does not see */
   elsewhere?: string;
+  /** why it is offline, where that is known: `GET /health answered 404` */
+  reason?: string;
 }
 
-export function proxyStatuses(members: Iterable<Member>, verdicts: readonly ServerVerdict[]): ProxyStatus[] {
-  const up = new Set(verdicts.filter(({ status }) => status === 'up').map(({ backend, server }) => `${backend}/${server}`));
-  return [...members].map(({ name, service, backendId, identity: { cluster, pod } }) => ({
-    name,
-    status: up.has(`${backendName(service)}/${serverName(service, backendId)}`) ? 'online' : 'offline',
-    ...(cluster === '' ? {} : { elsewhere: `${cluster}/${pod}` }),
-  }));
+/** @param specOf of a service, namespace/name; undefined where there is none */
+export function proxyStatuses(
+  members: Iterable<Member>,
+  verdicts: readonly ServerVerdict[],
+  specOf: (service: string) => DistributedServiceSpec | undefined,
+): ProxyStatus[] {
+  const servers = new Map(verdicts.map((verdict) => [`${verdict.backend}/${verdict.server}`, verdict]));
+  return [...members].map(({ name, service, backendId, identity: { cluster, pod } }) => {
+    const verdict = servers.get(`${backendName(service)}/${serverName(service, backendId)}`);
+    const spec = specOf(service);
+    const reason = verdict && spec && reasonOf(verdict, spec);
+    return {
+      name,
+      status: verdict?.status === 'up' ? 'online' : 'offline',
+      ...(cluster === '' ? {} : { elsewhere: `${cluster}/${pod}` }),
+      ...(reason === undefined ? {} : { reason }),
+    };
+  });
 }
 
 /** @param wanted undefined while nobody can be let in */

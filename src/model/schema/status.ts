@@ -38,14 +38,16 @@ export const statusSchema = {
     endpoints: {
       type: 'array',
       maxItems: 100,
-      description: 'Active endpoints, at most 100.',
+      description: 'Backends whose health is known, at most 100.',
       items: {
         type: 'object',
         description: 'One endpoint.',
         properties: {
+          name: { type: 'string', maxLength: 512, description: 'Name of the Pod, or of the endpoint.' },
           address: { type: 'string', maxLength: 253, description: 'Address.' },
           port: { type: 'integer', description: 'Port.' },
           healthy: { type: 'boolean', description: 'Whether it serves.' },
+          reason: { type: 'string', maxLength: 1024, description: 'Why it does not, where that is known: `GET /health answered 404`.' },
           lastCheck: { type: 'string', format: 'date-time', description: 'When its health last changed.' },
         },
       },

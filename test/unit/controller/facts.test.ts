@@ -47,6 +47,7 @@ const pod = {
     uid: 'u0',
     annotations: {
       'frp.io/frpc.json': JSON.stringify({
+        auth: { method: 'oidc' },
         proxies: [{ name: 'shop.auth.0a1b2c3d.{{ .Envs.POD_NAME }}.{{ .Envs.POD_UID }}', localPort: 80 }],
       }),
     },

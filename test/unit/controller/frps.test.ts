@@ -16,7 +16,7 @@ let server: Server;
 /** path that answers with the proxies */
 let served: string;
 /** undefined: an error */
-let proxies: { name: string; status: string; elsewhere?: string }[] | undefined;
+let proxies: { name: string; status: string; elsewhere?: string; reason?: string }[] | undefined;
 let changes: string[];
 let view: ServerView;
 let password: string;
@@ -66,6 +66,28 @@ describe('what the frp server says', { timeout: 20_000 }, () => {
     await view.poll();
     await view.poll();
     assert.deepEqual(changes, ['health', 'prod/api', '']);
+  });
+
+  it('is why a backend of the gateway is offline, and whether it has been online since it came', async () => {
+    await view.close();
+    view = new ServerView({
+      urls: [urlOf(server)],
+      types: ['tcp'],
+      listsUnchecked: true,
+      credentials: () => ({ user: 'frp-k8s', password }),
+      isWanted: () => true,
+      changed: () => undefined,
+    });
+    served = '/api/proxy/tcp';
+    const proxy = { name: 'prod.api.0a1b2c3d.api-0.u0', status: 'offline', reason: 'GET /health answered 404' };
+    proxies = [proxy];
+    await view.poll();
+    assert.deepEqual(view.countsOf('prod/api', 'u0'), { online: 0, offline: 1, reason: proxy.reason, hasServed: false });
+    proxies = [{ name: proxy.name, status: 'online' }];
+    await view.poll();
+    proxies = [proxy];
+    await view.poll();
+    assert.deepEqual(view.countsOf('prod/api', 'u0'), { online: 0, offline: 1, reason: proxy.reason, hasServed: true });
   });
 
   it('is missing only after two failures, with the cause, and sidecars get time when it is back', async () => {
@@ -132,7 +154,7 @@ describe('names of proxies', () => {
       spec: { serviceType: 'http' as const, backends: {}, expose: { domain: 'a.example.com' } },
     };
     const text = renderClientConfig({ service, namespace: 'prod', localPort: 8080, tuning, logLevel: 'info' }, configSchema.parse({}));
-    assert.deepEqual(membershipsIn(text, 'prod'), [{ service: 'api', port: 8080, proxies: 1 }]);
+    assert.deepEqual(membershipsIn(text, 'prod'), [{ service: 'api', port: 8080, proxies: 1, isGateway: false }]);
     assert.deepEqual(membershipsIn(text, 'other'), []);
     assert.deepEqual(membershipsIn('no JSON', 'prod'), []);
     assert.deepEqual(ownerOf('prod.api.0a1b2c3d.a.pod.name.u0'), { service: 'prod/api', id: 'u0' });
@@ -160,13 +182,50 @@ describe('injected Pods as backends', () => {
     pods.set(pod());
     assert.deepEqual(told, ['prod/api']);
     assert.deepEqual(pods.of('prod/api'), [
-      { id: 'u0', name: 'api-0', address: '10.0.0.1', port: 80, proxies: 1, startsUntil: Date.parse('2030-01-01T00:01:00Z') },
+      {
+        id: 'u0',
+        name: 'api-0',
+        address: '10.0.0.1',
+        port: 80,
+        proxies: 1,
+        startsUntil: Date.parse('2030-01-01T00:01:00Z'),
+        isGateway: false,
+      },
     ]);
     pods.set(pod({}, { deletionTimestamp: '2030-01-01T01:00:00Z' }));
     assert.deepEqual([told.length, pods.of('prod/api')], [2, []]);
     pods.set(pod({}, { uid: 'u1' }));
     pods.replace([]);
     assert.deepEqual([told.length, pods.of('prod/api')], [4, []]);
+  });
+
+  it('say what the kubelet says of a container that does not start, and what restarts them', () => {
+    const pods = new PodBackends(() => undefined);
+    const waiting = { reason: 'ImagePullBackOff', message: 'Back-off pulling image "nowhere/frpc:1"' };
+    const labels = { 'pod-template-hash': '5d4f' };
+    const ownerReferences = [{ apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'api-5d4f', uid: 'r', controller: true }];
+    pods.set(pod({ initContainerStatuses: [{ name: 'frpc', state: { waiting } }] }, { labels, ownerReferences }));
+    const [backend] = pods.of('prod/api');
+    assert.equal(backend?.problem, 'container frpc: ImagePullBackOff: Back-off pulling image "nowhere/frpc:1"');
+    assert.equal(backend?.workload, 'deployment/api');
+    const crashed = { name: 'app', ready: false, restartCount: 3, lastState: { terminated: { reason: 'Error', exitCode: 1 } } };
+    for (const state of [{ waiting: { reason: 'CrashLoopBackOff' } }, { running: {} }]) {
+      pods.set(pod({ containerStatuses: [{ ...crashed, state }] }));
+      assert.equal(pods.of('prod/api')[0]?.problem, 'container app has ended: Error, exit code 1');
+    }
+    pods.set(pod({ containerStatuses: [{ ...crashed, ready: true, state: { running: {} } }] }));
+    assert.equal(pods.of('prod/api')[0]?.problem, undefined);
+  });
+
+  it('are counted by what they go to, a plain frp server or the gateway', () => {
+    const pods = new PodBackends(() => undefined);
+    const through = { annotations: { 'frp.io/frpc.json': JSON.stringify({ ...JSON.parse(config), auth: { method: 'oidc' } }) } };
+    pods.set(pod({}, through));
+    assert.deepEqual([pods.isThereAny(true), pods.isThereAny(false)], [true, false]);
+    pods.set(pod({}, { uid: 'u1' }));
+    assert.deepEqual([pods.isThereAny(true), pods.isThereAny(false)], [false, true]);
+    pods.replace([]);
+    assert.deepEqual([pods.isThereAny(true), pods.isThereAny(false)], [false, false]);
   });
 
   it('that have ended are none', () => {

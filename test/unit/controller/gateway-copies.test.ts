@@ -61,10 +61,11 @@ const copyOf = (name: string, kind: string): Secret | undefined => {
   const hash = createHash('sha256').update(`shop/${name}/${kind}`).digest('hex').slice(0, 12);
   return api.objects.get(`/api/v1/namespaces/frp-gateway/secrets/frp-gw-${hash}`);
 };
-const reasonOf = (name: string): string | undefined => {
+const conditionOf = (name: string, wanted: string) => {
   const service = api.objects.get(`${root}/${name}`) as DistributedService | undefined;
-  return service?.status?.conditions?.find(({ type }) => type === 'ConfigurationValid')?.reason;
+  return service?.status?.conditions?.find(({ type }) => type === wanted);
 };
+const reasonOf = (name: string): string | undefined => conditionOf(name, 'ConfigurationValid')?.reason;
 const messageOf = (name: string): string => JSON.stringify((api.objects.get(`${root}/${name}`) as DistributedService).status);
 async function until(isSo: () => boolean): Promise<void> {
   for (const end = Date.now() + 30_000; !isSo(); await wait(5)) assert.ok(Date.now() < end, `never: ${isSo.toString()}`);
@@ -141,19 +142,22 @@ describe('what the gateway may read', { timeout: 60_000 }, () => {
       lifetimeMs: day,
       now: Date.now(),
     });
+    const certificate = () => conditionOf('web', 'CertificatesReady');
     give('web-tls', { 'tls.crt': `hello\n\n${pair.certPem}`, 'tls.key': pair.keyPem });
     put('web', { expose: { domain: 'web.example.com', tls: { secretName: 'web-tls' } } });
     await until(() => copyOf('web-tls', 'tls') !== undefined);
     const good = text(copyOf('web-tls', 'tls')!, 'tls.crt');
     assert.match(good, /^-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n$/);
     give('web-tls', { 'tls.crt': pair.certPem, 'tls.key': authority.keyPem });
-    await until(() => reasonOf('web') === 'CertificateUnusable');
-    assert.match(messageOf('web'), /does not belong to the certificate/);
+    await until(() => certificate()?.reason === 'CertificateUnusable');
+    assert.match(certificate()?.message ?? '', /does not belong to the certificate/);
     assert.equal(text(copyOf('web-tls', 'tls')!, 'tls.crt'), good);
+    give('web-tls', { 'tls.crt': pair.certPem, 'tls.key': pair.keyPem });
+    await until(() => certificate()?.reason === 'CertificatesProvisioned');
     put('web', { expose: { domain: 'other.example.com', tls: { secretName: 'web-tls' } } }, 2);
     give('web-tls', { 'tls.crt': pair.certPem, 'tls.key': pair.keyPem });
-    await until(() => reasonOf('web') === 'CertificateHostMismatch');
-    assert.match(messageOf('web'), /is for web\.example\.com, and not for other\.example\.com/);
+    await until(() => certificate()?.reason === 'CertificateHostMismatch');
+    assert.match(certificate()?.message ?? '', /is for web\.example\.com, and not for other\.example\.com/);
   });
 
   it("has the authority that issued a service's own client certificates, and nothing else of that Secret", async () => {

@@ -31,6 +31,30 @@ describe('the store of objects that are watched and written', () => {
     assert.equal(store.get('shop', 'keys')?.metadata.resourceVersion, '9');
   });
 
+  it('does not bring back what a list no longer has', () => {
+    const { store } = storeOf();
+    store.set(at('5'));
+    store.replace([], '8');
+    store.set(at('6'));
+    assert.equal(store.get('shop', 'keys'), undefined);
+  });
+
+  it('remembers the later of two reports that an object is gone', () => {
+    const { store } = storeOf();
+    store.set(at('5'));
+    store.delete(at('8'));
+    store.delete(at('5'));
+    store.set(at('6'));
+    assert.equal(store.get('shop', 'keys'), undefined);
+  });
+
+  it('keeps an object that was made anew when a late report says that the one before is gone', () => {
+    const { store } = storeOf();
+    store.set(at('9'));
+    store.delete(at('8'));
+    assert.equal(store.get('shop', 'keys')?.metadata.resourceVersion, '9');
+  });
+
   it('tells of each version once', () => {
     const { store, told } = storeOf();
     store.set(at('3'));

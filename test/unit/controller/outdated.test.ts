@@ -14,7 +14,7 @@ const pod = (name: string, madeFor: string): KubeObject => ({
 function watched() {
   const services = new ServiceStore();
   const registry = new Registry();
-  const metrics = new ControllerMetrics(registry, () => services.all());
+  const metrics = new ControllerMetrics(registry, { services: () => services.all() });
   const outdatedOf = ({ metadata }: KubeObject) =>
     (metadata.annotations?.['made-for'] ?? '')
       .split(',')
@@ -73,7 +73,7 @@ describe('outdated Pods', () => {
 
   it('leave a reconcile that fails counted by the kind of its error', async () => {
     const registry = new Registry();
-    const metrics = new ControllerMetrics(registry, () => []);
+    const metrics = new ControllerMetrics(registry, { services: () => [] });
     await assert.rejects(
       metrics.timed(async () => {
         throw new TypeError('x');

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
+import { DueTimes } from '../../../src/kube/due-times.ts';
 import { WorkQueue, type QueueOptions } from '../../../src/kube/work-queue.ts';
 import { FakeClock } from '../certs/fake-clock.ts';
 
@@ -89,6 +90,27 @@ describe('the work queue', () => {
       await turn();
       assert.equal(started.length, before + 1);
     }
+  });
+
+  it('keeps its pauses for a key that is overdue and fails, however often one looks for what is due', async () => {
+    const clock = new FakeClock();
+    const due = new DueTimes();
+    let attempts = 0;
+    const handle = async () => {
+      attempts++;
+      throw new Error('no');
+    };
+    const queue = new WorkQueue({ clock, handle, onFailure: () => undefined });
+    due.set('a', clock.now());
+    queue.start();
+    for (let seconds = 0; seconds < 600; seconds += 5) {
+      for (const key of due.take(clock.now())) queue.add(key);
+      for (let step = 0; step < 50; step++) {
+        await turn();
+        clock.advance(100);
+      }
+    }
+    assert.ok(attempts > 10 && attempts <= 20, `${attempts} attempts in ten minutes`);
   });
 
   it('begins with short pauses again after a success', async () => {

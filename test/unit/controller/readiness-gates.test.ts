@@ -48,6 +48,22 @@ const opened = () => api.requests.filter(({ method }) => method === 'PATCH').map
 const condition = () => (opened().at(-1)?.[1] as { status: { conditions: Conditions } }).status.conditions;
 
 describe('a readiness gate', () => {
+  it('opens for the next Pod of a name too, when that one comes while the gate of the one before is being opened', async () => {
+    const { metadata } = put();
+    gates.set(put());
+    for (const uid of ['u0', 'u1']) for (const name of ['web', 'admin']) online.add(`shop/${name} ${uid}`);
+    api.intercept = ({ method }) => {
+      if (method !== 'PATCH') return undefined;
+      api.intercept = () => undefined;
+      api.remove(path);
+      gates.set(put([], { metadata: { ...metadata, uid: 'u1' } }));
+      return failure(409, 'Conflict', 'another Pod of the name');
+    };
+    await gates.look();
+    await gates.look();
+    assert.equal((opened().at(-1)?.[1] as KubeObject).metadata.uid, 'u1');
+  });
+
   it('opens once every group has the Pod online, by its own condition alone', async () => {
     gates.set(put());
     online.add('shop/web u0');

@@ -57,7 +57,7 @@ describe('the controller of a cluster whose gateway is elsewhere', { timeout: 60
       assert.deepEqual([type, status, reason], [type, 'Unknown', 'GatewayElsewhere']);
       if (type !== 'BackendsAvailable') assert.match(message, /gateway is in another cluster.*gateway\.elsewhere/);
     }
-    assert.deepEqual(stored()?.status?.endpoints, [{ address: '10.0.0.1', port: 80 }]);
+    assert.deepEqual(stored()?.status?.endpoints, [{ name: '10.0.0.1:80', address: '10.0.0.1', port: 80 }]);
     assert.equal(stored()?.status?.activeBackends, undefined);
   });
 

@@ -28,6 +28,11 @@ function judged(...counts: (ProxyCounts | undefined)[]) {
   const backends: Backend[] = counts.map((_, i) => ({ id: `u${i}`, name: `api-${i}`, address: `10.0.0.${i}`, port: 80, proxies: 1 }));
   return judge(backends, { now, isUdp: false, graceUntil: 0, countsOf: (id) => counts[Number(id.slice(1))] });
 }
+/** One backend. @param more of it */
+function judgedFrom(more: Partial<Backend>, counts?: ProxyCounts) {
+  const backend: Backend = { id: 'u0', name: 'api-0', address: '10.0.0.0', port: 80, proxies: 1, ...more };
+  return judge([backend], { now, isUdp: false, graceUntil: 0, countsOf: () => counts });
+}
 const up = { online: 1, offline: 0 };
 const down = { online: 0, offline: 1 };
 
@@ -36,7 +41,6 @@ const facts = (changes: Partial<StatusFacts> = {}): StatusFacts => ({
   certificates: { ready: true },
   server: { status: 'reachable' },
   judgement: judged(),
-  isOutdated: false,
   externalEndpoint: 'http://api.example.com/',
   selector: undefined,
   ...changes,
@@ -63,8 +67,8 @@ describe('the status of a service', () => {
     assert.deepEqual([status.activeBackends, status.totalBackends, status.observedGeneration], [2, 2, 3]);
     assert.equal(status.externalEndpoint, 'http://api.example.com/');
     assert.deepEqual(status.endpoints, [
-      { address: '10.0.0.0', port: 80, healthy: true, lastCheck: today },
-      { address: '10.0.0.1', port: 80, healthy: true, lastCheck: today },
+      { name: 'api-0', address: '10.0.0.0', port: 80, healthy: true, lastCheck: today },
+      { name: 'api-1', address: '10.0.0.1', port: 80, healthy: true, lastCheck: today },
     ]);
     assert.deepEqual(conditionsOf(status), {
       Ready: ['True', 'Serving', 'Users reach the service'],
@@ -106,13 +110,67 @@ describe('the status of a service', () => {
       advice({ discovery: selector }),
       '0 backends available; start Pods in this namespace that match spec.backends.discovery.selector, or correct the selector',
     );
-    assert.equal(advice({}, down), '0 backends available, 1 unhealthy; see the logs of their frpc containers');
+    assert.equal(
+      advice({}, down),
+      '0 backends available, 1 unhealthy: api-0 (10.0.0.0:80); a plain frp server does not say why; see: kubectl -n prod logs api-0 -c frpc',
+    );
     for (const backends of [{ endpoints }, { discovery: { mode: 'dns' as const } }])
       assert.equal(
         advice(backends, down),
-        '0 backends available, 1 unhealthy; see the logs of Deployment frp-api-connector, which dials them',
+        '0 backends available, 1 unhealthy: api-0 (10.0.0.0:80); see the logs of what dials it: kubectl -n prod logs deployment/frp-api-connector',
       );
-    assert.match(advice({ discovery: selector }, down) ?? '', /their frpc containers; .* Deployment frp-api-connector$/);
+    assert.match(advice({ discovery: selector }, down) ?? '', /kubectl -n prod logs deployment\/frp-api-connector$/);
+  });
+
+  it('names the backend that is unhealthy, and why, as far as that is known', () => {
+    const because = (judgement: StatusFacts['judgement'], more: Partial<StatusFacts> = {}) => {
+      const status = settled(facts({ judgement, ...more }));
+      return [...conditionsOf(status).BackendsAvailable!.slice(1), status.endpoints?.map(({ name, reason }) => [name, reason])];
+    };
+    const failing = { ...down, reason: 'GET /health answered 404' };
+    assert.deepEqual(because(judged(failing, up, down), { isGateway: true }), [
+      'BackendsReady',
+      '1 backends available; 2 unhealthy: api-0 (10.0.0.0:80): GET /health answered 404, and 1 more; mend the app, or correct spec.loadBalancing.healthCheck',
+      [
+        ['api-0', 'GET /health answered 404'],
+        ['api-1', undefined],
+        ['api-2', undefined],
+      ],
+    ]);
+    assert.deepEqual(because(judgedFrom({ startsUntil: now + 1 }, { ...failing, hasServed: false }), { isGateway: true }), [
+      'BackendsStarting',
+      '0 backends available, 1 starting: api-0 (10.0.0.0:80): GET /health answered 404; wait until their containers are ready and the health check has succeeded',
+      [],
+    ]);
+    const problem = 'container frpc: ImagePullBackOff: Back-off pulling image "nowhere/frpc:1"';
+    assert.deepEqual(because(judgedFrom({ problem, address: '', startsUntil: Infinity })), [
+      'BackendsUnhealthy',
+      `0 backends available, 1 unhealthy: api-0: ${problem}; see: kubectl -n prod describe pod api-0`,
+      [['api-0', problem]],
+    ]);
+  });
+
+  it('of Pods that do not know of a move between plain server and gateway yet is Updating, and says how to restart them', () => {
+    const served = settled(facts({ judgement: judged(up) }));
+    const moved = (judgement: StatusFacts['judgement'], isGateway: boolean) => {
+      const status = settled(facts({ judgement, isGateway }), service({ status: served })) ?? served;
+      return [status.state, ...conditionsOf(status).BackendsAvailable!];
+    };
+    const pod = { isGateway: false, workload: 'deployment/api' };
+    const message = (available: number, to: string, from: string) =>
+      `${available} backends available through ${to}; 1 Pod is still configured for ${from}; restart its Pods: kubectl -n prod rollout restart deployment/api`;
+    const toGateway = message(1, 'the gateway', 'the plain frp server');
+    assert.deepEqual(moved(judgedFrom(pod, up), true), ['Updating', 'False', 'RestartPods', toGateway]);
+    const toPlain = message(0, 'the plain frp server', 'the gateway');
+    assert.deepEqual(moved(judgedFrom({ ...pod, isGateway: true }, down), false), ['Updating', 'False', 'RestartPods', toPlain]);
+    assert.deepEqual(moved(judgedFrom(pod, up), false).slice(0, 2), ['Running', 'True']);
+  });
+
+  it('says of a certificate that ends soon when, though all is ready', () => {
+    const expiring = { reason: 'CertificateExpiresSoon', message: 'ends tomorrow; have it renewed before' };
+    const status = settled(facts({ judgement: judged(up), certificates: { ready: true, expiring } }));
+    assert.deepEqual(conditionsOf(status).CertificatesReady, ['True', expiring.reason, expiring.message]);
+    assert.equal(conditionsOf(status).Ready?.[0], 'True');
   });
 
   it('of backends that have all failed is Failed, and Running again with the first', () => {
@@ -138,7 +196,7 @@ describe('the status of a service', () => {
         [true, false].flatMap((isOutdated) =>
           (
             [{ status: 'reachable' }, { status: 'unreachable', message: 'no' }, { status: 'unknown' }, { status: 'elsewhere' }] as const
-          ).map((server) => facts({ judgement: judged(...proxies), problem, isOutdated, server })),
+          ).map((server) => facts({ judgement: judged(...proxies), problem, outdated: new Set(isOutdated ? ['api-0'] : []), server })),
         ),
       ),
     );
@@ -200,7 +258,7 @@ describe('the status of a service', () => {
     );
     assert.equal(status?.state, 'Running');
     assert.equal(status.activeBackends, undefined);
-    assert.deepEqual(status.endpoints, [{ address: '10.0.0.0', port: 80 }]);
+    assert.deepEqual(status.endpoints, [{ name: 'api-0', address: '10.0.0.0', port: 80 }]);
     const { Ready, BackendsAvailable, NetworkReady } = conditionsOf(status);
     assert.deepEqual([Ready?.[0], BackendsAvailable?.[0], NetworkReady?.[0]], ['False', 'Unknown', 'False']);
     const none = conditionsOf(settled(facts({ server: { status: 'unknown' } })));
@@ -283,7 +341,7 @@ describe('the Events of a service', () => {
       'Normal ServiceCreated DistributedService created',
       'Normal CertificateIssued Issued certificate for mTLS',
       'Normal ConfigurationApplied FRP configuration applied',
-      'Normal BackendDiscovered Discovered 3 backends',
+      'Normal BackendDiscovered Discovered 3 backends: api-0, api-1, api-2',
       'Normal HealthCheckPassed All backends healthy',
     ]);
   });
@@ -294,9 +352,28 @@ describe('the Events of a service', () => {
     const degraded = settled(one, service({ status: running() }));
     assert.deepEqual(told(degraded, one), []);
     assert.deepEqual(told(degraded, facts({ judgement: judged(up, up) })), [
-      'Normal BackendRemoved Removed unhealthy backend',
+      'Normal BackendRemoved Removed unhealthy backend api-2',
       'Normal HealthCheckPassed All backends healthy',
     ]);
+  });
+
+  it('say why a backend is unhealthy, and nothing of one that is only starting', () => {
+    const reason = 'GET /health answered 404';
+    assert.deepEqual(told(running(), facts({ judgement: judged(up, up, { ...down, reason }) })), [
+      'Warning BackendUnhealthy Backend api-2 unhealthy: GET /health answered 404',
+    ]);
+    const starting = judgedFrom({ startsUntil: now + 1 }, { ...down, reason, hasServed: false });
+    assert.ok(!told(undefined, facts({ judgement: starting })).some((text) => text.includes('Unhealthy')));
+  });
+
+  it('warn once of a certificate that ends soon', () => {
+    const expiring = {
+      reason: 'CertificateExpiresSoon',
+      message: 'Secret prod/web-tls: the certificate ends tomorrow; have it renewed before',
+    };
+    const found = facts({ judgement: judged(up, up, up), certificates: { ready: true, expiring } });
+    assert.deepEqual(told(running(), found), [`Warning CertificateExpiresSoon ${expiring.message}`]);
+    assert.deepEqual(told(settled(found, service({ status: running() })), found), []);
   });
 
   it('are the same for whoever leads: nothing is told twice', () => {

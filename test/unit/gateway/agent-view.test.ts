@@ -258,10 +258,17 @@ describe('what the gateway says of its members', () => {
   it('is the verdict of HAProxy, and of other clusters whose they are', () => {
     const own = member(1);
     const foreign = member(2, { identity: { ...member(2).identity, cluster: 'edge' } });
-    const verdict = { backend: backendName('shop/web'), server: serverName('shop/web', uid(2)), status: 'up' } as const;
-    assert.deepEqual(proxyStatuses([own, foreign], [verdict]), [
+    const failing = member(3);
+    const of = (end: number) => ({ backend: backendName('shop/web'), server: serverName('shop/web', uid(end)) });
+    const verdicts = [
+      { ...of(2), status: 'up', check: 'L7OK', checkCode: 200 },
+      { ...of(3), status: 'down', check: 'L7STS', checkCode: 404 },
+    ] as const;
+    const specOf = () => service('web', { loadBalancing: { healthCheck: { type: 'http', path: '/healthz' } } }).spec;
+    assert.deepEqual(proxyStatuses([own, foreign, failing], verdicts, specOf), [
       { name: own.name, status: 'offline' },
       { name: foreign.name, status: 'online', elsewhere: 'edge/web-2' },
+      { name: failing.name, status: 'offline', reason: 'GET /healthz answered 404' },
     ]);
   });
 });

@@ -22,6 +22,8 @@ export interface ServerStats {
   idleConnections: number;
   /** last check: a word such as L7OK or L4CON, empty before the first */
   check: string;
+  /** status of the answer to the last check, where there was one */
+  checkCode: number | undefined;
   /** seconds since the status changed */
   lastChange: number;
 }
@@ -36,7 +38,7 @@ export function parseStats(csv: string): ServerStats[] {
       .map((name, index) => [name, index]),
   );
   return lines.flatMap((line) => {
-    const values = line.split(',');
+    const values = valuesOf(line);
     const text = (name: string) => values[columns.get(name) ?? -1] ?? '';
     const number = (name: string) => Number(text(name)) || 0;
     // 2: a server (management manual, "type")
@@ -65,11 +67,16 @@ export function parseStats(csv: string): ServerStats[] {
         maxTime: number('ttime_max'),
         idleConnections: number('idle_conn_cur'),
         check: text('check_status').replace(/^\* /, ''),
+        checkCode: text('check_code') === '' ? undefined : number('check_code'),
         lastChange: number('lastchg'),
       },
     ];
   });
 }
+
+/** Values in quotes may have commas in them: a check's text is what the app has answered. */
+const valuesOf = (line: string): string[] =>
+  Array.from(line.matchAll(/"((?:[^"]|"")*)"(?:,|$)|([^,]*)(?:,|$)/g), ([, quoted, plain = '']) => quoted?.replaceAll('""', '"') ?? plain);
 
 function statusOf(status: string): ServerStats['status'] {
   if (status.startsWith('MAINT')) return 'maint';

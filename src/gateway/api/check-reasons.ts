@@ -1,0 +1,45 @@
+/**
+ * Why HAProxy sends nothing to a member, in words: from the state of its server and its last check (management manual,
+ * 9.1, "check_status"). Nothing that the app itself has written is in it, but for the number of its status.
+ */
+import type { DistributedServiceSpec } from '../../model/types.ts';
+import { checkKind } from '../haproxy/config/health-checks.ts';
+
+export interface CheckedServer {
+  status: 'up' | 'down' | 'drain' | 'maint';
+  /** of the last check: a word such as L7STS, empty before the first */
+  check: string;
+  /** status of the answer, where there was one */
+  checkCode: number | undefined;
+}
+
+/** @returns such as `GET /health answered 404`; undefined where it is up, or nothing is known yet */
+export function reasonOf({ status, check, checkCode }: CheckedServer, spec: DistributedServiceSpec): string | undefined {
+  if (status === 'up') return undefined;
+  if (status !== 'down') return 'its Pod is not ready';
+  const { timeout = '3s' } = spec.loadBalancing?.healthCheck ?? {};
+  // A connection to frps is accepted whatever the app does.
+  if (/^(L4|SOCK)/.test(check)) return 'its tunnel takes no connection';
+  if (check === 'L6TOUT') return `its health check got no TLS handshake in ${timeout}`;
+  if (check.startsWith('L6')) return 'its health check got no TLS handshake';
+  const said = { L7TOUT: 'late', L7STS: 'status', L7RSP: 'garbage' } as const;
+  return check in said ? ofApp(said[check as keyof typeof said], checkCode, spec) : undefined;
+}
+
+/** What the app did. @param said that it is late, an answer with a status, or something that is no answer */
+function ofApp(said: 'late' | 'status' | 'garbage', code: number | undefined, spec: DistributedServiceSpec): string | undefined {
+  const { path = '/health', timeout = '3s' } = spec.loadBalancing?.healthCheck ?? {};
+  const isLate = said === 'late';
+  switch (checkKind(spec)) {
+    case 'none':
+      return undefined;
+    case 'tcp':
+      return isLate ? `its port took no connection in ${timeout}` : 'its port takes no connections';
+    case 'grpc':
+      return `grpc.health.v1.Health/Check ${isLate ? `did not answer in ${timeout}` : 'did not answer SERVING'}`;
+    case 'http':
+    case 'https':
+      if (isLate) return `GET ${path} did not answer in ${timeout}`;
+      return said === 'status' && code !== undefined ? `GET ${path} answered ${code}` : `GET ${path} got no HTTP answer`;
+  }
+}
