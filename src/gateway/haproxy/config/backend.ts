@@ -13,7 +13,6 @@ interface Context {
   /** services whose routes lead here, itself among them */
   entries: readonly ServiceConfig[];
   settings: UsersSettings;
-  problems: string[];
 }
 
 export interface BackendSection {
@@ -23,11 +22,11 @@ export interface BackendSection {
   /** without the servers */
   lines: readonly string[];
   files: ReadonlyMap<string, string>;
+  problems: readonly string[];
 }
 
-export function backendSection(served: ServiceConfig, { settings, entries, problems }: Context): BackendSection {
+export function backendSection(served: ServiceConfig, { settings, entries }: Context): BackendSection {
   const access = accessOf(served, entries, settings);
-  problems.push(...access.problems);
   const { mode, backend, pool } = served;
   const limits = rateLimits(served, entries, settings).lines;
   const rules = [...limits, ...access.lines];
@@ -55,6 +54,7 @@ export function backendSection(served: ServiceConfig, { settings, entries, probl
       ...lines,
     ]),
     files: access.files,
+    problems: access.problems,
   };
 }
 
