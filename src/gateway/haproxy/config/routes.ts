@@ -88,7 +88,7 @@ export function wayAt(entry: ServiceConfig, path: string, services: Services): W
     if (!isBelow(path, routePath(route.path))) continue;
     const headers = Object.entries(route.headers ?? {});
     // A name that no header can have matches nothing.
-    if (headers.some(([name]) => !/^[A-Za-z0-9_-]+$/.test(name))) continue;
+    if (headers.some(([name]) => !/^[A-Za-z0-9_-]{1,128}$/.test(name))) continue;
     const groups = (route.groups ?? []).flatMap(({ name, weight = 1 }) => {
       const target = services.get(`${entry.namespace}/${name}`);
       return target?.mode === entry.mode && weight > 0 ? [{ target, weight }] : [];
