@@ -12,8 +12,9 @@ import type { KubeClient } from '../kube/client.ts';
 import { text } from '../kube/authority-secret.ts';
 import type { Log } from '../log.ts';
 import { Claims } from '../model/claims.ts';
+import type { DistributedService } from '../model/types.ts';
 import { Readiness } from '../process/readiness.ts';
-import { accessOf } from './ir/access-policy.ts';
+import { accessOf, issuerOf } from './ir/access-policy.ts';
 import { TunnelAdmission } from './admission/tunnel-admission.ts';
 import { ApplyLoop } from './apply-loop.ts';
 import { WarmUp } from './replicas/warm-up.ts';
@@ -32,7 +33,7 @@ import type { Proxies } from './proxies.ts';
 import { eligibilityOf } from './admission/eligibility.ts';
 import { proxyStatuses } from './api/proxy-status.ts';
 import { tunnelMaterial, type TunnelMaterial } from './ir/tunnel-trust.ts';
-import { claimedPorts, isReserved, viewOf } from './ir/translate.ts';
+import { claimedPorts, isReserved, servedOnes, viewOf } from './ir/translate.ts';
 import { Watches } from './watches/watches.ts';
 
 export interface AgentOptions {
@@ -77,6 +78,7 @@ export class GatewayAgent {
   #warmUp: WarmUp | undefined;
   #frps: FrpsLiveness | undefined;
   #material: TunnelMaterial | undefined;
+  #lastView: View | undefined;
   #told = new Set<string>();
   /** ports that services are exposed at; undefined: to be computed */
   #claimedPorts: ReadonlySet<number> | undefined;
@@ -203,20 +205,18 @@ export class GatewayAgent {
   #view(): View {
     const { config } = this.#options;
     const { services, pods, copies } = this.#watches;
-    const view = viewOf({
-      services: services.all(),
-      conflictsOf: (service) => this.#claims.conflictsOf(service),
+    const input = {
+      services: [...services.all()],
+      conflictsOf: (service: DistributedService) => this.#claims.conflictsOf(service),
       members: this.#members.all,
-      podOf: (uid) => pods.get(uid),
-      accessOf: (service) => accessOf(service, copies, this.#issuers),
-      certificateOf: (secret) => {
-        const [cert, key] = [copies.value('tls', secret, 'tls.crt'), copies.value('tls', secret, 'tls.key')];
-        return cert === undefined || key === undefined ? undefined : `${cert.trim()}\n${key.trim()}\n`;
-      },
+      podOf: (uid: string) => pods.get(uid),
+      accessOf: (service: DistributedService) => accessOf(service, copies, this.#issuers),
+      certificateOf: (secret: string) => copies.certificate(secret),
       config,
-    });
-    this.#issuers.sweep();
-    return view;
+    };
+    this.#issuers.follow(servedOnes(input).flatMap((service) => issuerOf(service, copies) ?? []));
+    this.#lastView = viewOf(input, this.#lastView);
+    return this.#lastView;
   }
 
   async #applyUsers(): Promise<void> {

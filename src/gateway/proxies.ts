@@ -11,6 +11,7 @@ import {
   endpoint,
   hasIpv6,
   ipOf,
+  Memory,
   renderUsers,
   TunnelProxy,
   UsersProxy,
@@ -74,11 +75,12 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
     onFallback: () => caught++,
     log,
   });
+  const memory = new Memory();
   let told = new Set<string>();
   return {
     applyUsers: async (view, peers) => {
       replicas = peers.filter(({ name }) => name !== pod).map(({ address }) => ipOf(address));
-      const rendered = renderUsers(view, {
+      const current: UsersSettings = {
         ...families,
         addresses: own,
         ...options.users,
@@ -90,9 +92,11 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
         peers: withOwn(peers, { name: pod, ip: own.find(isReachable), port: options.peersPort ?? peersPort }),
         localPeer: pod,
         accessLog: `127.0.0.1:${receiver.port} sample 1:${sampled}`,
-      });
-      for (const problem of rendered.problems) if (!told.has(problem)) log.warn(problem);
-      told = new Set(rendered.problems);
+      };
+      const rendered = renderUsers(view, current, memory);
+      const problems = [...rendered.problems, ...[...rendered.failed].map(([key, reason]) => `${key} is not served: ${reason}`)];
+      for (const problem of problems) if (!told.has(problem)) log.warn(problem);
+      told = new Set(problems);
       traffic.setView(view);
       await users.apply(rendered);
       fallback.listen(rendered.ports);

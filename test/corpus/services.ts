@@ -262,7 +262,7 @@ const schemaCases: ServiceCase[] = [
   schema(
     'affinity timeout (S-12)',
     { loadBalancing: { sessionAffinity: { timeout: '1d' } } },
-    mustMatch('spec.loadBalancing.sessionAffinity.timeout', '1d', '^[0-9]+(s|m|h)$'),
+    mustMatch('spec.loadBalancing.sessionAffinity.timeout', '1d', '^([0-9]{1,7}s|[0-9]{1,5}m|[0-9]{1,4}h)$'),
   ),
   schema(
     'health check type (S-13)',
@@ -272,12 +272,12 @@ const schemaCases: ServiceCase[] = [
   schema(
     'health check interval (S-14)',
     health({ interval: '500ms' }),
-    mustMatch('spec.loadBalancing.healthCheck.interval', '500ms', '^[0-9]+(s|m)$'),
+    mustMatch('spec.loadBalancing.healthCheck.interval', '500ms', '^([0-9]{1,6}s|[0-9]{1,4}m)$'),
   ),
   schema(
     'health check timeout (S-14)',
     health({ timeout: '1.5s' }),
-    mustMatch('spec.loadBalancing.healthCheck.timeout', '1.5s', '^[0-9]+(s|m)$'),
+    mustMatch('spec.loadBalancing.healthCheck.timeout', '1.5s', '^([0-9]{1,6}s|[0-9]{1,4}m)$'),
   ),
   schema(
     'thresholds (S-15)',
@@ -298,7 +298,7 @@ const schemaCases: ServiceCase[] = [
   schema(
     'beforeExpiry (S-17)',
     { security: { mtls: { certRotation: { beforeExpiry: '1w' } } } },
-    mustMatch('spec.security.mtls.certRotation.beforeExpiry', '1w', '^[0-9]+(d|h)$'),
+    mustMatch('spec.security.mtls.certRotation.beforeExpiry', '1w', '^[0-9]{1,4}(d|h)$'),
   ),
   schema(
     'authentication type (S-18)',
@@ -318,9 +318,9 @@ const schemaCases: ServiceCase[] = [
   schema(
     'durations (S-21)',
     { advanced: { connectionPool: { idleTimeout: '1h' }, timeout: { dial: '10', keepAlive: '-1s' } } },
-    mustMatch('spec.advanced.connectionPool.idleTimeout', '1h', '^[0-9]+(s|m)$'),
-    mustMatch('spec.advanced.timeout.dial', '10', '^[0-9]+(s|m)$'),
-    mustMatch('spec.advanced.timeout.keepAlive', '-1s', '^[0-9]+(s|m)$'),
+    mustMatch('spec.advanced.connectionPool.idleTimeout', '1h', '^([0-9]{1,6}s|[0-9]{1,4}m)$'),
+    mustMatch('spec.advanced.timeout.dial', '10', '^([0-9]{1,6}s|[0-9]{1,4}m)$'),
+    mustMatch('spec.advanced.timeout.keepAlive', '-1s', '^([0-9]{1,6}s|[0-9]{1,4}m)$'),
   ),
   schema(
     'bandwidth limit (S-22)',

@@ -4,8 +4,8 @@ import { createServer, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { renderUsers, unusablePorts } from '../../src/gateway/haproxy/index.ts';
 import { identify } from '../../src/gateway/haproxy/runtime/running.ts';
+import { renderUsers } from '../../src/gateway/haproxy/index.ts';
 import { app, freePort, gateway, member, service, tally, until, view, type App } from './haproxy-harness.ts';
 
 const host = 'web.example.com';
@@ -117,13 +117,6 @@ test('a configuration that HAProxy cannot start with leaves the one before in pl
       () => false,
     ),
   );
-  assert.deepEqual([...(await unusablePorts([port, gw.settings.httpPort], new Set([gw.settings.httpPort]), '127.0.0.1'))], [port]);
-  const left = renderUsers(view(service('db', { serviceType: 'tcp', expose: { type: 'port', port } }, [])), {
-    ...gw.settings,
-    unusablePorts: new Set([port]),
-  });
-  assert.deepEqual(left.problems, [`shop/db: the gateway cannot listen on port ${port}`]);
-  assert.doesNotMatch(left.config, new RegExp(`:${port}\\b`));
   const other = await freePort();
   await gw.apply(view(web([a]), service('db', { serviceType: 'tcp', expose: { type: 'port', port: other } }, [])));
   await gw.proxy.settled();

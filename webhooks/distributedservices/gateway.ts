@@ -62,7 +62,8 @@ export const gatewayRules: readonly Rule[] = [
   {
     id: 'R1.29',
     path: 'spec.routes',
-    states: 'each route names groups, each once, with a weight above 0; only the last one matches everything',
+    states:
+      'each route names groups, each once, with a weight above 0, and headers that a request can have; only the last one matches everything',
     broken: (s) => routeProblems(s).length > 0,
     message: (s) => routeProblems(s).slice(0, 5).join('; '),
   },
@@ -120,6 +121,8 @@ function routeProblems({ routes }: Subject): string[] {
     if (groups.length === 0) told.push('groups is empty; name at least one DistributedService');
     else if (groups.every(({ weight }) => weight === 0)) told.push('every weight is 0, so nobody would answer; raise one');
     if (twice !== undefined) told.push(`group "${twice}" is named twice; add the weights up`);
+    const odd = Object.keys(isObject(route.headers) ? route.headers : {}).find((name) => !/^[A-Za-z0-9_-]{1,128}$/.test(name));
+    if (odd !== undefined) told.push(`${JSON.stringify(odd.slice(0, 40))} is no header; use letters, digits, _ and -, up to 128 of them`);
     const isLast = index === routes.length - 1;
     if (route.path === undefined && Object.keys(isObject(route.headers) ? route.headers : {}).length === 0 && !isLast)
       told.push('has neither path nor headers, so it matches everything and the routes after it never act; move it to the end');

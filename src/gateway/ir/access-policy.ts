@@ -1,8 +1,9 @@
 /** Who may use a service, from the copies of its Secret. What is missing or cannot be read lets nobody in. */
+import type { Secret } from '../../kube/types.ts';
 import type { DistributedService } from '../../model/types.ts';
 import { isObject } from '../../model/json.ts';
 import type { Copies } from '../watches/secret-copies.ts';
-import type { Issuers } from '../oidc/issuers.ts';
+import type { IssuerReference, Issuers } from '../oidc/issuers.ts';
 import type { Access } from './ir.ts';
 
 const unavailable = (reason: string): Access => ({ kind: 'unavailable', reason });
@@ -17,21 +18,43 @@ export function accessOf(
   if (type === 'none') return authorization?.enabled ? unavailable('authorization is enabled without authentication') : { kind: 'none' };
   if (authentication?.tokenSecret === undefined) return unavailable('spec.security.authentication has no tokenSecret');
   const original = `${metadata.namespace}/${authentication.tokenSecret}`;
-  if (!copies.get('credentials', original)) return unavailable(`Secret ${original} is not there, or carries no label frp.io/use: "true"`);
+  const copy = copies.get('credentials', original);
+  if (!copy) return unavailable(`Secret ${original} is not there, or carries no label frp.io/use: "true"`);
   const value = (key: string) => copies.value('credentials', original, key);
   if (type === 'oauth2') return jwtAccess(original, value, issuers);
-  const clients = clientsIn(value('clients.json'));
+  const clients = clientsOf(copy, value);
   if (!clients) return unavailable(`Secret ${original} holds no usable keys`);
   return { kind: 'keys', header: type === 'token' ? 'bearer' : 'apikey', clients };
 }
 
-function jwtAccess(original: string, value: (key: string) => string | undefined, issuers: Pick<Issuers, 'keysOf'>): Access {
+/** The issuer that a service's users have their tokens from; undefined where it has none. */
+export function issuerOf({ spec, metadata }: DistributedService, copies: Pick<Copies, 'value'>): IssuerReference | undefined {
+  const { type, tokenSecret } = spec.security?.authentication ?? {};
+  if (type !== 'oauth2' || tokenSecret === undefined) return undefined;
+  return issuerIn((key) => copies.value('credentials', `${metadata.namespace}/${tokenSecret}`, key));
+}
+
+function issuerIn(value: (key: string) => string | undefined): IssuerReference | undefined {
   const issuer = value('issuer')?.trim();
+  return issuer ? { issuer, jwksUrl: value('jwksURL')?.trim() } : undefined;
+}
+
+function jwtAccess(original: string, value: (key: string) => string | undefined, issuers: Pick<Issuers, 'keysOf'>): Access {
+  const reference = issuerIn(value);
   const audience = value('audience')?.trim();
-  if (!issuer || !audience) return unavailable(`Secret ${original} needs the keys issuer and audience`);
-  const keys = issuers.keysOf(issuer, value('jwksURL')?.trim());
+  if (!reference || !audience) return unavailable(`Secret ${original} needs the keys issuer and audience`);
+  const { issuer } = reference;
+  const keys = issuers.keysOf(reference);
   if ('problem' in keys) return unavailable(`the keys of ${issuer} are not known: ${keys.problem}`);
   return { kind: 'jwt', issuer, audience, rolesClaim: value('rolesClaim')?.trim() || 'roles', keys: keys.keys };
+}
+
+/** Of copies that are there: a Secret that changes is another value. */
+const clientsOfCopies = new WeakMap<Secret, Readonly<Record<string, string>> | undefined>();
+
+function clientsOf(copy: Secret, value: (key: string) => string | undefined): Readonly<Record<string, string>> | undefined {
+  if (!clientsOfCopies.has(copy)) clientsOfCopies.set(copy, clientsIn(value('clients.json')));
+  return clientsOfCopies.get(copy);
 }
 
 /** undefined where it is not what the controller writes */

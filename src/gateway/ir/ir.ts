@@ -12,6 +12,8 @@ export type { JwtKey };
 export interface View {
   /** in the order of namespace/name; services that lost their claims are not here */
   services: readonly ServedService[];
+  /** services (namespace/name) whose intent could not be made out, and why; they are not among the others */
+  failed?: ReadonlyMap<string, string>;
 }
 
 export interface ServedService {

@@ -1,4 +1,5 @@
 /** The view: what HAProxy is to do for users, from all that the agent knows. Pure. */
+import { isDeepStrictEqual } from 'node:util';
 import type { Config } from '../../config/schema.ts';
 import type { Conflict } from '../../model/claims.ts';
 import { exposuresOf, type Exposure } from '../../model/exposure.ts';
@@ -23,20 +24,45 @@ export interface ViewInput {
   config: Config;
 }
 
-export function viewOf(input: ViewInput): View {
-  const { services, conflictsOf, config } = input;
+/**
+ * A service that throws on the way is in `failed`, and the others are there.
+ * @param before the last one: what has not changed since is the same value, so whoever remembers by value need not look into it
+ */
+export function viewOf(input: ViewInput, before?: View): View {
   const all = [...input.members];
   const members = Map.groupBy(all, ({ service }) => service);
   // HAProxy could not open these.
   const taken = new Set(all.map(({ port }) => port));
-  const served = [...services].filter((service) => isServed(service, config) && conflictsOf(service).length === 0);
-  return {
-    services: served
-      .map((service): [string, DistributedService] => [serviceKey(service), service])
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, service]) => servedService(service, members.get(key) ?? [], taken, input)),
-  };
+  const known = new Map(before?.services.map((one) => [serviceKey(one.service), one]));
+  const failed = new Map<string, string>();
+  const services = servedOnes(input)
+    .map((service): [string, DistributedService] => [serviceKey(service), service])
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .flatMap(([key, service]): ServedService[] => {
+      try {
+        const next = servedService(service, members.get(key) ?? [], taken, input);
+        const last = known.get(key);
+        return [last && isSame(last, next) ? last : next];
+      } catch (error) {
+        failed.set(key, (error as Error).message);
+        return [];
+      }
+    });
+  return { services, failed };
 }
+
+/** Services that users are to reach through the gateway: those that have what they claim. */
+export const servedOnes = ({
+  services,
+  conflictsOf,
+  config,
+}: Pick<ViewInput, 'services' | 'conflictsOf' | 'config'>): DistributedService[] =>
+  [...services].filter((service) => isServed(service, config) && conflictsOf(service).length === 0);
+
+const isSame = (a: ServedService, b: ServedService): boolean =>
+  a.service === b.service &&
+  a.certificate === b.certificate &&
+  isDeepStrictEqual([a.access, a.exposures, a.backends], [b.access, b.exposures, b.backends]);
 
 /** One that is being deleted is out of the traffic at once. */
 export const isServed = ({ spec, metadata }: DistributedService, config: Config): boolean =>

@@ -17,48 +17,57 @@ export interface IssuersOptions {
 
 export type IssuerKeys = { keys: readonly JwtKey[] } | { problem: string };
 
+/** An issuer, and where its keys are. @see Issuers.follow */
+export interface IssuerReference {
+  issuer: string;
+  /** undefined: discovery tells */
+  jwksUrl: string | undefined;
+}
+
+interface Followed {
+  source: KeySource;
+  /** what the keys that were fetched last come to: the same value until others are */
+  known?: { of: JSONWebKeySet; answer: IssuerKeys };
+}
+
 export class Issuers {
   readonly #options: IssuersOptions;
-  readonly #sources = new Map<string, { source: KeySource; keys?: { of: JSONWebKeySet; keys: readonly JwtKey[] } }>();
-  #used = new Set<string>();
+  readonly #followed = new Map<string, Followed>();
 
   constructor(options: IssuersOptions) {
     this.#options = options;
   }
 
-  /** The keys as they are known now. They begin to be fetched with the first question. @param jwksUrl undefined: discovery tells */
-  keysOf(issuer: string, jwksUrl: string | undefined): IssuerKeys {
-    const id = JSON.stringify([issuer, jwksUrl]);
-    this.#used.add(id);
-    let entry = this.#sources.get(id);
-    if (!entry) this.#sources.set(id, (entry = { source: this.#start(issuer, jwksUrl) }));
-    const { set, problem } = entry.source;
-    if (!set) return { problem: problem ?? 'they are being fetched' };
-    if (entry.keys?.of !== set) entry.keys = { of: set, keys: verificationKeys(set) };
-    const { keys } = entry.keys;
-    return keys.length > 0 ? { keys } : { problem: 'there is no RSA or EC key for signatures among them' };
+  /** Has the keys of these issuers fetched, now and then again, and those of no others. */
+  follow(references: Iterable<IssuerReference>): void {
+    const wanted = new Map([...references].map((reference) => [idOf(reference), reference]));
+    for (const [id, { source }] of this.#followed)
+      if (!wanted.has(id)) {
+        void source.close();
+        this.#followed.delete(id);
+      }
+    for (const [id, reference] of wanted) if (!this.#followed.has(id)) this.#followed.set(id, { source: this.#start(reference) });
   }
 
-  /** Resolves after the first attempt for each that has been asked for. */
+  /** The keys as they are known now. */
+  keysOf(reference: IssuerReference): IssuerKeys {
+    const followed = this.#followed.get(idOf(reference));
+    const { set, problem } = followed?.source ?? {};
+    if (!followed || !set) return { problem: problem ?? 'they are being fetched' };
+    if (followed.known?.of !== set) followed.known = { of: set, answer: answerOf(set) };
+    return followed.known.answer;
+  }
+
+  /** Resolves after the first attempt for each. */
   async attempted(): Promise<void> {
-    await Promise.all([...this.#sources.values()].map(({ source }) => source.attempted));
-  }
-
-  /** Forgets what has not been asked for since the last call. */
-  sweep(): void {
-    for (const [id, { source }] of this.#sources) {
-      if (this.#used.has(id)) continue;
-      void source.close();
-      this.#sources.delete(id);
-    }
-    this.#used = new Set();
+    await Promise.all([...this.#followed.values()].map(({ source }) => source.attempted));
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#sources.values()].map(({ source }) => source.close()));
+    await Promise.all([...this.#followed.values()].map(({ source }) => source.close()));
   }
 
-  #start(issuer: string, jwksUrl: string | undefined): KeySource {
+  #start({ issuer, jwksUrl }: IssuerReference): KeySource {
     const { rules, log, changed, everyMs } = this.#options;
     return new KeySource({
       load: async () => keySet(await fetchJson(jwksUrl ?? (await discovered(issuer, rules)), rules)),
@@ -79,26 +88,44 @@ async function discovered(issuer: string, rules: AddressRules): Promise<string> 
   return document.jwks_uri;
 }
 
+const idOf = ({ issuer, jwksUrl }: IssuerReference): string => JSON.stringify([issuer, jwksUrl]);
+
+/** Of one issuer: each is a rule that every request with a token may have to pass. Published sets have two to ten. */
+const maxKeys = 64;
+
+function answerOf(set: JSONWebKeySet): IssuerKeys {
+  const keys = verificationKeys(set);
+  if (keys.length > maxKeys) return { problem: `there are ${keys.length} keys for signatures among them, above the limit of ${maxKeys}` };
+  return keys.length > 0 ? { keys } : { problem: 'there is no RSA or EC key for signatures among them' };
+}
+
 /** RSA and EC keys for signatures; what is of another kind, or broken, is left out (RFC 7517 section 5). */
 function verificationKeys({ keys }: JSONWebKeySet): JwtKey[] {
   return keys.flatMap((key): JwtKey[] => {
     const alg = algorithmOf(key);
     if (alg === undefined || (key.use !== undefined && key.use !== 'sig')) return [];
+    // The set is what somebody's server sent: that `kid` is a text is the type's word alone.
+    const kid: unknown = key.kid;
+    if (kid !== undefined && typeof kid !== 'string') return [];
     try {
       const publicKeyPem = createPublicKey({ key: key, format: 'jwk' }).export({ type: 'spki', format: 'pem' });
-      return [{ kid: key.kid, alg, publicKeyPem: publicKeyPem.toString() }];
+      return [{ kid, alg, publicKeyPem: publicKeyPem.toString() }];
     } catch {
       return [];
     }
   });
 }
 
-const curves: Record<string, JwtKey['alg']> = { 'P-256': 'ES256', 'P-384': 'ES384', 'P-521': 'ES512' };
-const rsa: readonly string[] = ['RS256', 'RS384', 'RS512'];
+const curves = new Map<unknown, JwtKey['alg']>([
+  ['P-256', 'ES256'],
+  ['P-384', 'ES384'],
+  ['P-521', 'ES512'],
+]);
+const rsa: readonly unknown[] = ['RS256', 'RS384', 'RS512'];
 
 /** A key without `alg` is for the usual one of its kind (RFC 7518 section 3.1). */
-function algorithmOf({ kty, crv, alg }: { kty?: string; crv?: string; alg?: string }): JwtKey['alg'] | undefined {
+function algorithmOf({ kty, crv, alg }: { kty?: unknown; crv?: unknown; alg?: unknown }): JwtKey['alg'] | undefined {
   if (kty === 'RSA') return alg === undefined ? 'RS256' : rsa.includes(alg) ? (alg as JwtKey['alg']) : undefined;
-  const own = kty === 'EC' ? curves[crv ?? ''] : undefined;
+  const own = kty === 'EC' ? curves.get(crv) : undefined;
   return alg === undefined || alg === own ? own : undefined;
 }

@@ -16,6 +16,7 @@ export type CopyKind = 'credentials' | 'tls' | 'client-ca';
 
 export class Copies implements Sink<Secret> {
   readonly #copies = new Map<string, Secret>();
+  readonly #certificates = new WeakMap<Secret, string>();
   readonly #changed: () => void;
 
   constructor(changed: () => void) {
@@ -30,6 +31,15 @@ export class Copies implements Sink<Secret> {
 
   get(kind: CopyKind, original: string): Secret | undefined {
     return this.#copies.get(`${kind} ${original}`);
+  }
+
+  /** PEM of the chain and the key of a copy of kind `tls`; the same text as long as the copy is the same. @param original namespace/name */
+  certificate(original: string): string | undefined {
+    const secret = this.get('tls', original);
+    if (secret?.data?.['tls.crt'] === undefined || secret.data['tls.key'] === undefined) return undefined;
+    let pem = this.#certificates.get(secret);
+    if (pem === undefined) this.#certificates.set(secret, (pem = `${text(secret, 'tls.crt').trim()}\n${text(secret, 'tls.key').trim()}\n`));
+    return pem;
   }
 
   of(kind: CopyKind): Secret[] {

@@ -19,9 +19,9 @@ export const loadBalancing = {
         timeout: {
           type: 'string',
           maxLength: 10,
-          pattern: '^[0-9]+(s|m|h)$',
+          pattern: '^([0-9]{1,7}s|[0-9]{1,5}m|[0-9]{1,4}h)$',
           default: '1h',
-          description: 'How long a client is remembered.',
+          description: 'How long a client is remembered; for serviceType tcp and grpc at most 24 days.',
         },
         cookieName: {
           type: 'string',

@@ -10,4 +10,5 @@ export const secretName = (description: string) =>
 
 export const port = (description: string) => ({ type: 'integer', minimum: 1, maximum: 65535, description }) as const;
 
-export const seconds = '^[0-9]+(s|m)$';
+/** Below 24 days, which is what HAProxy can count. */
+export const seconds = '^([0-9]{1,6}s|[0-9]{1,4}m)$';

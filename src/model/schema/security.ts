@@ -26,7 +26,7 @@ export const security = {
             beforeExpiry: {
               type: 'string',
               maxLength: 10,
-              pattern: '^[0-9]+(d|h)$',
+              pattern: '^[0-9]{1,4}(d|h)$',
               default: '7d',
               description: 'How long before its expiry; shorter than its lifetime.',
             },

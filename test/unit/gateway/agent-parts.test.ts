@@ -270,9 +270,11 @@ describe("the keys of users' issuers", () => {
     documents['/.well-known/openid-configuration'] = { issuer: url, jwks_uri: `${url}/keys` };
     documents['/keys'] = { keys: [signer.jwk, { ...signer.jwk, use: 'enc' }, { kty: 'oct', k: 'AAAA' }, { ...signer.jwk, alg: 'HS256' }] };
     const issuers = new Issuers({ rules: here, log, changed: () => {} });
-    assert.deepEqual(issuers.keysOf(url, undefined), { problem: 'they are being fetched' });
+    const reference = { issuer: url, jwksUrl: undefined };
+    issuers.follow([reference]);
+    assert.deepEqual(issuers.keysOf(reference), { problem: 'they are being fetched' });
     await issuers.attempted();
-    const found = issuers.keysOf(url, undefined);
+    const found = issuers.keysOf(reference);
     assert.ok('keys' in found);
     assert.equal(found.keys.length, 1);
     assert.equal(found.keys[0]!.alg, 'ES256');
@@ -280,15 +282,58 @@ describe("the keys of users' issuers", () => {
     await issuers.close();
   });
 
+  it('are those that are well-formed, whatever else the issuer sends', async () => {
+    const { jwk } = await Signer.create();
+    const odd = [
+      { kid: 123 },
+      { kid: null },
+      { kid: {} },
+      { crv: '__proto__' },
+      { crv: 'toString' },
+      { kty: 7 },
+      { alg: [] },
+      { x: 5 },
+      { x: '' },
+    ];
+    documents['/keys'] = {
+      keys: [...odd.map((fields) => ({ ...jwk, ...fields })), {}, { ...jwk, kid: 'good' }, { ...jwk, kid: undefined }],
+    };
+    documents['/none'] = { keys: [null, jwk] };
+    documents['/many'] = { keys: Array.from({ length: 65 }, (_, index) => ({ ...jwk, kid: String(index) })) };
+    const issuers = new Issuers({ rules: here, log, changed: () => {} });
+    const references = ['keys', 'none', 'many'].map((path) => ({ issuer: url, jwksUrl: `${url}/${path}` }));
+    issuers.follow(references);
+    await issuers.attempted();
+    const [keys, none, many] = references.map((reference) => issuers.keysOf(reference));
+    assert.deepEqual('keys' in keys! ? keys.keys.map(({ kid }) => kid) : keys, ['good', undefined]);
+    assert.ok('problem' in none!);
+    assert.deepEqual(many, { problem: 'there are 65 keys for signatures among them, above the limit of 64' });
+    await issuers.close();
+  });
+
+  it('are forgotten when no service names the issuer any more', async () => {
+    documents['/keys'] = { keys: [(await Signer.create()).jwk] };
+    const issuers = new Issuers({ rules: here, log, changed: () => {} });
+    const reference = { issuer: url, jwksUrl: `${url}/keys` };
+    issuers.follow([reference]);
+    await issuers.attempted();
+    const known = issuers.keysOf(reference);
+    issuers.follow([reference]);
+    assert.equal(issuers.keysOf(reference), known, 'the same value as long as the keys are the same');
+    issuers.follow([]);
+    assert.deepEqual(issuers.keysOf(reference), { problem: 'they are being fetched' });
+    await issuers.close();
+  });
+
   it('are not taken from a discovery document of another issuer, nor by way of a redirect', async () => {
     documents['/.well-known/openid-configuration'] = { issuer: 'https://id.example', jwks_uri: `${url}/keys` };
     documents['/moved'] = `${url}/.well-known/openid-configuration`;
     const issuers = new Issuers({ rules: here, log, changed: () => {} });
-    issuers.keysOf(url, undefined);
-    issuers.keysOf(url, `${url}/moved`);
+    const references = [undefined, `${url}/moved`].map((jwksUrl) => ({ issuer: url, jwksUrl }));
+    issuers.follow(references);
     await issuers.attempted();
-    assert.deepEqual(issuers.keysOf(url, undefined), { problem: 'its discovery document is of issuer "https://id.example"' });
-    assert.deepEqual(issuers.keysOf(url, `${url}/moved`), { problem: `${url}/moved answered HTTP status 302` });
+    assert.deepEqual(issuers.keysOf(references[0]!), { problem: 'its discovery document is of issuer "https://id.example"' });
+    assert.deepEqual(issuers.keysOf(references[1]!), { problem: `${url}/moved answered HTTP status 302` });
     await issuers.close();
   });
 

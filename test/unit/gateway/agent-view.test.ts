@@ -40,12 +40,21 @@ const pod = (
     status: { phase: 'Running', podIP: `10.0.0.${end}`, conditions: [{ type: 'ContainersReady', status: ready }] },
   }) as KubeObject;
 
-function view(services: DistributedService[], members: Member[] = [], pods: KubeObject[] = [], input: Partial<ViewInput> = {}) {
+function view(...input: Parameters<typeof viewInput>) {
+  return viewOf(viewInput(...input)).services;
+}
+
+function viewInput(
+  services: DistributedService[],
+  members: Member[] = [],
+  pods: KubeObject[] = [],
+  input: Partial<ViewInput> = {},
+): ViewInput {
   const index = new PodIndex(() => {});
   index.sink().replace(pods);
   const store = storeOf(...services);
   const claims = new Claims(store, config);
-  const result = viewOf({
+  return {
     services: store.all(),
     conflictsOf: (of) => claims.conflictsOf(of),
     members,
@@ -54,8 +63,7 @@ function view(services: DistributedService[], members: Member[] = [], pods: Kube
     certificateOf: () => undefined,
     config,
     ...input,
-  });
-  return result.services;
+  };
 }
 
 describe('the view', () => {
@@ -68,6 +76,30 @@ describe('the view', () => {
       view(services).map((served) => served.service.metadata.name),
       ['api', 'web'],
     );
+  });
+
+  it('has every other service where one cannot be made out, and says which and why', () => {
+    const broken = service('broken');
+    const accessOf = (of: DistributedService) => {
+      if (of === broken) throw new Error('no such thing');
+      return { kind: 'none' } as const;
+    };
+    const input = viewInput([service('web'), broken, service('api')], [], [], { accessOf });
+    const { services, failed } = viewOf(input);
+    assert.deepEqual(
+      services.map((served) => served.service.metadata.name),
+      ['api', 'web'],
+    );
+    assert.deepEqual([...failed!], [['shop/broken', 'no such thing']]);
+  });
+
+  it('has the same values as the view before for services of which nothing has changed', () => {
+    const [web, api] = [service('web'), service('api')];
+    const before = viewOf(viewInput([web, api], [member(1), member(2)], [pod(1), pod(2)]));
+    const after = viewOf(viewInput([web, api], [member(1)], [pod(1)]), before);
+    assert.equal(after.services[0], before.services[0]);
+    assert.notEqual(after.services[1], before.services[1]);
+    assert.deepEqual(after, viewOf(viewInput([web, api], [member(1)], [pod(1)])));
   });
 
   it('has no service that has lost its host to another', () => {

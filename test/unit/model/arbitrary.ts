@@ -6,9 +6,9 @@ import type { DistributedService } from '../../../src/model/types.ts';
 const spec = openApiSchema().properties!.spec!;
 
 const patterned: Record<string, string[]> = {
-  '^[0-9]+(s|m)$': ['1s', '10s', '90s', '5m', '0s'],
-  '^[0-9]+(s|m|h)$': ['1s', '5m', '1h'],
-  '^[0-9]+(d|h)$': ['7d', '12h', '0h', '30d'],
+  '^([0-9]{1,6}s|[0-9]{1,4}m)$': ['1s', '10s', '90s', '5m', '0s'],
+  '^([0-9]{1,7}s|[0-9]{1,5}m|[0-9]{1,4}h)$': ['1s', '5m', '1h'],
+  '^[0-9]{1,4}(d|h)$': ['7d', '12h', '0h', '30d'],
   '^[0-9]+(MB|KB|GB)$': ['1MB', '512KB', '2GB', '0MB'],
   '^/[a-zA-Z0-9\\-_/]*$': ['/', '/v1', '/v1/', '/a_b-c'],
   '^/[!-~]*$': ['/', '/health', '/{{x}}', '/a/*'],

@@ -45,6 +45,27 @@ suite('validation offline', () => {
     assert.deepEqual(validateOffline(service(good), context), { layer: undefined, findings: [], warnings: [] });
   });
 
+  test('refuses durations that no timer can count', () => {
+    const keepAlive = (text: string) => validateOffline(service({ ...good, advanced: { timeout: { keepAlive: text } } }), context).layer;
+    for (const text of ['999999s', '9999m']) assert.equal(keepAlive(text), undefined);
+    for (const text of ['40000m', '1000000s', '99999999m']) assert.equal(keepAlive(text), 'schema');
+    const interval = (text: string) =>
+      validateOffline(service({ ...good, loadBalancing: { healthCheck: { interval: text } } }), context).layer;
+    assert.deepEqual([interval('9999m'), interval('35792m')], [undefined, 'schema']);
+  });
+
+  test('refuses a header in a route that no request can have', () => {
+    const spec = (name: string) => ({
+      serviceType: 'http',
+      backends: { discovery: {} },
+      expose: { domain: 'a.example.com' },
+      routes: [{ headers: { [name]: 'x' }, groups: [{ name: 'b' }] }],
+    });
+    for (const name of ['X-Canary', 'x_y', 'a'.repeat(128)]) assert.equal(validateOffline(service(spec(name)), context).layer, undefined);
+    for (const name of ['', 'a b', 'a:b', 'a\nb', 'é', 'a'.repeat(129)])
+      assert.equal(validateOffline(service(spec(name)), context).layer, 'webhook', name);
+  });
+
   test('needs no name where one is generated', () => {
     assert.deepEqual(validateOffline(service(good, { generateName: 'a-' }), context).findings, []);
     assert.deepEqual(validateOffline(service(good, {}), context).findings.map(describeFinding), [

@@ -1,24 +1,5 @@
-/** Ports that HAProxy could not listen on: one of them in the configuration would keep every other change from being taken. */
+/** Addresses and ports in HAProxy's configuration. */
 import { createServer, isIPv6 } from 'node:net';
-
-/**
- * Which ports cannot be had, by trying; to be called in the network namespace of HAProxy. Give it to `renderUsers`
- * (UsersSettings.unusablePorts).
- * @param ports that services ask for
- * @param held that HAProxy listens on already: they are not tried
- */
-export async function unusablePorts(ports: Iterable<number>, held: ReadonlySet<number>, address?: string): Promise<Set<number>> {
-  const found = new Set<number>();
-  for (const port of new Set(ports)) if (!held.has(port) && !(await isFree(port, address))) found.add(port);
-  return found;
-}
-
-const isFree = (port: number, host: string | undefined): Promise<boolean> =>
-  new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen({ port, host }, () => server.close(() => resolve(true)));
-  });
 
 /**
  * What a `bind` line of HAProxy says for every address. A socket for each family: one for both would tell a user with IPv4
@@ -30,7 +11,12 @@ export const everyAddress = (port: number, hasIpv6: boolean): string => (hasIpv6
 export const endpoint = (address: string, port: number): string => `${address.includes(':') ? `[${address}]` : address}:${port}`;
 
 /** Whether the kernel has IPv6 (it has none with `ipv6.disable=1`); to be asked in the network namespace of HAProxy. */
-export const hasIpv6 = (): Promise<boolean> => isFree(0, '::');
+export const hasIpv6 = (): Promise<boolean> =>
+  new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen({ port: 0, host: '::' }, () => server.close(() => resolve(true)));
+  });
 
 /** Which of one's own addresses to dial another one from; undefined: the system's choice. */
 export const sourceFor = (target: string, own: readonly string[]): string | undefined =>

@@ -1,4 +1,5 @@
 /** The sections of a service: who may pass, how requests are spread, and how failures are met. */
+import { milliseconds } from '../../../config/schema.ts';
 import { accessOf } from './authentication.ts';
 import { checkLines } from './health-checks.ts';
 import { attemptsHere, failoverLines, unservedLines } from './failover.ts';
@@ -13,7 +14,6 @@ interface Context {
   /** services whose routes lead here, itself among them */
   entries: readonly ServiceConfig[];
   settings: UsersSettings;
-  problems: string[];
 }
 
 export interface BackendSection {
@@ -23,11 +23,11 @@ export interface BackendSection {
   /** without the servers */
   lines: readonly string[];
   files: ReadonlyMap<string, string>;
+  problems: readonly string[];
 }
 
-export function backendSection(served: ServiceConfig, { settings, entries, problems }: Context): BackendSection {
+export function backendSection(served: ServiceConfig, { settings, entries }: Context): BackendSection {
   const access = accessOf(served, entries, settings);
-  problems.push(...access.problems);
   const { mode, backend, pool } = served;
   const limits = rateLimits(served, entries, settings).lines;
   const rules = [...limits, ...access.lines];
@@ -55,6 +55,7 @@ export function backendSection(served: ServiceConfig, { settings, entries, probl
       ...lines,
     ]),
     files: access.files,
+    problems: access.problems,
   };
 }
 
@@ -82,8 +83,12 @@ const isBoundByAddress = ({ spec }: Pick<ServiceConfig, 'spec'>): boolean =>
 function affinityLines({ spec }: ServiceConfig): string[] {
   const affinity = spec.loadBalancing?.sessionAffinity;
   if (!affinity?.enabled) return [];
-  const life = Math.max(1, Math.round(duration(affinity.timeout, '1h') / 1000));
-  if (isBoundByAddress({ spec })) return [`stick-table type ipv6 size 100k expire ${life}s peers ${peersName}`, 'stick on src'];
+  if (isBoundByAddress({ spec }))
+    return [
+      `stick-table type ipv6 size 100k expire ${Math.max(1000, duration(affinity.timeout, '1h'))}ms peers ${peersName}`,
+      'stick on src',
+    ];
+  const life = Math.max(1, Math.round(milliseconds(affinity.timeout ?? '1h') / 1000));
   const cookie = (affinity.cookieName || 'frp-session').replace(/[^A-Za-z0-9_.-]/g, '_');
   return [
     `http-request set-var(txn.session) req.cook(${cookie})`,

@@ -9,11 +9,10 @@
  * Replicas reach each other at the ports of users, or for http at a port for this alone, and name the user's address by
  * PROXY protocol. Whoever came from a replica is not handed on again.
  */
-import { choiceRules, lookupRules } from './route-rules.ts';
-import type { Way } from './routes.ts';
+import { lookupRules } from './route-rules.ts';
 import { endpoint, everyAddress, ipOf, sourceFor } from './addresses.ts';
 import { safeName } from './names.ts';
-import { idleTime, type ServiceConfig } from './service-config.ts';
+import { idleTime, maxTimer, type ServiceConfig } from './service-config.ts';
 import type { UsersSettings } from './rendered.ts';
 
 export const failoverPort = 10_001;
@@ -63,10 +62,9 @@ function replicaServers(settings: UsersSettings, port: number | undefined, optio
   });
 }
 
-/** What does not depend on services: which replicas there are, and where they and `svc-…` come in. */
-export function failoverSections(services: Iterable<ServiceConfig>, ways: Iterable<Way>, settings: UsersSettings): string[][] {
-  const http = [...services].filter(({ mode }) => mode === 'http');
-  const longest = Math.max(60_000, ...http.map(patience));
+/** Which replicas there are, and where they and `svc-…` come in. @param choices rules of every service's routes (choiceRules) */
+export function failoverSections(services: readonly ServiceConfig[], choices: readonly string[], settings: UsersSettings): string[][] {
+  const longest = services.reduce((most, served) => (served.mode === 'http' ? Math.max(most, patience(served)) : most), 60_000);
   return [
     [
       'frontend frp-inner',
@@ -82,11 +80,11 @@ export function failoverSections(services: Iterable<ServiceConfig>, ways: Iterab
     ],
     // A process that is being replaced may ask for a service that its successor does not have any more.
     ['backend frp-unserved', '  mode http', ...unservedLines('').map((line) => `  ${line}`)],
-    ...handedSections([...ways], longest, settings),
+    ...handedSections(choices, longest, settings),
   ];
 }
 
-function handedSections(ways: readonly Way[], longest: number, settings: UsersSettings): string[][] {
+function handedSections(choices: readonly string[], longest: number, settings: UsersSettings): string[][] {
   const { directory, hasIpv6 = true, addresses, failoverPort: port = failoverPort } = settings;
   const replicas = others(settings);
   if (replicas.length === 0) return [];
@@ -102,7 +100,7 @@ function handedSections(ways: readonly Way[], longest: number, settings: UsersSe
         `timeout client ${longest}ms`,
         'http-request set-var(txn.counted) bool(true)',
         ...lookupRules(directory, ['http-request set-var(txn.site) req.hdr(x-frp-site)']),
-        ...choiceRules(ways),
+        ...choices,
         'use_backend %[var(txn.target)]',
         'default_backend frp-none',
       ].map((line) => `  ${line}`),
@@ -187,5 +185,5 @@ export const streamHandover = (port: number, settings: UsersSettings): string[][
 /** Milliseconds that all attempts of a request may take: `be-…` gives up first, and says why. */
 function patience(served: ServiceConfig): number {
   const attempts = served.spec.advanced?.retry?.maxAttempts ?? 3;
-  return (idleTime(served) + 10_000) * attempts;
+  return Math.min(maxTimer, (idleTime(served) + 10_000) * attempts);
 }

@@ -3,7 +3,7 @@ import { isCidr } from '../../../net/addresses.ts';
 import { endpoint, everyAddress } from './addresses.ts';
 import { noBackend } from './global.ts';
 import { fromReplicas, handStreams, streamHandover } from './failover.ts';
-import { choiceRules, hostRules, lookupRules, portRules, redirectsMap } from './route-rules.ts';
+import { hostRules, lookupRules, portRules, redirectsMap } from './route-rules.ts';
 import { endsTls, idleTime, type ServiceConfig } from './service-config.ts';
 import { certificateFile, sniMap, sniWildcardsMap, streamList, streamLoop, streamsMap, streamWildcardsMap, webList } from './tls.ts';
 import type { Way } from './routes.ts';
@@ -23,22 +23,21 @@ function bindTo({ directory, addresses, hasIpv6 = true }: UsersSettings, port: n
 /** Where a connection that somebody else has accepted at a port of users is brought, after a PROXY protocol header. */
 export const fallbackSocket = (directory: string, port: number): string => `${directory}/caught-${port}.sock`;
 
-/** Frontends of the http and https ports. @param ways all that have conditions are rules here */
-export function webFrontends(services: Iterable<ServiceConfig>, ways: Iterable<Way>, settings: UsersSettings): string[][] {
-  const all = [...services];
-  const longest = Math.max(60_000, ...all.map(idleTime));
+/** Frontends of the http and https ports. @param choices rules of every service's routes (choiceRules) */
+export function webFrontends(services: readonly ServiceConfig[], choices: readonly string[], settings: UsersSettings): string[][] {
+  const longest = services.reduce((most, served) => Math.max(most, idleTime(served)), 60_000);
   const web = (proto: 'http' | 'https') => [
     'mode http',
     `timeout client ${longest}ms`,
     ...clientRules(settings, proto),
     ...lookupRules(settings.directory, hostRules(settings.directory)),
     ...(proto === 'http' ? redirectRules(settings) : []),
-    ...choiceRules(ways),
+    ...choices,
     ...targetRules,
   ];
   const tls = ` ssl crt-list ${settings.directory}/${webList} strict-sni alpn h2,http/1.1`;
   const http = ['frontend frp-http', ...indent([...bindTo(settings, settings.httpPort), ...proxied(settings), ...web('http')])];
-  if (!all.some(({ mode, given }) => mode === 'tcp' && given.exposures.some(({ kind }) => kind === 'sni')))
+  if (!services.some(({ mode, given }) => mode === 'tcp' && given.exposures.some(({ kind }) => kind === 'sni')))
     return [
       http,
       ['frontend frp-https', ...indent([...bindTo(settings, settings.httpsPort, tls), ...proxied(settings), ...web('https')])],
@@ -94,52 +93,49 @@ function sniFrontend(settings: UsersSettings, socket: string): string[][] {
   ];
 }
 
-/** A frontend for each port. */
-export function portFrontends(ways: ReadonlyMap<number, Way>, allWays: Iterable<Way>, settings: UsersSettings): string[][] {
-  const all = [...allWays];
-  return [...ways].flatMap(([port, way]) => {
-    const { entry } = way;
-    const tls = endsTls(entry.spec) ? `${entry.isGrpc || entry.mode === 'http' ? ' alpn h2,http/1.1' : ''}` : undefined;
-    const options =
-      tls === undefined
-        ? `${entry.isGrpc ? ' proto h2' : ''}`
-        : entry.pem === undefined
-          ? ''
-          : ` ssl crt ${settings.directory}/${certificateFile(entry)}${tls}`;
-    // Nothing is served in clear that asks for TLS.
-    const refused = tls !== undefined && entry.pem === undefined ? ['tcp-request connection reject'] : [];
-    return [
-      [
-        `frontend frp-port-${port}`,
-        ...indent([
-          ...bindTo(settings, port, options),
-          ...refused,
-          ...proxied(settings),
-          ...(entry.mode === 'http' ? webPort(port, entry, all, settings, tls !== undefined) : tcpPort(port, way, settings)),
-        ]),
-      ],
-      ...(entry.mode === 'http' ? [] : streamHandover(port, settings)),
-    ];
-  });
+/** The sections of a port that a service has for itself. @param choices rules of its routes */
+export function portFrontend(port: number, way: Way, choices: readonly string[], settings: UsersSettings): string[][] {
+  const { entry } = way;
+  const tls = endsTls(entry.spec) ? `${entry.isGrpc || entry.mode === 'http' ? ' alpn h2,http/1.1' : ''}` : undefined;
+  const options =
+    tls === undefined
+      ? `${entry.isGrpc ? ' proto h2' : ''}`
+      : entry.pem === undefined
+        ? ''
+        : ` ssl crt ${settings.directory}/${certificateFile(entry)}${tls}`;
+  // Nothing is served in clear that asks for TLS.
+  const refused = tls !== undefined && entry.pem === undefined ? ['tcp-request connection reject'] : [];
+  return [
+    [
+      `frontend frp-port-${port}`,
+      ...indent([
+        ...bindTo(settings, port, options),
+        ...refused,
+        ...proxied(settings),
+        ...(entry.mode === 'http' ? webPort(port, entry, choices, settings, tls !== undefined) : tcpPort(port, way, choices, settings)),
+      ]),
+    ],
+    ...(entry.mode === 'http' ? [] : streamHandover(port, settings)),
+  ];
 }
 
-const webPort = (port: number, entry: ServiceConfig, ways: readonly Way[], settings: UsersSettings, isTls: boolean): string[] => [
+const webPort = (port: number, entry: ServiceConfig, choices: readonly string[], settings: UsersSettings, isTls: boolean): string[] => [
   'mode http',
   `timeout client ${Math.max(60_000, idleTime(entry))}ms`,
   ...clientRules(settings, isTls ? 'https' : 'http'),
   ...lookupRules(settings.directory, portRules(port)),
-  ...choiceRules(ways.filter((way) => way.entry === entry)),
+  ...choices,
   ...targetRules,
 ];
 
-const tcpPort = (port: number, way: Way, settings: UsersSettings): string[] => [
+const tcpPort = (port: number, way: Way, choices: readonly string[], settings: UsersSettings): string[] => [
   'mode tcp',
   'timeout client 86400s',
   `clitcpka-idle ${Math.max(1, Math.round(idleTime(way.entry) / 1000))}s`,
   `tcp-request content set-var(txn.way) str(${way.id})`,
   `tcp-request content set-var(txn.entry) str(${way.entry.id})`,
   `tcp-request content set-var(txn.target) str(${way.otherwise.backend})`,
-  ...choiceRules([way], 'tcp-request content'),
+  ...choices,
   ...handStreams(port, settings),
   'use_backend %[var(txn.target)]',
 ];

@@ -14,11 +14,26 @@ export const backendOf = (service: DistributedService): string => backendName(se
 /** The section that requests for a service pass first (failover.ts). @param id serviceId */
 export const entranceName = (id: string): string => `svc-${id}`;
 
+/** HAProxy's numbers of servers are 31 bits and not 0. */
+const numbers = 0x7fffffff;
+
 /**
- * HAProxy's numeric id of a server, which places it on the ring of consistent hashing (lb_chash.c uses puid × 4096 in 32 bits,
- * so that 20 bits of it count). Below 2^31, never 0.
+ * HAProxy's numeric ids of the servers of a backend, by name. The id places a server on the ring of consistent hashing
+ * (lb_chash.c uses puid × 4096 in 32 bits, so that 20 bits of it count), so it comes from the name alone, but where two names
+ * come to one number: the later one in the order of names then takes the next that is free.
+ * @param names without duplicates
  */
-export const serverNumber = (server: string): number => (Number.parseInt(sha256(server).slice(0, 8), 16) & 0x7fffffff) + 1;
+export function serverNumbers(names: readonly string[]): ReadonlyMap<string, number> {
+  const taken = new Set<number>();
+  const found = new Map<string, number>();
+  for (const name of [...names].sort()) {
+    let number = Number.parseInt(sha256(name).slice(0, 8), 16) % numbers;
+    while (taken.has(number)) number = (number + 1) % numbers;
+    taken.add(number);
+    found.set(name, number + 1);
+  }
+  return found;
+}
 
 /** Names that are whitelisted although the agent chose them: what else comes is hashed. */
 export const safeName = (name: string): string => (/^[A-Za-z0-9_-]{1,64}$/.test(name) ? name : `x-${sha256(name).slice(0, 16)}`);

@@ -17,16 +17,14 @@ const replicas = ({ peers, localPeer }: UsersSettings): string[] =>
 const table = ({ id }: ServiceConfig, replica: string): string => `rate-${id}-${replica}`;
 const counter = ({ mode }: ServiceConfig): string => (mode === 'http' ? 'http_req_rate' : 'conn_rate');
 
-/** Sections of the tables. */
-export const rateTables = (services: Iterable<ServiceConfig>, settings: UsersSettings): string[][] =>
-  [...services]
-    .filter(({ spec }) => spec.security?.rateLimit)
-    .flatMap((served) =>
-      replicas(settings).map((replica) => [
+/** Sections of a service's tables. */
+export const rateTables = (served: ServiceConfig, settings: UsersSettings): string[][] =>
+  served.spec.security?.rateLimit
+    ? replicas(settings).map((replica) => [
         `backend ${table(served, replica)}`,
         `  stick-table type ipv6 size 100k expire 60s store ${counter(served)}(${period}s),conn_cur peers ${peersName}`,
-      ]),
-    );
+      ])
+    : [];
 
 /** The rules of a backend's section. @param entries services whose requests may come, itself among them */
 export function rateLimits(served: ServiceConfig, entries: readonly ServiceConfig[], settings: UsersSettings): { lines: string[] } {

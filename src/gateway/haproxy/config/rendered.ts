@@ -14,6 +14,8 @@ export interface Rendered {
   ports: readonly number[];
   /** why parts of the view are not served or not served as they say, for the log: never with secrets */
   problems: readonly string[];
+  /** services (namespace/name) that are left out, and why: HAProxy could not take what they ask for */
+  failed: ReadonlyMap<string, string>;
 }
 
 /** A server of a backend. */
@@ -49,8 +51,6 @@ export interface UsersSettings {
   httpsPort: number;
   /** port that users are redirected to; default 443 */
   publicHttpsPort?: number | undefined;
-  /** ports that cannot be had (addresses.ts): services that ask for them are not served there */
-  unusablePorts?: ReadonlySet<number> | undefined;
   /** IP addresses and CIDRs whose X-Forwarded-* and PROXY protocol headers are believed */
   trustedProxies: readonly string[];
   /** whether connections from trustedProxies begin with a PROXY protocol header */

@@ -33,26 +33,22 @@ export const hostRules = (directory: string): string[] => [
   answer(404, 'no service is published under this host name') + ' if !{ var(txn.site) -m found }',
 ];
 
-/** Conditions and weights: they change txn.target. */
+/** Conditions and weights: they change txn.target. A condition for each header would not fit into a line, so they have names. */
 export function choiceRules(ways: Iterable<Way>, ruleset = 'http-request'): string[] {
   const lines: string[] = [];
-  for (const { id, choices } of ways) {
-    if (choices.length === 0) continue;
-    const here = `{ var(txn.way) -m str ${id} }`;
-    for (const { headers, groups } of choices) {
-      const matches = headers.map(({ name, hash }) => `{ req.fhdr(${name}),sha2(256),hex,lower -m str ${hash} }`);
-      const undecided = '!{ var(txn.decided) -m found }';
+  for (const { id, choices } of ways)
+    for (const [index, { headers, groups }] of choices.entries()) {
+      const names = headers.map((_, at) => `${id}-${index}-${at}`);
+      lines.push(...headers.map(({ name, hash }, at) => `acl ${names[at]} req.fhdr(${name}),sha2(256),hex,lower -m str ${hash}`));
+      const here = [`{ var(txn.way) -m str ${id} }`, '!{ var(txn.decided) -m found }', ...names];
       const total = groups.reduce((sum, { weight }) => sum + weight, 0);
-      lines.push(`${ruleset} set-var(txn.draw) rand(${total})${when(here, undecided, ...matches)}`);
+      lines.push(`${ruleset} set-var(txn.draw) rand(${total})${when(...here)}`);
       let below = total;
       for (const { target, weight } of groups) {
-        lines.push(
-          `${ruleset} set-var(txn.target) str(${target.backend})${when(here, undecided, ...matches, `{ var(txn.draw) -m int lt ${below} }`)}`,
-        );
+        lines.push(`${ruleset} set-var(txn.target) str(${target.backend})${when(...here, `{ var(txn.draw) -m int lt ${below} }`)}`);
         below -= weight;
       }
-      lines.push(`${ruleset} set-var(txn.decided) bool(true)${when(here, undecided, ...matches)}`);
+      lines.push(`${ruleset} set-var(txn.decided) bool(true)${when(...here)}`);
     }
-  }
   return lines;
 }

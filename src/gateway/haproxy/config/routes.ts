@@ -6,7 +6,6 @@
  * and where its requests go.
  */
 import { hostPattern } from './host-maps.ts';
-
 import type { ServiceConfig } from './service-config.ts';
 import { sha256 } from './escape.ts';
 
@@ -46,19 +45,18 @@ const routePath = (path: string | undefined): string => segments((path ?? '/').r
 
 const isBelow = (path: string, top: string): boolean => path === top || path.startsWith(`${top}/`);
 
-/** Entries of every host and path, without duplicates: the first service has it. */
-export function pathEntries(services: Services): PathEntry[] {
-  const entries = new Map<string, PathEntry>();
-  for (const entry of services.values()) {
-    if (entry.mode !== 'http') continue;
-    for (const { host, path } of [...webExposures(entry), ...portExposures(entry)])
-      for (const [below, way] of ways(entry, path, services)) {
-        const prefix = `${host}${below}/`;
-        if (!entries.has(prefix)) entries.set(prefix, { prefix, way });
-      }
-  }
-  return [...entries.values()].sort((a, b) => (a.prefix < b.prefix ? -1 : 1));
-}
+/** Entries of a service's hosts, paths and ports. */
+export const entriesOf = (entry: ServiceConfig, services: Services): PathEntry[] =>
+  entry.mode !== 'http'
+    ? []
+    : [...webExposures(entry), ...portExposures(entry)].flatMap(({ host, path }) =>
+        ways(entry, path, services).map(([below, way]) => ({ prefix: `${host}${below}/`, way })),
+      );
+
+/** Names (namespace/name) of the services that the routes of a service lead to. */
+export const targetKeys = ({ spec, namespace }: ServiceConfig): string[] => [
+  ...new Set((spec.routes ?? []).flatMap(({ groups }) => (groups ?? []).map(({ name }) => `${namespace}/${name}`))),
+];
 
 /** Hosts and paths that a service is reached at over HTTP. gRPC hosts whose TLS ends here are among them. */
 export function webExposures({ given, mode, pem }: ServiceConfig): { host: string; path: string }[] {
@@ -90,7 +88,7 @@ export function wayAt(entry: ServiceConfig, path: string, services: Services): W
     if (!isBelow(path, routePath(route.path))) continue;
     const headers = Object.entries(route.headers ?? {});
     // A name that no header can have matches nothing.
-    if (headers.some(([name]) => !/^[A-Za-z0-9_-]+$/.test(name))) continue;
+    if (headers.some(([name]) => !/^[A-Za-z0-9_-]{1,128}$/.test(name))) continue;
     const groups = (route.groups ?? []).flatMap(({ name, weight = 1 }) => {
       const target = services.get(`${entry.namespace}/${name}`);
       return target?.mode === entry.mode && weight > 0 ? [{ target, weight }] : [];
@@ -114,13 +112,6 @@ export const targets = ({ choices, otherwise }: Way): ServiceConfig[] => [
   ...choices.flatMap(({ groups }) => groups.map(({ target }) => target)),
   otherwise,
 ];
-
-/** Entries by backend: whose access rules its requests may have to pass. Its own service's always. */
-export function entriesByTarget(services: Services, allWays: Iterable<Way>): ReadonlyMap<string, readonly ServiceConfig[]> {
-  const found = new Map<string, Set<ServiceConfig>>([...services.values()].map((served) => [served.backend, new Set([served])]));
-  for (const way of allWays) for (const target of targets(way)) found.get(target.backend)?.add(way.entry);
-  return new Map([...found].map(([backend, entries]) => [backend, [...entries]]));
-}
 
 /** What stands for the host in the map of paths, where a service has a port for itself. */
 export const portSite = (port: number): string => `:${port}`;

@@ -1,8 +1,9 @@
 /** The servers of a backend: weights, and the arguments that `server` lines and `add server` have in common. */
+import type { BackendServer } from '../../ir/ir.ts';
 import type { ServiceConfig } from './service-config.ts';
 import { duration } from './service-config.ts';
 import { checkKind } from './health-checks.ts';
-import { safeName, serverNumber } from './names.ts';
+import { safeName, serverNumbers } from './names.ts';
 import type { Server } from './rendered.ts';
 
 /**
@@ -12,32 +13,31 @@ import type { Server } from './rendered.ts';
 const equalWeight = 64;
 const maxWeight = 256;
 
-/** @returns servers in the order of their names */
+/** @returns servers in the order of their names, each once: of two with one name the later one, which is the newer tunnel */
 export function serversOf(served: ServiceConfig): Server[] {
   const { spec, given } = served;
   const options = serverOptions(served);
   const isChecked = checkKind(spec) !== 'none';
-  const weightOf = weights(served);
-  return given.backends
-    .map((backend): Server => {
-      const name = safeName(backend.name);
-      return {
-        name,
-        port: backend.port,
-        weight: weightOf(backend.weight),
-        isDraining: backend.isDraining,
-        drainState: spec.loadBalancing?.sessionAffinity?.enabled ? 'maint' : 'drain',
-        isChecked,
-        options: `id ${serverNumber(name)} ${options}`,
-      };
-    })
+  const backends = new Map(given.backends.map((backend) => [safeName(backend.name), backend]));
+  const weightOf = weights(served, backends.values());
+  const numbers = serverNumbers([...backends.keys()]);
+  return [...backends]
+    .map(([name, backend]): Server => ({
+      name,
+      port: backend.port,
+      weight: weightOf(backend.weight),
+      isDraining: backend.isDraining,
+      drainState: spec.loadBalancing?.sessionAffinity?.enabled ? 'maint' : 'drain',
+      isChecked,
+      options: `id ${numbers.get(name)} ${options}`,
+    }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 /** Weights count for `weighted` alone: in parts of 256 of the highest, at least 1. */
-function weights({ spec, given }: ServiceConfig): (weight: number) => number {
+function weights({ spec }: ServiceConfig, backends: Iterable<BackendServer>): (weight: number) => number {
   if (spec.loadBalancing?.algorithm !== 'weighted') return () => equalWeight;
-  const highest = Math.max(1, ...given.backends.map(({ weight }) => weight));
+  const highest = [...backends].reduce((most, { weight }) => Math.max(most, weight), 1);
   return (weight) => Math.min(maxWeight, Math.max(1, Math.round((maxWeight * weight) / highest)));
 }
 

@@ -2,7 +2,8 @@
 import { milliseconds } from '../../../config/schema.ts';
 import { serviceKey } from '../../../model/store.ts';
 import type { DistributedServiceSpec } from '../../../model/types.ts';
-import type { Access, ServedService, View } from '../../ir/ir.ts';
+import type { Access, ServedService } from '../../ir/ir.ts';
+import type { Memory } from './memory.ts';
 import { validCertificate } from './pem.ts';
 import { backendName, entranceName, serviceId } from './names.ts';
 
@@ -26,19 +27,16 @@ export interface ServiceConfig {
   access: Access;
 }
 
-/** Every service of a view that HAProxy can serve, in its order. @param problems is added to */
-export function servedOf(view: View, problems: string[]): ServiceConfig[] {
-  return view.services.filter(({ service }) => service.spec.serviceType !== 'udp').map((given) => served(given, problems));
-}
-
-function served(given: ServedService, problems: string[]): ServiceConfig {
+/** @returns what a service of a view comes to, and what of it is not served as it says */
+export function servedOf(given: ServedService, memory: Memory): { served: ServiceConfig; problems: string[] } {
   const { service, access } = given;
   const { spec, metadata } = service;
   const key = serviceKey(service);
   const mode = modeOf(given);
   const id = serviceId(key);
   const pool = backendName(key);
-  const result: ServiceConfig = {
+  const problems: string[] = [];
+  const served: ServiceConfig = {
     key,
     namespace: metadata.namespace ?? '',
     name: metadata.name,
@@ -55,15 +53,15 @@ function served(given: ServedService, problems: string[]): ServiceConfig {
   const problem = (reason: string) => problems.push(`${key}: ${reason}`);
   if (access.kind === 'unavailable') problem(access.reason);
   if (mode === 'tcp' && (access.kind !== 'none' || spec.security?.authorization?.enabled)) {
-    result.access = { kind: 'unavailable', reason: 'connections without HTTP cannot be authenticated' };
+    served.access = { kind: 'unavailable', reason: 'connections without HTTP cannot be authenticated' };
     problem('authentication and authorization need HTTP; connections are refused');
   }
   if (endsTls(spec)) {
-    const checked = validCertificate(given.certificate);
-    if ('pem' in checked) result.pem = checked.pem;
+    const checked = memory.recall(`certificate ${key}`, [given.certificate], () => validCertificate(given.certificate));
+    if ('pem' in checked) served.pem = checked.pem;
     else problem(`spec.expose.tls: ${checked.problem}; it is not served by TLS`);
   }
-  return result;
+  return { served, problems };
 }
 
 /** Whether TLS of users ends in the gateway. */
@@ -75,8 +73,11 @@ function modeOf({ service: { spec }, exposures }: ServedService): 'http' | 'tcp'
   return exposures.some(({ kind }) => kind === 'sni') && !endsTls(spec) ? 'tcp' : 'http';
 }
 
+/** Milliseconds. HAProxy refuses a configuration with a timer beyond 2^31 - 1. */
+export const maxTimer = 2_147_483_000;
+
 /** Milliseconds that a request may be idle. */
 export const idleTime = ({ spec }: ServiceConfig): number => Math.max(1000, duration(spec.advanced?.timeout?.keepAlive, '30s'));
 
-/** Milliseconds of a duration of the spec, or else of the schema's default. */
-export const duration = (value: string | undefined, otherwise: string): number => milliseconds(value ?? otherwise);
+/** Milliseconds of a duration of the spec, or else of the schema's default; at most what HAProxy can count. */
+export const duration = (value: string | undefined, otherwise: string): number => Math.min(maxTimer, milliseconds(value ?? otherwise));

@@ -3,8 +3,6 @@ import { exactMap, hostPattern, wildcardMap } from './host-maps.ts';
 import type { ServiceConfig } from './service-config.ts';
 import { webExposures } from './routes.ts';
 
-type Services = ReadonlyMap<string, ServiceConfig>;
-
 /** Lists of certificates by server name (crt-list): for HTTP, and for other protocols. */
 export const webList = 'certs/web.list';
 export const streamList = 'certs/stream.list';
@@ -18,8 +16,8 @@ export const certificateFile = ({ id }: ServiceConfig): string => `certs/${id}.p
 /** Backend that leads TLS of the hosts of `streams.map` to where it ends. */
 export const streamLoop = 'frp-streams';
 
-export function tlsFiles(services: Services, directory: string): [string, string][] {
-  const all = [...services.values()];
+/** The lists and maps of every service's hosts. */
+export function tlsFiles(all: readonly ServiceConfig[], directory: string): [string, string][] {
   const passed = new Map<string, string>();
   const streams = new Map<string, string>();
   for (const served of all.filter(({ mode }) => mode === 'tcp'))
@@ -34,7 +32,6 @@ export function tlsFiles(services: Services, directory: string): [string, string
     served.mode === 'tcp' ? sniHosts(served).map((host): [ServiceConfig, string] => [served, host]) : [],
   );
   return [
-    ...all.flatMap((served): [string, string][] => (served.pem === undefined ? [] : [[certificateFile(served), served.pem]])),
     [webList, listOf(web, directory)],
     [streamList, listOf(stream, directory)],
     [sniMap, exactMap(passed)],

@@ -1,109 +1,160 @@
-/** The configuration of the users' HAProxy: routing, balancing, checks and access for every service of a view. */
+/**
+ * The configuration of the users' HAProxy: routing, balancing, checks and access for every service of a view. It is put
+ * together from what each service contributes (service-part.ts); one that contributes what HAProxy could not take is left out.
+ */
 import type { View } from '../../ir/ir.ts';
-import { backendSection } from './backend.ts';
-import { portsMap } from './tcp-probe.ts';
+import { serviceKey } from '../../../model/store.ts';
 import { exactMap, wildcardMap } from './host-maps.ts';
-import { portFrontends, webFrontends } from './frontends.ts';
+import { webFrontends } from './frontends.ts';
 import { globalSections, workerSocket } from './global.ts';
 import { failoverSections } from './failover.ts';
-import { probeFile, probeLua, probeSection, portsMapLines } from './tcp-probe.ts';
-import { entriesByTarget, pathEntries, wayAt, webExposures } from './routes.ts';
-import { hostsMap, pathsMap, redirectsMap, wayValue, wildcardsMap } from './route-rules.ts';
-import { rateTables } from './rate-limits.ts';
-import { serverLine, serversOf } from './servers.ts';
+import { maxNamespace } from './limits.ts';
+import { Memory } from './memory.ts';
+import { portsMap, probeFile, probeLua, probeSection } from './tcp-probe.ts';
+import { webExposures } from './routes.ts';
+import { hostsMap, pathsMap, redirectsMap, wildcardsMap } from './route-rules.ts';
 import { servedOf, type ServiceConfig } from './service-config.ts';
+import { entriesByTarget, partOf, routingOf, sectionText, skeletonOf, type Routing, type ServicePart } from './service-part.ts';
 import { tablesFile, tablesLua } from './stick-tables.ts';
 import { sha256 } from './escape.ts';
 import { tlsFiles } from './tls.ts';
-import type { Rendered, Server, UsersSettings } from './rendered.ts';
+import type { Rendered, UsersSettings } from './rendered.ts';
 
-/** Pure: the same view and settings give the same result on every replica. Nothing in a view makes it throw. */
-export function renderUsers(view: View, settings: UsersSettings): Rendered {
-  const problems: string[] = [];
-  const services = new Map(servedOf(view, problems).map((served) => [served.key, served]));
-  const servers = new Map([...services.values()].map((served) => [served.pool, serversOf(served)]));
-  const entries = pathEntries(services);
-  const portWays = portWaysOf(services);
-  for (const [port, { entry }] of portWays)
-    if (settings.unusablePorts?.has(port)) {
-      problems.push(`${entry.key}: the gateway cannot listen on port ${port}`);
-      portWays.delete(port);
+/**
+ * Pure: the same view and settings give the same result on every replica, whatever the memory. Nothing in a view makes it
+ * throw: a service whose part fails is in `failed`, and the others are rendered as if it were not there.
+ * @param memory of earlier calls; saves the time for what has not changed
+ */
+export function renderUsers(view: View, settings: UsersSettings, memory = new Memory()): Rendered {
+  const failed = new Map(view.failed);
+  let given = view.services.filter(({ service }) => service.spec.serviceType !== 'udp' && !failed.has(serviceKey(service)));
+  for (;;) {
+    const { parts, failures } = partsOf(given, settings, memory);
+    if (failures.size === 0) {
+      memory.sweep();
+      return { ...compose(parts, settings), failed };
     }
-  const ways = new Map([...entries.map(({ way }) => way), ...portWays.values()].map((way) => [way.id, way]));
-  const entriesOf = entriesByTarget(services, ways.values());
+    for (const [key, reason] of failures) failed.set(key, reason);
+    given = given.filter(({ service }) => !failures.has(serviceKey(service)));
+  }
+}
 
-  const backends = [...services.values()].map((served) =>
-    backendSection(served, { entries: entriesOf.get(served.backend) ?? [served], settings, problems }),
+/** The parts of all services; where one fails, the others' are worth nothing, because it may be in them. */
+function partsOf(
+  given: View['services'],
+  settings: UsersSettings,
+  memory: Memory,
+): { parts: ServicePart[]; failures: Map<string, string> } {
+  const context = { settings, hash: sha256(JSON.stringify(settings)), memory };
+  const failures = new Map<string, string>();
+  const trying = <T>(key: string, make: () => T): T[] => {
+    try {
+      return [make()];
+    } catch (error) {
+      failures.set(key, (error as Error).message);
+      return [];
+    }
+  };
+  const all = given.flatMap((one) => {
+    const key = serviceKey(one.service);
+    return trying(key, () => memory.recall(`service ${key}`, [one], () => servedOf(one, memory)));
+  });
+  const services = new Map(all.map(({ served }) => [served.key, served]));
+  const routings = new Map(
+    all.flatMap(({ served }) => trying(served.key, (): [ServiceConfig, Routing] => [served, routingOf(served, services, context)])),
   );
-  const files = new Map<string, string>([
-    [hostsMap, exactMap(hosts(services))],
-    [wildcardsMap, wildcardMap(hosts(services))],
-    [pathsMap, entries.map(({ prefix, way }) => `${prefix} ${wayValue(way)}\n`).join('')],
+  if (failures.size > 0) return { parts: [], failures };
+  const entriesOf = entriesByTarget(routings);
+  const parts = all.flatMap((one) =>
+    trying(one.served.key, () => partOf(one, routings.get(one.served)!, entriesOf.get(one.served.backend)!, context)),
+  );
+  for (const [key, reason] of beyondShare(parts)) failures.set(key, reason);
+  return { parts, failures };
+}
+
+/** The last services of a namespace that asks for more than its share of the configuration. */
+function beyondShare(parts: readonly ServicePart[]): [key: string, reason: string][] {
+  const sizes = new Map<string, number>();
+  return parts.flatMap(({ served: { key, namespace }, text, routing }): [string, string][] => {
+    const own = text.length + routing.choices.reduce((sum, line) => sum + line.length, 0);
+    const size = (sizes.get(namespace) ?? 0) + own;
+    if (size > maxNamespace)
+      return [
+        [key, `the services of the namespace ask for more than ${maxNamespace} characters of configuration; use fewer routes and rules`],
+      ];
+    sizes.set(namespace, size);
+    return [];
+  });
+}
+
+function compose(parts: readonly ServicePart[], settings: UsersSettings): Omit<Rendered, 'failed'> {
+  const services = parts.map(({ served }) => served);
+  const choices = parts.flatMap(({ routing }) => routing.choices);
+  const ports = portsOf(parts);
+  const shared = [
+    ...webFrontends(services, choices, settings),
+    ...failoverSections(services, choices, settings),
+    probeSection(settings.directory),
+  ];
+  const text = sectionText(shared);
+  const files = sharedFiles(parts, settings);
+  // HAProxy does not know a map or a list that nothing refers to. Sections of services read this one and no other.
+  const isRead = (path: string) => text.includes(`/${path}`) || (path === portsMap && parts.some(({ isProbed }) => isProbed));
+  for (const path of files.keys()) if (/\.(map|list)$/.test(path) && !isRead(path)) files.delete(path);
+  const skeleton = sha256(
+    JSON.stringify([globalSections(settings, ''), text, skeletonOf(files), [...ports.keys()], parts.map((part) => part.skeleton)]),
+  ).slice(0, 32);
+  for (const part of parts) for (const [path, content] of part.files) files.set(path, content);
+  return {
+    config: [
+      sectionText(globalSections(settings, skeleton)),
+      text,
+      ...ports.values(),
+      ...parts.map((part) => part.text + part.serverText),
+    ].join('\n'),
+    files,
+    skeleton,
+    servers: new Map(parts.map(({ served, servers }) => [served.pool, servers])),
+    ports: [settings.httpPort, settings.httpsPort, ...ports.keys()],
+    problems: parts.flatMap(({ problems }) => problems),
+  };
+}
+
+function sharedFiles(parts: readonly ServicePart[], settings: UsersSettings): Map<string, string> {
+  const services = parts.map(({ served }) => served);
+  const hosts = new Map(services.flatMap((served) => webExposures(served).map(({ host }): [string, string] => [host, host])));
+  return new Map([
+    [hostsMap, exactMap(hosts)],
+    [wildcardsMap, wildcardMap(hosts)],
+    [pathsMap, pathLines(parts)],
     [redirectsMap, redirects(services)],
-    [portsMap, portsMapLines([...servers.values()].flat())],
+    [portsMap, parts.map((part) => part.portsMap).join('')],
     [probeFile, probeLua],
     [tablesFile, tablesLua(`${settings.directory}/${workerSocket}`)],
     ...tlsFiles(services, settings.directory),
-    ...backends.flatMap((backend) => [...backend.files]),
   ]);
-  const before = [
-    ...webFrontends(services.values(), ways.values(), settings),
-    ...portFrontends(portWays, ways.values(), settings),
-    ...failoverSections(services.values(), ways.values(), settings),
-    probeSection(settings.directory),
-    ...rateTables(services.values(), settings),
-    ...backends.map(({ entrance }) => entrance),
-  ];
-  const ports = [settings.httpPort, settings.httpsPort, ...portWays.keys()];
-  return { ...assemble({ before, backends, servers, files, settings }), ports, problems };
 }
 
-interface Parts {
-  before: readonly (readonly string[])[];
-  backends: readonly { name: string; lines: readonly string[] }[];
-  servers: ReadonlyMap<string, readonly Server[]>;
-  files: Map<string, string>;
-  settings: UsersSettings;
+/** Every host and path once: the first service has it. */
+function pathLines(parts: readonly ServicePart[]): string {
+  const lines = new Map<string, string>();
+  for (const { routing } of parts) for (const { prefix, value } of routing.paths) if (!lines.has(prefix)) lines.set(prefix, value);
+  return [...lines]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([prefix, value]) => `${prefix} ${value}\n`)
+    .join('');
 }
-
-function assemble({ before, backends, servers, files, settings }: Parts): Omit<Rendered, 'ports' | 'problems'> {
-  const withoutServers = [...before, ...backends.map(({ lines }) => lines)];
-  const text = withoutServers.flat().join('\n');
-  // HAProxy does not know a map or a list that nothing refers to.
-  for (const path of files.keys()) if (/\.(map|list)$/.test(path) && !text.includes(`/${path}`)) files.delete(path);
-  const fixed = [...files].filter(([path]) => !isLive(path)).sort();
-  // That a map exists needs a reload, what is in it does not.
-  const skeleton = sha256(
-    JSON.stringify([globalSections(settings, ''), withoutServers, fixed, [...files.keys()].filter(isMap).sort()]),
-  ).slice(0, 32);
-  const sections = [
-    ...globalSections(settings, skeleton),
-    ...before,
-    ...backends.map(({ name, lines }) => [...lines, ...(servers.get(name) ?? []).map(serverLine)]),
-  ];
-  const config = sections.map((lines) => `${lines.join('\n')}\n`).join('\n');
-  return { config, files, skeleton, servers };
-}
-
-const isMap = (path: string): boolean => path.startsWith('maps/');
-/** Whether a running HAProxy can be told of a change of the file. */
-export const isLive = (path: string): boolean => isMap(path) || path.startsWith('certs/');
-
-const hosts = (services: ReadonlyMap<string, ServiceConfig>): ReadonlyMap<string, string> =>
-  new Map([...services.values()].flatMap((served) => webExposures(served).map(({ host }): [string, string] => [host, host])));
 
 /** Also while there is no certificate: then users get nothing, and not without TLS what they should get with it. */
-const redirects = (services: ReadonlyMap<string, ServiceConfig>): string =>
-  [...services.values()]
+const redirects = (services: readonly ServiceConfig[]): string =>
+  services
     .filter(({ spec }) => spec.expose?.tls?.secretName !== undefined && spec.expose.tls.redirect)
     .map(({ id }) => `${id} https\n`)
     .join('');
 
-/** By port: the first service that has it. */
-function portWaysOf(services: ReadonlyMap<string, ServiceConfig>) {
-  const ways = new Map<number, ReturnType<typeof wayAt>>();
-  for (const served of services.values())
-    for (const exposure of served.given.exposures)
-      if (exposure.kind === 'tcp' && !ways.has(exposure.port)) ways.set(exposure.port, wayAt(served, '', services));
-  return new Map([...ways].sort(([a], [b]) => a - b));
+/** Sections of ports, in their order: the first service that asks for one has it. */
+function portsOf(parts: readonly ServicePart[]): ReadonlyMap<number, string> {
+  const ports = new Map<number, string>();
+  for (const { routing } of parts) for (const [port, text] of routing.ports) if (!ports.has(port)) ports.set(port, text);
+  return new Map([...ports].sort(([a], [b]) => a - b));
 }

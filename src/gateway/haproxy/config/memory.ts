@@ -1,0 +1,47 @@
+/** Results by name, so that a part of a configuration is made anew only where something that it depends on has changed. */
+
+interface Entry {
+  inputs: readonly unknown[];
+  /** gives the value, or throws what making it threw */
+  result: () => unknown;
+  usedAt: number;
+}
+
+/** Sweeps that a result outlives without being asked for: a view is also rendered without some of its services. */
+const patience = 32;
+
+export class Memory {
+  readonly #entries = new Map<string, Entry>();
+  #sweeps = 0;
+
+  /**
+   * The result of `make`, which is called where none is known for the same inputs (Object.is). A failure is remembered too.
+   * @throws what `make` throws
+   */
+  recall<T>(name: string, inputs: readonly unknown[], make: () => T): T {
+    let entry = this.#entries.get(name);
+    if (!entry || !areSame(entry.inputs, inputs)) this.#entries.set(name, (entry = { inputs, result: outcome(make), usedAt: 0 }));
+    entry.usedAt = this.#sweeps;
+    return entry.result() as T;
+  }
+
+  /** Forgets what has not been asked for since many sweeps. */
+  sweep(): void {
+    this.#sweeps++;
+    for (const [name, { usedAt }] of this.#entries) if (this.#sweeps - usedAt > patience) this.#entries.delete(name);
+  }
+}
+
+function outcome<T>(make: () => T): () => T {
+  try {
+    const value = make();
+    return () => value;
+  } catch (error) {
+    return () => {
+      throw error;
+    };
+  }
+}
+
+const areSame = (a: readonly unknown[], b: readonly unknown[]): boolean =>
+  a.length === b.length && a.every((value, index) => Object.is(value, b[index]));

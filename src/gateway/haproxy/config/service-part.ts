@@ -1,0 +1,141 @@
+/**
+ * What one service contributes to the configuration. It depends on the service and on those that its routes lead to, or
+ * whose routes lead to it, and on nothing else, so it is remembered until one of them changes.
+ */
+import { backendSection } from './backend.ts';
+import { sha256 } from './escape.ts';
+import { portFrontend } from './frontends.ts';
+import { checkLines, checkMap, maxEntries } from './limits.ts';
+import type { Memory } from './memory.ts';
+import { rateTables } from './rate-limits.ts';
+import type { Rendered, Server, UsersSettings } from './rendered.ts';
+import { choiceRules, wayValue } from './route-rules.ts';
+import { entriesOf, targetKeys, targets, wayAt, type Way } from './routes.ts';
+import { serverLine, serversOf } from './servers.ts';
+import { idleTime, type ServiceConfig } from './service-config.ts';
+import { portsMap, portsMapLines } from './tcp-probe.ts';
+import { certificateFile, sniHosts } from './tls.ts';
+
+/** How a service is reached. */
+export interface Routing {
+  /** of the map of paths; in the order of the service's hosts */
+  paths: readonly { prefix: string; value: string }[];
+  ways: readonly Way[];
+  /** rules of its routes, for the frontends that all share */
+  choices: readonly string[];
+  /** sections of the ports that it asks for */
+  ports: ReadonlyMap<number, string>;
+  /** hosts of TLS that is told apart by server name */
+  sniHosts: readonly string[];
+}
+
+export interface ServicePart {
+  served: ServiceConfig;
+  routing: Routing;
+  /** sections, without the servers; those end the last one */
+  text: string;
+  servers: readonly Server[];
+  /** lines of the servers */
+  serverText: string;
+  portsMap: string;
+  /** whether its sections read the map of ports */
+  isProbed: boolean;
+  files: ReadonlyMap<string, string>;
+  /** hash of all that needs a reload when it changes */
+  skeleton: string;
+  problems: readonly string[];
+}
+
+type Services = ReadonlyMap<string, ServiceConfig>;
+interface Context {
+  settings: UsersSettings;
+  /** of the settings */
+  hash: string;
+  memory: Memory;
+}
+
+export const sectionText = (sections: readonly (readonly string[])[]): string =>
+  sections
+    .filter((lines) => lines.length > 0)
+    .map((lines) => `${lines.join('\n')}\n`)
+    .join('\n');
+
+/** @throws Error where it cannot be served */
+export function routingOf(served: ServiceConfig, services: Services, { settings, hash, memory }: Context): Routing {
+  const others = targetKeys(served).map((key) => services.get(key));
+  return memory.recall(`routing ${served.key}`, [served, hash, ...others], () => {
+    const entries = entriesOf(served, services);
+    const ports = served.given.exposures.flatMap((exposure) => (exposure.kind === 'tcp' ? [exposure.port] : []));
+    const portWay = wayAt(served, '', services);
+    const ways = [
+      ...new Map([...entries.map(({ way }) => way), ...(ports.length > 0 ? [portWay] : [])].map((way) => [way.id, way])).values(),
+    ];
+    const choices = served.mode === 'http' ? choiceRules(ways) : [];
+    checkLines(choices);
+    const paths = entries.map(({ prefix, way }) => ({ prefix, value: wayValue(way) }));
+    checkMap(paths.map(({ prefix, value }) => `${prefix} ${value}\n`).join(''));
+    const sections = new Map(
+      ports.map((port) => {
+        const own = served.mode === 'http' ? choices : choiceRules([portWay], 'tcp-request content');
+        const lines = portFrontend(port, portWay, own, settings);
+        checkLines(lines.flat());
+        return [port, sectionText(lines)];
+      }),
+    );
+    return { paths, ways, choices, ports: sections, sniHosts: sniHosts(served) };
+  });
+}
+
+/**
+ * @param entries services whose routes lead here, itself among them
+ * @throws Error where it cannot be served
+ */
+export function partOf(
+  { served, problems }: { served: ServiceConfig; problems: readonly string[] },
+  routing: Routing,
+  entries: readonly ServiceConfig[],
+  { settings, hash, memory }: Context,
+): ServicePart {
+  return memory.recall(`part ${served.key}`, [served, routing, hash, ...entries], () => {
+    if (entries.length > maxEntries)
+      throw new Error(`the routes of ${entries.length} services lead to it, above the limit of ${maxEntries}; use fewer`);
+    idleTime(served);
+    const section = backendSection(served, { entries, settings });
+    const sections = [...rateTables(served, settings), section.entrance, section.lines];
+    checkLines(sections.flat());
+    for (const [path, text] of section.files) if (path.endsWith('.map')) checkMap(text);
+    const servers = serversOf(served);
+    const text = sectionText(sections);
+    return {
+      served,
+      routing,
+      text,
+      servers,
+      serverText: servers.map((server) => `${serverLine(server)}\n`).join(''),
+      portsMap: portsMapLines(servers),
+      isProbed: text.includes(`/${portsMap}`),
+      files: served.pem === undefined ? section.files : new Map([...section.files, [certificateFile(served), served.pem]]),
+      skeleton: sha256(JSON.stringify([text, [...routing.ports], skeletonOf(section.files)])),
+      problems: [...problems, ...section.problems],
+    };
+  });
+}
+
+/** Whether a running HAProxy can be told of a change of the file. */
+export const isLive = (path: string): boolean => path.startsWith('maps/') || path.startsWith('certs/');
+
+/** What needs a reload: that a map exists, but not what is in it; other files as they are. */
+export const skeletonOf = (files: Rendered['files']): unknown[] =>
+  [...files]
+    .filter(([path]) => path.startsWith('maps/') || !isLive(path))
+    .map(([path, text]) => (isLive(path) ? path : [path, text]))
+    .sort((a, b) => (String(a) < String(b) ? -1 : 1));
+
+/** Services by backend: whose access rules its requests may have to pass. Its own service's always. */
+export function entriesByTarget(routings: Iterable<readonly [ServiceConfig, Routing]>): ReadonlyMap<string, readonly ServiceConfig[]> {
+  const found = new Map<string, Set<ServiceConfig>>();
+  const all = [...routings];
+  for (const [served] of all) found.set(served.backend, new Set([served]));
+  for (const [, { ways }] of all) for (const way of ways) for (const target of targets(way)) found.get(target.backend)?.add(way.entry);
+  return new Map([...found].map(([backend, entries]) => [backend, [...entries]]));
+}

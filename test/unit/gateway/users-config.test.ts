@@ -1,0 +1,149 @@
+/** How the users' HAProxy is configured from services: what one of them asks for never keeps the others from theirs. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { Memory, renderUsers, serverName, type UsersSettings } from '../../../src/gateway/haproxy/index.ts';
+import type { BackendServer, ServedService } from '../../../src/gateway/ir/ir.ts';
+import { exposuresOf } from '../../../src/model/exposure.ts';
+import type { DistributedServiceSpec } from '../../../src/model/types.ts';
+import { validService } from '../model/arbitrary.ts';
+
+const settings: UsersSettings = {
+  directory: '/run/users',
+  httpPort: 80,
+  httpsPort: 443,
+  trustedProxies: [],
+  proxyProtocol: false,
+  peers: [
+    { name: 'gw-0', address: '10.0.0.1:10000' },
+    { name: 'gw-1', address: '10.0.0.2:10000' },
+  ],
+  localPeer: 'gw-0',
+};
+
+const backend = (name: string, port = 29_000): BackendServer => ({ name, port, weight: 1, isDraining: false, address: name });
+
+function served(name: string, spec: Partial<DistributedServiceSpec> = {}, more: Partial<ServedService> = {}): ServedService {
+  const full: DistributedServiceSpec = {
+    serviceType: 'http',
+    backends: { discovery: { mode: 'auto' } },
+    expose: { type: 'domain', domain: `${name}.example.com` },
+    ...spec,
+  };
+  return {
+    service: { apiVersion: 'frp.io/v1beta1', kind: 'DistributedService', metadata: { name, namespace: 'shop' }, spec: full },
+    exposures: exposuresOf(full, undefined),
+    access: { kind: 'none' },
+    certificate: undefined,
+    backends: [backend(serverName(`shop/${name}`, '1'))],
+    ...more,
+  };
+}
+
+const render = (...services: ServedService[]) => renderUsers({ services }, settings);
+const linesOf = (config: string, start: string) => config.split('\n').filter((line) => line.trim().startsWith(start));
+
+describe('a service that HAProxy could not take', () => {
+  const roles = Array.from({ length: 64 }, (_, index) => `${index}${'é'.repeat(250)}`);
+  const rules = Array.from({ length: 128 }, () => ({ path: '/a', methods: ['GET' as const], roles }));
+  const keys = { kind: 'keys', header: 'bearer', clients: { ['0'.repeat(64)]: 'me' } } as const;
+  const tooMuch = served('big', { security: { authorization: { enabled: true, rules } } }, { access: keys });
+
+  it('is left out and named with the reason, and the others are as they would be without it', () => {
+    const { failed, ...rendered } = render(served('a'), tooMuch, served('b'));
+    assert.match(failed.get('shop/big') ?? '', /above the limit of/);
+    assert.deepEqual({ ...rendered, failed: new Map() }, render(served('a'), served('b')));
+  });
+
+  it('leaves a service whose routes lead to it with its own backends', () => {
+    const toBig = served('a', { routes: [{ path: '/big', groups: [{ name: 'big' }] }] });
+    assert.equal(render(toBig, tooMuch).config, render(toBig).config);
+  });
+
+  it('is the one that throws, wherever that is', () => {
+    const odd = served('odd');
+    Object.defineProperty(odd.service.spec, 'loadBalancing', {
+      get: () => {
+        throw new Error('no such thing');
+      },
+    });
+    const { failed, config } = render(served('a'), odd, served('b'));
+    assert.deepEqual([...failed], [['shop/odd', 'no such thing']]);
+    assert.equal(config, render(served('a'), served('b')).config);
+  });
+
+  it('keeps what the view says of services that could not be made out', () => {
+    assert.deepEqual([...renderUsers({ services: [], failed: new Map([['shop/x', 'why']]) }, settings).failed], [['shop/x', 'why']]);
+  });
+});
+
+it('what is remembered of earlier configurations changes nothing in a later one', () => {
+  const memory = new Memory();
+  const step = fc.uniqueArray(
+    fc.record({ base: validService, name: fc.constantFrom('a', 'app', 'b', 'db', 'x-1'), port: fc.integer({ min: 20_000, max: 20_002 }) }),
+    { selector: ({ name }) => name, maxLength: 5 },
+  );
+  fc.assert(
+    fc.property(step, (all) => {
+      const services = all.map(({ base, name, port }) => served(name, base.spec, { backends: [backend('s', port)] }));
+      // The same objects a second time, one of them changed.
+      const changed = services.map((one, index) => (index === 0 ? { ...one, backends: [backend('t')] } : one));
+      for (const now of [services, changed, changed.slice(1), services])
+        assert.deepEqual(renderUsers({ services: now }, settings, memory), renderUsers({ services: now }, settings));
+    }),
+    { numRuns: 50 },
+  );
+});
+
+describe('servers of a backend', () => {
+  const numbersOf = (...names: string[]) => {
+    const { servers } = render(served('a', {}, { backends: names.map((name) => backend(name)) }));
+    return [...servers.values()].flat().map(({ name, options }) => [name, Number(/^id (\d+) /.exec(options)![1])] as const);
+  };
+
+  it('are there once for each name: a tunnel that was opened later takes the place of the one before', () => {
+    const { config } = render(served('a', {}, { backends: [backend('s-1', 29_001), backend('s-1', 29_002), backend('s-2', 29_003)] }));
+    assert.deepEqual(
+      linesOf(config, 'server s-').map((line) => line.split(' ').slice(3, 5)),
+      [
+        ['s-1', '127.0.0.1:29002'],
+        ['s-2', '127.0.0.1:29003'],
+      ],
+    );
+  });
+
+  it('have numbers of their own though two names come to the same one', () => {
+    // The first 32 bits of SHA-256 of both, modulo 2^31 - 1, are 0x3d32129.
+    const twins = ['s-0000000000009dee', 's-000000000000b1c1'];
+    assert.equal(numbersOf(twins[0]!)[0]![1], numbersOf(twins[1]!)[0]![1], 'alone, they have the same');
+    const numbers = numbersOf(...twins, 's-3').map(([, number]) => number);
+    assert.equal(new Set(numbers).size, 3);
+    assert.deepEqual(numbersOf(twins[1]!, 's-3', twins[0]!), numbersOf('s-3', ...twins), 'in whatever order they are given');
+  });
+});
+
+it('a route with the most headers that the schema admits fits into lines that HAProxy reads', () => {
+  const headers = Object.fromEntries(Array.from({ length: 16 }, (_, index) => [`X-Header-${index}`, 'v'.repeat(1024)]));
+  const groups = Array.from({ length: 16 }, (_, index) => ({ name: `g${index}`, weight: 1000 }));
+  const all = [served('a', { routes: [{ path: '/x', headers, groups }] }), ...groups.map(({ name }) => served(name))];
+  const { config, failed } = render(...all);
+  assert.deepEqual([...failed], []);
+  for (const line of config.split('\n')) assert.ok(line.split(' ').length <= 64, line);
+});
+
+it('durations that HAProxy could not count are the longest that it can', () => {
+  const { config } = render(
+    served('a', {
+      advanced: { timeout: { keepAlive: '40000m' }, connectionPool: { idleTimeout: '99999999m' }, retry: { maxAttempts: 100 } },
+      loadBalancing: { healthCheck: { type: 'http', interval: '99999999m', timeout: '9999999m' } },
+    }),
+    served('db', {
+      serviceType: 'tcp',
+      expose: { type: 'port', port: 5432 },
+      loadBalancing: { sessionAffinity: { enabled: true, timeout: '99999h' } },
+    }),
+  );
+  const units = { ms: 1, s: 1000 };
+  for (const [, number, unit] of config.matchAll(/\b([0-9]+)(ms|s)\b/g))
+    assert.ok(Number(number) * units[unit as 'ms'] <= 2_147_483_647, `${number}${unit}`);
+});
