@@ -36,11 +36,11 @@ export const requestTargetRules: readonly string[] = [
   'http-request set-uri %[path]?%[var(txn.query)] if { var(txn.query) -m found }',
 ];
 
-/** Names with dots between, or an IPv6 address; and a port. */
+/** Names with dots between, or an IPv6 address; and a port: at most 260 characters. */
 const host = '^([a-z0-9_-]+(\\.[a-z0-9_-]+)*\\.?|\\[[0-9a-f:.]+\\])(:[0-9]*)?$';
 
 /** Of a frontend: a Host that is none is refused, for it goes into redirects, headers and look-ups by the end of a name. */
-export const hostRule = `${answer(400, 'the header Host is not a host name')} if { req.fhdr(host) -m found } !{ req.fhdr(host) -m reg -i '${host}' }`;
+export const hostRule = `${answer(400, 'the header Host is not a host name')} if { req.fhdr(host),length gt 260 } or { req.fhdr(host) -m found } !{ req.fhdr(host) -m reg -i '${host}' }`;
 
 /** Of a request whose path is in that form: the path decoded, without path parameters. */
 export const withoutParameters = 'path,url_dec,regsub(;[^/]*,,g)';
