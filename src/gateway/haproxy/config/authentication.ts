@@ -7,7 +7,7 @@ import { authorizationLines, needsRules } from './authorization.ts';
 import { validPublicKey } from './pem.ts';
 import { jwtLines } from './jwt.ts';
 import type { ServiceConfig } from './service-config.ts';
-import { answer, printable, when } from './escape.ts';
+import { answer, hashRole, printable, when } from './escape.ts';
 import type { UsersSettings } from './rendered.ts';
 import { unauthorized } from './escape.ts';
 
@@ -33,14 +33,14 @@ export function accessOf(served: ServiceConfig, entries: readonly ServiceConfig[
   return rules;
 }
 
-/** Sets txn.client, the client's name, and txn.roles_text or txn.roles_list. @param here condition of every rule */
+/** Sets txn.client, the client's name, and txn.roles, the hash of each role between bars. @param here condition of every rule */
 function authenticationLines(
   { id, key, access }: ServiceConfig,
   here: string | undefined,
   directory: string,
   rules: AccessRules,
 ): string[] {
-  const fresh = ['txn.client', 'txn.credential', 'txn.roles_text', 'txn.roles_list'].map(
+  const fresh = ['txn.client', 'txn.credential', 'txn.role', 'txn.roles'].map(
     (name) => `http-request unset-var(${name})${when(here)}`,
   );
   switch (access.kind) {
@@ -86,7 +86,8 @@ function keyLines(header: 'bearer' | 'apikey', here: string | undefined, map: st
     `http-request unset-var(txn.credential)${when(here)}`,
     unauthorized(`the ${header === 'apikey' ? 'API key' : 'token'} is not known`) + when(here, '!{ var(txn.client) -m found }'),
     // Rules may name a client as a role.
-    `http-request set-var(txn.roles_text) var(txn.client)${when(here)}`,
+    `http-request set-var(txn.role) var(txn.client),${hashRole}${when(here)}`,
+    `http-request set-var(txn.roles) str(|),concat(,txn.role,|)${when(here)}`,
   ];
 }
 

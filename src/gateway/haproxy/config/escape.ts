@@ -21,12 +21,17 @@ export const printable = (text: string): string => text.replace(/[^A-Za-z0-9 .,:
 /**
  * PCRE for a literal text, of whitelisted characters only, so that it needs no thought about quoting; bytes of UTF-8.
  */
-export const regexOf = (text: string): string =>
+export const regexOf = (text: string | Buffer): string =>
   [...Buffer.from(text)]
     .map((byte) =>
       /[A-Za-z0-9/_]/.test(String.fromCharCode(byte)) ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, '0')}`,
     )
     .join('');
+
+/** A role, as rules and the roles of a user are compared: 16 hexadecimal digits of its SHA-256. */
+export const roleHash = (role: string): string => sha256(role).slice(0, 16);
+/** The same, of a sample. */
+export const hashRole = 'sha2(256),bytes(0,8),hex,lower';
 
 /** A condition for the end of a rule; conjunctions only, so that conditions can be joined. */
 export const when = (...conditions: readonly (string | undefined)[]): string => {

@@ -9,6 +9,7 @@
  * Replicas reach each other at the ports of users, or for http at a port for this alone, and name the user's address by
  * PROXY protocol. Whoever came from a replica is not handed on again.
  */
+import { requestTargetRules } from './request-target.ts';
 import { lookupRules } from './route-rules.ts';
 import { endpoint, everyAddress, ipOf, sourceFor } from './addresses.ts';
 import { safeName } from './names.ts';
@@ -98,6 +99,7 @@ function handedSections(choices: readonly string[], longest: number, settings: U
         ...fromReplicas(settings),
         `tcp-request connection reject if !${isHanded}`,
         `timeout client ${longest}ms`,
+        ...requestTargetRules,
         'http-request set-var(txn.counted) bool(true)',
         ...lookupRules(directory, ['http-request set-var(txn.site) req.hdr(x-frp-site)']),
         ...choices,

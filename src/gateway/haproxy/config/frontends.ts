@@ -3,6 +3,8 @@ import { isCidr } from '../../../net/addresses.ts';
 import { endpoint, everyAddress } from './addresses.ts';
 import { noBackend } from './global.ts';
 import { fromReplicas, handStreams, streamHandover } from './failover.ts';
+import { headerRules } from './request-headers.ts';
+import { hostRule, requestTargetRules } from './request-target.ts';
 import { hostRules, lookupRules, portRules, redirectsMap } from './route-rules.ts';
 import { endsTls, idleTime, type ServiceConfig } from './service-config.ts';
 import { certificateFile, sniMap, sniWildcardsMap, streamList, streamLoop, streamsMap, streamWildcardsMap, webList } from './tls.ts';
@@ -155,26 +157,23 @@ function proxied(settings: UsersSettings): string[] {
   ];
 }
 
-/** What is known of the client, as headers for the backend. What clients say of it themselves is believed from trusted proxies only. */
+/** What a request is, in one form; and what is known of the client, as headers for the backend. What clients say of it themselves is believed from trusted proxies only. */
 function clientRules(settings: UsersSettings, proto: 'http' | 'https'): string[] {
   const source = trusted(settings);
   const isTrusted = '{ var(txn.trusted) -m found }';
   return [
+    hostRule,
+    ...requestTargetRules,
     'http-request set-var(txn.peer) src',
     ...(source === undefined ? [] : [`http-request set-var(txn.trusted) bool(true) if ${source}`]),
-    `http-request del-header x-forwarded- -m beg if !${isTrusted}`,
-    `http-request del-header forwarded if !${isTrusted}`,
-    `http-request del-header x-real-ip if !${isTrusted}`,
-    'http-request del-header x-frp- -m beg',
-    // An upgrade to HTTP/2 would be a tunnel that no rule looks into.
-    'http-request del-header upgrade if { req.hdr(upgrade) -m sub -i h2c }',
+    ...headerRules(isTrusted),
     // The nearest address that is no trusted proxy's, through up to three of them.
     ...(source === undefined
       ? []
       : [-1, -2, -3].map((n) => `http-request set-src req.hdr_ip(x-forwarded-for,${n}) if ${isTrusted} ${source}`)),
     'http-request add-header X-Forwarded-For %[var(txn.peer)]',
     `http-request set-header X-Forwarded-Proto ${proto} if !{ req.hdr(x-forwarded-proto) -m found }`,
-    'http-request set-header X-Forwarded-Host %[req.hdr(host)] if !{ req.hdr(x-forwarded-host) -m found }',
+    'http-request set-header X-Forwarded-Host %[req.fhdr(host)] if !{ req.hdr(x-forwarded-host) -m found }',
   ];
 }
 

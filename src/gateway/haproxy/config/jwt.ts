@@ -1,8 +1,7 @@
 /** JSON web tokens (RFC 7519): signature by the key that the token names, expiry, issuer, audience, roles. */
 import type { Access } from '../../ir/ir.ts';
 import type { JwtKey } from '../../ir/ir.ts';
-import { unauthorized } from './escape.ts';
-import { sha256, when } from './escape.ts';
+import { hashRole, sha256, unauthorized, when } from './escape.ts';
 
 type JwtAccess = Extract<Access, { kind: 'jwt' }>;
 
@@ -17,8 +16,8 @@ const query = (path: string, type = ''): string => `var(txn.jwt),jwt_payload_que
 const hashed = (expression: string, text: string): string => `{ ${expression},sha2(256),hex,lower -m str ${sha256(text)} }`;
 
 /**
- * Rules that leave the subject in txn.client and the roles in txn.roles_text (words) or txn.roles_list (each between two
- * bars). Undefined where the name of the roles claim cannot be asked for.
+ * Rules that leave the subject in txn.client and the roles, a list or words of a text, in txn.roles (the hash of each
+ * between bars). Undefined where the name of the roles claim cannot be asked for.
  * @param keys with the path of each PEM file
  */
 export function jwtLines(
@@ -31,7 +30,7 @@ export function jwtLines(
     `http-request set-var(txn.${name}) ${expression}${when(here, ...conditions)}`;
   const refuse = (text: string, ...conditions: string[]) => unauthorized(text) + when(here, ...conditions);
   const found = (name: string) => `{ var(txn.${name}) -m found }`;
-  const names = ['jwt', 'jwt_alg', 'jwt_kid', 'jwt_valid', 'jwt_exp', 'jwt_nbf', 'jwt_aud', 'role', 'roles_end'];
+  const names = ['jwt', 'jwt_alg', 'jwt_kid', 'jwt_valid', 'jwt_exp', 'jwt_nbf', 'jwt_aud', 'role', 'roles_text', 'roles_end'];
   return [
     ...names.map((name) => `http-request unset-var(txn.${name})${when(here)}`),
     set('jwt', 'http_auth_bearer'),
@@ -67,7 +66,9 @@ export function jwtLines(
   ];
 }
 
-/** HAProxy 2.6 gives single elements of a list only, so they are asked for until there is none. An element with a bar is left out. */
+/**
+ * HAProxy 2.6 gives single elements of a list, and single words of a text, so they are asked for until there is none.
+ */
 function roleLines(
   claim: string,
   set: (name: string, expression: string, ...conditions: string[]) => string,
@@ -76,12 +77,13 @@ function roleLines(
   const found = (name: string) => `{ var(txn.${name}) -m found }`;
   return [
     set('roles_text', query(claim)),
-    set('roles_list', 'str()'),
+    set('roles', 'str(|)'),
     ...Array.from({ length: maxRoles }, (_, index) => [
       `http-request unset-var(txn.role)${when(here, `!${found('roles_end')}`)}`,
-      set('role', query(`${claim}[${index}]`), `!${found('roles_end')}`),
+      set('role', `${query(`${claim}[${index}]`)},${hashRole}`, `!${found('roles_end')}`, `!${found('roles_text')}`),
+      set('role', `var(txn.roles_text),word(${index + 1},\\ ),${hashRole}`, `!${found('roles_end')}`, found('roles_text')),
       set('roles_end', 'bool(true)', `!${found('role')}`),
-      set('roles_list', 'var(txn.roles_list),concat(|,txn.role,|)', `!${found('roles_end')}`, '!{ var(txn.role) -m sub | }'),
+      set('roles', 'var(txn.roles),concat(,txn.role,|)', `!${found('roles_end')}`),
     ]).flat(),
   ];
 }

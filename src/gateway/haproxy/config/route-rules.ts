@@ -2,6 +2,7 @@
 import type { Way } from './routes.ts';
 import { answer, when } from './escape.ts';
 import { portSite } from './routes.ts';
+import { hasParameters, withoutParameters } from './request-target.ts';
 
 export const hostsMap = 'maps/hosts.map';
 export const wildcardsMap = 'maps/wildcards.map';
@@ -16,6 +17,10 @@ export const lookupRules = (directory: string, site: readonly string[]): string[
   ...site,
   'http-request set-var(txn.path) path',
   `http-request set-var(txn.found) var(txn.site),concat(,txn.path,/),map_beg(${directory}/${pathsMap})`,
+  // Without its parameters a path may be another one, to servers that know them: both must lead to the same place.
+  `http-request set-var(txn.plain) ${withoutParameters} if ${hasParameters}`,
+  `http-request set-var(txn.plain) var(txn.site),concat(,txn.plain,/),map_beg(${directory}/${pathsMap}) if { var(txn.plain) -m found }`,
+  `${answer(400, 'the path leads elsewhere without its parameters')} if { var(txn.plain) -m found } !{ var(txn.plain),strcmp(txn.found) eq 0 }`,
   answer(404, 'no service is published under this path of the host') + ' if !{ var(txn.found) -m found }',
   'http-request set-var(txn.way) var(txn.found),field(1,:)',
   'http-request set-var(txn.entry) var(txn.found),field(2,:)',
@@ -27,7 +32,7 @@ export const portRules = (port: number): string[] => [`http-request set-var(txn.
 
 /** The site is what the host belongs to. */
 export const hostRules = (directory: string): string[] => [
-  'http-request set-var(txn.host) req.hdr(host),host_only,rtrim(.)',
+  'http-request set-var(txn.host) req.fhdr(host),host_only,rtrim(.)',
   `http-request set-var(txn.site) var(txn.host),map_str(${directory}/${hostsMap})`,
   `http-request set-var(txn.site) var(txn.host),map_end(${directory}/${wildcardsMap}) if !{ var(txn.site) -m found }`,
   answer(404, 'no service is published under this host name') + ' if !{ var(txn.site) -m found }',

@@ -1,0 +1,49 @@
+/**
+ * One form of every request, before anything looks at its path: routes, rules, limits, redirects and the backend all
+ * read the same. What stays readable in two ways is refused.
+ */
+import { answer } from './escape.ts';
+
+/** Not an HTTP request for a path: HAProxy itself refuses what begins with neither a slash nor `scheme://authority`. */
+const otherForms = 'if { method CONNECT } or { url -m str * }';
+
+/**
+ * Control characters, what is not ASCII, backslashes, incomplete encodings; encoded control characters, slashes and
+ * backslashes; and UTF-8 that is longer than it need be, which some servers read as these.
+ */
+const refused = '[^!-~]|\\\\|%([^0-9a-f]|.[^0-9a-f]|.?$|[01].|2f|5c|7f|c[01]%[89ab]|e0%[89]|f0%8)';
+
+/**
+ * Left after dot segments and double slashes are gone: dots, or nothing, with path parameters. Servers that know these
+ * parameters (RFC 3986, 3.3) would resolve such a segment, others would not. A last segment may be parameters alone.
+ */
+const ambiguous = '//|/\\.\\.?(/|;|%3B|$)|/(;|%3B)[^/]*/';
+
+/**
+ * Of a frontend: the path comes to one form (RFC 3986, 6.2.2), without scheme and host. The query stays as it is, and
+ * so do path parameters (`/a;x=1`), because to other servers they are a part of the name.
+ */
+export const requestTargetRules: readonly string[] = [
+  `${answer(400, 'a request must be for a path: CONNECT and * are not accepted here')} ${otherForms}`,
+  'http-request set-var(txn.query) query',
+  'http-request set-uri / if !{ path -m beg / }',
+  'http-request set-uri %[path]',
+  `${answer(400, 'the path has a character or an encoding that is not accepted here: a backslash, a control character, %%2F, %%5C, %%00 to %%1F, %%7F, or an incomplete one')} if { path -m reg -i '${refused}' }`,
+  ...['percent-decode-unreserved', 'percent-to-uppercase', 'path-merge-slashes', 'path-strip-dot', 'path-strip-dotdot full'].map(
+    (normalizer) => `http-request normalize-uri ${normalizer}`,
+  ),
+  `${answer(400, 'the path has a segment of nothing but dots or parameters, which can be read in two ways')} if { path -m reg '${ambiguous}' }`,
+  'http-request set-uri %[path]?%[var(txn.query)] if { var(txn.query) -m found }',
+];
+
+/** Names with dots between, or an IPv6 address; and a port: at most 260 characters. */
+const host = '^([a-z0-9_-]+(\\.[a-z0-9_-]+)*\\.?|\\[[0-9a-f:.]+\\])(:[0-9]*)?$';
+
+/** Of a frontend: a Host that is none is refused, for it goes into redirects, headers and look-ups by the end of a name. */
+export const hostRule = `${answer(400, 'the header Host is not a host name')} if { req.fhdr(host),length gt 260 } or { req.fhdr(host) -m found } !{ req.fhdr(host) -m reg -i '${host}' }`;
+
+/** Of a request whose path is in that form: the path decoded, without path parameters. */
+export const withoutParameters = 'path,url_dec,regsub(;[^/]*,,g)';
+
+/** Condition: a path that has path parameters. */
+export const hasParameters = '{ path -m sub ; %3B }';

@@ -1,0 +1,99 @@
+/** What a backend learns of a request besides its path, at a real HAProxy: only the gateway, or a trusted proxy, says who the user is. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { app, gateway, member, service, view } from './haproxy-harness.ts';
+
+const host = 'web.example.com';
+
+/** The name that CGI, and what has grown from it, makes of a header. */
+const variable = (name: string) => name.toUpperCase().replace(/[^A-Z0-9]/g, '_');
+
+const spellings = [
+  'X_Frp_Client',
+  'X_Forwarded_For',
+  'X_Forwarded_Proto',
+  'X_Real_IP',
+  'x-forwarded_for',
+  'x_forwarded-host',
+  'X-Frp_Client',
+].concat([
+  'X.Frp.Client',
+  'X~Forwarded~For',
+  'x-real_ip',
+  'X_Forwarded',
+  'X-Frp-Client',
+  'X-Original-URL',
+  'X_Rewrite_Url',
+  'X-Rewrite-URL',
+]);
+
+for (const trustedProxies of [[], ['127.0.0.1']])
+  test(`headers that a backend could read as ours do not pass, from ${trustedProxies.length === 0 ? 'users' : 'trusted proxies'}`, async (t) => {
+    const backend = await app(t, 'app');
+    const gw = await gateway(
+      t,
+      view(service('web', { expose: { type: 'domain', domain: host } }, [member('shop/web', '1', backend.port)])),
+      {
+        trustedProxies,
+      },
+    );
+    for (const name of spellings) {
+      await gw.http(host, '/', { headers: { [name]: 'evil', 'x-other_name': 'kept' } });
+      const { headers } = backend.requests.at(-1)!;
+      const evil = Object.entries(headers).filter(([, value]) => value === 'evil');
+      assert.deepEqual(evil, [], name);
+      assert.equal(headers['x-other_name'], 'kept');
+      assert.deepEqual(
+        Object.keys(headers).filter((header) => /^X_(FRP|FORWARDED|REAL_IP)/.test(variable(header)) && !/^[a-z-]+$/.test(header)),
+        [],
+      );
+    }
+  });
+
+test('nobody has a header taken out by naming it in Connection', async (t) => {
+  const backend = await app(t, 'app');
+  const gw = await gateway(t, view(service('web', { expose: { type: 'domain', domain: host } }, [member('shop/web', '1', backend.port)])));
+  for (const connection of ['X-Frp-Client', 'close, X-Forwarded-For', 'keep-alive, x-frp-client', 'Upgrade, X-Frp-Client']) {
+    await gw.http(host, '/', { headers: { connection } });
+    assert.doesNotMatch(String(backend.requests.at(-1)!.headers.connection ?? ''), /x-/i, connection);
+    assert.equal(backend.requests.at(-1)!.headers['x-forwarded-for'], '127.0.0.1');
+  }
+});
+
+test('a Host that is no host name is refused, and leads nobody elsewhere', async (t) => {
+  const backend = await app(t, 'app');
+  const exposed = { type: 'domain' as const, domain: '*.x.example.com' };
+  const gw = await gateway(
+    t,
+    view(service('web', { expose: { ...exposed, tls: { secretName: 'web', redirect: true } } }, [member('shop/web', '1', backend.port)])),
+  );
+  const redirect = await gw.http('a.x.example.com', '/a//b?c');
+  assert.equal(redirect.status, 308);
+  assert.equal(redirect.headers.get('location'), 'https://a.x.example.com/a/b?c');
+  for (const bad of [
+    'evil.com/.x.example.com',
+    'evil.com/a.x.example.com',
+    'evil.com?.x.example.com',
+    'evil.com#.x.example.com',
+    'evil.com\\.x.example.com',
+    'evil.com%2f.x.example.com',
+    'evil.com:80/.x.example.com',
+    'user@a.x.example.com',
+    'evil.com:80@a.x.example.com',
+    'a.x.example.com:80a',
+    'a.x.example.com, evil.com',
+    '.x.example.com',
+    'a..x.example.com',
+    `${'a'.repeat(250)}.x.example.com`,
+    '[::1]a.x.example.com',
+    '"a".x.example.com',
+    '',
+  ]) {
+    const answer = await gw.http(bad);
+    assert.equal(answer.headers.get('location'), null, bad);
+    assert.ok(answer.status === 400 || answer.status === 404, `${bad}: ${answer.status}`);
+  }
+  for (const good of ['A.X.Example.COM', 'a.x.example.com:8080', 'a.x.example.com.', 'a_b.x.example.com', 'a.b.x.example.com'])
+    assert.equal((await gw.http(good)).status, 308, good);
+  assert.equal(backend.requests.length, 0);
+});
