@@ -2,7 +2,7 @@
  * Who may import whom: a folder imports what its line lists, and itself. Every line that holds a file applies to it, so the
  * parts of a program are bound by the program's line too. cli and main.ts, which have none, may import everything.
  */
-const values = ['src/closest.ts', 'src/errors.ts', 'src/log.ts', 'src/version.ts', 'src/manifests.ts', 'package.json'];
+const values = ['src/closest.ts', 'src/errors.ts', 'src/log.ts', 'src/version.ts', 'src/manifests', 'package.json'];
 const base = ['src/model', 'src/config', 'src/net', 'certs', ...values];
 const gatewayValues = ['src/kube', 'src/gateway/pod-identity.ts', 'src/frp', 'src/process', ...base];
 const controllerValues = ['src/kube', 'src/controller/problem.ts', 'src/controller/ownership.ts', 'src/frp', 'webhooks', ...base];

@@ -10,7 +10,7 @@ import { createLog } from '../log.ts';
 import { startServe, type Running } from '../webhook/run.ts';
 import { pod, service, wrongPod, wrongService } from './demo-objects.ts';
 import { diffLines } from './diff.ts';
-import { toYaml } from '../manifests.ts';
+import { toYaml } from '../manifests/yaml.ts';
 import { apply } from './rewrite.ts';
 
 export const help = `frp-k8s demo: start the webhook server without a cluster, send it reviews as a Kubernetes API server would,

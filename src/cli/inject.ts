@@ -1,7 +1,7 @@
 /** `frp-k8s inject`: the webhook's decision about every Pod and Pod template of a manifest, offline. */
 import { loadConfig } from '../config/load.ts';
 import { decidePod } from '../../webhooks/pods/decide.ts';
-import { readManifests } from '../manifests.ts';
+import { readManifests } from '../manifests/read.ts';
 import { UserError } from '../errors.ts';
 import { parseOptions } from './options.ts';
 import { formats, output, type Format, type Rewrite } from './rewrite.ts';

@@ -1,7 +1,9 @@
 /** Applies patches to the documents of an input and writes them again; what is not touched stays as it was, byte by byte. */
 import jsonpatch, { type Operation } from 'fast-json-patch';
+import { jsonAsYaml, toJson } from '../manifests/json.ts';
+import type { ManifestDocument, ManifestObject } from '../manifests/read.ts';
+import { toYaml } from '../manifests/yaml.ts';
 import type { PatchOperation } from '../model/json-patch.ts';
-import { toYaml, type ManifestDocument, type ManifestObject } from '../manifests.ts';
 import { metadataOf, nameOf } from './workset.ts';
 
 /** A patch of one Pod or Pod template. */
@@ -23,25 +25,39 @@ export function output(documents: readonly ManifestDocument[], rewrites: readonl
       rewrites.filter(({ object }) => object.document === document),
     ),
   );
-  if (format === 'yaml') return results.map((result) => result.text).join('');
+  if (format === 'yaml') return joined(results);
   const values = results.map(({ value }) => value).filter((value) => value !== undefined);
-  return json(values.length === 1 ? values[0] : { apiVersion: 'v1', kind: 'List', items: values });
+  return toJson(values.length === 1 ? values[0] : { apiVersion: 'v1', kind: 'List', items: values });
 }
 
-function rewritten(document: ManifestDocument, rewrites: readonly Rewrite[]): { text: string; value: unknown } {
+type Result = Pick<ManifestDocument, 'format' | 'value'> & { text: string };
+
+function rewritten({ source, format, value: before }: ManifestDocument, rewrites: readonly Rewrite[]): Result {
   const operations = rewrites.flatMap(({ pointer, patch }) => patch.map((operation) => ({ ...operation, path: pointer + operation.path })));
-  if (operations.length === 0) return { text: document.source, value: document.value };
-  const value = apply(document.value, operations);
-  const separator = /^---.*\n?/.exec(document.source)?.[0].trimEnd();
-  return { text: `${separator === undefined ? '' : '---\n'}${isJson(document) ? json(value) : toYaml(value)}`, value };
+  if (operations.length === 0) return { text: source, format, value: before };
+  const value = apply(before, operations);
+  if (format === 'json') return { text: toJson(value), format, value };
+  return { text: `${/^(%[^\n]*\n|#[^\n]*\n|\s*\n)*---/.test(source) ? '---\n' : ''}${toYaml(value)}`, format, value };
+}
+
+/** One separator between two documents, whatever files they came from. */
+function joined(results: readonly Result[]): string {
+  let output = '';
+  for (const { text, format, value } of results) {
+    if (output === '') {
+      output = text;
+      continue;
+    }
+    // Directives announce the first document only.
+    const further = format === 'json' ? jsonAsYaml(text, value) : text.replace(/^(?:%[^\n]*\n)+(?:(?:#[^\n]*|[ \t]*)\n)*(?=---)/, '');
+    output += `${output.endsWith('\n') ? '' : '\n'}${further.startsWith('---') ? '' : '---\n'}${further}`;
+  }
+  return output;
 }
 
 /** @throws when an operation does not apply: a fault of this program's, checked here before anybody uses the output */
 export const apply = (value: unknown, operations: readonly PatchOperation[]): unknown =>
   jsonpatch.applyPatch(structuredClone(value), operations as Operation[], true).newDocument;
-
-const isJson = ({ source }: ManifestDocument) => source.trimStart().startsWith('{');
-const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
 
 /** One object: its RFC 6902 patch, as `kubectl patch --type=json` takes it. Several: a list that says whose each is. */
 function patchText(rewrites: readonly Rewrite[]): string {
@@ -53,5 +69,5 @@ function patchText(rewrites: readonly Rewrite[]): string {
       patch: patch.map((operation) => ({ ...operation, path: prefix + operation.path })),
     };
   });
-  return json(patches.length === 1 ? patches[0]!.patch : patches);
+  return toJson(patches.length === 1 ? patches[0]!.patch : patches);
 }

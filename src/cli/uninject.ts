@@ -1,6 +1,6 @@
 /** `frp-k8s uninject`: takes sidecars out of manifests again. */
 import { uninjectionPatch } from '../../webhooks/pods/uninject.ts';
-import { objectsOf, readManifests } from '../manifests.ts';
+import { objectsOf, readManifests } from '../manifests/read.ts';
 import { UserError } from '../errors.ts';
 import { parseOptions } from './options.ts';
 import { formats, output, type Format } from './rewrite.ts';

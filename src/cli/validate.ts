@@ -4,7 +4,7 @@ import { podTemplateOf } from '../../webhooks/workloads/templates.ts';
 import type { Config } from '../config/schema.ts';
 import { loadConfig } from '../config/load.ts';
 import { UserError } from '../errors.ts';
-import { objectsOf, readManifests, type ManifestObject } from '../manifests.ts';
+import { objectsOf, readManifests, type ManifestObject } from '../manifests/read.ts';
 import { Claims } from '../model/claims.ts';
 import { defaulted } from '../model/defaults.ts';
 import { describeFinding } from '../model/findings.ts';

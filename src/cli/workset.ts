@@ -5,7 +5,7 @@ import { ServiceStore } from '../model/store.ts';
 import { loadServices } from '../webhook/services/load.ts';
 import type { PodContext } from '../../webhooks/pods/decide.ts';
 import { podTemplateOf } from '../../webhooks/workloads/templates.ts';
-import { objectsOf, type ManifestDocument, type ManifestObject } from '../manifests.ts';
+import { objectsOf, type ManifestDocument, type ManifestObject } from '../manifests/read.ts';
 
 export interface Workset {
   objects: ManifestObject[];

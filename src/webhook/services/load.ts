@@ -1,5 +1,5 @@
 /** Objects of files as DistributedServices: checked and defaulted as the API server would have done it. */
-import type { ManifestObject } from '../../manifests.ts';
+import type { ManifestObject } from '../../manifests/read.ts';
 import { decodingFindings } from '../../model/decoding.ts';
 import { defaulted } from '../../model/defaults.ts';
 import { describeFinding } from '../../model/findings.ts';

@@ -1,6 +1,6 @@
 /** DistributedServices of a file, or of every YAML and JSON file of a directory. */
 import { UserError } from '../../errors.ts';
-import { objectsOf, readManifests } from '../../manifests.ts';
+import { objectsOf, readManifests } from '../../manifests/read.ts';
 import { kind as serviceKind } from '../../model/names.ts';
 import type { DistributedService } from '../../model/types.ts';
 import { loadServices } from './load.ts';

@@ -5,7 +5,8 @@ import path from 'node:path';
 import { after, describe, it } from 'node:test';
 import jsonpatch, { type Operation } from 'fast-json-patch';
 import { parse } from 'yaml';
-import { parseManifests, toYaml } from '../../../src/manifests.ts';
+import { parseManifests } from '../../../src/manifests/read.ts';
+import { toYaml } from '../../../src/manifests/yaml.ts';
 import { podCases, podServices } from '../../corpus/pods.ts';
 import { frpK8s } from '../../support/command.ts';
 

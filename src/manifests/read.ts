@@ -1,0 +1,148 @@
+/** Manifests from files, directories and standard input, read as kubectl reads them: YAML 1.1 or JSON, many in one. */
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { UserError } from '../errors.ts';
+import { isObject, type JsonObject } from '../model/json.ts';
+import { endOfObject, parseJson } from './json.ts';
+import { parseYaml, YamlError } from './yaml.ts';
+
+export interface ManifestDocument {
+  /** name of the file, `-` for standard input */
+  file: string;
+  /** line that the document begins at, from 1 */
+  line: number;
+  /** the document's own text, with the separator before it */
+  source: string;
+  format: 'yaml' | 'json';
+  /** its content; undefined for a document of comments only */
+  value: unknown;
+}
+
+/** One object: a document, or an item of a List in one. */
+export interface ManifestObject {
+  document: ManifestDocument;
+  /** JSON pointer of the object in its document */
+  pointer: string;
+  value: JsonObject;
+}
+
+/**
+ * @param locations files, directories, or - for standard input
+ * @throws UserError that names the file and the line
+ */
+export const readManifests = (locations: readonly string[]): ManifestDocument[] =>
+  locations.flatMap(filesOf).flatMap((file) => parseManifests(file, read(file)));
+
+/** The documents of a text. @throws UserError that names the file and the line */
+export function parseManifests(file: string, text: string): ManifestDocument[] {
+  const { documents, rest } = jsonDocuments(file, text.replace(/^\uFEFF/, ''));
+  return [...documents, ...yamlDocuments(file, rest.text, rest.line)];
+}
+
+/** Objects of JSON, one after the other, at the start of a text. After several, kubectl reads no YAML any more. */
+function jsonDocuments(file: string, text: string): { documents: ManifestDocument[]; rest: { text: string; line: number } } {
+  const documents: ManifestDocument[] = [];
+  let line = 1;
+  let at = 0;
+  for (;;) {
+    const start = at + (/^\s*/.exec(text.slice(at))?.[0].length ?? 0);
+    line += linesIn(text.slice(at, start));
+    if (start === text.length && documents.length > 0) return { documents, rest: { text: '', line } };
+    const end = text[start] === '{' ? endOfObject(text, start) : -1;
+    const source = text.slice(start, end);
+    const value = end < 0 ? undefined : jsonOrNothing(source);
+    if (value === undefined) {
+      if (documents.length > 1) throw new UserError(`${file}:${line}: not valid JSON after an object of JSON: expected another one, or the end`);
+      return { documents, rest: { text: text.slice(documents.length === 0 ? 0 : start), line: documents.length === 0 ? 1 : line } };
+    }
+    documents.push({ file, line, source, format: 'json', value });
+    line += linesIn(source);
+    at = end;
+  }
+}
+
+function jsonOrNothing(text: string): unknown {
+  try {
+    return parseJson(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function yamlDocuments(file: string, text: string, first: number): ManifestDocument[] {
+  let line = first;
+  return split(text).map((source): ManifestDocument => {
+    const start = line;
+    line += linesIn(source);
+    const [, after = ''] = /^---[ \t]*(.*)/.exec(source) ?? [];
+    if (!/^\s*(#|$)/.test(after)) {
+      throw new UserError(`${file}:${start}: kubectl takes only a comment after the separator "---", and not: ${after.slice(0, 60)}`);
+    }
+    try {
+      return { file, line: start, source, format: 'yaml', value: parseYaml(source.endsWith('\n') ? source : `${source}\n`) };
+    } catch (error) {
+      if (!(error instanceof YamlError)) throw error;
+      throw new UserError(`${file}:${start + linesIn(source.slice(0, error.offset))}: not valid YAML: ${error.message}`);
+    }
+  });
+}
+
+const linesIn = (text: string): number => text.split('\n').length - 1;
+
+/** Each document with the separator before it; directives (%YAML) belong to the document that they announce. */
+function split(text: string): string[] {
+  if (text === '') return [];
+  // Lines end in a line feed; for `^` they would end in U+2028 too.
+  const [first = '', ...rest] = text.split(/(?<=\n)(?=---)/);
+  const directives = first.startsWith('%') && first.split('\n').every((line) => /^(%|#|\s*$)/.test(line));
+  return directives && rest.length > 0 ? [first + rest[0]!, ...rest.slice(1)] : [first, ...rest];
+}
+
+/** The objects of a document: itself, or the items of a List, of Lists in it too. What is no object is left out. */
+export function objectsOf(document: ManifestDocument): ManifestObject[] {
+  const collect = (value: unknown, pointer: string): ManifestObject[] => {
+    if (!isObject(value)) return [];
+    if (!isList(value)) return [{ document, pointer, value }];
+    return value.items.flatMap((item, index) => collect(item, `${pointer}/items/${index}`));
+  };
+  return collect(document.value, '');
+}
+
+const isList = (value: JsonObject): value is JsonObject & { items: unknown[] } =>
+  typeof value.kind === 'string' && value.kind.endsWith('List') && Array.isArray(value.items);
+
+/** Names that begin with a dot are an editor's, or the halves of a ConfigMap's symlink swap. */
+function filesOf(location: string): string[] {
+  if (location === '-') return ['-'];
+  if (!isDirectory(location)) return [location];
+  const found = readdirSync(location, { recursive: true, encoding: 'utf8' })
+    .filter((name) => /\.(ya?ml|json)$/.test(name) && !name.split(path.sep).some((part) => part.startsWith('.')))
+    .filter((name) => !isDirectory(path.join(location, name)))
+    .sort();
+  if (found.length === 0) throw new UserError(`${location}: the directory has no .yaml, .yml or .json file`);
+  return found.map((name) => path.join(location, name));
+}
+
+function isDirectory(location: string): boolean {
+  try {
+    return statSync(location).isDirectory();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw new UserError(`${location}: no such file or directory`);
+    throw new UserError(`${location}: cannot be read: ${(error as Error).message}`);
+  }
+}
+
+function read(file: string): string {
+  const name = file === '-' ? 'standard input' : file;
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(file === '-' ? 0 : file);
+  } catch (error) {
+    throw new UserError(`${name}: cannot be read: ${(error as Error).message}`);
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new UserError(`${name}: is no UTF-8 text; PowerShell writes UTF-16 unless it is told "-Encoding utf8"`);
+  }
+}
