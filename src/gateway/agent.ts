@@ -4,6 +4,7 @@
  */
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import type { Registry } from '@prometheus-io/client';
 import type { Config } from '../config/schema.ts';
 import type { Credentials } from '../frp/server-api.ts';
@@ -22,6 +23,9 @@ import { proxyList } from './members/frps-client.ts';
 import { verifyToken } from './admission/pod-token.ts';
 import { Issuers } from './oidc/issuers.ts';
 import { createLoopbackServer } from './admission/loopback-server.ts';
+import { Mark } from './liveness/mark.ts';
+import { Parts } from './liveness/parts.ts';
+import { frpsProbe } from './liveness/probes.ts';
 import { Members } from './members/members.ts';
 import { GatewayMetrics } from './telemetry/agent-metrics.ts';
 import type { View } from './ir/ir.ts';
@@ -46,8 +50,11 @@ export interface AgentOptions {
   host: string;
   /** 0: any, for tests */
   ports: { loopback: number; operations: number };
-  /** frps' own API */
+  /** frps' own API, and the port that sidecars come to, on loopback */
   frpsUrl: string;
+  frpsPort: number;
+  /** of the files that outlive the processes of the Pod, absolute */
+  directory: string;
   /** how long a restarted replica waits for the backends that others have; milliseconds */
   warmUpMs?: number;
 }
@@ -76,6 +83,8 @@ export class GatewayAgent {
   readonly #operations: Server;
   #warmUp: WarmUp | undefined;
   #frps: FrpsLiveness | undefined;
+  #parts: Parts | undefined;
+  readonly #hasWarmedUp: Mark;
   #material: TunnelMaterial | undefined;
   #told = new Set<string>();
   /** ports that services are exposed at; undefined: to be computed */
@@ -87,6 +96,7 @@ export class GatewayAgent {
     const { client, config, log, pod } = options;
     this.#options = options;
     this.#replicas = replicasOf(pod, config);
+    this.#hasWarmedUp = new Mark(join(options.directory, 'warmed-up'));
     const changed = () => this.#users?.schedule();
     const servicesChanged = () => (this.#claimedPorts = undefined);
     this.#watches = new Watches({ client, config, log, changed, tunnelChanged: () => this.#tunnel?.schedule() });
@@ -137,7 +147,7 @@ export class GatewayAgent {
       server.close();
       server.closeAllConnections();
     }
-    await Promise.all([this.#warmUp?.close(), this.#frps?.close()]);
+    await Promise.all([this.#warmUp?.close(), this.#frps?.close(), this.#parts?.close()]);
     await Promise.all([this.#members.close(), this.#users.close(), this.#tunnel.close(), this.#watches.close()]);
     this.#claims.close();
     await Promise.all([this.#clusters.close(), this.#issuers.close(), this.#running, this.#proxies.close()]);
@@ -156,6 +166,7 @@ export class GatewayAgent {
       gone: () => this.#members.lost(),
       back: () => void this.#members.sync(),
     });
+    this.#parts = this.#watchParts(hostname, Number(port));
     await this.#members.start();
     this.#view();
     // Until they are known their services answer 503; one that cannot be reached must not hold up the others.
@@ -167,10 +178,32 @@ export class GatewayAgent {
       own: async () => servicesOnline(await this.#statuses()),
       ...(this.#options.warmUpMs === undefined ? {} : { limitMs: this.#options.warmUpMs }),
     });
+    void this.#warmUp.done.then(() => !signal.aborted && this.#warmedUp());
     while (!signal.aborted) {
       await pause(refreshMs, signal);
       if (await this.#addresses.refresh(this.#replicas)) this.#users.schedule();
     }
+  }
+
+  #watchParts(host: string, apiPort: number): Parts {
+    const { directory, frpsPort, log } = this.#options;
+    const haproxy = (part: 'users' | 'tunnel') => (limitMs: number) => this.#proxies.probe(part, limitMs);
+    return new Parts({
+      probes: {
+        frps: frpsProbe({ tunnel: { host, port: frpsPort }, api: { host, port: apiPort } }),
+        tunnel: haproxy('tunnel'),
+        users: haproxy('users'),
+      },
+      directory,
+      changed: () => this.#users.schedule(),
+      endWaiting: (seconds) => this.#proxies.endWaiting(seconds),
+      log,
+    });
+  }
+
+  #warmedUp(): void {
+    this.#hasWarmedUp.set();
+    this.#users.schedule();
   }
 
   #admission(): TunnelAdmission {
@@ -220,7 +253,9 @@ export class GatewayAgent {
   }
 
   async #applyUsers(): Promise<void> {
-    await this.#proxies.applyUsers(this.#view(), this.#addresses.peers());
+    const { pod, config } = this.#options;
+    const isReady = this.#hasWarmedUp.isSet && ordinalProblem(pod, config) === undefined;
+    await this.#proxies.applyUsers(this.#view(), this.#addresses.peers(), { isReady, isStuck: this.#parts?.isStuck ?? false });
   }
 
   async #applyTunnel(): Promise<void> {

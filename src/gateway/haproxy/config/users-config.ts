@@ -9,6 +9,8 @@ import { failoverSections } from './failover.ts';
 import { probeFile, probeLua, probeSection, portsMapLines } from './tcp-probe.ts';
 import { entriesByTarget, pathEntries, wayAt, webExposures } from './routes.ts';
 import { hostsMap, pathsMap, redirectsMap, wayValue, wildcardsMap } from './route-rules.ts';
+import { recoveryFile, recoveryLua } from './recovery.ts';
+import { healthSection, stateMap, stateMapLines } from './replica-state.ts';
 import { rateTables } from './rate-limits.ts';
 import { serverLine, serversOf } from './servers.ts';
 import { servedOf, type ServiceConfig } from './service-config.ts';
@@ -41,6 +43,8 @@ export function renderUsers(view: View, settings: UsersSettings): Rendered {
     [pathsMap, entries.map(({ prefix, way }) => `${prefix} ${wayValue(way)}\n`).join('')],
     [redirectsMap, redirects(services)],
     [portsMap, portsMapLines([...servers.values()].flat())],
+    [recoveryFile, recoveryLua],
+    [stateMap, stateMapLines(settings.state)],
     [probeFile, probeLua],
     [tablesFile, tablesLua(`${settings.directory}/${workerSocket}`)],
     ...tlsFiles(services, settings.directory),
@@ -51,6 +55,7 @@ export function renderUsers(view: View, settings: UsersSettings): Rendered {
     ...portFrontends(portWays, ways.values(), settings),
     ...failoverSections(services.values(), ways.values(), settings),
     probeSection(settings.directory),
+    ...healthSection(settings),
     ...rateTables(services.values(), settings),
     ...backends.map(({ entrance }) => entrance),
   ];
