@@ -99,10 +99,10 @@ export class GatewayAgent {
     this.#hasWarmedUp = new Mark(join(options.directory, 'warmed-up'));
     const changed = () => this.#users?.schedule();
     const servicesChanged = () => (this.#claimedPorts = undefined);
-    this.#watches = new Watches({ client, config, log, changed, tunnelChanged: () => this.#tunnel?.schedule() });
+    this.#watches = new Watches({ client, config, log, directory: join(options.directory, 'known'), changed, tunnelChanged: () => this.#tunnel?.schedule() });
     this.#watches.services.subscribe(servicesChanged);
     this.#claims = new Claims(this.#watches.services, config);
-    this.#clusters = trustedClusters(config, client, this.#watches.pods, log);
+    this.#clusters = trustedClusters(config, client, { pods: this.#watches.pods, log, directory: join(options.directory, 'known') });
     this.#issuers = new Issuers({ rules: { allow: config.connectors.allowAddresses, apiServer: apiServerOf(config) }, log, changed });
     this.#members = new Members({ list: proxyList(options.frpsUrl), changed, isTaken: (port) => this.#isTaken(port), log });
     this.#metrics = new GatewayMetrics(options.registry, { members: () => this.#members.all, tunnel: () => this.#material });

@@ -140,4 +140,25 @@ describe('the agent', { timeout: 120_000 }, () => {
       await eventually('it answers again', () => gateway.lines.some(({ msg }) => String(msg).startsWith(`${part} answers again`)));
       await eventually('users may come', async () => (await gateway.get('/readyz', gateway.ports.health)).status === 200);
     });
+
+  it('restarts with the API server away, and so do frps, both HAProxies and the sidecars: users are served as before', async (t) => {
+    const gateway = await Whole.start();
+    t.after(() => gateway.close());
+    gateway.putService(defined('web', { loadBalancing: { healthCheck: { type: 'http', path: '/', interval: '1s' } } }));
+    const pod = { namespace: 'shop', name: 'web-1', uid: '3f2a6c1e-0000-4000-8000-000000000001' };
+    const { port } = await gateway.app('app');
+    gateway.putPod(pod);
+    await gateway.sidecar(pod, 'web', port);
+    const isServed = async () => (await gateway.request('web.example.com')).body === 'app';
+    await eventually('it serves', isServed);
+    await gateway.stopAgent();
+    gateway.api.close();
+    for (const part of ['frps', 'tunnel', 'users', 'frpc web-1']) await gateway.kill(part);
+    const [agent] = [gateway.startAgent(), gateway.startUsers(), gateway.startTunnel()];
+    await agent;
+    await gateway.startFrps();
+    await gateway.sidecar(pod, 'web', port);
+    await eventually('it serves again', isServed);
+    await eventually('it is ready', async () => (await gateway.get('/readyz', gateway.ports.operations)).status === 200);
+  });
 });
