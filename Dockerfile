@@ -3,7 +3,8 @@
 #
 #   npm ci && docker build -t frp-k8s:dev .
 #
-# BASE may be any image with a `node` (24, or 22.19 and newer) on its PATH.
+# BASE may be any image with a `node` (24, or 22.19 and newer) and, for the gateway, a `sh` with `cat`, `rm` and `sleep` on
+# its PATH.
 ARG BASE=docker.io/library/node:24-slim
 FROM ${BASE}
 # .mjs: an ES module without a package.json beside it.

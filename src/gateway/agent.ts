@@ -4,6 +4,7 @@
  */
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import type { Registry } from '@prometheus-io/client';
 import type { Config } from '../config/schema.ts';
 import type { Credentials } from '../frp/server-api.ts';
@@ -23,6 +24,9 @@ import { proxyList } from './members/frps-client.ts';
 import { verifyToken } from './admission/pod-token.ts';
 import { Issuers } from './oidc/issuers.ts';
 import { createLoopbackServer } from './admission/loopback-server.ts';
+import { Mark } from './liveness/mark.ts';
+import { Parts } from './liveness/parts.ts';
+import { frpsProbe } from './liveness/probes.ts';
 import { Members } from './members/members.ts';
 import { GatewayMetrics } from './telemetry/agent-metrics.ts';
 import type { View } from './ir/ir.ts';
@@ -47,8 +51,11 @@ export interface AgentOptions {
   host: string;
   /** 0: any, for tests */
   ports: { loopback: number; operations: number };
-  /** frps' own API */
+  /** frps' own API, and the port that sidecars come to, on loopback */
   frpsUrl: string;
+  frpsPort: number;
+  /** of the files that outlive the processes of the Pod, absolute */
+  directory: string;
   /** how long a restarted replica waits for the backends that others have; milliseconds */
   warmUpMs?: number;
 }
@@ -77,6 +84,8 @@ export class GatewayAgent {
   readonly #operations: Server;
   #warmUp: WarmUp | undefined;
   #frps: FrpsLiveness | undefined;
+  #parts: Parts | undefined;
+  readonly #hasWarmedUp: Mark;
   #material: TunnelMaterial | undefined;
   #lastView: View | undefined;
   #told = new Set<string>();
@@ -89,12 +98,13 @@ export class GatewayAgent {
     const { client, config, log, pod } = options;
     this.#options = options;
     this.#replicas = replicasOf(pod, config);
+    this.#hasWarmedUp = new Mark(join(options.directory, 'warmed-up'));
     const changed = () => this.#users?.schedule();
     const servicesChanged = () => (this.#claimedPorts = undefined);
-    this.#watches = new Watches({ client, config, log, changed, tunnelChanged: () => this.#tunnel?.schedule() });
+    this.#watches = new Watches({ client, config, log, directory: join(options.directory, 'known'), changed, tunnelChanged: () => this.#tunnel?.schedule() });
     this.#watches.services.subscribe(servicesChanged);
     this.#claims = new Claims(this.#watches.services, config);
-    this.#clusters = trustedClusters(config, client, this.#watches.pods, log);
+    this.#clusters = trustedClusters(config, client, { pods: this.#watches.pods, log, directory: join(options.directory, 'known') });
     this.#issuers = new Issuers({ rules: { allow: config.connectors.allowAddresses, apiServer: apiServerOf(config) }, log, changed });
     this.#members = new Members({ list: proxyList(options.frpsUrl), changed, isTaken: (port) => this.#isTaken(port), log });
     this.#metrics = new GatewayMetrics(options.registry, { members: () => this.#members.all, tunnel: () => this.#material });
@@ -139,7 +149,7 @@ export class GatewayAgent {
       server.close();
       server.closeAllConnections();
     }
-    await Promise.all([this.#warmUp?.close(), this.#frps?.close()]);
+    await Promise.all([this.#warmUp?.close(), this.#frps?.close(), this.#parts?.close()]);
     await Promise.all([this.#members.close(), this.#users.close(), this.#tunnel.close(), this.#watches.close()]);
     this.#claims.close();
     await Promise.all([this.#clusters.close(), this.#issuers.close(), this.#running, this.#proxies.close()]);
@@ -158,6 +168,7 @@ export class GatewayAgent {
       gone: () => this.#members.lost(),
       back: () => void this.#members.sync(),
     });
+    this.#parts = this.#watchParts(hostname, Number(port));
     await this.#members.start();
     this.#view();
     // Until they are known their services answer 503; one that cannot be reached must not hold up the others.
@@ -169,10 +180,32 @@ export class GatewayAgent {
       own: async () => servicesOnline(await this.#statuses()),
       ...(this.#options.warmUpMs === undefined ? {} : { limitMs: this.#options.warmUpMs }),
     });
+    void this.#warmUp.done.then(() => !signal.aborted && this.#warmedUp());
     while (!signal.aborted) {
       await pause(refreshMs, signal);
       if (await this.#addresses.refresh(this.#replicas)) this.#users.schedule();
     }
+  }
+
+  #watchParts(host: string, apiPort: number): Parts {
+    const { directory, frpsPort, log } = this.#options;
+    const haproxy = (part: 'users' | 'tunnel') => (limitMs: number) => this.#proxies.probe(part, limitMs);
+    return new Parts({
+      probes: {
+        frps: frpsProbe({ tunnel: { host, port: frpsPort }, api: { host, port: apiPort } }),
+        tunnel: haproxy('tunnel'),
+        users: haproxy('users'),
+      },
+      directory,
+      changed: () => this.#users.schedule(),
+      endWaiting: (seconds) => this.#proxies.endWaiting(seconds),
+      log,
+    });
+  }
+
+  #warmedUp(): void {
+    this.#hasWarmedUp.set();
+    this.#users.schedule();
   }
 
   #admission(): TunnelAdmission {
@@ -220,7 +253,9 @@ export class GatewayAgent {
   }
 
   async #applyUsers(): Promise<void> {
-    await this.#proxies.applyUsers(this.#view(), this.#addresses.peers());
+    const { pod, config } = this.#options;
+    const isReady = this.#hasWarmedUp.isSet && ordinalProblem(pod, config) === undefined;
+    await this.#proxies.applyUsers(this.#view(), this.#addresses.peers(), { isReady, isStuck: this.#parts?.isStuck ?? false });
   }
 
   async #applyTunnel(): Promise<void> {

@@ -9,21 +9,30 @@ import { FallbackListener } from './replicas/fallback-listener.ts';
 import {
   fallbackSocket,
   endpoint,
+  everyAddress,
   hasIpv6,
   ipOf,
   Memory,
   renderUsers,
   TunnelProxy,
   UsersProxy,
+  workerSocket,
   type Peer,
+  type ReplicaState,
   type UsersSettings,
 } from './haproxy/index.ts';
+import { haproxyProbe } from './liveness/probes.ts';
+import type { Look } from './liveness/watchdog.ts';
 import type { View } from './ir/ir.ts';
 import { receiveLog, RequestTimes, sampled } from './telemetry/request-times.ts';
 import { TrafficMetrics } from './telemetry/traffic-metrics.ts';
 import { peersPort } from './replicas/peers.ts';
 import type { ServerVerdict } from './api/proxy-status.ts';
 import type { TunnelMaterial } from './ir/tunnel-trust.ts';
+
+/** Where the kubelet asks each of them (manifests/gateway/statefulset.yaml). */
+const healthPort = 10_002;
+const tunnelHealthPort = 10_003;
 
 export interface ProxiesOptions {
   config: Config;
@@ -35,17 +44,21 @@ export interface ProxiesOptions {
   pod: string;
   /** UDP port on loopback for HAProxy's log; 0: any */
   logPort: number;
-  tunnel?: { bind?: string; server?: string };
+  tunnel?: { bind?: string; server?: string; health?: string };
   /** default: the addresses of this Pod */
-  users?: Pick<UsersSettings, 'addresses' | 'failoverPort'>;
+  users?: Pick<UsersSettings, 'addresses' | 'failoverPort' | 'healthPort'>;
   /** where the replicas tell each other of sessions; default 10000 */
   peersPort?: number;
 }
 
 export interface Proxies {
-  applyUsers: (view: View, peers: readonly Peer[]) => Promise<void>;
+  applyUsers: (view: View, peers: readonly Peer[], state: ReplicaState) => Promise<void>;
   applyTunnel: (material: TunnelMaterial) => Promise<void>;
   verdicts: () => Promise<readonly ServerVerdict[]>;
+  /** whether one of them answers. @throws where not within so many milliseconds */
+  probe: (part: 'users' | 'tunnel', limitMs: number) => Promise<Look>;
+  /** sends elsewhere what has waited so many seconds for an answer. @returns how many requests */
+  endWaiting: (seconds: number) => Promise<number>;
   close: () => Promise<void>;
 }
 
@@ -55,7 +68,13 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
   const receiver = await receiveLog(options.logPort, times);
   const families = { hasIpv6: await hasIpv6() };
   const users = new UsersProxy({ directory: join(directory, 'users'), log });
-  const tunnel = new TunnelProxy({ directory: join(directory, 'tunnel'), log, ...families, ...options.tunnel });
+  const tunnel = new TunnelProxy({
+    directory: join(directory, 'tunnel'),
+    log,
+    ...families,
+    health: everyAddress(tunnelHealthPort, families.hasIpv6),
+    ...options.tunnel,
+  });
   let caught = 0;
   const traffic = new TrafficMetrics(registry, {
     stats: () => users.states(),
@@ -78,12 +97,14 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
   const memory = new Memory();
   let told = new Set<string>();
   return {
-    applyUsers: async (view, peers) => {
+    applyUsers: async (view, peers, state) => {
       replicas = peers.filter(({ name }) => name !== pod).map(({ address }) => ipOf(address));
       const current: UsersSettings = {
         ...families,
         addresses: own,
+        healthPort,
         ...options.users,
+        state,
         directory: join(directory, 'users'),
         httpPort,
         httpsPort,
@@ -103,6 +124,8 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
     },
     applyTunnel: (material) => tunnel.apply(material),
     verdicts: () => users.states(),
+    probe: (part, limitMs) => haproxyProbe(join(directory, part, workerSocket))(limitMs),
+    endWaiting: (seconds) => users.endWaiting(seconds),
     close: async () => {
       fallback.close();
       await Promise.all([users.close(), tunnel.close()]);

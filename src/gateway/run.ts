@@ -1,4 +1,6 @@
 /** The `gateway` command: puts access, agent and HAProxy together, with the ports that manifests/gateway relies on. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Registry } from '@prometheus-io/client';
 import type { Config } from '../config/schema.ts';
 import { loadAccess } from '../kube/access.ts';
@@ -13,6 +15,9 @@ import { openProxies } from './proxies.ts';
 const loopbackPort = 7400;
 const logPort = 7514;
 const frpsUrl = 'http://127.0.0.1:7500';
+const frpsPort = 7001;
+/** The supervisor ends an agent that has not written for five seconds. Milliseconds. */
+const beatMs = 1000;
 /** The kubelet ends the agent last, when there is nobody left to serve. Milliseconds. */
 const drainMs = 1000;
 
@@ -24,10 +29,12 @@ export async function runGateway(config: Config, { directory, pod }: { directory
   const proxies = await openProxies({ config, log, registry, directory, pod, logPort });
   const host = config.host ?? everyAddress();
   const ports = { loopback: loopbackPort, operations: config.gateway.apiPort };
-  const agent = new GatewayAgent({ client, config, log, registry, proxies, pod, host, ports, frpsUrl });
+  const agent = new GatewayAgent({ client, config, log, registry, proxies, pod, host, ports, frpsUrl, frpsPort, directory });
   await agent.start();
+  const beat = setInterval(() => void writeFile(join(directory, 'agent.beat'), `${Date.now()}\n`).catch(() => {}), beatMs);
   log.info({ pod, server: client.access.server }, 'gateway agent started');
   const close = async () => {
+    clearInterval(beat);
     await agent.close();
     client.close();
   };

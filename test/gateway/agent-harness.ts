@@ -74,7 +74,7 @@ export interface Sidecar {
   log: () => string;
 }
 
-const ports = ['log', 'http', 'https', 'tunnel', 'frps', 'frpsApi', 'loopback', 'operations', 'peers'] as const;
+const ports = ['log', 'http', 'https', 'tunnel', 'frps', 'frpsApi', 'loopback', 'operations', 'peers', 'health', 'tunnelHealth'] as const;
 
 export class Gateway {
   readonly directory: string;
@@ -146,8 +146,12 @@ export class Gateway {
     const log = logTo({ write: (line) => void this.lines.push(JSON.parse(line) as Record<string, unknown>) }, 'debug');
     const registry = new Registry();
     const pod = 'frp-gateway-0';
-    const tunnel = { bind: `127.0.0.1:${this.ports.tunnel}`, server: `127.0.0.1:${this.ports.frps}` };
-    const users = { addresses: ['127.0.0.1'] };
+    const tunnel = {
+      bind: `127.0.0.1:${this.ports.tunnel}`,
+      server: `127.0.0.1:${this.ports.frps}`,
+      health: `127.0.0.1:${this.ports.tunnelHealth}`,
+    };
+    const users = { addresses: ['127.0.0.1'], healthPort: this.ports.health };
     const proxies = await openProxies({
       config,
       log,
@@ -169,6 +173,8 @@ export class Gateway {
       host: '127.0.0.1',
       ports: { loopback: this.ports.loopback, operations: this.ports.operations },
       frpsUrl: `http://127.0.0.1:${this.ports.frpsApi}`,
+      frpsPort: this.ports.frps,
+      directory,
     });
     await this.agent.start();
     await eventually(
@@ -214,6 +220,11 @@ export class Gateway {
     child.stderr.on('data', keep);
     this.#processes.set(name, child);
     return child;
+  }
+
+  /** To every process of a part: HAProxy's workers too. */
+  signal(name: string, signal: NodeJS.Signals): void {
+    process.kill(-this.#processes.get(name)!.pid!, signal);
   }
 
   output(name: string): string {

@@ -47,6 +47,8 @@ export interface Gateway {
   /** last lines of HAProxy's own output */
   output(): string;
   apply(view: View): Promise<Rendered>;
+  /** with other settings, from now on */
+  applyWith(view: View, settings: Partial<UsersSettings>): Promise<Rendered>;
   kill(signal?: NodeJS.Signals): Promise<void>;
   /** Master and worker end at once; resolves when both are gone. */
   crash(): Promise<void>;
@@ -88,17 +90,22 @@ export async function gateway(t: TestContext, first: View, more: Partial<UsersSe
     await kill();
     await remove(settings.directory);
   });
-  await proxy.apply(renderUsers(first, settings));
+  const apply = async (view: View) => {
+    const rendered = renderUsers(view, settings);
+    await proxy.apply(rendered);
+    return rendered;
+  };
+  await apply(first);
   start();
   await proxy.settled();
   return {
     settings,
     proxy,
     output: () => output,
-    async apply(view) {
-      const rendered = renderUsers(view, settings);
-      await proxy.apply(rendered);
-      return rendered;
+    apply,
+    applyWith(view, changed) {
+      Object.assign(settings, changed);
+      return apply(view);
     },
     kill,
     async crash() {

@@ -1,4 +1,5 @@
-/** Everything that the agent watches, in memory. It writes nothing. */
+/** Everything that the agent watches, in memory and, for the next agent of this Pod, on its disk. */
+import { join } from 'node:path';
 import type { Config } from '../../config/schema.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { Reflector, type Sink } from '../../kube/reflector.ts';
@@ -16,6 +17,8 @@ import type { Log } from '../../log.ts';
 import { label, manager, revokedConfigMapNames, serverApiSecretName, serverSecretName } from '../../model/names.ts';
 import { ServiceStore } from '../../model/store.ts';
 import { servicesSink } from '../../kube/services-sink.ts';
+import { pause } from '../../kube/backoff.ts';
+import { Journal } from './journal.ts';
 import { Copies, copyLabel } from './secret-copies.ts';
 import { PodIndex } from './pod-index.ts';
 
@@ -23,11 +26,16 @@ export interface WatchDeps {
   client: KubeClient;
   config: Config;
   log: Log;
+  /** where what was last known is kept; absolute */
+  directory: string;
   /** something that traffic depends on */
   changed: () => void;
   /** something that the tunnel depends on */
   tunnelChanged: () => void;
 }
+
+/** How long the API server may take before it counts as away. Milliseconds. */
+export const awayMs = 2000;
 
 export class Watches {
   readonly services = new ServiceStore();
@@ -40,28 +48,37 @@ export class Watches {
   /** ConfigMaps frp-revoked…, as far as they are there; by name */
   readonly revoked = new Map<string, ConfigMap>();
   readonly #reflectors: Pick<Reflector<KubeObject>, 'synced' | 'hasSynced' | 'lastError' | 'close'>[];
-  /** resolves once everything has been listed */
+  readonly #journals: Journal<never>[] = [];
+  readonly #stop = new AbortController();
+  #isRecalled = false;
+  /** resolves once everything has been listed; where the API server is away, once what was last known has been read */
   readonly synced: Promise<void>;
 
-  constructor({ client, config, log, changed, tunnelChanged }: WatchDeps) {
+  constructor({ client, config, log, directory, changed, tunnelChanged }: WatchDeps) {
     this.services.subscribe(changed);
     this.pods = new PodIndex(changed);
     this.copies = new Copies(() => {
       changed();
       tunnelChanged();
     });
+    const onFailure = (error: Error) => log.warn(`what is known of the cluster cannot be kept: ${error.message}`);
+    const kept = <T extends KubeObject>(sink: Sink<T>): Sink<T> => {
+      const journal = new Journal<T>(join(directory, `${this.#journals.length}.jsonl`), sink, onFailure);
+      this.#journals.push(journal as Journal<never>);
+      return journal;
+    };
     const follow = <T extends KubeObject>(
       resource: Resource<T>,
       sink: Sink<T>,
       where: { namespace?: string; labelSelector?: string } = {},
-    ) => new Reflector({ client, log, resource, sink, ...where });
+    ) => new Reflector({ client, log, resource, sink: kept(sink), ...where });
     // The right to one object by name is a right to watch it by that field selector only.
     const followOne = <T extends KubeObject>(resource: Resource<T>, name: string, set: (object: T | undefined) => void) =>
       new Reflector({
         client,
         log,
         resource,
-        sink: one(name, set),
+        sink: kept(one(name, set)),
         namespace: config.namespace,
         fieldSelector: `metadata.name=${name}`,
       });
@@ -84,17 +101,32 @@ export class Watches {
         }),
       ),
     ];
-    this.synced = Promise.all(this.#reflectors.map(({ synced }) => synced)).then(() => {});
+    const listed = Promise.all(this.#reflectors.map(({ synced }) => synced)).then(() => {});
+    this.synced = Promise.race([listed, this.#recalled(log)]);
   }
 
   /** Only the first lists count: with the API server away, what is in memory is the best there is. */
   problem(): string | undefined {
+    if (this.#isRecalled) return undefined;
     const missing = this.#reflectors.find(({ hasSynced }) => !hasSynced);
     return missing && (missing.lastError?.message ?? 'not listed yet');
   }
 
+  /** Never resolves where there is nothing to recall: a Pod that has just been made waits for the API server. */
+  async #recalled(log: Log): Promise<void> {
+    await pause(awayMs, this.#stop.signal);
+    const missing = this.#journals.filter((_, index) => !this.#reflectors[index]!.hasSynced);
+    if (this.#stop.signal.aborted || missing.length === 0) return new Promise(() => {});
+    const found = await Promise.all(missing.map((journal) => journal.recall().catch(() => false)));
+    if (found.includes(false)) return new Promise(() => {});
+    this.#isRecalled = true;
+    log.warn('the API server does not answer: going by what was last known');
+  }
+
   async close(): Promise<void> {
+    this.#stop.abort();
     await Promise.all(this.#reflectors.map((reflector) => reflector.close()));
+    await Promise.all(this.#journals.map((journal) => journal.close()));
   }
 }
 

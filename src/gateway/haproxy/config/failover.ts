@@ -11,36 +11,18 @@
  */
 import { requestTargetRules } from './request-target.ts';
 import { lookupRules } from './route-rules.ts';
-import { endpoint, everyAddress, ipOf, sourceFor } from './addresses.ts';
-import { safeName } from './names.ts';
+import { endpoint, everyAddress, sourceFor } from './addresses.ts';
+import { isHanded, isStopping, others, ownIp, replicasBackend } from './other-replicas.ts';
+import { isStuck } from './replica-state.ts';
+import { waitForServers } from './recovery.ts';
 import { idleTime, maxTimer, type ServiceConfig } from './service-config.ts';
 import type { UsersSettings } from './rendered.ts';
 
 export const failoverPort = 10_001;
-/** Servers whose checks tell which replicas there are. */
-const replicasBackend = 'frp-replicas';
 const innerSocket = 'inner.sock';
 
-const isHanded = '{ var(sess.handed) -m bool }';
-/** A process that is being replaced counts no server as usable (be_usable_srv): those that it asks for `here` its successor has. */
-const isStopping = '{ stopping }';
 /** The rates and numbers of what another replica hands over were counted there. */
 export const notCounted = '!{ var(txn.counted) -m bool }';
-
-interface Replica {
-  name: string;
-  ip: string;
-}
-
-/** This replica's address; undefined where it is not known. */
-const ownIp = ({ peers, localPeer }: UsersSettings): string | undefined =>
-  peers.filter(({ name }) => name === localPeer).map(({ address }) => ipOf(address))[0];
-
-/** The other replicas. One at this replica's own address would be taken for a user, so it is none. */
-function others(settings: UsersSettings): Replica[] {
-  const own = ownIp(settings);
-  return settings.peers.map(({ name, address }) => ({ name: safeName(name), ip: ipOf(address) })).filter(({ ip }) => ip !== own);
-}
 
 /** Of a frontend: connections of other replicas begin with a PROXY protocol header, and are not handed on. */
 export function fromReplicas(settings: UsersSettings): string[] {
@@ -119,18 +101,25 @@ function handedSections(choices: readonly string[], longest: number, settings: U
 export function failoverLines(served: ServiceConfig, settings: UsersSettings): string[] {
   const protocol = served.isGrpc ? ' proto h2' : '';
   const servers = replicaServers(settings, undefined, protocol);
-  const hasServers = [`{ nbsrv(${served.pool}) gt 0 }`, isStopping];
+  const isHere = [
+    `{ nbsrv(${served.pool}) gt 0 } !${isStuck(settings.directory)}`,
+    isStopping,
+    // A replica that cannot be reached is none to hand over to.
+    `{ nbsrv(${replicasBackend}) eq 0 }`,
+  ];
   return [
     `http-request set-header X-Frp-Pool ${served.pool}`,
     // A service with a port for itself has no host to be known by.
     'http-request set-header X-Frp-Site %[var(txn.site)]',
     // Of a request that was tried there, the attempt here is the last one.
     `http-request set-header X-Frp-Last 1 if ${isHanded} { req.hdr(x-frp-tried) -m found }`,
-    `http-request set-header X-Frp-Tried 1 if ${hasServers.map((condition) => `${condition} !${isHanded}`).join(' or ')}`,
+    ...waitForServers(served, settings),
+    ...(servers.length === 0 ? [] : isHere.map((condition) => `http-request set-var(txn.here) bool(true) if ${condition} !${isHanded}`)),
+    'http-request set-header X-Frp-Tried 1 if { var(txn.here) -m bool }',
     `timeout server ${patience(served)}ms`,
     'http-reuse never',
     // The first attempt is bound to `here`, which has no weight: every further one goes to another replica.
-    servers.length === 0 ? 'use-server here if TRUE' : `use-server here if ${[...hasServers, isHanded].join(' or ')}`,
+    servers.length === 0 ? 'use-server here if TRUE' : `use-server here if { var(txn.here) -m bool } or ${isHanded}`,
     `server here unix@${settings.directory}/${innerSocket} send-proxy-v2 weight 0${protocol}`,
     ...(servers.length === 0
       ? ['retries 0']

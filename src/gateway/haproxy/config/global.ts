@@ -1,6 +1,7 @@
 /** The sections that do not depend on services. */
 import { probeFile } from './tcp-probe.ts';
 import { safeName } from './names.ts';
+import { recoveryFile } from './recovery.ts';
 import { tablesFile } from './stick-tables.ts';
 import { answer, quote } from './escape.ts';
 import type { Peer, UsersSettings } from './rendered.ts';
@@ -27,6 +28,7 @@ export function globalSections(settings: UsersSettings, skeleton: string): strin
       `  server-state-file ${directory}/${stateFile}`,
       `  lua-load ${directory}/${probeFile}`,
       `  lua-load ${directory}/${tablesFile}`,
+      `  lua-load ${directory}/${recoveryFile}`,
       // For normalize-uri, which authorization needs.
       '  expose-experimental-directives',
       `  hard-stop-after ${lingerSeconds}s`,
@@ -53,7 +55,10 @@ export function globalSections(settings: UsersSettings, skeleton: string): strin
       '  timeout client-fin 30s',
       '  timeout server-fin 30s',
       `  timeout tunnel ${day}s`,
-      ...errorTexts.map(([status, text]) => `  http-error status ${status} content-type text/plain string ${quote(text)}`),
+      ...errorTexts.map(
+        ([status, text]) =>
+          `  http-error status ${status} content-type text/plain string ${quote(text)}${status === 503 ? ' hdr Retry-After 1' : ''}`,
+      ),
     ],
     peersSection(settings),
   ];

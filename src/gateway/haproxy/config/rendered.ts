@@ -40,6 +40,13 @@ export interface Peer {
   address: string;
 }
 
+export interface ReplicaState {
+  /** whether users may be sent here: what it needs for them has been there once */
+  isReady: boolean;
+  /** the way to the backends does not answer: another replica is the better one */
+  isStuck: boolean;
+}
+
 export interface UsersSettings {
   /** absolute path of the files, as HAProxy sees them */
   directory: string;
@@ -60,6 +67,10 @@ export interface UsersSettings {
   localPeer: string;
   /** where replicas hand requests over to each other; default 10001 */
   failoverPort?: number | undefined;
+  /** what the agent tells of this replica, changed without a reload; default: ready, and not stuck */
+  state?: ReplicaState | undefined;
+  /** where the kubelet asks this process whether it serves; absent: nowhere */
+  healthPort?: number | undefined;
   /** of this process; absent: what the file limit allows */
   maxConnections?: number | undefined;
   /** seconds that an old process may go on with its connections after a reload; default 86,400 */

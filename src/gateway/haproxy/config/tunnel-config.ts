@@ -9,6 +9,8 @@ export interface TunnelSettings {
   bind?: string | undefined;
   /** whether HAProxy can have IPv6 sockets (addresses.ts); default true */
   hasIpv6?: boolean | undefined;
+  /** address and port where the kubelet asks whether it works; absent: nowhere */
+  health?: string | undefined;
   /** frps; default 127.0.0.1:7001 */
   server?: string | undefined;
   maxConnections?: number | undefined;
@@ -21,7 +23,7 @@ export const revokedFile = 'revoked.acl';
 
 /** Tunnels live for days, and a reload leaves a process for each generation: so what changes often is changed at run time (TunnelProxy). */
 export function renderTunnel(settings: TunnelSettings): string {
-  const { directory, hasIpv6 = true, bind = everyAddress(7000, hasIpv6), server = '127.0.0.1:7001', maxConnections } = settings;
+  const { directory, hasIpv6 = true, bind = everyAddress(7000, hasIpv6), server = '127.0.0.1:7001', maxConnections, health } = settings;
   return `global
   stats socket ${directory}/${workerSocket} mode 600 level admin expose-fd listeners
   stats timeout 1h
@@ -38,19 +40,24 @@ defaults
   option clitcpka
 
 frontend tunnel
-  bind ${bind} ssl crt ${directory}/${serverPemFile} ca-file ${directory}/${clientsFile} verify required
+  # A sidecar that nothing reaches any more has its tunnel ended, and what waits in it, sooner than by frp's heartbeats.
+  bind ${bind} tcp-ut 3s ssl crt ${directory}/${serverPemFile} ca-file ${directory}/${clientsFile} verify required
   # Who is connected with which certificate, so that a revocation finds its tunnels.
   tcp-request session set-var(sess.certificate) ssl_c_der,sha2(256),hex,lower
   tcp-request session set-var(sess.address) src
   tcp-request session set-var(sess.port) src_port
   tcp-request session track-sc0 var(sess.certificate),concat(/,sess.address),concat(:,sess.port) table ${sessionsTable}
   tcp-request session reject if { var(sess.certificate) -m str -f ${directory}/${revokedFile} }
+  # frps waits for the first byte of a connection before it takes the next one.
+  tcp-request inspect-delay 5s
+  tcp-request content accept if { req.len gt 0 }
+  tcp-request content reject if WAIT_END
   default_backend frps
 
 backend ${sessionsTable}
   stick-table type string len 120 size 100k expire 1s store conn_cur
 
-backend frps
+${health === undefined ? '' : `frontend health\n  mode http\n  bind ${health}\n  http-request return status 200\n\n`}backend frps
   server frps ${server}
 `;
 }

@@ -13,6 +13,8 @@ import { Memory } from './memory.ts';
 import { portsMap, probeFile, probeLua, probeSection } from './tcp-probe.ts';
 import { webExposures } from './routes.ts';
 import { hostsMap, pathsMap, redirectsMap, wildcardsMap } from './route-rules.ts';
+import { recoveryFile, recoveryLua } from './recovery.ts';
+import { healthSection, stateMap, stateMapLines } from './replica-state.ts';
 import { servedOf, type ServiceConfig } from './service-config.ts';
 import { entriesByTarget, partOf, routingOf, sectionText, skeletonOf, type Routing, type ServicePart } from './service-part.ts';
 import { tablesFile, tablesLua } from './stick-tables.ts';
@@ -95,6 +97,7 @@ function compose(parts: readonly ServicePart[], settings: UsersSettings): Omit<R
     ...webFrontends(services, choices, settings),
     ...failoverSections(services, choices, settings),
     probeSection(settings.directory),
+    ...healthSection(settings),
   ];
   const text = sectionText(shared);
   const files = sharedFiles(parts, settings);
@@ -129,6 +132,8 @@ function sharedFiles(parts: readonly ServicePart[], settings: UsersSettings): Ma
     [pathsMap, pathLines(parts)],
     [redirectsMap, redirects(services)],
     [portsMap, parts.map((part) => part.portsMap).join('')],
+    [recoveryFile, recoveryLua],
+    [stateMap, stateMapLines(settings.state)],
     [probeFile, probeLua],
     [tablesFile, tablesLua(`${settings.directory}/${workerSocket}`)],
     ...tlsFiles(services, settings.directory),

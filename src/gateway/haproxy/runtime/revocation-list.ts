@@ -38,7 +38,7 @@ export async function endTunnels(master: string, revoked: readonly string[]): Pr
 }
 
 /** Process ids, old ones included (management manual, 9.4.2, "show proc"). */
-const workers = (shown: string): string[] => [...shown.matchAll(/^([0-9]+) +worker /gm)].map(([, pid]) => pid!);
+export const workers = (shown: string): string[] => [...shown.matchAll(/^([0-9]+) +worker /gm)].map(([, pid]) => pid!);
 
 /** Address and port of each client that is connected with one of these certificates. */
 const clientsOf = (table: string, revoked: ReadonlySet<string>): Set<string> =>

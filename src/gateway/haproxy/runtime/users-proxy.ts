@@ -15,6 +15,7 @@ import { afterwards, isRoutine, serverCommands } from './server-commands.ts';
 import { stateFileText } from './state-file.ts';
 import { parseStats, type ServerStats } from './stats.ts';
 import { untilSynced } from './peer-sync.ts';
+import { endWaiting } from './waiting-requests.ts';
 import type { Rendered } from '../config/rendered.ts';
 
 export type { ServerStats } from './stats.ts';
@@ -101,6 +102,11 @@ export class UsersProxy {
   /** Every server, as HAProxy sees it now. @throws CliError where HAProxy is not there */
   async states(): Promise<ServerStats[]> {
     return parseStats(await runCommand(this.#worker, 'show stat')).filter(({ backend }) => backend.startsWith('be-'));
+  }
+
+  /** Sends elsewhere what has waited so many seconds for an answer. @returns how many requests @throws CliError where HAProxy is not there */
+  endWaiting(seconds: number): Promise<number> {
+    return endWaiting(this.#master, seconds);
   }
 
   /** One run at a time; while one waits, later calls join it. */

@@ -1,0 +1,37 @@
+/**
+ * What the agent says of this replica, in a map: a change takes no reload, and holds while the agent is away. Whether users
+ * can be served HAProxy answers for itself, so that neither a hung agent nor one that is being started takes them away.
+ */
+import { endpoint, everyAddress } from './addresses.ts';
+import { answer } from './escape.ts';
+import type { ReplicaState, UsersSettings } from './rendered.ts';
+
+export const stateMap = 'maps/state.map';
+
+export const stateMapLines = ({ isReady, isStuck }: ReplicaState = { isReady: true, isStuck: false }): string =>
+  `${isReady ? 'ready yes\n' : ''}${isStuck ? 'stuck yes\n' : ''}`;
+
+const says = (word: string, directory: string): string => `{ str(${word}),map_str(${directory}/${stateMap}) -m found }`;
+
+/** Condition: the way to the backends here does not answer. */
+export const isStuck = (directory: string): string => says('stuck', directory);
+
+/** For the kubelet: /healthz is answered by a process that works, any other path by one that users may be sent to. */
+export function healthSection({ directory, addresses, hasIpv6 = true, healthPort }: UsersSettings): string[][] {
+  if (healthPort === undefined) return [];
+  const binds =
+    addresses === undefined ? everyAddress(healthPort, hasIpv6) : addresses.map((address) => endpoint(address, healthPort)).join(',');
+  return [
+    [
+      'frontend frp-health',
+      ...[
+        'mode http',
+        `bind ${binds}`,
+        'no log',
+        'timeout client 5s',
+        `${answer(200, 'ok')} if { path /healthz } or ${says('ready', directory)}`,
+        answer(503, 'this replica has not caught up with the others yet'),
+      ].map((line) => `  ${line}`),
+    ],
+  ];
+}

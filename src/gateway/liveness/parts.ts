@@ -1,0 +1,85 @@
+/**
+ * The three other programs of the Pod, watched. While the way to the backends is stuck (frps, or the HAProxy that ends its
+ * tunnels), users are served by another replica, and what waits goes there too; what is given up is started again by its
+ * container's supervisor (manifests/gateway/supervise.sh).
+ */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Log } from '../../log.ts';
+import { pause } from '../../kube/backoff.ts';
+import { Watchdog, type WatchdogOptions } from './watchdog.ts';
+
+export type Part = 'frps' | 'tunnel' | 'users';
+
+export interface PartsOptions {
+  probes: Readonly<Record<Part, WatchdogOptions['probe']>>;
+  /** where supervisors look */
+  directory: string;
+  /** whether the way to the backends is stuck has changed */
+  changed: () => void;
+  /** sends elsewhere what has waited so many seconds for an answer; returns how many requests */
+  endWaiting: (seconds: number) => Promise<number>;
+  log: Pick<Log, 'info' | 'warn'>;
+}
+
+/** A request that has waited for less may have come when the way was free already. */
+const waitedSeconds = 1;
+const everyMs = 250;
+
+/** A supervisor that finds this file ends its program. */
+export const restartFile = (directory: string, part: Part): string => join(directory, `${part}.restart`);
+
+export class Parts {
+  readonly #options: PartsOptions;
+  readonly #watchdogs: Watchdog[];
+  readonly #stuck = new Set<Part>();
+  readonly #stop = new AbortController();
+  #moving: Promise<void> | undefined;
+
+  /** Starts at once. */
+  constructor(options: PartsOptions) {
+    this.#options = options;
+    const parts = Object.keys(options.probes) as Part[];
+    this.#watchdogs = parts.map(
+      (part) =>
+        new Watchdog({
+          probe: options.probes[part],
+          stuck: (isStuck) => this.#set(part, isStuck),
+          givenUp: () => void writeFile(restartFile(options.directory, part), '').catch(() => {}),
+        }),
+    );
+  }
+
+  /** Whether nothing comes through to the backends. */
+  get isStuck(): boolean {
+    return this.#stuck.has('frps') || this.#stuck.has('tunnel');
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    await Promise.all([...this.#watchdogs.map((watchdog) => watchdog.close()), this.#moving]);
+  }
+
+  #set(part: Part, isStuck: boolean): void {
+    const { log, changed } = this.#options;
+    if (isStuck) this.#stuck.add(part);
+    else this.#stuck.delete(part);
+    if (isStuck) log.warn({ part }, `${part} does not answer`);
+    else log.info({ part }, `${part} answers again, or has ended`);
+    if (part === 'users') return;
+    changed();
+    if (this.isStuck) this.#moving ??= this.#move().finally(() => (this.#moving = undefined));
+  }
+
+  /** An attempt that is ended may be followed by another one here, so again and again. */
+  async #move(): Promise<void> {
+    const { endWaiting, log } = this.#options;
+    const { signal } = this.#stop;
+    let count = 0;
+    while (this.isStuck && !signal.aborted) {
+      await pause(everyMs, signal);
+      count += await endWaiting(waitedSeconds).catch(() => 0);
+    }
+    if (count > 0) log.info({ attempts: count }, 'attempts of requests that waited were ended');
+  }
+}

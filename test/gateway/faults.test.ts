@@ -1,0 +1,164 @@
+/** Parts that hang: they keep their sockets and answer nothing. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it, test, type TestContext } from 'node:test';
+import { service as defined } from '../support/services.ts';
+import { eventually, Gateway as Whole } from './agent-harness.ts';
+import { app, freePort, member, request, service, tally, until, view, type Gateway } from './haproxy-harness.ts';
+import { addresses, replicas } from './replicas-harness.ts';
+
+const host = 'web.example.com';
+const [first] = addresses;
+const web = (members: readonly { name: string; port: number }[]) =>
+  service(
+    'web',
+    {
+      expose: { domain: host },
+      loadBalancing: { algorithm: 'round-robin', healthCheck: { type: 'http', interval: '10s', timeout: '1s' } },
+    },
+    members.map(({ name, port }) => member('shop/web', name, port)),
+  );
+const names = ['a', 'b', 'c'];
+
+/** Backends of one process, as they are behind frps: stopped, it accepts connections and answers nothing. */
+async function tunnel(t: TestContext): Promise<{ members: { name: string; port: number }[]; signal(name: NodeJS.Signals): void }> {
+  const program = `
+    const { createServer } = require('node:http');
+    const answer = (req, res) => req.url === '/stream' ? (res.write('first'), setTimeout(() => res.end(' last'), 4000)) : setTimeout(() => res.end('here'), 5);
+    const servers = [1, 2, 3].map(() => createServer(answer).listen(0, '127.0.0.1'));
+    setTimeout(() => console.log(JSON.stringify(servers.map((each) => each.address().port))), 100);`;
+  const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+  t.after(() => child.kill('SIGKILL'));
+  const [line] = (await once(child.stdout, 'data')) as [Buffer];
+  const ports = JSON.parse(line.toString()) as number[];
+  return { members: names.map((name, n) => ({ name, port: ports[n]! })), signal: (name) => void child.kill(name) };
+}
+
+const served = (gw: Gateway, path = '/', init: RequestInit = {}) =>
+  gw.http(host, path, init).then(
+    ({ status, body }) => `${status} ${body}`,
+    (error: Error) => error.message,
+  );
+
+test('what waits for a stuck frps is served by the other replica, and so is everything after it', async (t) => {
+  const there = await app(t, 'there');
+  const here = await tunnel(t);
+  const both = [view(web(here.members)), view(web([there]))] as const;
+  const [a, b] = await replicas(t, [...both]);
+  await Promise.all([until(async () => (await served(a)) === '200 here'), until(async () => (await served(b)) === '200 there')]);
+  here.signal('SIGSTOP');
+  const waiting = [...names, ...names].map(() => served(a));
+  const post = served(a, '/', { method: 'POST', body: 'x' });
+  await new Promise((later) => setTimeout(later, 1200));
+  await a.applyWith(both[0], { state: { isReady: true, isStuck: true } });
+  let isOver = false;
+  const moving = (async () => {
+    while (!isOver) {
+      await a.proxy.endWaiting(1);
+      await new Promise((later) => setTimeout(later, 100));
+    }
+  })();
+  assert.deepEqual(tally(await Promise.all(waiting)), { '200 there': waiting.length });
+  assert.match(await post, /^502 /, 'nobody knows whether it has been carried out');
+  const after = await Promise.all(Array.from({ length: 20 }, () => served(a, '/', { method: 'POST', body: 'x' })));
+  assert.deepEqual(tally(after), { '200 there': after.length });
+  isOver = true;
+  await moving;
+});
+
+test('an answer that is under way goes on where what waits is ended', async (t) => {
+  const here = await tunnel(t);
+  const [a] = await replicas(t, [view(web(here.members)), view(web([]))]);
+  await until(async () => (await served(a)) === '200 here');
+  const stream = served(a, '/stream');
+  await new Promise((later) => setTimeout(later, 2500));
+  assert.equal(await a.proxy.endWaiting(1), 0);
+  assert.equal(await stream, '200 first last');
+});
+
+test('a replica that is stuck serves by itself where no other one can be reached', async (t) => {
+  const here = await app(t, 'here');
+  const [a, b] = await replicas(t, [view(web([here])), view(web([]))]);
+  await until(async () => (await served(a)) === '200 here');
+  await b.crash();
+  await a.applyWith(view(web([here])), { state: { isReady: true, isStuck: true } });
+  await until(async () => (await served(a)) === '200 here');
+});
+
+test('a service that has lost its servers a moment ago waits for them where no other replica can be reached', async (t) => {
+  const here = await app(t, 'here');
+  const [a, b] = await replicas(t, [view(web([here])), view(web([]))]);
+  await until(async () => (await served(a)) === '200 here');
+  await b.crash();
+  await until(async () => (await served(a)) === '200 here');
+  await new Promise((later) => setTimeout(later, 4000));
+  await a.apply(view(web([])));
+  const waiting = Array.from({ length: 5 }, () => served(a));
+  await new Promise((later) => setTimeout(later, 1000));
+  await a.apply(view(web([here])));
+  assert.deepEqual(tally(await Promise.all(waiting)), { '200 here': 5 });
+});
+
+test('a service that never had a server is answered 503 at once, with the time to come again', async (t) => {
+  const [a] = await replicas(t, [view(web([])), view(web([]))]);
+  const began = performance.now();
+  const { status, headers } = await a.http(host);
+  assert.equal(status, 503);
+  assert.equal(headers.get('retry-after'), '1');
+  assert.ok(performance.now() - began < 4000);
+});
+
+test('whether users may be sent to a replica HAProxy answers by itself', async (t) => {
+  const healthPort = await freePort();
+  const [a] = await replicas(t, [view(web([])), view(web([]))], { healthPort });
+  const health = async (path: string) => (await request(healthPort, 'x', path, {}, first)).status;
+  assert.deepEqual([await health('/healthz'), await health('/readyz')], [200, 200]);
+  await a.applyWith(view(web([])), { healthPort, state: { isReady: false, isStuck: false } });
+  assert.deepEqual([await health('/healthz'), await health('/readyz')], [200, 503]);
+});
+
+describe('the agent', { timeout: 120_000 }, () => {
+  for (const part of ['frps', 'tunnel', 'users'] as const)
+    it(`notices within three seconds that ${part} hangs, and asks its supervisor to start it again`, async (t) => {
+      const gateway = await Whole.start();
+      t.after(() => gateway.close());
+      gateway.putService(defined('web'));
+      gateway.signal(part, 'SIGSTOP');
+      const began = performance.now();
+      await eventually('it is told', () => gateway.lines.some(({ msg }) => msg === `${part} does not answer`));
+      assert.ok(performance.now() - began < 3500, `after ${Math.round(performance.now() - began)} ms`);
+      if (part !== 'users')
+        await eventually('HAProxy knows', async () =>
+          /^stuck /m.test(await readFile(join(gateway.directory, 'users/maps/state.map'), 'utf8')),
+        );
+      await eventually('its supervisor is asked', () => existsSync(join(gateway.directory, `${part}.restart`)));
+      gateway.signal(part, 'SIGCONT');
+      await eventually('it answers again', () => gateway.lines.some(({ msg }) => String(msg).startsWith(`${part} answers again`)));
+      await eventually('users may come', async () => (await gateway.get('/readyz', gateway.ports.health)).status === 200);
+    });
+
+  it('restarts with the API server away, and so do frps, both HAProxies and the sidecars: users are served as before', async (t) => {
+    const gateway = await Whole.start();
+    t.after(() => gateway.close());
+    gateway.putService(defined('web', { loadBalancing: { healthCheck: { type: 'http', path: '/', interval: '1s' } } }));
+    const pod = { namespace: 'shop', name: 'web-1', uid: '3f2a6c1e-0000-4000-8000-000000000001' };
+    const { port } = await gateway.app('app');
+    gateway.putPod(pod);
+    await gateway.sidecar(pod, 'web', port);
+    const isServed = async () => (await gateway.request('web.example.com')).body === 'app';
+    await eventually('it serves', isServed);
+    await gateway.stopAgent();
+    gateway.api.close();
+    for (const part of ['frps', 'tunnel', 'users', 'frpc web-1']) await gateway.kill(part);
+    const [agent] = [gateway.startAgent(), gateway.startUsers(), gateway.startTunnel()];
+    await agent;
+    await gateway.startFrps();
+    await gateway.sidecar(pod, 'web', port);
+    await eventually('it serves again', isServed);
+    await eventually('it is ready', async () => (await gateway.get('/readyz', gateway.ports.operations)).status === 200);
+  });
+});

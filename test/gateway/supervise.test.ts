@@ -1,0 +1,68 @@
+/** manifests/gateway/supervise.sh as the first process of a PID namespace, as in a container. */
+import assert from 'node:assert/strict';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { directory, until } from './haproxy-harness.ts';
+
+const script = new URL('../../manifests/gateway/supervise.sh', import.meta.url).pathname;
+const haproxy = `#!/bin/sh
+echo started >>"$FRP_GATEWAY_RUN/log"
+trap 'echo drains >>"$FRP_GATEWAY_RUN/log"' USR1
+trap 'exit 7' TERM
+while [ ! -e "$FRP_GATEWAY_RUN/crash" ]; do sleep 0.1; done
+rm "$FRP_GATEWAY_RUN/crash"
+exit 3
+`;
+
+async function supervised(t: TestContext) {
+  const run = directory(t);
+  await writeFile(join(run, 'haproxy'), haproxy);
+  await chmod(join(run, 'haproxy'), 0o755);
+  const env = { PATH: `${run}:${process.env.PATH}`, FRP_GATEWAY_RUN: run };
+  const child = spawn('unshare', ['--pid', '--fork', '--kill-child', '--mount-proc', 'sh', script, 'users'], { env, stdio: 'ignore' });
+  t.after(() => child.kill('SIGKILL'));
+  const log = () => readFile(join(run, 'log'), 'utf8').catch(() => '');
+  const starts = async () => (await log()).split('started').length - 1;
+  await until(async () => (await starts()) === 1);
+  /** Signals the first process, as the kubelet and preStop hooks do. */
+  const signal = async (name: NodeJS.Signals) => {
+    const [first = ''] = (await readFile(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8')).trim().split(' ');
+    process.kill(Number(first), name);
+  };
+  return { run, child, log, starts, signal };
+}
+
+const isRunning = (child: ChildProcess) => child.exitCode === null && child.signalCode === null;
+
+test('a program that ends is started again, and the container goes on', async (t) => {
+  const { run, child, starts } = await supervised(t);
+  await writeFile(join(run, 'crash'), '');
+  await until(async () => (await starts()) === 2);
+  assert.ok(isRunning(child));
+});
+
+test('a program that does not answer is killed and started again', async (t) => {
+  const { run, child, starts } = await supervised(t);
+  await writeFile(join(run, 'users.restart'), '');
+  await until(async () => (await starts()) === 2);
+  assert.ok(isRunning(child));
+});
+
+test('signals reach the program, and the container ends when it has ended', async (t) => {
+  const { child, log, signal } = await supervised(t);
+  await signal('SIGUSR1');
+  await until(async () => (await log()).includes('drains'));
+  assert.ok(isRunning(child));
+  await signal('SIGTERM');
+  await once(child, 'exit');
+  assert.equal(child.exitCode, 7);
+});
+
+test('outside of a container it refuses to run', async () => {
+  const child = spawn('sh', [script, 'users'], { stdio: 'ignore' });
+  const [code] = (await once(child, 'exit')) as [number];
+  assert.equal(code, 2);
+});
