@@ -1,6 +1,6 @@
 /**
  * Certificates: an authority of our own, what is wrong with a certificate, and the sources that servers take theirs
- * from. It knows nothing of the cluster or the server (requirements R1.38, R4.16; design, "Identity and certificates").
+ * from. It knows nothing of the cluster or the server (R1.38, R4.16).
  */
 import { createPrivateKey, randomBytes, sign, type KeyObject } from 'node:crypto';
 import { isIP } from 'node:net';

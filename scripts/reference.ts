@@ -96,7 +96,7 @@ Source names the requirement: R for the seed documents, S, V, G and W for the ta
 object is being deleted.
 
 ${ruleTable(errorRules, 'What must hold')}
-| \`spec.expose\` | a host and path, or a port, that no other service has; a host of no other namespace; nothing that \`exposure[]\` of the configuration grants to others | G-14, design |
+| \`spec.expose\` | a host and path, or a port, that no other service has; a host of no other namespace; nothing that \`exposure[]\` of the configuration grants to others | G-14 |
 
 ## Warnings
 

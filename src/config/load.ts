@@ -13,7 +13,7 @@ export class ConfigError extends UserError {
 
 type Path = readonly PropertyKey[];
 
-/** Environment variables and the configuration key that each stands for (design, "Names on the wire"). */
+/** Environment variables and the configuration key that each stands for. */
 const variables: Record<string, Path> = {
   FRPK8S_HOST: ['host'],
   FRPK8S_PORT: ['port'],

@@ -1,4 +1,4 @@
-/** The configuration of every part: one YAML file and the environment, read with zod (design, "Names on the wire"). */
+/** The configuration of every part: one YAML file and the environment, read with zod. */
 import { z } from 'zod';
 import { isCidr } from '../net/addresses.ts';
 

@@ -1,4 +1,4 @@
-/** The controller's metrics, with the seeds' names and help texts (R5.14; issue 3 item 5). */
+/** The controller's metrics, with the seeds' names and help texts (R5.14). */
 import { Counter, Gauge, Histogram, type Registry } from '@prometheus-io/client';
 import { KubeError } from '../kube/errors.ts';
 import { statusSchema } from '../model/schema.ts';

@@ -1,4 +1,4 @@
-/** frpc's configuration for one group of one Pod (requirements §C, mapping; frp pkg/config/v1). */
+/** frpc's configuration for one group of one Pod (frp pkg/config/v1). */
 import { createHash } from 'node:crypto';
 import type { Config } from '../config/schema.ts';
 import { exposuresOf, type Exposure } from '../model/exposure.ts';
@@ -11,7 +11,7 @@ import type { Tuning } from './tuning.ts';
 export const configDirectory = '/etc/frp';
 export const configPath = `${configDirectory}/frpc.json`;
 export const certificateDirectory = `${configDirectory}/certs`;
-/** The Pod's service account token for the gateway; frpc reads it anew for each login (facts, "Identity proof"). */
+/** The Pod's service account token for the gateway; frpc reads it anew for each login. */
 export const tokenPath = `${certificateDirectory}/token`;
 
 export interface ClientConfigInput {
@@ -51,7 +51,7 @@ export function clientSettings({ tuning, logLevel, gateway }: ClientSettings, { 
     transport: {
       ...tuning,
       tcpMux: true,
-      // A server that is gone without a word is noticed in 15 s instead of 40 s (facts, "Failover").
+      // A server that is gone without a word is noticed in 15 s instead of 40 s.
       tcpMuxKeepaliveInterval: 5,
       tls: {
         enable: true,
@@ -109,7 +109,7 @@ function plainProxy(exposure: Exposure, { service, namespace, localIP, localPort
     localIP,
     localPort,
     ...endpointOf(exposure),
-    // frp has no groups for udp, and ignores the field (facts, "Groups").
+    // frp has no groups for udp, and ignores the field.
     loadBalancer:
       exposure.kind === 'udp'
         ? undefined
@@ -136,7 +136,7 @@ function agreement(endpoint: object): string {
   return createHash('sha256').update(JSON.stringify(endpoint)).digest('hex').slice(0, 8);
 }
 
-/** frp checks by tcp and http only; https and grpc become tcp (facts, "Health checks"). */
+/** frp checks by tcp and http only; https and grpc become tcp. */
 function healthCheckOf({ serviceType, loadBalancing }: DistributedServiceSpec): object | undefined {
   const check = loadBalancing?.healthCheck;
   if (!check || check.enabled === false) return undefined;

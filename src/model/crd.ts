@@ -1,4 +1,4 @@
-/** The CustomResourceDefinition of DistributedService, built from the schema and the rules (requirements §C, R2.03 to R2.06). */
+/** The CustomResourceDefinition of DistributedService, built from the schema and the rules (R2.03 to R2.06). */
 import { group, kind, plural, version } from './names.ts';
 import { celRules, type CelRule } from './rules.ts';
 import { specSchema, statusSchema } from './schema.ts';

@@ -11,7 +11,7 @@ export type Exposure =
 /**
  * The exposures of a spec, without duplicates. A spec that breaks the exposure rules (G-1, G-2) may have none.
  * http: every host with its path, or a tcp port for `type: port`. tcp and grpc: the port, or the hosts by SNI where
- * `type` names a host and there is one. udp: the port. (requirements §C mapping; issue 3 item 5)
+ * `type` names a host and there is one. udp: the port.
  */
 export function exposuresOf(spec: DistributedServiceSpec, baseDomain: string | undefined): Exposure[] {
   const expose = spec.expose ?? {};

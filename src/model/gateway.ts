@@ -1,4 +1,4 @@
-/** Which services go through the gateway (design, "The parts"). */
+/** Which services go through the gateway. */
 import type { Config } from '../config/schema.ts';
 import { gatewayPodHost } from './names.ts';
 import type { DistributedServiceSpec } from './types.ts';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** Every name that users, manifests and the parts of the program share (design, "Names on the wire"). */
+/** Every name that users, manifests and the parts of the program share. */
 export const group = 'frp.io';
 export const version = 'v1beta1';
 export const apiVersion = `${group}/${version}`;

@@ -1,4 +1,4 @@
-/** Whether a service can be served by what it goes through: the plain frp server, or the gateway (design, "Plain mode"). */
+/** Whether a service can be served by what it goes through: the plain frp server, or the gateway. */
 import type { Config } from '../config/schema.ts';
 import { hasGateway, usesGateway } from './gateway.ts';
 import type { DistributedServiceSpec } from './types.ts';

@@ -1,6 +1,6 @@
 /**
  * The CEL rules of the CRD, each with its twin in TypeScript. The API server runs the CEL text; the offline
- * validator runs the twin. Source of the first three texts: requirements R2.31 to R2.33, word for word.
+ * validator runs the twin. Source of the first three texts: R2.31 to R2.33, word for word.
  */
 export interface CelRule {
   /** requirement that asks for the rule */

@@ -1,5 +1,5 @@
 /**
- * The one source of DistributedService v1beta1 (requirements §C, conflicts §B1 settled in docs/design/settlements.md).
+ * The one source of DistributedService v1beta1 (docs/design/settlements.md tells how conflicts of the requirements were settled).
  * The TypeScript types, the CRD, the offline validator and the reference page are all made from this value, so it
  * is a plain structural schema as Kubernetes defines it: no `oneOf`, every string and list bounded.
  */

@@ -33,7 +33,7 @@ export class ServiceStore implements ServiceReader {
   }
 
   get(namespace: string, name: string): DistributedService | undefined {
-    // A service without a namespace fits any: it comes from a file (design, "Command line").
+    // A service without a namespace fits any: it comes from a file.
     return this.#services.get(keyOf(namespace, name)) ?? this.#services.get(keyOf('', name));
   }
 

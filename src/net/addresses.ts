@@ -1,5 +1,5 @@
 /**
- * Which addresses a connector may dial (requirements, issue 4 item 6). A connector stands in the service's namespace and
+ * Which addresses a connector may dial. A connector stands in the service's namespace and
  * dials whatever a DistributedService names, so the Pod's own loopback, the node's link-local services (cloud metadata
  * among them) and the API server are refused, in every spelling, unless the installation allows them.
  */

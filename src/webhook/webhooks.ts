@@ -1,4 +1,4 @@
-/** The table of webhooks: which rules answer at which path (design, "Names on the wire"). */
+/** The table of webhooks: which rules answer at which path. */
 import { decideDefault, decideValidate } from '../../webhooks/distributedservices/decide.ts';
 import { conflictFinding } from '../../webhooks/distributedservices/tenancy.ts';
 import { createPodReviewer } from '../../webhooks/pods/review.ts';

@@ -1,4 +1,4 @@
-/** Rules of `spec.backends` and of the object's name (G-3, G-4, G-8; design, "DistributedService"). */
+/** Rules of `spec.backends` and of the object's name (G-3, G-4, G-8). */
 import { hostProblem } from '../../src/net/addresses.ts';
 import { isObject, listOf } from '../../src/model/json.ts';
 import type { Rule } from './rule.ts';

@@ -1,4 +1,4 @@
-/** Warnings of what a plain frp server leaves undone or cannot do (W-1; design, "Plain mode"). */
+/** Warnings of what a plain frp server leaves undone or cannot do (W-1). */
 import { unservable } from '../../src/model/plainmode.ts';
 import { usesGateway } from '../../src/model/gateway.ts';
 import type { Rule } from './rule.ts';

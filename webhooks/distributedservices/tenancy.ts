@@ -1,4 +1,4 @@
-/** What a claim on a host or port meets (G-14; design, "Tenancy"), as findings. */
+/** What a claim on a host or port meets (G-14), as findings. */
 import type { Conflict } from '../../src/model/claims.ts';
 import { describeExposure } from '../../src/model/exposure.ts';
 import type { Finding } from '../../src/model/findings.ts';

@@ -1,4 +1,4 @@
-/** The frp.io annotations of a Pod, read with zod (design, "Injection"). */
+/** The frp.io annotations of a Pod, read with zod. */
 import { z } from 'zod';
 import { logLevel, milliseconds, quantity } from '../../src/config/schema.ts';
 import { profiles, type ProfileName } from '../../src/frp/tuning.ts';

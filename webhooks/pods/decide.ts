@@ -1,5 +1,5 @@
 /**
- * Injection of frpc sidecars into Pods: the decision, as a value (design, "Injection"). It knows nothing of the server
+ * Injection of frpc sidecars into Pods: the decision, as a value. It knows nothing of the server
  * or the cluster; services come from memory.
  */
 import { unservable } from '../../src/model/plainmode.ts';
@@ -26,7 +26,7 @@ export interface PodContext {
   config: Config;
   /** whether Pods without annotation may be taken in by a service's selector (namespace label frp.io/injection: enabled) */
   selectorMode: boolean;
-  /** why a service must not have what it claims (design, "Tenancy"), or undefined */
+  /** why a service must not have what it claims, or undefined */
   conflictOf?: (service: DistributedService) => string | undefined;
 }
 

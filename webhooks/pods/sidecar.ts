@@ -124,8 +124,7 @@ const tokenSeconds = 3600;
 
 /**
  * Every Secret is optional: a slow controller delays the tunnel, never the app. In mode manual the client certificate
- * is the user's, in mode external cert-manager's, and the server is still verified against the installation's CA
- * (design, "Identity and certificates").
+ * is the user's, in mode external cert-manager's, and the server is still verified against the installation's CA.
  * @param audience of the token that the gateway is shown; undefined: the plain frp server, which is shown the group key
  */
 export function certificateSources({ metadata, spec }: DistributedService, audience: string | undefined): object[] {

@@ -1,6 +1,6 @@
 /**
  * Warnings for workloads: the whole decision about the Pod template, so that a wrong group shows at `kubectl apply`
- * and not as an event on a ReplicaSet. Nothing is refused here (design, "Injection: Scope").
+ * and not as an event on a ReplicaSet. Nothing is refused here.
  */
 import { annotation as names } from '../../src/model/names.ts';
 import { decidePod, type PodContext } from '../pods/decide.ts';

@@ -1,7 +1,7 @@
 /**
  * The readiness gate of Pods that asked for it (annotation frp.io/readiness-gate): it opens when each of the Pod's groups
  * has it online, or two minutes after its containers are ready, for an outage of the tunnel must not hold an app back for
- * ever. It is never shut again (KEP-580; design, "Injection").
+ * ever. It is never shut again (KEP-580).
  */
 import { membershipsIn } from '../../frp/proxy-names.ts';
 import { pause } from '../../kube/backoff.ts';

@@ -23,7 +23,7 @@ const tlsType = 'kubernetes.io/tls';
 /**
  * Group first, certificate second: sidecars take `tls.crt` as the sign that everything is there. Our Secret is needed in
  * every mode, because the server is always verified against the installation's authority; whose certificate the
- * sidecars present is the mode's (design, "Identity and certificates").
+ * sidecars present is the mode's.
  * @returns whether all is there, and when to look again (milliseconds since the epoch)
  */
 export async function ensureIdentity(

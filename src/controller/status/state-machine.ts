@@ -1,4 +1,4 @@
-/** The life of a service as a table (R2.23, R2.26; issue 4 item 4): which state may follow which, and which one the facts call for. */
+/** The life of a service as a table (R2.23, R2.26): which state may follow which, and which one the facts call for. */
 import type { DistributedServiceStatus } from '../../model/types.ts';
 
 export type State = NonNullable<DistributedServiceStatus['state']>;

@@ -16,7 +16,7 @@ export interface StatusFacts extends Facts {
   selector: string | undefined;
 }
 
-/** More would make an object that every watcher has to carry (settlements). */
+/** More would make an object that every watcher has to carry. */
 const endpointLimit = 100;
 
 /**

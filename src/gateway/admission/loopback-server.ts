@@ -16,7 +16,7 @@ export interface LoopbackDeps {
 
 /** frp's longest message is 10 KB (pkg/msg); its client may have sent that much to each call. */
 const maxBytes = 256 * 1024;
-/** Go's client keeps idle connections for 90 s, and a call on one that has just been closed fails (facts, "Kubernetes and admission"). */
+/** Go's client keeps idle connections for 90 s, and a call on one that has just been closed fails. */
 const keepAliveMs = 120_000;
 
 export function createLoopbackServer(deps: LoopbackDeps): Server {

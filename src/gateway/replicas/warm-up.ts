@@ -1,6 +1,6 @@
 /**
- * A restarted replica is Ready to users once each service that has backends on a peer has one here, or after 30 s
- * (design, "Names on the wire"): sidecars come back to it within seconds, and a request must not find it empty.
+ * A restarted replica is Ready to users once each service that has backends on a peer has one here, or after 30 s:
+ * sidecars come back to it within seconds, and a request must not find it empty.
  */
 import { pause } from '../../kube/backoff.ts';
 

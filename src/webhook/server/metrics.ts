@@ -1,4 +1,4 @@
-/** The webhook server's metrics (design, "Names on the wire"). */
+/** The webhook server's metrics. */
 import { Counter, Gauge, Histogram, Registry } from '@prometheus-io/client';
 
 /** Seconds. A decision takes well below a millisecond; the upper ones show waiting for a group (2 s) and the API server's limit (30 s). */

@@ -25,7 +25,7 @@ import { eventually } from '../support/run.ts';
 
 const ns = 'leader';
 const kind = 'distributedservice';
-/** FRPK8S_LONG=1: as long as issue 4 has it. The short forms are longer than a leader may be silent (10 s). */
+/** FRPK8S_LONG=1: long outages. The short forms are longer than a leader may be silent (10 s). */
 const isLong = process.env.FRPK8S_LONG === '1';
 const steadyMs = isLong ? 60_000 : 30_000;
 const cutMs = isLong ? 120_000 : 25_000;

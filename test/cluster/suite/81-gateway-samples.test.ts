@@ -1,5 +1,5 @@
 /**
- * The services of manifests/samples (requirements R2, X2.1 to X2.4, and R1.29) through the gateway, as they are written.
+ * The services of manifests/samples (R2, and R1.29) through the gateway, as they are written.
  * A name like user-service-1.internal is here the Service user-service-1 of namespace `internal`. The sample postgres-proxy has
  * a suite of its own, with PostgreSQL: 83.
  */

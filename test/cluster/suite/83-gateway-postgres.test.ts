@@ -1,4 +1,4 @@
-/** The sample postgres-proxy (requirement X2.3), as it is written, with PostgreSQL behind it: mode dns, tcp, ip-hash. */
+/** The sample postgres-proxy (R2), as it is written, with PostgreSQL behind it: mode dns, tcp, ip-hash. */
 import { after, before, suite, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';

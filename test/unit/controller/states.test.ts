@@ -12,7 +12,7 @@ import {
 
 const states = statusSchema.properties.state.enum;
 
-/** As issue 4 has it, written down a second time. */
+/** The table of src/controller/status/state-machine.ts, written down a second time. */
 const legal: [from: State, to: State][] = [
   ['Pending', 'Provisioning'],
   ['Provisioning', 'Running'],

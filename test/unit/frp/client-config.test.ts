@@ -26,7 +26,7 @@ function render(spec: Partial<DistributedServiceSpec>, config = defaultConfig): 
 }
 const proxy = (spec: Partial<DistributedServiceSpec>) => render(spec).proxies[0]!;
 
-describe("frpc's configuration (requirements §C, mapping)", () => {
+describe("frpc's configuration", () => {
   it('verifies the server and presents the client certificate', () => {
     assert.deepEqual(render({}).transport.tls, {
       enable: true,

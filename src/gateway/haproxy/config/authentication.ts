@@ -1,5 +1,5 @@
 /**
- * Who may use a service (issue 5, item 6). Credentials are compared as SHA-256, so no secret is in a file or a log. A
+ * Who may use a service. Credentials are compared as SHA-256, so no secret is in a file or a log. A
  * service that is reached by a route of another one asks for what both ask for: nothing is exposed without its protection.
  */
 import type { Access } from '../../ir/ir.ts';
@@ -40,9 +40,7 @@ function authenticationLines(
   directory: string,
   rules: AccessRules,
 ): string[] {
-  const fresh = ['txn.client', 'txn.credential', 'txn.role', 'txn.roles'].map(
-    (name) => `http-request unset-var(${name})${when(here)}`,
-  );
+  const fresh = ['txn.client', 'txn.credential', 'txn.role', 'txn.roles'].map((name) => `http-request unset-var(${name})${when(here)}`);
   switch (access.kind) {
     case 'none':
       return [];
