@@ -59,14 +59,14 @@ export const backendRules: readonly Rule[] = [
     message: 'is empty; list at least one host and port, or use discovery',
   },
   {
-    id: 'issue 4',
+    id: 'R2.11',
     path: 'spec.backends.endpoints',
     states: 'hosts that are neither loopback, link-local, unspecified, multicast nor the API server',
     broken: (s) => refusedEndpoint(s) !== undefined,
     message: (s) => refusedEndpoint(s)!,
   },
   {
-    id: 'issue 4',
+    id: 'R2.11',
     path: 'spec.backends.discovery.name',
     states: 'as the hosts of endpoints',
     broken: (s) => refusedHost(s, s.discovery?.name) !== undefined,
