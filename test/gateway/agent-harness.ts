@@ -61,6 +61,8 @@ export async function eventually<T>(
 export interface Answer {
   status: number;
   body: string;
+  /** the first that it sets */
+  cookie: string | undefined;
 }
 
 /** An app that answers with its name. */
@@ -334,7 +336,7 @@ export class Gateway {
         let body = '';
         incoming.setEncoding('utf8');
         incoming.on('data', (chunk: string) => (body += chunk));
-        incoming.on('end', () => resolve({ status: incoming.statusCode ?? 0, body }));
+        incoming.on('end', () => resolve({ status: incoming.statusCode ?? 0, body, cookie: incoming.headers['set-cookie']?.[0] }));
         incoming.on('error', reject);
       });
       outgoing.on('error', reject);

@@ -41,13 +41,16 @@ export function renderUsers(view: View, settings: UsersSettings, memory = new Me
   }
 }
 
+/** Settings of the process alone, which nothing in the part of a service depends on. */
+const ofProcess = new Set(['maxConnections', 'maxGenerations', 'lingerSeconds', 'accessLog']);
+
 /** The parts of all services; where one fails, the others' are worth nothing, because it may be in them. */
 function partsOf(
   given: View['services'],
   settings: UsersSettings,
   memory: Memory,
 ): { parts: ServicePart[]; failures: Map<string, string> } {
-  const context = { settings, hash: sha256(JSON.stringify(settings)), memory };
+  const context = { settings, hash: sha256(JSON.stringify(Object.entries(settings).filter(([name]) => !ofProcess.has(name)))), memory };
   const failures = new Map<string, string>();
   const trying = <T>(key: string, make: () => T): T[] => {
     try {
