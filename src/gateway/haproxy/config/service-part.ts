@@ -13,7 +13,7 @@ import { choiceRules, wayValue } from './route-rules.ts';
 import { entriesOf, targetKeys, targets, wayAt, type Way } from './routes.ts';
 import { serverLine, serversOf } from './servers.ts';
 import { idleTime, type ServiceConfig } from './service-config.ts';
-import { portsMap, portsMapLines } from './tcp-probe.ts';
+import { portsMapLines } from './tcp-probe.ts';
 import { certificateFile, sniHosts } from './tls.ts';
 
 /** How a service is reached. */
@@ -38,8 +38,8 @@ export interface ServicePart {
   /** lines of the servers */
   serverText: string;
   portsMap: string;
-  /** whether its sections read the map of ports */
-  isProbed: boolean;
+  /** maps and lists that its sections read */
+  reads: ReadonlySet<string>;
   files: ReadonlyMap<string, string>;
   /** hash of all that needs a reload when it changes */
   skeleton: string;
@@ -113,13 +113,16 @@ export function partOf(
       servers,
       serverText: servers.map((server) => `${serverLine(server)}\n`).join(''),
       portsMap: portsMapLines(servers),
-      isProbed: text.includes(`/${portsMap}`),
+      reads: readBy(text),
       files: served.pem === undefined ? section.files : new Map([...section.files, [certificateFile(served), served.pem]]),
       skeleton: sha256(JSON.stringify([text, [...routing.ports], skeletonOf(section.files)])),
       problems: [...problems, ...section.problems],
     };
   });
 }
+
+/** Maps and lists that sections name. */
+export const readBy = (text: string): ReadonlySet<string> => new Set(text.match(/\b(maps|certs)\/[a-z0-9-]+\.(map|list)\b/g));
 
 /** Whether a running HAProxy can be told of a change of the file. */
 export const isLive = (path: string): boolean => path.startsWith('maps/') || path.startsWith('certs/');

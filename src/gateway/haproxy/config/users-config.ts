@@ -16,7 +16,7 @@ import { hostsMap, pathsMap, redirectsMap, wildcardsMap } from './route-rules.ts
 import { recoveryFile, recoveryLua } from './recovery.ts';
 import { healthSection, stateMap, stateMapLines } from './replica-state.ts';
 import { servedOf, type ServiceConfig } from './service-config.ts';
-import { entriesByTarget, partOf, routingOf, sectionText, skeletonOf, type Routing, type ServicePart } from './service-part.ts';
+import { entriesByTarget, partOf, routingOf, readBy, sectionText, skeletonOf, type Routing, type ServicePart } from './service-part.ts';
 import { tablesFile, tablesLua } from './stick-tables.ts';
 import { sha256 } from './escape.ts';
 import { tlsFiles } from './tls.ts';
@@ -41,8 +41,8 @@ export function renderUsers(view: View, settings: UsersSettings, memory = new Me
   }
 }
 
-/** Settings of the process alone, which nothing in the part of a service depends on. */
-const ofProcess = new Set(['maxConnections', 'maxGenerations', 'lingerSeconds', 'accessLog']);
+/** Settings that nothing in the part of a service depends on. */
+const ofProcess = new Set(['maxConnections', 'maxGenerations', 'lingerSeconds', 'accessLog', 'state']);
 
 /** The parts of all services; where one fails, the others' are worth nothing, because it may be in them. */
 function partsOf(
@@ -104,9 +104,10 @@ function compose(parts: readonly ServicePart[], settings: UsersSettings): Omit<R
   ];
   const text = sectionText(shared);
   const files = sharedFiles(parts, settings);
-  // HAProxy does not know a map or a list that nothing refers to. Sections of services read this one and no other.
-  const isRead = (path: string) => text.includes(`/${path}`) || (path === portsMap && parts.some(({ isProbed }) => isProbed));
-  for (const path of files.keys()) if (/\.(map|list)$/.test(path) && !isRead(path)) files.delete(path);
+  // HAProxy does not know a map or a list that nothing refers to.
+  const read = new Set([text, ...ports.values()].flatMap((sections) => [...readBy(sections)]));
+  for (const part of parts) for (const path of part.reads) read.add(path);
+  for (const path of files.keys()) if (/\.(map|list)$/.test(path) && !read.has(path)) files.delete(path);
   const skeleton = sha256(
     JSON.stringify([globalSections(settings, ''), text, skeletonOf(files), [...ports.keys()], parts.map((part) => part.skeleton)]),
   ).slice(0, 32);
