@@ -50,6 +50,16 @@ export function splitBundle(pem: string): string[] {
   return blocks;
 }
 
+/** Those of a bundle that can be parsed. */
+export const parseable = (pem: string): X509Certificate[] =>
+  splitBundle(pem).flatMap((each) => {
+    try {
+      return [new X509Certificate(each)];
+    } catch {
+      return [];
+    }
+  });
+
 /** @throws Error that tells what is wrong with the text */
 export function parseCertificate(pem: string): X509Certificate {
   const [first] = splitBundle(pem);

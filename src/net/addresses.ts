@@ -29,10 +29,16 @@ const range = (what: string, ...cidrs: string[]): Range => ({ what, list: listOf
 /** RFC 6890 and its updates; what is left of 240/4 includes the broadcast address. */
 const refused: readonly Range[] = [
   range('a loopback address', '127.0.0.0/8', '::1/128'),
-  range('a link-local address', '169.254.0.0/16', 'fe80::/10', 'fd00:ec2::254/128'),
+  range('a link-local address', '169.254.0.0/16', 'fe80::/10'),
+  // Beside 169.254.169.254: Azure, Alibaba, Oracle; and by IPv6 AWS, Google, Oracle, Scaleway.
+  range('the address of a cloud metadata service', '168.63.129.16', '100.100.100.200', '192.0.0.192'),
+  range('the address of a cloud metadata service', 'fd00:ec2::254', 'fd20:ce::254', 'fd00:c1::a9fe:a9fe', 'fd00:42::42'),
   range('an unspecified address', '0.0.0.0/8', '::/128'),
   range('a multicast address', '224.0.0.0/4', 'ff00::/8'),
-  range('a reserved address', '240.0.0.0/4'),
+  range('a reserved address', '240.0.0.0/4', '192.0.0.0/24', 'fec0::/10'),
+  range('an address of carrier-grade NAT', '100.64.0.0/10'),
+  range('an address of a translator (NAT64)', '64:ff9b::/96', '64:ff9b:1::/48'),
+  range('an address of a tunnel (6to4, Teredo)', '192.88.99.0/24', '2002::/16', '2001::/32'),
 ];
 
 /** Why an IP address must not be dialled; undefined: it may. @param address as net.isIP takes it */

@@ -5,6 +5,7 @@
 import { Resolver } from 'node:dns/promises';
 import { readFileSync } from 'node:fs';
 import type { Clock } from '../../../certs/clock.ts';
+import { FairLimit } from '../../net/fair-limit.ts';
 
 /** A and AAAA records of an absolute name; none where it exists without. Rejects with a `code` as node:dns does. */
 export type Resolve = (name: string) => Promise<string[]>;
@@ -28,14 +29,18 @@ export interface NamesDeps {
 }
 
 const periodMs = 2000;
+/** What has failed for long is looked up more seldom: after a fiftieth of that time again, and at least this often. */
+const slowestMs = 8000;
 /**
  * A DNS server that restarts, or a Service that is deleted and made again, must not take out backends that still work;
  * those that do not are left out by their health checks meanwhile.
  */
 const keepMs = 30_000;
-const atATime = 8;
+/** Names looked up at a time, and how many of them one namespace has: one that is slow takes no more. */
+const atATime = { total: 32, ofNamespace: 8 };
 
 interface Entry {
+  namespace: string;
   candidates: string[];
   users: Set<string>;
   since: number;
@@ -47,8 +52,7 @@ interface Entry {
 export class Names {
   readonly #deps: NamesDeps;
   readonly #entries = new Map<string, Entry>();
-  readonly #waiting: (() => void)[] = [];
-  #free = atATime;
+  readonly #limit = new FairLimit(atATime.total, atATime.ofNamespace);
 
   constructor(deps: NamesDeps) {
     this.#deps = deps;
@@ -78,6 +82,7 @@ export class Names {
 
   #begin(key: string, namespace: string, host: string): void {
     const entry: Entry = {
+      namespace,
       candidates: candidates(host, namespace, this.#deps.domain),
       users: new Set([key]),
       since: this.#deps.clock.now(),
@@ -96,12 +101,14 @@ export class Names {
 
   async #look(entry: Entry): Promise<void> {
     const { clock, changed } = this.#deps;
-    const found = await this.#limited(() => this.#lookup(entry.candidates));
+    const found = await this.#limit.run(entry.namespace, async () => (entry.users.size === 0 ? [] : this.#lookup(entry.candidates)));
     if (entry.users.size === 0) return;
     const before = JSON.stringify(entry.answer);
     entry.answer = this.#judge(entry, found);
     if (JSON.stringify(entry.answer) !== before) for (const key of [...entry.users]) changed(key);
-    entry.cancel = clock.after(periodMs * (0.9 + Math.random() / 5), () => void this.#look(entry));
+    const failingMs = clock.now() - (entry.resolvedAt ?? entry.since);
+    const ms = Math.min(slowestMs, Math.max(periodMs, failingMs / 50));
+    entry.cancel = clock.after(ms * (0.9 + Math.random() / 5), () => void this.#look(entry));
   }
 
   #judge(entry: Entry, found: string[] | Error): Answer {
@@ -128,18 +135,6 @@ export class Names {
       return new Error(`no such name (asked for ${names.join(', ')})`);
     } catch (error) {
       return new Error(`the DNS server does not answer (${(error as NodeJS.ErrnoException).code ?? String(error)})`);
-    }
-  }
-
-  async #limited<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#free > 0) this.#free--;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    try {
-      return await work();
-    } finally {
-      const next = this.#waiting.shift();
-      if (next) next();
-      else this.#free++;
     }
   }
 }

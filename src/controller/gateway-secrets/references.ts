@@ -3,6 +3,7 @@
  * digests, of certificates what can be parsed. Decisions only; copies.ts acts on them.
  */
 import { createHash, createPrivateKey, X509Certificate } from 'node:crypto';
+import { boundsProblem } from '../../../certs/authority-bounds.ts';
 import { inspectCertificate, problemOf, splitBundle } from '../../../certs/inspect.ts';
 import { text } from '../../kube/authority-secret.ts';
 import type { Secret } from '../../kube/types.ts';
@@ -157,7 +158,9 @@ function covers(own: string, host: string): boolean {
 
 /** Of a bundle those that are authorities now; what is wrong with the rest, CertificatesReady says. */
 function authoritiesIn(secret: Secret, now: number): Content {
-  const authorities = splitBundle(text(secret, 'ca.crt') || text(secret, 'tls.crt')).filter((pem) => {
+  const bundle = text(secret, 'ca.crt') || text(secret, 'tls.crt');
+  if (boundsProblem(bundle) !== undefined) return {};
+  const authorities = splitBundle(bundle).filter((pem) => {
     try {
       const { isAuthority, notAfter } = inspectCertificate(pem);
       return isAuthority && notAfter > now;

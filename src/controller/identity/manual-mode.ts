@@ -2,7 +2,8 @@
  * Certificates that the program did not make: of the user (mode manual), or of cert-manager (mode external). What is
  * wrong with one is said in one word and with its remedy; the content of a Secret without the label is never read.
  */
-import { chainsTo, endOfChain, inspectCertificate } from '../../../certs/inspect.ts';
+import { boundsProblem, isMistakable } from '../../../certs/authority-bounds.ts';
+import { chainsTo, endOfChain, inspectCertificate, parseable } from '../../../certs/inspect.ts';
 import { text } from '../../kube/authority-secret.ts';
 import { expiryOf } from '../status/certificate-expiry.ts';
 import type { Secret } from '../../kube/types.ts';
@@ -30,7 +31,10 @@ export async function checkManual(deps: IdentityDeps, { metadata: { namespace },
   if ('refused' in cert) return later(cert.refused);
   const caPem = authorityOf(ca.secret);
   const refused =
-    authorityProblem(ca.secret, caPem, now) ?? clientProblem(cert.secret, now) ?? issuerProblem(cert.secret, ca.secret, caPem);
+    authorityProblem(ca.secret, caPem, now) ??
+    foreignNameProblem(deps, ca.secret, caPem) ??
+    clientProblem(cert.secret, now) ??
+    issuerProblem(cert.secret, ca.secret, caPem);
   if (refused) return later(refused);
   const expiries = [expiryOf(nameOf(cert.secret), text(cert.secret, 'tls.crt'), now), expiryOf(nameOf(ca.secret), caPem, now)];
   const expiring = expiries.find((expiry) => expiry.expiring)?.expiring;
@@ -57,6 +61,8 @@ async function labelled(
 const authorityOf = (secret: Secret): string => text(secret, 'ca.crt') || text(secret, 'tls.crt');
 
 function authorityProblem(secret: Secret, caPem: string, now: number): Refused | undefined {
+  const outOfBounds = boundsProblem(caPem);
+  if (outOfBounds !== undefined) return not('AuthorityTooLarge', `${nameOf(secret)}: ca.crt ${outOfBounds}; keep only the CAs that issue`);
   try {
     const { isAuthority, notAfter, commonName } = inspectCertificate(caPem);
     if (!isAuthority)
@@ -67,6 +73,15 @@ function authorityProblem(secret: Secret, caPem: string, now: number): Refused |
   } catch (error) {
     return not('Unreadable', `${nameOf(secret)}: key ca.crt: ${(error as Error).message}; put the CA there as PEM`);
   }
+}
+
+/** Who verifies takes the first authority of a name for the issuer, so none but the installation's may have its name. */
+function foreignNameProblem({ authority }: IdentityDeps, secret: Secret, caPem: string): Refused | undefined {
+  const own = parseable(authority().bundlePem);
+  const taken = parseable(caPem).find((each) => own.some((other) => isMistakable(other, each)));
+  if (!taken) return undefined;
+  const name = JSON.stringify(taken.subject);
+  return not('AuthorityNameTaken', `${nameOf(secret)}: a CA in it has the name ${name} of the installation's own; give it another name`);
 }
 
 function issuerProblem(cert: Secret, ca: Secret, caPem: string): Refused | undefined {

@@ -47,8 +47,20 @@ export interface CloseProxyContent {
 /** What the agent may know of a service. */
 export type Eligibility = { ok: true; service: DistributedService } | Refusal;
 
-/** A connector of 256 endpoints has as many; the ports of a gateway are some 22,000. */
-export const limits = { pod: 512, namespace: 11_000 };
+/**
+ * Proxies: a connector of 256 endpoints has as many as a Pod may have; the ports of a gateway are some 22,000. Characters:
+ * a token of Kubernetes has some 1,200, and the name of a proxy at most 470. `pool` is maxPoolCount of frps.toml.
+ */
+export const limits = { pod: 512, namespace: 11_000, pool: 100, token: 10_240, proxyName: 512, text: 253 };
+
+/** What frps would act on before anybody has looked at it: frps 0.70.1 ended with a pool count below -10. */
+export function loginProblem({ pool_count: pool = 0, privilege_key: token = '' }: LoginContent): Refusal | undefined {
+  if (!Number.isSafeInteger(pool) || pool < 0)
+    return refused('Malformed', `the pool count is ${String(pool).slice(0, 40)}; transport.poolCount must be 0 to ${limits.pool}`);
+  if (token.length > limits.token)
+    return refused('Malformed', `the token has ${token.length} characters, and ${limits.token} is the limit`);
+  return undefined;
+}
 
 /**
  * A session of its own for each login: it tells a proxy that was closed from one of the same name that replaced it.
@@ -58,18 +70,21 @@ export const limits = { pod: 512, namespace: 11_000 };
 export function loginContent(login: LoginContent, identity: Identity): object {
   const { version = '', hostname = '', os = '', arch = '', privilege_key = '', timestamp = 0, pool_count = 0 } = login;
   return {
-    version,
-    hostname,
-    os,
-    arch,
+    version: shown(version),
+    hostname: shown(hostname),
+    os: shown(os),
+    arch: shown(arch),
     user: userOf(identity),
     privilege_key,
-    timestamp,
+    timestamp: Number.isSafeInteger(timestamp) ? timestamp : 0,
     run_id: runIdOf(identity, login.run_id ?? ''),
     metas: { session: randomUUID() },
-    pool_count,
+    pool_count: Math.min(pool_count, limits.pool),
   };
 }
+
+/** For frps' log and API: one short line of ASCII. */
+const shown = (text: string): string => text.slice(0, limits.text).replace(/[^ -~]/g, '?');
 
 function runIdOf(identity: Identity, wanted: string): string {
   const own = createHash('sha256').update(userOf(identity)).digest('hex').slice(0, 16);
@@ -83,7 +98,7 @@ export const sessionOf = (user: UserInfo | undefined): string | undefined => use
 
 export type Wanted = ({ ok: true; identity: Identity; session: string } & ProxyName) | Refusal;
 
-/** What a session wants to open, where its form is right. */
+/** What a session wants to open, where its form is right. Domains, locations, headers and all else of other types go no further. */
 export function wantedProxy({ user, proxy_name: name = '', proxy_type: type = '', group = '' }: NewProxyContent): Wanted {
   const identity = identityOf(user);
   const session = sessionOf(user);
@@ -92,10 +107,10 @@ export function wantedProxy({ user, proxy_name: name = '', proxy_type: type = ''
   if (type !== 'tcp')
     return refused(
       'WrongType',
-      `proxies of type ${JSON.stringify(type)} are not for the gateway: every one is tcp, and HAProxy does the rest`,
+      `proxies of type ${JSON.stringify(shown(type))} are not for the gateway: every one is tcp, and HAProxy does the rest`,
     );
   if (group !== '') return refused('Grouped', 'the gateway has no frp groups: HAProxy balances');
-  const parsed = parseProxyName(name, identity);
+  const parsed = name.length > limits.proxyName ? undefined : parseProxyName(name, identity);
   if (!parsed)
     return refused(
       'WrongName',

@@ -1,6 +1,6 @@
 /** Puts the plugin's decisions together with what the agent knows, waits where a watch may be behind, and tells of refusals. */
 import type { Log } from '../../log.ts';
-import { identityOf, loginContent, newProxyContent, sessionOf, wantedProxy, withinLimits } from './plugin-protocol.ts';
+import { identityOf, loginContent, loginProblem, newProxyContent, sessionOf, wantedProxy, withinLimits } from './plugin-protocol.ts';
 import type { CloseProxyContent, LoginContent, NewProxyContent, Eligibility } from './plugin-protocol.ts';
 import type { Verified } from './pod-token.ts';
 import type { Members } from '../members/members.ts';
@@ -51,6 +51,8 @@ export class TunnelAdmission {
   }
 
   async #login(content: LoginContent): Promise<Outcome> {
+    const problem = loginProblem(content);
+    if (problem) return problem;
     if (!(await this.#deps.isReady())) return refused('Starting', 'the gateway is starting; frpc tries again');
     const verified = await this.#deps.verify(content.privilege_key ?? '');
     return verified.ok ? { ok: true, content: loginContent(content, verified.identity) } : verified;

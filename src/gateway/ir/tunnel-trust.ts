@@ -1,6 +1,7 @@
 /** What the HAProxy in front of frps needs: the server's certificate, the authorities of clients, and who is turned away. */
 import { createPrivateKey } from 'node:crypto';
 import { parseCertificate, splitBundle } from '../../../certs/inspect.ts';
+import { clientAuthorities } from './client-authorities.ts';
 import { text } from '../../kube/authority-secret.ts';
 import type { ConfigMap, Secret } from '../../kube/types.ts';
 
@@ -22,7 +23,7 @@ export interface TunnelSources {
 }
 
 /** What cannot be used is left out and told, so that one tenant's Secret cannot stop the tunnels of others. */
-export function tunnelMaterial({ server, clientAuthorities, revoked }: TunnelSources): {
+export function tunnelMaterial({ server, clientAuthorities: copies, revoked }: TunnelSources): {
   material: TunnelMaterial | undefined;
   problems: string[];
 } {
@@ -32,12 +33,10 @@ export function tunnelMaterial({ server, clientAuthorities, revoked }: TunnelSou
   const material = server && serverMaterial(server, problems);
   if (!material)
     return { material: undefined, problems: server ? problems : ['Secret frp-server-tls is not there yet; the controller makes it'] };
-  const authorities = new Set(usable(material.ca, 'Secret frp-server-tls', problems));
-  for (const secret of clientAuthorities)
-    for (const pem of usable(text(secret, 'ca.crt'), `Secret ${secret.metadata.annotations?.['frp.io/copy-of']}`, problems))
-      authorities.add(pem);
+  const trusted = clientAuthorities(material.ca, copies);
+  problems.push(...trusted.problems);
   return {
-    material: { serverPem: material.serverPem, clientCaPem: `${[...authorities].join('\n')}\n`, revoked: fingerprints.sort() },
+    material: { serverPem: material.serverPem, clientCaPem: `${trusted.authorities.join('\n')}\n`, revoked: fingerprints.sort() },
     problems,
   };
 }
@@ -52,16 +51,4 @@ function serverMaterial(secret: Secret, problems: string[]): { serverPem: string
     problems.push(`Secret frp-server-tls cannot be used: ${(error as Error).message}`);
     return undefined;
   }
-}
-
-function usable(bundle: string, name: string, problems: string[]): string[] {
-  return splitBundle(bundle).filter((pem) => {
-    try {
-      if (parseCertificate(pem).ca) return true;
-      problems.push(`${name}: a certificate in ca.crt is no authority`);
-    } catch (error) {
-      problems.push(`${name}: ${(error as Error).message}`);
-    }
-    return false;
-  });
 }

@@ -15,8 +15,10 @@ function world() {
   const changes: string[] = [];
   let busy = 0;
   let busiest = 0;
+  let isSlow = (_name: string) => false;
   const resolve = async (name: string): Promise<string[]> => {
     asked.push(name);
+    if (isSlow(name)) await new Promise(() => {});
     busiest = Math.max(busiest, ++busy);
     await settle();
     busy--;
@@ -35,7 +37,8 @@ function world() {
   const start = async () => {
     for (let i = 0; i < 40; i++) await settle();
   };
-  return { clock, records, asked, changes, names, pass, start, busiest: () => busiest };
+  const answerSlowly = (which: typeof isSlow) => void (isSlow = which);
+  return { answerSlowly, clock, records, asked, changes, names, pass, start, busiest: () => busiest };
 }
 
 describe('names of backends', () => {
@@ -108,7 +111,7 @@ describe('names of backends', () => {
     assert.match(problem ?? '', /nowhere\.prod\.svc\.cluster\.local, nowhere/);
   });
 
-  it('are asked for once for all that share them, at most eight at a time, and no more when nobody does', async () => {
+  it('are asked for once for all that share them, at most eight at a time of a namespace, and no more when nobody does', async () => {
     const { names, records, asked, start, pass, busiest, clock } = world();
     const hosts = Array.from({ length: 50 }, (_, i) => `h${i}.example.com`);
     for (const host of hosts) records.set(host, ['10.0.0.1']);
@@ -126,6 +129,34 @@ describe('names of backends', () => {
     assert.equal(clock.pending, 0);
     await pass(5000);
     assert.equal(asked.length, before);
+  });
+
+  it('that are slow in one namespace do not delay those of another', async () => {
+    const { names, records, start, pass, answerSlowly } = world();
+    answerSlowly((name) => name.endsWith('.slow.example'));
+    const slow = Array.from({ length: 256 }, (_, i) => `h${i}.slow.example`);
+    names.follow('busy/a', 'busy', slow);
+    await start();
+    records.set('db.example.com', ['10.0.0.1']);
+    names.follow('prod/db', 'prod', ['db.example.com']);
+    await start();
+    assert.deepEqual(names.answer('prod', 'db.example.com').addresses, ['10.0.0.1'], 'though not one of theirs has been answered');
+    records.set('db.example.com', ['10.0.0.2']);
+    await pass(2500);
+    assert.deepEqual(names.answer('prod', 'db.example.com').addresses, ['10.0.0.2']);
+    names.close();
+  });
+
+  it('that have failed for long are asked for more seldom', async () => {
+    const { names, asked, start, pass } = world();
+    names.follow('prod/db', 'prod', ['nowhere.example.com.']);
+    await start();
+    await pass(600_000);
+    const before = asked.length;
+    await pass(60_000);
+    assert.ok(asked.length - before <= 9, `${asked.length - before} times in a minute`);
+    assert.ok(asked.length - before >= 6);
+    names.close();
   });
 
   it('are, whatever happens to the records, the last that were found, for 30 seconds and no longer', async () => {
@@ -146,7 +177,8 @@ describe('names of backends', () => {
           if (outcome) records.set('db.example.com', outcome);
           else records.delete('db.example.com');
           for (let look = 0; look < looks; look++) {
-            await pass(2500); // at least one look, at most two
+            // At least one look, at most two; what has failed for long is looked up more seldom.
+            await pass(failingMs > 90_000 && Array.isArray(outcome) ? 10_000 : 2500);
             if (Array.isArray(outcome)) [last, failingMs] = [[...outcome].sort(), 0];
             else failingMs += 2500;
             const { addresses, problem } = names.answer('prod', 'db.example.com');

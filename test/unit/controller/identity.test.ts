@@ -15,6 +15,7 @@ import type { DistributedService } from '../../../src/model/types.ts';
 import { makeChain } from '../../support/chain.ts';
 import { FakeClock } from '../certs/fake-clock.ts';
 import { ApiServer, failure } from '../kube/api-server.ts';
+import { impersonatorOf } from '../../support/impersonator.ts';
 
 type Mtls = NonNullable<NonNullable<DistributedService['spec']['security']>['mtls']>;
 
@@ -110,6 +111,16 @@ describe('mode manual', () => {
       /^WrongIssuer: .*was not issued by the CA of Secret prod\/their-ca/,
     ],
     ['names a CA that is none', async () => give('their-ca', { 'ca.crt': (await pair())['tls.crt']! }), /^NotAnAuthority: .*CA:FALSE/],
+    [
+      'names a CA with the name of the own one',
+      () => give('their-ca', { 'ca.crt': theirs.certPem + impersonatorOf(authority.certPem) }),
+      /^AuthorityNameTaken: Secret prod\/their-ca: .*give it another name/,
+    ],
+    [
+      'names more CAs than it may',
+      () => give('their-ca', { 'ca.crt': theirs.certPem.repeat(17) }),
+      /^AuthorityTooLarge: Secret prod\/their-ca: ca\.crt has 17 certificates, and 16 is the limit/,
+    ],
     ['names a CA that is no PEM', () => give('their-ca', { 'ca.crt': 'hello' }), /^Unreadable: Secret prod\/their-ca: key ca\.crt/],
   ];
   for (const [name, change, expected] of broken) {

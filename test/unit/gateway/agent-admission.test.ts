@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { configSchema } from '../../../src/config/schema.ts';
 import { TunnelAdmission, type Answer } from '../../../src/gateway/admission/tunnel-admission.ts';
@@ -95,6 +96,39 @@ describe('a login', () => {
     assert.notEqual((await login({ run_id: first })).run_id, first);
   });
 
+  for (const pool_count of [-1, -11, -(2 ** 31), -9.3e18, 1.5])
+    it(`with a pool count of ${pool_count} is refused before frps acts on it`, async () => {
+      assert.equal(reasonOf(await admission.answer('Login', { privilege_key: 'token', pool_count })), 'Malformed');
+    });
+
+  it('has texts and numbers within bounds, whatever the client sends', async () => {
+    const text = fc.oneof(fc.string({ maxLength: 400, unit: 'binary' }), fc.constant('x'.repeat(10_000)), fc.constant('a\nfake log line'));
+    const anyLogin = fc.record({
+      version: text,
+      hostname: text,
+      os: text,
+      arch: text,
+      run_id: text,
+      timestamp: fc.oneof(fc.integer(), fc.constantFrom(9.3e18, -9.3e18)),
+      pool_count: fc.oneof(fc.nat(), fc.constantFrom(2 ** 52)),
+      metas: fc.dictionary(fc.string(), fc.string()),
+    });
+    await fc.assert(
+      fc.asyncProperty(anyLogin, async (sent) => {
+        const { version, hostname, os, arch, run_id, timestamp, pool_count, metas } = await login(sent);
+        for (const each of [version, hostname, os, arch]) assert.match(String(each), /^[ -~]{0,253}$/);
+        assert.match(String(run_id), /^[0-9a-f]{48}$/);
+        assert.ok(Number.isSafeInteger(timestamp));
+        assert.ok((pool_count as number) >= 0 && (pool_count as number) <= limits.pool);
+        assert.deepEqual(Object.keys(metas as object), ['session']);
+      }),
+    );
+  });
+
+  it('with a token longer than any is refused', async () => {
+    assert.equal(reasonOf(await admission.answer('Login', { privilege_key: 'x'.repeat(limits.token + 1) })), 'Malformed');
+  });
+
   it('is refused for the reason that verification gives, in answer, metric and audit log', async () => {
     verdict = refused('WrongAudience', 'the token is for another audience');
     const answer = await admission.answer('Login', { privilege_key: 'token', hostname: 'web-1' });
@@ -166,6 +200,38 @@ describe('a proxy', () => {
   it('of a session that this gateway has not opened is refused', async () => {
     assert.equal(reasonOf(await newProxy({ user: { user: 'me', metas: { session: 'x' } } })), 'NotLoggedIn');
     assert.equal(reasonOf(await newProxy({ user: { user: `shop/web-1/${uid}/`, metas: null } })), 'NotLoggedIn');
+  });
+
+  it('goes on with what is of a tcp proxy, and none of the lists and texts of other types', async () => {
+    const many = Array.from({ length: 1000 }, (_, index) => `${index}.example.com`);
+    const content = contentOf(
+      await newProxy({
+        custom_domains: many,
+        locations: many,
+        headers: { a: 'b' },
+        response_headers: { a: 'b' },
+        annotations: { a: 'b' },
+        sk: 'x'.repeat(5000),
+        allow_users: many,
+        multiplexer: 'x',
+        subdomain: 'x',
+        bandwidth_limit: '999999999999999999GB',
+        remote_port: -1,
+      }),
+    );
+    const names = ['metas', 'proxy_name', 'proxy_type', 'remote_port', 'use_compression', 'use_encryption', 'user'];
+    assert.deepEqual(
+      Object.keys(content).filter((each) => !names.includes(each)),
+      [],
+    );
+    assert.ok((content.remote_port as number) > 0);
+  });
+
+  it('with a name of any length is refused in a short answer', async () => {
+    const answer = await newProxy({ proxy_name: `shop.${'a.'.repeat(4000)}0a1b2c3d.web-1.${uid}` });
+    assert.equal(reasonOf(answer), 'WrongName');
+    const other = await newProxy({ proxy_type: 'x'.repeat(10_000) });
+    assert.ok(JSON.stringify(other).length < 1000);
   });
 
   it('of a service that is not there, is being deleted or goes elsewhere is refused, with an audit line', async () => {

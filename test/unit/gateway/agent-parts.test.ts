@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { before, afterEach, beforeEach, describe, it } from 'node:test';
+import { splitBundle } from '../../../certs/inspect.ts';
+import { authorityBounds } from '../../../certs/authority-bounds.ts';
 import { createAuthority, issue, type Authority } from '../../../certs/authority.ts';
 import { configSchema } from '../../../src/config/schema.ts';
 import { ApplyLoop } from '../../../src/gateway/apply-loop.ts';
@@ -18,6 +20,7 @@ import { base64 } from '../../../src/kube/authority-secret.ts';
 import type { KubeObject, Secret } from '../../../src/kube/types.ts';
 import { logTo } from '../../../src/log.ts';
 import { Signer } from './agent-tokens.ts';
+import { impersonatorOf } from '../../support/impersonator.ts';
 
 const log = logTo({ write: () => {} });
 const hour = 3_600_000;
@@ -59,6 +62,32 @@ describe('what the tunnels are served with', () => {
     assert.equal(material!.clientCaPem.match(/BEGIN CERTIFICATE/g)!.length, 1);
     assert.equal(problems.length, 2);
     for (const problem of problems) assert.match(problem, /^Secret shop\/own-ca/);
+  });
+
+  it('has no authority that could be taken for one that is trusted already, the own one or that of an older copy', async () => {
+    const theirs = await createAuthority({ lifetimeMs: hour, now: Date.now() });
+    const copy = (name: string, creationTimestamp: string, pem: string): Secret => ({
+      metadata: { name, creationTimestamp, annotations: { 'frp.io/copy-of': `${name}/ca` } },
+      data: { 'ca.crt': base64(pem) },
+    });
+    const own = copy('thief', '2026-01-01T00:00:00Z', impersonatorOf(authority.certPem));
+    const older = copy('bank', '2026-01-02T00:00:00Z', theirs.certPem);
+    const younger = copy('attic', '2026-01-03T00:00:00Z', impersonatorOf(theirs.certPem));
+    const same = copy('branch', '2026-01-04T00:00:00Z', theirs.certPem);
+    const { material, problems } = tunnelMaterial({ server, clientAuthorities: [younger, own, same, older], revoked: [] });
+    assert.deepEqual(splitBundle(material!.clientCaPem), splitBundle(authority.certPem + theirs.certPem));
+    assert.match(problems[0]!, /^Secret thief\/ca: .* of the installation's, with another key; give it a name of its own$/);
+    assert.match(problems[1]!, /^Secret attic\/ca: .* of one of namespace bank, with another key/);
+    assert.equal(problems.length, 2);
+  });
+
+  it('has nothing of a bundle without bounds', async () => {
+    const many = [];
+    for (let index = 0; index <= authorityBounds.count; index++)
+      many.push((await createAuthority({ lifetimeMs: hour, now: Date.now() })).certPem);
+    const { material, problems } = tunnelMaterial({ server, clientAuthorities: [secret({ 'ca.crt': many.join('') })], revoked: [] });
+    assert.equal(splitBundle(material!.clientCaPem).length, 1);
+    assert.deepEqual(problems, ['Secret shop/own-ca: ca.crt has 17 certificates, and 16 is the limit']);
   });
 
   it('is not there without a usable server certificate', async () => {

@@ -21,7 +21,15 @@ export const serverPemFile = 'server.pem';
 export const clientsFile = 'clients.pem';
 export const revokedFile = 'revoked.acl';
 
-/** Tunnels live for days, and a reload leaves a process for each generation: so what changes often is changed at run time (TunnelProxy). */
+/** Of one client address. */
+const maxHandshakes = 1000;
+const maxTunnels = 8192;
+
+/**
+ * Every CA is in `ca-verify-file`: none is announced to clients, because a list above 64 KB breaks every handshake, and a
+ * client of Go sends no certificate where its issuer is not on a list. Tunnels live for days, and a reload leaves a process
+ * for each generation: so what changes often is changed at run time (TunnelProxy).
+ */
 export function renderTunnel(settings: TunnelSettings): string {
   const { directory, hasIpv6 = true, bind = everyAddress(7000, hasIpv6), server = '127.0.0.1:7001', maxConnections, health } = settings;
   return `global
@@ -34,20 +42,26 @@ ${maxConnections === undefined ? '' : `  maxconn ${maxConnections}\n`}
 defaults
   mode tcp
   timeout connect 5s
-  # frp's own heartbeats notice a dead peer sooner (tcpMuxKeepaliveInterval).
-  timeout client 300s
-  timeout server 300s
+  # frps asks every peer every 5 s (tcpMuxKeepaliveInterval); who has not finished its handshake by then never does.
+  timeout client 30s
+  timeout server 30s
   option clitcpka
 
 frontend tunnel
   # A sidecar that nothing reaches any more has its tunnel ended, and what waits in it, sooner than by frp's heartbeats.
-  bind ${bind} tcp-ut 3s ssl crt ${directory}/${serverPemFile} ca-file ${directory}/${clientsFile} verify required
+  bind ${bind} tcp-ut 3s ssl crt ${directory}/${serverPemFile} ca-verify-file ${directory}/${clientsFile} verify required
+  # Of one address: connections whose handshake is under way, and those that have shown a certificate. Many sidecars may be behind one.
+  tcp-request connection set-var(sess.joined) src,table_conn_cur(joined)
+  tcp-request connection track-sc1 src table sources
+  tcp-request connection reject if { src,table_conn_cur(sources),sub(sess.joined) gt ${maxHandshakes} }
+  tcp-request connection reject if { var(sess.joined) -m int ge ${maxTunnels} }
   # Who is connected with which certificate, so that a revocation finds its tunnels.
   tcp-request session set-var(sess.certificate) ssl_c_der,sha2(256),hex,lower
   tcp-request session set-var(sess.address) src
   tcp-request session set-var(sess.port) src_port
   tcp-request session track-sc0 var(sess.certificate),concat(/,sess.address),concat(:,sess.port) table ${sessionsTable}
   tcp-request session reject if { var(sess.certificate) -m str -f ${directory}/${revokedFile} }
+  tcp-request session track-sc2 src table joined
   # frps waits for the first byte of a connection before it takes the next one.
   tcp-request inspect-delay 5s
   tcp-request content accept if { req.len gt 0 }
@@ -56,6 +70,10 @@ frontend tunnel
 
 backend ${sessionsTable}
   stick-table type string len 120 size 100k expire 1s store conn_cur
+backend sources
+  stick-table type ipv6 size 100k expire 1s store conn_cur
+backend joined
+  stick-table type ipv6 size 100k expire 1s store conn_cur
 
 ${health === undefined ? '' : `frontend health\n  mode http\n  bind ${health}\n  http-request return status 200\n\n`}backend frps
   server frps ${server}

@@ -1,0 +1,80 @@
+/** Who may connect to the tunnels' HAProxy, and how many at a time. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { connect as connectTls } from 'node:tls';
+import { TunnelProxy } from '../../src/gateway/haproxy/index.ts';
+import { logTo } from '../../src/log.ts';
+import { both, certificate, type Pair } from './certificates.ts';
+import { directory, freePort, haproxy, until } from './haproxy-harness.ts';
+
+const ignore = () => {};
+
+/** The tunnels' HAProxy in front of a server that echoes. */
+async function tunnel(t: TestContext, server: Pair, authorities: string[]) {
+  const at = directory(t);
+  const echo = createServer((socket) => socket.on('error', ignore).pipe(socket)).listen(0, '127.0.0.1');
+  await once(echo, 'listening');
+  t.after(() => echo.close());
+  const port = await freePort();
+  const backend = `127.0.0.1:${(echo.address() as AddressInfo).port}`;
+  const proxy = new TunnelProxy({ directory: at, bind: `127.0.0.1:${port}`, server: backend, log: logTo({ write: ignore }) });
+  t.after(() => proxy.close());
+  const state = { serverPem: both(server), clientCaPem: authorities.join('\n'), revoked: [] };
+  await proxy.apply(state);
+  const child = spawn(haproxy, ['-W', '-S', join(at, 'master.sock'), '-f', join(at, 'haproxy.cfg')], { stdio: 'ignore' });
+  t.after(async () => {
+    child.kill('SIGTERM');
+    await once(child, 'exit');
+  });
+  return { port, proxy, state };
+}
+
+/** Whether a client's words come back through the tunnel. */
+function dial(port: number, client: Pair): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connectTls({ host: '127.0.0.1', port, cert: client.cert, key: client.key, rejectUnauthorized: false });
+    const done = (is: boolean) => (resolve(is), socket.destroy());
+    socket.on('secureConnect', () => socket.write('hello'));
+    socket.on('data', () => done(true));
+    socket.on('error', () => done(false));
+    socket.on('close', () => resolve(false));
+  });
+}
+
+test('the authorities of tenants, however many and however long their names, break nobody’s handshake', async (t) => {
+  const server = certificate(t, 'gateway');
+  const own = certificate(t, 'own');
+  const client = certificate(t, 'client', own);
+  const long = Array.from({ length: 24 }, (_, index) => `/OU=${String(index).padStart(64, 'x')}`).join('');
+  // Together more than 64 KB of names.
+  const others = Array.from({ length: 44 }, (_, index) => certificate(t, `tenant-${index}${long}`, undefined));
+  const { port, proxy, state } = await tunnel(t, server, [own.cert]);
+  await until(() => dial(port, client));
+  await proxy.apply({ ...state, clientCaPem: [own, ...others].map(({ cert }) => cert).join('\n') });
+  assert.ok(await dial(port, client), 'a bystander');
+  assert.ok(await dial(port, certificate(t, 'member', others.at(-1))), 'and a member of the last one');
+  assert.ok(!(await dial(port, certificate(t, 'stranger'))));
+});
+
+test('connections that do not finish their handshake are bounded by address, and do not keep out those who have', async (t) => {
+  const own = certificate(t, 'own');
+  const client = certificate(t, 'client', own);
+  const { port } = await tunnel(t, certificate(t, 'gateway'), [own.cert]);
+  await until(() => dial(port, client));
+  const open = new Set<Socket>();
+  t.after(() => open.forEach((socket) => socket.destroy()));
+  let refused = 0;
+  for (let index = 0; index < 1100; index++) {
+    const socket = connect({ host: '127.0.0.1', port });
+    open.add(socket);
+    socket.on('error', ignore).on('close', () => (refused++, open.delete(socket)));
+    await once(socket, 'connect').catch(ignore);
+  }
+  await until(() => refused >= 90);
+  for (const socket of [...open].slice(0, 200)) socket.destroy();
+  await until(() => dial(port, client));
+});
