@@ -40,9 +40,7 @@ function authenticationLines(
   directory: string,
   rules: AccessRules,
 ): string[] {
-  const fresh = ['txn.client', 'txn.credential', 'txn.role', 'txn.roles'].map(
-    (name) => `http-request unset-var(${name})${when(here)}`,
-  );
+  const fresh = ['txn.client', 'txn.credential', 'txn.role', 'txn.roles'].map((name) => `http-request unset-var(${name})${when(here)}`);
   switch (access.kind) {
     case 'none':
       return [];
