@@ -23,6 +23,6 @@ export function losesExposure(
   return (service) => {
     const conflict = facts.conflictOf(service);
     if (!conflict) return undefined;
-    return { reason: conflict.kind === 'notGranted' ? 'NotGranted' : 'HostConflict', message: describe(conflict, service) };
+    return { reason: conflict.kind === 'notGranted' || conflict.kind === 'reserved' ? 'NotGranted' : 'HostConflict', message: describe(conflict, service) };
   };
 }
