@@ -3,12 +3,12 @@
  *
  * Services are taken in the order of their place in line, then of age: creationTimestamp, then namespace/name. Each wins
  * unless a winner before it has the same host and path or the same port, or has an overlapping host from another
- * namespace, or unless a grant gives its host or port to other namespaces. Grants replace this order between namespaces.
+ * namespace, or unless a grant gives its host or port to other namespaces, or only a grant could give it. Grants replace this order between namespaces.
  * So a loser takes nothing from anyone, and every reader of the same services comes to the same answer.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { exposuresOf, type Exposure } from './exposure.ts';
-import { eligibilityOf, type Grants } from './grants.ts';
+import { eligibilityOf, type Grants, type Reserved } from './grants.ts';
 import { domainsAbove } from './hosts.ts';
 import { isObject } from './json.ts';
 import { serviceKey, type ServiceStore } from './store.ts';
@@ -20,7 +20,9 @@ export type Conflict =
   /** the host, or a part of it, is another namespace's */
   | { kind: 'foreign'; exposure: Exposure; other: string }
   /** the configuration gives it to others */
-  | { kind: 'notGranted'; exposure: Exposure; namespaces: string[] };
+  | { kind: 'notGranted'; exposure: Exposure; namespaces: string[] }
+  /** nobody has it unless the configuration gives it */
+  | { kind: 'reserved'; exposure: Exposure; because: Reserved };
 
 interface Claimant {
   /** namespace/name */
@@ -136,8 +138,9 @@ export class Claims {
   #conflicts(claimant: Claimant, verdicts: Map<Claimant, boolean>): Conflict[] {
     const { namespace } = claimant;
     return claimant.exposures.flatMap((exposure): Conflict[] => {
-      const eligibility = eligibilityOf(this.#rules.exposure, namespace, exposure);
+      const eligibility = eligibilityOf(this.#rules.exposure, namespace, exposure, this.#rules.baseDomain);
       if (eligibility.kind === 'refused') return [{ kind: 'notGranted', exposure, namespaces: eligibility.namespaces }];
+      if (eligibility.kind === 'reserved') return [{ kind: 'reserved', exposure, because: eligibility.because }];
       const twin = this.#oldestWinner(this.#claimingExactly(exposure), claimant, verdicts);
       if (twin) return [{ kind: 'duplicate', exposure, other: twin.key }];
       if (!('host' in exposure) || eligibility.kind === 'granted') return [];

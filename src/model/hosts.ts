@@ -1,4 +1,5 @@
 /** Host names, where `*.example.com` stands for every name below example.com, at any depth, as frp reads it. */
+import { getPublicSuffix } from 'tldts';
 
 /** Whether every name of `host` is one of `pattern`. */
 export function coversHost(pattern: string, host: string): boolean {
@@ -13,3 +14,7 @@ export function domainsAbove(host: string): string[] {
   const labels = host.split('.');
   return labels.slice(1).map((_, index) => labels.slice(index + 1).join('.'));
 }
+
+/** Whether names below it belong to different owners: `com`, `co.uk`, `github.io` (publicsuffix.org), and any single label. */
+export const isPublicSuffix = (domain: string): boolean =>
+  getPublicSuffix(domain, { allowPrivateDomains: true, validateHostname: false, detectIp: false }) === domain;

@@ -38,6 +38,8 @@ const http = (more: Spec = {}): Spec => ({
 const tcp = (more: Spec = {}): Spec => ({ serviceType: 'tcp', backends: discovery, expose: { type: 'port', port: 21001 }, ...more });
 const udp = (more: Spec = {}): Spec => ({ serviceType: 'udp', backends: discovery, expose: { type: 'port', port: 21002 }, ...more });
 
+const token = { authentication: { type: 'token', tokenSecret: 'keys' } };
+
 /** What the cases about tenancy and duplicates meet. They are in two namespaces, which the suite makes. */
 export const corpusNamespaces = ['corpus', 'corpus-other'];
 export const standingServices = [
@@ -307,8 +309,20 @@ const schemaCases: ServiceCase[] = [
   ),
   schema(
     'authorization method (S-19)',
-    { security: { authorization: { rules: [{ methods: ['HEAD'] }] } } },
-    unsupported('spec.security.authorization.rules[0].methods[0]', 'HEAD', 'GET', 'POST', 'PUT', 'DELETE', 'PATCH'),
+    { security: { authorization: { rules: [{ methods: ['TRACE'] }] } } },
+    unsupported('spec.security.authorization.rules[0].methods[0]', 'TRACE', 'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'),
+  ),
+  ...['/a?x', '/a;x', '/a#x', '/a\\x', '/%zz', `/${'*a'.repeat(9)}`].map((path) =>
+    schema(
+      `authorization path ${path}`,
+      { security: { authorization: { rules: [{ path }] } } },
+      `spec.security.authorization.rules[0].path in body should match`,
+    ),
+  ),
+  schema(
+    'an origin with a path',
+    { security: { cors: { allowOrigins: ['https://app.example.com/'] } } },
+    'spec.security.cors.allowOrigins[0] in body should match',
   ),
   schema(
     'pool size (S-20)',
@@ -481,6 +495,31 @@ const webhookCases: ServiceCase[] = [
     { security: { authorization: { enabled: true } } },
     'spec.security.authorization.rules: is required where authorization is enabled',
   ),
+  webhook(
+    'authorization of paths that no request has',
+    {
+      security: {
+        authorization: { enabled: true, rules: [{ path: '/a//b' }, { path: '/a/%2e%2E/b' }, { path: '/a%2Fb' }, { path: '/a..b/.c' }] },
+      },
+    },
+    'spec.security.authorization.rules: [0] "/a//b", [1] "/a/%2e%2E/b", [2] "/a%2Fb": no request has such a path',
+  ),
+  webhook(
+    'credentials for every origin',
+    { security: { cors: { allowOrigins: ['*'], allowCredentials: true } } },
+    'spec.security.cors.allowCredentials: with "*" in allowOrigins',
+  ),
+  webhook('cors for nobody', { security: { cors: { allowOrigins: [] } } }, 'spec.security.cors.allowOrigins: names nobody'),
+  webhookTcp(
+    'cors of tcp',
+    { security: { cors: { allowOrigins: ['https://app.example.com'] } } },
+    'spec.security.cors: a tcp service has no requests that could be looked into',
+  ),
+  webhook(
+    'every name below a public suffix (G-14)',
+    { expose: { type: 'domain', domain: '*.co.uk' } },
+    'spec.expose.domain: host *.co.uk stands for names of many owners',
+  ),
   webhookTcp(
     'authorization of tcp (G-7)',
     { security: { authorization: { rules: [{ path: '/', methods: ['GET'], roles: ['a'] }] } } },
@@ -639,6 +678,12 @@ const goodCases: ServiceCase[] = [
     'spec.security.authorization: knows no roles without authentication',
   ),
   good(
+    'cors of a plain frp server, without the header of the credentials',
+    http({ security: { ...token, cors: { allowOrigins: ['https://app.example.com'], allowHeaders: ['Content-Type'] } } }),
+    'spec.security.cors: needs the frp-k8s gateway',
+    'spec.security.cors.allowHeaders: has neither "*" nor Authorization',
+  ),
+  good(
     'a path that is a prefix',
     http({ expose: { type: 'path', domain: 'new.corpus.example.com', path: '/v1' } }),
     'spec.expose.path: frp matches prefixes: "/v1" also matches "/v1foo"',
@@ -686,7 +731,6 @@ const grpc = (more: Spec = {}): Spec => ({
   ...more,
 });
 const tls = { secretName: 'new-tls' };
-const token = { authentication: { type: 'token', tokenSecret: 'keys' } };
 
 /** What concerns the gateway. The installation of the corpus has none, so what is admitted is told that it needs one. */
 const gatewayCases: ServiceCase[] = [

@@ -104,10 +104,10 @@ export function missingGroups({ routes, namespace, name: own }: Subject, exists:
 const exposures = ({ spec, config }: Subject) => exposuresOf(spec, config.baseDomain) ?? [];
 
 /** Why the gateway cannot see who sends a request. */
-function unreadable(subject: Subject): string | undefined {
+export function unreadable(subject: Subject): string | undefined {
   const { serviceType, tls } = subject;
   if (serviceType === 'tcp' || serviceType === 'udp')
-    return `a ${serviceType} service has no requests that could carry credentials; remove it`;
+    return `a ${serviceType} service has no requests that could be looked into; remove it`;
   if (serviceType !== 'grpc' || tls?.secretName !== undefined || !exposures(subject).some(({ kind }) => kind === 'sni')) return undefined;
   return 'cannot be checked, because TLS passes through to the backends; set spec.expose.tls.secretName to have it end in the gateway';
 }

@@ -82,6 +82,13 @@ const shapingWarnings: readonly Rule[] = [
   },
   {
     id: 'W-1',
+    path: 'spec.security.cors',
+    states: 'CORS',
+    broken: ({ cors }) => cors !== undefined,
+    message: 'needs the frp-k8s gateway; on a plain frp server the backends answer preflights themselves',
+  },
+  {
+    id: 'W-1',
     path: 'spec.expose.proxyProtocol',
     states: 'the PROXY protocol',
     broken: ({ expose }) => expose.proxyProtocol !== undefined,

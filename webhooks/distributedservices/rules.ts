@@ -1,5 +1,6 @@
 /** Every rule of the validating webhook, in the order in which findings are told. */
 import { backendRules, backendWarnings } from './backends.ts';
+import { corsRules, corsWarnings } from './cors.ts';
 import { exposureRules, exposureWarnings } from './exposure.ts';
 import { gatewayRules, gatewayWarnings } from './gateway.ts';
 import { healthRules, healthWarnings } from './health.ts';
@@ -7,12 +8,20 @@ import { plainWarnings } from './plain.ts';
 import type { Rule } from './rule.ts';
 import { securityRules, securityWarnings } from './security.ts';
 
-export const errorRules: readonly Rule[] = [...backendRules, ...exposureRules, ...healthRules, ...securityRules, ...gatewayRules];
+export const errorRules: readonly Rule[] = [
+  ...backendRules,
+  ...exposureRules,
+  ...healthRules,
+  ...securityRules,
+  ...corsRules,
+  ...gatewayRules,
+];
 export const warningRules: readonly Rule[] = [
   ...backendWarnings,
   ...exposureWarnings,
   ...healthWarnings,
   ...securityWarnings,
+  ...corsWarnings,
   ...plainWarnings,
   ...gatewayWarnings,
 ];

@@ -1,5 +1,5 @@
 /** Rules of `spec.security` (G-5, G-6, G-7, G-13). */
-import { listOf } from '../../src/model/json.ts';
+import { isObject, listOf } from '../../src/model/json.ts';
 import { durationOf, type Rule } from './rule.ts';
 import type { Subject } from './subject.ts';
 
@@ -34,6 +34,14 @@ export const securityRules: readonly Rule[] = [
     message: ({ serviceType }) => `a ${serviceType} service has no paths and methods that rules could speak of; remove it`,
   },
   {
+    id: 'design',
+    path: 'spec.security.authorization.rules',
+    states: 'each path is one that a request can have',
+    broken: (s) => impossiblePaths(s).length > 0,
+    message: (s) =>
+      `${impossiblePaths(s).slice(0, 3).join(', ')}: no request has such a path, because the gateway resolves "//", "/./" and "/../" and refuses encoded slashes, backslashes and control characters; write the path that is meant`,
+  },
+  {
     id: 'G-13',
     path: 'spec.security.mtls.certRotation.beforeExpiry',
     states: 'shorter than the lifetime of certificates (configuration `certificates.lifetime`)',
@@ -63,6 +71,17 @@ export const securityWarnings: readonly Rule[] = [
 ];
 
 const hasRules = ({ authorization }: Subject): boolean => listOf(authorization.rules).length > 0;
+
+/** Paths that a rule names in vain, with their index. */
+function impossiblePaths({ authorization }: Subject): string[] {
+  return listOf(authorization.rules).flatMap((rule, index) => {
+    const path = isObject(rule) && typeof rule.path === 'string' ? rule.path : '';
+    const dots = path.split('/').map((segment) => segment.replace(/%2e/gi, '.'));
+    const isImpossible =
+      path.includes('//') || /%(2f|5c|[01][0-9a-f]|7f)/i.test(path) || dots.some((segment) => segment === '.' || segment === '..');
+    return isImpossible ? [`[${index}] "${path.slice(0, 80)}"`] : [];
+  });
+}
 
 function inHours(milliseconds: number): string {
   const hours = milliseconds / 3_600_000;

@@ -33,6 +33,8 @@ export interface Subject {
   authentication: Part<Security['authentication']>;
   authorization: Part<Security['authorization']>;
   /** undefined where the service has none */
+  cors: Part<Security['cors']> | undefined;
+  /** undefined where the service has none */
   rateLimit: Part<Security['rateLimit']> | undefined;
   pool: Part<Advanced['connectionPool']>;
   bandwidth: Part<Advanced['bandwidth']>;
@@ -67,6 +69,7 @@ export function subjectOf(object: unknown, namespace: string, config: Config): S
     rotation: part('security', 'mtls', 'certRotation') ?? {},
     authentication: part('security', 'authentication') ?? {},
     authorization: part('security', 'authorization') ?? {},
+    cors: part('security', 'cors'),
     rateLimit: part('security', 'rateLimit'),
     pool: part('advanced', 'connectionPool') ?? {},
     bandwidth: part('advanced', 'bandwidth') ?? {},

@@ -4,6 +4,11 @@ import { describeExposure } from '../../src/model/exposure.ts';
 import type { Finding } from '../../src/model/findings.ts';
 import type { DistributedService } from '../../src/model/types.ts';
 
+const reservedBecause = {
+  publicSuffix: 'stands for names of many owners, because they are below a public suffix',
+  baseDomain: 'takes in the base domain of the installation, below which namespaces have names by spec.expose.subdomain',
+} as const;
+
 export function conflictFinding(conflict: Conflict, service: DistributedService): Finding {
   return { path: pathOf(conflict, service), message: messageOf(conflict, service.metadata.namespace ?? '') };
 }
@@ -24,6 +29,8 @@ function messageOf(conflict: Conflict, namespace: string): string {
       return `${what} belongs to the namespace of DistributedService ${conflict.other}, which claimed it first; choose another host, or have it granted to namespace "${namespace}" in exposure[] of the frp-k8s configuration`;
     case 'notGranted':
       return `${what} is granted to ${namespaceList(conflict.namespaces)} in exposure[] of the frp-k8s configuration; choose ${another}, or have it granted to namespace "${namespace}"`;
+    case 'reserved':
+      return `${what} ${reservedBecause[conflict.because]}; choose another host, or have it granted to namespace "${namespace}" in exposure[] of the frp-k8s configuration`;
   }
 }
 

@@ -23,6 +23,7 @@ export function losesExposure(
   return (service) => {
     const conflict = facts.conflictOf(service);
     if (!conflict) return undefined;
-    return { reason: conflict.kind === 'notGranted' ? 'NotGranted' : hostConflict, message: describe(conflict, service) };
+    const isGrants = conflict.kind === 'notGranted' || conflict.kind === 'reserved';
+    return { reason: isGrants ? 'NotGranted' : hostConflict, message: describe(conflict, service) };
   };
 }

@@ -1,6 +1,23 @@
 /** `spec.security`: identity of the tunnel, and who may use the service. */
 import { secretName } from './parts.ts';
 
+/** A character of a path that stands for itself, or an encoded one: neither `*`, nor what ends a path or a segment's name. */
+const pathText = '([!"$&-)+-:<->@-\\[\\]-~]|%[0-9a-fA-F]{2})';
+
+const method = {
+  type: 'string',
+  enum: ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'],
+  description: 'HTTP method.',
+} as const;
+
+const headerNames = (description: string) =>
+  ({
+    type: 'array',
+    maxItems: 32,
+    items: { type: 'string', minLength: 1, maxLength: 64, pattern: '^[A-Za-z0-9_-]+$', description: 'Name of a header.' },
+    description,
+  }) as const;
+
 export const security = {
   type: 'object',
   description: 'Identity of the tunnel, and who may use the service.',
@@ -47,6 +64,58 @@ export const security = {
         tokenSecret: secretName('Secret with the credentials; it carries the label frp.io/use: "true".'),
       },
     },
+    cors: {
+      type: 'object',
+      required: ['allowOrigins'],
+      description:
+        'Which pages of other origins may read answers in a browser (CORS). The gateway answers preflights before authentication, without a backend. Needs the gateway.',
+      properties: {
+        allowOrigins: {
+          type: 'array',
+          maxItems: 32,
+          items: {
+            type: 'string',
+            minLength: 1,
+            maxLength: 253,
+            pattern: '^(\\*|[a-z][a-z0-9+.-]*://(\\*\\.)?[a-z0-9]([a-z0-9._-]*[a-z0-9])?(:[0-9]{1,5})?)$',
+            description: 'Scheme, host and port as a browser writes them; `https://*.example.com` is every name below, `*` everybody.',
+          },
+          description: 'Origins whose pages may read answers.',
+        },
+        allowMethods: {
+          type: 'array',
+          maxItems: 7,
+          items: method,
+          default: ['GET', 'HEAD', 'POST'],
+          description: 'Methods that they may use.',
+        },
+        allowHeaders: {
+          type: 'array',
+          maxItems: 32,
+          items: {
+            type: 'string',
+            minLength: 1,
+            maxLength: 64,
+            pattern: '^(\\*|[A-Za-z0-9_-]+)$',
+            description: 'Name of a header, or `*`.',
+          },
+          description: 'Headers that they may send, such as Authorization or Content-Type; `*`: all.',
+        },
+        exposeHeaders: headerNames('Headers of answers that they may read.'),
+        allowCredentials: {
+          type: 'boolean',
+          default: false,
+          description: 'Whether a browser sends cookies and may read the answer; not with `*` in allowOrigins.',
+        },
+        maxAge: {
+          type: 'string',
+          maxLength: 10,
+          pattern: '^[0-9]{1,6}(s|m|h)$',
+          default: '10m',
+          description: 'How long a browser may remember the answer to a preflight.',
+        },
+      },
+    },
     rateLimit: {
       type: 'object',
       description: 'Limits for each user address. Needs the gateway.',
@@ -76,15 +145,15 @@ export const security = {
               path: {
                 type: 'string',
                 minLength: 1,
-                maxLength: 1024,
-                pattern: '^/[!-~]*$',
-                description: 'Path; `*` stands for any text.',
+                maxLength: 256,
+                pattern: `^/${pathText}*(\\*${pathText}*){0,8}$`,
+                description: 'Path, without query and path parameters; `*` stands for any text, up to eight times.',
               },
               methods: {
                 type: 'array',
-                maxItems: 5,
-                items: { type: 'string', enum: ['GET', 'POST', 'PUT', 'DELETE', 'PATCH'], description: 'HTTP method.' },
-                description: 'Methods that the rule allows.',
+                maxItems: 7,
+                items: method,
+                description: 'Methods that the rule allows; GET allows HEAD too.',
               },
               roles: {
                 type: 'array',

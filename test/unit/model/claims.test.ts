@@ -90,6 +90,33 @@ suite('claims', () => {
     assert.deepEqual(claims.conflictsOfNew(port('a/z', 2, 6011)), []);
   });
 
+  test('names below a public suffix, and the base domain, are nobody’s without a grant', () => {
+    const granted: ClaimRules['exposure'] = [
+      { namespaces: ['ops'], hosts: ['*.com', '*.apps.example.org', 'apps.example.org'], ports: [] },
+    ];
+    const kindOf = (rules: ClaimRules, domain: string, namespace = 'a') =>
+      claimsOf([], rules).conflictsOfNew(host(`${namespace}/x`, 1, domain))[0]?.kind;
+    const baseDomain = 'apps.example.org';
+    for (const domain of ['*.com', '*.co.uk', '*.github.io', '*.io', '*.internal', baseDomain, `*.${baseDomain}`, '*.example.org', '*.org'])
+      assert.equal(kindOf({ exposure: [], baseDomain }, domain), 'reserved', domain);
+    for (const domain of [
+      '*.example.com',
+      'example.com',
+      'a.github.io',
+      '*.a.co.uk',
+      `a.${baseDomain}`,
+      `*.a.${baseDomain}`,
+      'example.org',
+      'web',
+    ])
+      assert.equal(kindOf({ exposure: [], baseDomain }, domain), undefined, domain);
+    for (const domain of ['*.com', baseDomain, `*.${baseDomain}`]) {
+      assert.equal(kindOf({ exposure: granted, baseDomain }, domain, 'ops'), undefined, domain);
+      assert.equal(kindOf({ exposure: granted, baseDomain }, domain), 'notGranted', domain);
+    }
+    assert.equal(kindOf({ exposure: granted, baseDomain }, '*.org', 'ops'), 'notGranted', 'a grant of a part is not one of the whole');
+  });
+
   test('a host below the base domain meets the same host in full', () => {
     const claims = claimsOf([host('a/x', 1, 'llm.base.example')], { exposure: [], baseDomain: 'base.example' });
     assert.deepEqual(others(claims.conflictsOfNew(service('b/y', 2, 'http', { type: 'subdomain', subdomain: 'llm' }))), ['a/x']);
@@ -138,8 +165,8 @@ function naiveLosers(services: DistributedService[], { exposure: grants, baseDom
     const namespace = each.metadata.namespace!;
     const exposures = exposuresOf(each.spec, baseDomain);
     const loses = exposures.some((mine) => {
-      const eligibility = eligibilityOf(grants, namespace, mine).kind;
-      if (eligibility === 'refused') return true;
+      const eligibility = eligibilityOf(grants, namespace, mine, baseDomain).kind;
+      if (eligibility === 'refused' || eligibility === 'reserved') return true;
       return winners.some((winner) =>
         winner.exposures.some((theirs) => {
           if (JSON.stringify(mine) === JSON.stringify(theirs)) return true;
@@ -154,7 +181,7 @@ function naiveLosers(services: DistributedService[], { exposure: grants, baseDom
   return losers;
 }
 
-const domains = ['a.x.io', 'b.x.io', '*.x.io', 'c.b.x.io', '*.b.x.io', 'x.io', '*.io', 'y.io'];
+const domains = ['a.x.io', 'b.x.io', '*.x.io', 'c.b.x.io', '*.b.x.io', 'x.io', '*.io', 'y.io', 'a.y.io', '*.y.io', '*.a.y.io'];
 const anyExposed = fc
   .record({
     key: fc.constantFrom('a/1', 'a/2', 'a/3', 'b/1', 'b/2', 'c/1', 'c/2', 'd/1'),
@@ -172,7 +199,7 @@ const anyGrants: fc.Arbitrary<ClaimRules> = fc.record({
   exposure: fc.array(
     fc.record({
       namespaces: fc.subarray(['a', 'b'], { minLength: 1 }),
-      hosts: fc.subarray(['a.x.io', '*.b.x.io', 'y.io'], { maxLength: 1 }),
+      hosts: fc.subarray(['a.x.io', '*.b.x.io', 'y.io', '*.x.io', '*.io'], { maxLength: 1 }),
       ports: fc.subarray(['5001', '5001-5002'], { maxLength: 1 }),
     }),
     { maxLength: 2 },

@@ -18,6 +18,9 @@ const { spec, status } = openApiSchema().properties!;
 const ours = new Set([
   'spec.backends.replicas',
   'spec.expose.tls.redirect',
+  'spec.security.cors.allowMethods',
+  'spec.security.cors.allowCredentials',
+  'spec.security.cors.maxAge',
   'spec.advanced.compression',
   'spec.advanced.retry.nonIdempotent',
   'spec.routes[].groups[].weight',

@@ -1,6 +1,6 @@
 /**
  * Rules by path, method and role. A path that is matched needs one rule that lists method and role; a rule without
- * methods or roles lists all. Paths are compared decoded; where a path has parameters (`/a;x=1`), with them and without
+ * path, methods or roles is for all. Paths are compared decoded; where a path has parameters (`/a;x=1`), with them and without
  * them, because some servers leave them out: a rule allows what it matches both ways, and binds what it matches either way.
  */
 import type { DistributedServiceSpec } from '../../../model/types.ts';
@@ -39,8 +39,7 @@ export function authorizationLines({ security }: DistributedServiceSpec, here: s
   ];
 }
 
-function ruleLines({ path, methods = [], roles = [] }: Rule, here: string | undefined): string[] {
-  if (path === undefined) return [];
+function ruleLines({ path = '/*', methods = [], roles = [] }: Rule, here: string | undefined): string[] {
   const { both, neither } = pathRegexes(path);
   const isMatched = `{ var(txn.rule_path) -m reg '${both}' }`;
   const bound = `http-request set-var(txn.ruled) bool(true)${when(here, `!{ var(txn.rule_path) -m reg '${neither}' }`)}`;

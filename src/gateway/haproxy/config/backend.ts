@@ -1,6 +1,7 @@
 /** The sections of a service: who may pass, how requests are spread, and how failures are met. */
 import { milliseconds } from '../../../config/schema.ts';
 import { accessOf } from './authentication.ts';
+import { corsRules } from './cors.ts';
 import { checkLines } from './health-checks.ts';
 import { attemptsHere, failoverLines, unservedLines } from './failover.ts';
 import { peersName } from './global.ts';
@@ -30,7 +31,8 @@ export function backendSection(served: ServiceConfig, { settings, entries }: Con
   const access = accessOf(served, entries, settings);
   const { mode, backend, pool } = served;
   const limits = rateLimits(served, entries, settings).lines;
-  const rules = [...limits, ...access.lines];
+  const cors = corsRules(entries);
+  const rules = [...cors.deciding, ...limits, ...cors.answering, ...access.lines];
   const isLimited = limits.length > 0;
   const knowing = (needsTables: boolean, then: readonly string[]) => (needsTables ? [...waitForTables(mode), ...then] : then);
   const lines = [
