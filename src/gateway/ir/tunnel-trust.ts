@@ -13,7 +13,7 @@ export interface TunnelMaterial {
 }
 
 export interface TunnelSources {
-  /** Secret frp-server-tls */
+  /** Secret frp-gateway-tls */
   server: Secret | undefined;
   /** copies of the authorities that services with `mtls.mode: manual` name */
   clientAuthorities: readonly Secret[];
@@ -31,8 +31,8 @@ export function tunnelMaterial({ server, clientAuthorities, revoked }: TunnelSou
   const fingerprints = [...new Set(listed)].filter((key) => /^[0-9a-f]{64}$/.test(key));
   const material = server && serverMaterial(server, problems);
   if (!material)
-    return { material: undefined, problems: server ? problems : ['Secret frp-server-tls is not there yet; the controller makes it'] };
-  const authorities = new Set(usable(material.ca, 'Secret frp-server-tls', problems));
+    return { material: undefined, problems: server ? problems : ['Secret frp-gateway-tls is not there yet; the controller makes it'] };
+  const authorities = new Set(usable(material.ca, 'Secret frp-gateway-tls', problems));
   for (const secret of clientAuthorities)
     for (const pem of usable(text(secret, 'ca.crt'), `Secret ${secret.metadata.annotations?.['frp.io/copy-of']}`, problems))
       authorities.add(pem);
@@ -49,7 +49,7 @@ function serverMaterial(secret: Secret, problems: string[]): { serverPem: string
     if (splitBundle(ca).length === 0) throw new Error('it has no ca.crt');
     return { serverPem: `${cert.trim()}\n${key.trim()}\n`, ca };
   } catch (error) {
-    problems.push(`Secret frp-server-tls cannot be used: ${(error as Error).message}`);
+    problems.push(`Secret frp-gateway-tls cannot be used: ${(error as Error).message}`);
     return undefined;
   }
 }

@@ -67,7 +67,7 @@ suite('the gateway', () => {
 
   test('a health check that fails is named: in the condition, the endpoints, an Event and by kubectl describe', async () => {
     const host = 'sick.gateway.example.com';
-    const healthCheck = { type: 'http', path: '/health', interval: '1s', timeout: '1s', failureThreshold: 1 };
+    const healthCheck = { type: 'http', path: '/health', interval: '2s', timeout: '1s', failureThreshold: 1 };
     const spec = {
       serviceType: 'http',
       backends: { discovery: { mode: 'auto' } },
@@ -103,7 +103,7 @@ suite('the gateway', () => {
   });
 
   test('a health check that never succeeded, and a container that does not start, are named too', async () => {
-    const healthCheck = { type: 'http', path: '/status?code=404', interval: '1s' };
+    const healthCheck = { type: 'http', path: '/status?code=404', interval: '2s', timeout: '1s' };
     const spec = (name: string) => ({
       serviceType: 'http',
       backends: { discovery: { mode: 'auto' } },
@@ -123,6 +123,38 @@ suite('the gateway', () => {
       assert.match(await said('absent'), /absent.*: container app: ErrImageNeverPull: .*; see: kubectl -n gateway describe pod absent/),
     );
     await kubectl('-n', ns, 'delete', 'pod', 'wrong', 'absent', '--wait=false');
+  });
+
+  test('a service that moves to the plain frp server serves at the gateway until its Pods restart, and says how', async () => {
+    const move = (gateway: boolean) =>
+      kubectl('-n', ns, 'patch', 'distributedservice', 'hello', '--type=merge', '-p', JSON.stringify({ spec: { gateway } }));
+    const host = 'hello.gateway.example.com';
+    await move(false);
+    await eventually('the state', async () => {
+      const status = await statusOf(ns, 'hello');
+      assert.deepEqual([status.state, status.activeBackends], ['Updating', 3]);
+      const message = conditionOf(status, 'Ready').message as string;
+      assert.match(
+        message,
+        /3 Pods are still configured for the gateway; restart its Pods: kubectl -n gateway rollout restart deployment\/hello$/,
+      );
+    });
+    await servedBy(host, 3, users);
+    await kubectl('-n', ns, 'rollout', 'restart', 'deployment/hello');
+    await rolledOut(ns, 'hello');
+    await servedBy(host, 3);
+    await kubectl('-n', ns, 'wait', '--for=condition=Ready', 'distributedservice/hello', '--timeout=60s');
+    await move(true);
+    await eventually('the state', async () => {
+      const status = await statusOf(ns, 'hello');
+      assert.deepEqual([status.state, status.activeBackends], ['Updating', 3]);
+      assert.match(conditionOf(status, 'Ready').message as string, /3 Pods are still configured for the plain frp server; /);
+    });
+    await servedBy(host, 3);
+    await kubectl('-n', ns, 'rollout', 'restart', 'deployment/hello');
+    await rolledOut(ns, 'hello');
+    await servedBy(host, 3, users);
+    await kubectl('-n', ns, 'wait', '--for=jsonpath={.status.state}=Running', 'distributedservice/hello', '--timeout=90s');
   });
 
   test('the samples for what is around it are taken by the API server', async () => {
