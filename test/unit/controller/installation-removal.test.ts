@@ -19,10 +19,7 @@ describe('the removal of the installation', () => {
     };
     await freeRights(api.client, 'frp-system', pino({ level: 'silent' }));
     const freed = api.requests.filter(({ method }) => method === 'PATCH').map(({ path }) => path);
-    assert.deepEqual(
-      freed.map((path) => path.split('/').at(-2)).sort(),
-      ['clusterrolebindings', 'clusterroles', 'serviceaccounts'],
-    );
+    assert.deepEqual(freed.map((path) => path.split('/').at(-2)).sort(), ['clusterrolebindings', 'clusterroles', 'serviceaccounts']);
     assert.equal(api.connections, openAtFirst);
   });
 });
