@@ -100,6 +100,8 @@ export const configSchema = z.strictObject({
       maxPoolCount: z.number().int().min(0).default(5),
       /** its own API, where health comes from; absent: health is not known. User and password: Secret frp-server-api */
       api: z.strictObject({ url: z.url().default('http://frp-server.frp-system.svc:7500') }).optional(),
+      /** where users reach its ports, for the status; absent: what its Service says, or `address` where that is outside */
+      publicAddress: text.optional(),
       /** ports that services may not claim (frps' own) */
       reservedPorts: z.array(portNumber).default([7000]),
     })
@@ -113,6 +115,10 @@ export const configSchema = z.strictObject({
       elsewhere: z.boolean().default(false),
       /** where it runs; the controller copies there what it may read */
       namespace: text.default('frp-gateway'),
+      /** where users reach its ports, for the status: a name or an IP address; absent: what the Service for users says */
+      publicAddress: text.optional(),
+      /** Service for users in `namespace`: a port that it does not publish is said in the status; empty: users come by another way */
+      usersService: z.string().default('frp-gateway-users'),
       /** audience of the service account tokens that Pods present */
       audience: text.default('frp.io/gateway'),
       /** clusters other than its own whose Pods may join; `jwksFile`: their public keys (RFC 7517) */

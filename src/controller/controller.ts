@@ -29,6 +29,7 @@ import { userSecretsOf } from './user-secrets.ts';
 import { authorityKey, copiesKey, keyOfSecret, serverKey, splitKey } from './keys.ts';
 import { reconcileServer, reconcileService, type Reconciled, type ReconcileDeps } from './reconcile.ts';
 import { referencesOf } from './gateway-secrets/references.ts';
+import { Entrance } from './backends/entrance.ts';
 import { ReadinessGates } from './backends/readiness-gates.ts';
 import { ObjectStore } from '../kube/object-store.ts';
 import { credentialsIn, ensureServerApi } from './identity/api-credentials.ts';
@@ -89,6 +90,7 @@ class Controller {
   readonly #secrets = new ObjectStore<Secret>((secret) => this.#secretChanged(secret));
   readonly #userSecrets = new ObjectStore<Secret>((secret) => this.#userSecretChanged(secret));
   readonly #authority: AuthorityKeeper;
+  readonly #entrance: Entrance;
   readonly #facts: FactSource;
   readonly #gates: ReadinessGates;
   readonly #queue: WorkQueue;
@@ -114,8 +116,13 @@ class Controller {
       isLeading: () => this.isLeading,
       requests: client.requests,
     });
+    const allChanged = () => {
+      for (const service of this.services.all()) this.#queue.add(serviceKey(service));
+    };
+    this.#entrance = new Entrance({ client, config, log, changed: allChanged });
     this.#facts = new FactSource({
       config,
+      entrance: this.#entrance,
       services: this.services,
       outdated: deps.outdated,
       connectors: deps.connectors,
@@ -150,6 +157,7 @@ class Controller {
       this.#queue.close(),
       this.#podsQueue.close(),
       this.#facts.close(),
+      this.#entrance.close(),
       this.#gates.close(),
       this.#deps.connectors?.close(),
     ]);
@@ -190,11 +198,12 @@ class Controller {
       if (this.#election) await Promise.all([...this.#reflectors.map((reflector) => reflector.refresh()), connectors?.refresh?.()]);
       await this.#followAuthority();
       await ensureServerApi(this.#reconcileDeps);
-      await this.#facts.meetServers();
+      await Promise.all([this.#facts.meetServers(), this.#entrance.known()]);
     });
     if (this.#stop.signal.aborted) return;
     this.isLeading = true;
     this.#facts.start();
+    this.#entrance.start();
     this.#stopTicker = every(this.#clock, Math.min(lookMs, tickPeriod(config.certificates.renewBefore)), () => this.#addDue());
     this.#queue.add(authorityKey);
     this.#queue.add(serverKey);

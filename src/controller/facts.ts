@@ -4,10 +4,12 @@ import type { Sink } from '../kube/reflector.ts';
 import type { KubeObject } from '../kube/types.ts';
 import { Claims, type Conflict } from '../model/claims.ts';
 import { gatewayApiUrls, hasOwnGateway, usesGateway } from '../model/gateway.ts';
+import { exposuresOf } from '../model/exposure.ts';
 import { serviceKey, type ServiceStore } from '../model/store.ts';
 import type { DistributedService } from '../model/types.ts';
 import { judge, type Backend } from './backends/health.ts';
 import type { CertificatesOutcome, Problem } from './problem.ts';
+import type { Entrance } from './backends/entrance.ts';
 import { ServerView } from './backends/frp-status.ts';
 import { OutdatedPods, type OutdatedListener, type OutdatedOf } from './backends/outdated-pods.ts';
 import { splitKey } from './keys.ts';
@@ -41,6 +43,8 @@ export interface FactsDeps {
   outdatedChanged: OutdatedListener;
   /** default: where the configuration says that the gateway's replicas are */
   gatewayUrls?: string[];
+  /** what is known of the way to the servers, beside what they say themselves */
+  entrance?: Pick<Entrance, 'addressOf' | 'problemOf'> | undefined;
   credentials: () => { user: string; password: string } | undefined;
 }
 
@@ -146,7 +150,8 @@ export class FactSource {
       judgement,
       isGateway,
       outdated: this.#outdated.get(key) ?? new Set(),
-      externalEndpoint: externalEndpointOf(service, config),
+      entrance: this.#deps.entrance?.problemOf(exposuresOf(service.spec, config.baseDomain), isGateway, judgement.healthy > 0),
+      externalEndpoint: externalEndpointOf(service, config, this.#deps.entrance?.addressOf(isGateway)),
       selector: connectors?.selectorOf?.(service),
     };
   }

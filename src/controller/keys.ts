@@ -1,6 +1,6 @@
 /** Keys of the work queue: a service's is namespace/name, the others have no slash. */
 import type { Secret } from '../kube/types.ts';
-import { authoritySecretName, label, serverApiSecretName, serverSecretName } from '../model/names.ts';
+import { authoritySecretName, gatewayTlsSecretName, label, serverApiSecretName, serverSecretName } from '../model/names.ts';
 
 export const serverKey = 'server-certificate';
 export const authorityKey = 'authority';
@@ -13,7 +13,7 @@ export function keyOfSecret({ metadata: { namespace, name, labels } }: Secret, i
   if (labels?.[label.gatewayCopy] !== undefined) return copiesKey;
   if (namespace !== installation) return undefined;
   if (name === authoritySecretName) return authorityKey;
-  return name === serverSecretName || name === serverApiSecretName ? serverKey : undefined;
+  return [serverSecretName, gatewayTlsSecretName, serverApiSecretName].includes(name) ? serverKey : undefined;
 }
 
 /** @param key of a service */

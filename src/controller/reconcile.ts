@@ -8,7 +8,7 @@ import { addFinalizer, cleanUp, hasFinalizer } from './lifecycle/finalizer.ts';
 import { eventsBetween, tell } from './status/events.ts';
 import type { FactSource } from './facts.ts';
 import type { ReferencesOutcome } from './gateway-secrets/copies.ts';
-import { ensureIdentity, ensureServerCertificate } from './identity/service-identity.ts';
+import { ensureIdentity, ensureServerCertificates } from './identity/service-identity.ts';
 import { type IdentityDeps } from './identity/deps.ts';
 import type { CertificatesOutcome, Problem } from './problem.ts';
 import { nextStatus, type ConfigurationCheck, type StatusFacts } from './status/status.ts';
@@ -106,7 +106,7 @@ function applyStatus(
 }
 
 /** The certificate of the frp server. @throws as reconcileService, and where the Secret is somebody else's */
-export const reconcileServer = (deps: ReconcileDeps): Promise<Reconciled> => ensureServerCertificate(deps);
+export const reconcileServer = (deps: ReconcileDeps): Promise<Reconciled> => ensureServerCertificates(deps);
 
 const stepsOf =
   ({ debug, log }: ReconcileDeps, service: DistributedService) =>

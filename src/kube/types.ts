@@ -65,7 +65,8 @@ export interface KubeEvent extends KubeObject {
 }
 
 export interface ClusterService extends KubeObject {
-  spec?: { clusterIPs?: string[] };
+  spec?: { clusterIPs?: string[]; externalIPs?: string[]; ports?: { port: number; protocol?: string }[] };
+  status?: { loadBalancer?: { ingress?: { hostname?: string; ip?: string }[] } };
 }
 
 export interface EndpointSlice extends KubeObject {

@@ -80,8 +80,10 @@ export const gatewayName = 'frp-gateway';
 /** A replica of the gateway as its headless Service names it, below the gateway's namespace. */
 export const gatewayPodHost = (ordinal: number): string => `${gatewayName}-${ordinal}.${gatewayName}`;
 
-/** Secret with the server certificate of the frp server: tls.crt, tls.key, ca.crt. */
+/** Secret with the server certificate of the plain frp server: tls.crt, tls.key, ca.crt. */
 export const serverSecretName = 'frp-server-tls';
+/** The same of the gateway: a plain frp server restarts for each change of its own, and a gateway that is added is none. */
+export const gatewayTlsSecretName = 'frp-gateway-tls';
 
 /** On each service, and on what the controller needs to take it off again (controller/lifecycle/installation-removal.ts). */
 export const cleanupFinalizer = `${group}/cleanup`;

@@ -374,7 +374,7 @@ export async function putInstallation({ api, signer, authority, config }: Pick<G
       metadata: { name, namespace: config.namespace },
       data: Object.fromEntries(Object.entries(data).map(([key, value]) => [key, base64(value)])),
     } as KubeObject);
-  secret('frp-server-tls', { 'tls.crt': server.certPem, 'tls.key': server.keyPem, 'ca.crt': authority.bundlePem });
+  secret('frp-gateway-tls', { 'tls.crt': server.certPem, 'tls.key': server.keyPem, 'ca.crt': authority.bundlePem });
   secret('frp-server-api', { user: 'frp-k8s', password: 'status' });
 }
 

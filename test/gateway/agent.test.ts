@@ -280,10 +280,10 @@ describe('the gateway', { timeout: 175_000 }, () => {
   });
 
   it('stays Ready while the certificate of the tunnels is not there: they go on with the one of before', async () => {
-    const path = '/api/v1/namespaces/frp-system/secrets/frp-server-tls';
+    const path = '/api/v1/namespaces/frp-system/secrets/frp-gateway-tls';
     const secret = gateway.api.objects.get(path)!;
     gateway.api.remove(path);
-    await eventually('the agent has seen it', () => gateway.lines.some(({ msg }) => /frp-server-tls is not there/.test(String(msg))));
+    await eventually('the agent has seen it', () => gateway.lines.some(({ msg }) => /frp-gateway-tls is not there/.test(String(msg))));
     assert.equal((await gateway.get('/readyz', gateway.ports.operations)).status, 200);
     gateway.api.put(path, secret);
     await serve(1, 4);

@@ -29,7 +29,7 @@ const restore = await withSettings({
   certificates: { lifetime: '3m', renewBefore: '2m', serverLifetime: '12m', rotationPause: '3m' },
 });
 try {
-  await kubectl('-n', system, 'delete', 'secret', 'frp-server-tls');
+  await kubectl('-n', system, 'delete', 'secret', 'frp-gateway-tls');
   await testNamespace(ns);
   await subjects();
   const load = await GatewayLoad.start({ rate, leastMs: 10_000 });
@@ -48,5 +48,5 @@ try {
 } finally {
   await restore();
   // With its whole life again.
-  await kubectl('-n', system, 'delete', 'secret', 'frp-server-tls');
+  await kubectl('-n', system, 'delete', 'secret', 'frp-gateway-tls');
 }

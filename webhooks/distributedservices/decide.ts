@@ -10,7 +10,7 @@ import { usesGateway } from '../../src/model/gateway.ts';
 import { equalJson, isObject, objectAt, type JsonObject } from '../../src/model/json.ts';
 import type { DistributedService } from '../../src/model/types.ts';
 import type { AdmissionRequest, Decision } from '../review/types.ts';
-import { missingGroups } from './gateway.ts';
+import { missingGroups, moves } from './gateway.ts';
 import { findingsOf } from './rule.ts';
 import { errorRules, warningRules } from './rules.ts';
 import { subjectOf } from './subject.ts';
@@ -46,7 +46,8 @@ export function decideValidate(request: AdmissionRequest, rulebook: Rulebook): D
   const known = stored ? review(stored, namespace, rulebook).errors : [];
   const broken = errors.filter((error) => !known.some((old) => sameFinding(old, error)));
   // Writers of status and metadata, such as the controller, need not hear the warnings again.
-  const told = stored && equalJson(stored.spec, object.spec) ? [] : warnings.map(describeFinding);
+  const moved = stored ? moves(subjectOf(stored, namespace, rulebook.config), subjectOf(object, namespace, rulebook.config)) : [];
+  const told = stored && equalJson(stored.spec, object.spec) ? [] : [...moved, ...warnings].map(describeFinding);
   if (broken.length > 0) return denied(broken, told);
   return { outcome: 'allowed', reason: 'Valid', message: 'every rule holds', warnings: told };
 }

@@ -87,6 +87,17 @@ export const gatewayWarnings: readonly Rule[] = [
   },
 ];
 
+/** A service that leaves a plain frp server for the gateway, or the reverse: its Pods follow when they restart. */
+export function moves(stored: Subject, { namespace, spec, config }: Subject): Finding[] {
+  const isGateway = usesGateway(spec, config);
+  if (usesGateway(stored.spec, config) === isGateway) return [];
+  const [to, from] = isGateway ? ['the gateway', 'the plain frp server'] : ['the plain frp server', 'the gateway'];
+  const message =
+    `moves the service to ${to}; its Pods serve at ${from} until they restart: kubectl -n ${namespace} rollout restart …; ` +
+    'to move without a gap see docs/guide/gateway.md, "Moving a service"';
+  return [{ path: 'spec.gateway', message }];
+}
+
 /** Groups that routes name and nobody has made yet: they may come later. */
 export function missingGroups({ routes, namespace, name: own }: Subject, exists: (key: string) => boolean): Finding[] {
   const named = routes.flatMap(({ groups }) => listOf(groups).filter(isObject)).map((group) => String(group.name));

@@ -1,4 +1,5 @@
 /** Which Secrets a service needs, and what is wrong with those that are there. Decisions only: reconcile.ts acts on them. */
+import { isIP } from 'node:net';
 import type { Authority, CertificateRequest } from '../../../certs/authority.ts';
 import { inspectCertificate, isSignedBy, problemOf, splitBundle, type Expectation, type Material } from '../../../certs/inspect.ts';
 import { renewalTime } from '../../../certs/managed.ts';
@@ -59,23 +60,27 @@ export function clientRequest({ metadata }: DistributedService): CertificateRequ
   return { commonName: `frpc-${metadata.namespace}-${metadata.name}`.slice(0, 64), usages: ['clientAuth'] };
 }
 
-/**
- * Server certificate of the frp server and of the gateway: the addresses that sidecars dial, and the names of their
- * Services and Pods inside the cluster.
- */
-export function serverRequest(config: Config, isIp: (address: string) => boolean): CertificateRequest {
-  const { frps, gateway, namespace } = config;
-  const inCluster = (name: string, namespace: string) => [
-    name,
-    ...['', '.svc', '.svc.cluster.local'].map((suffix) => `${name}.${namespace}${suffix}`),
-  ];
-  const replicas = gatewayAddresses(config).flatMap(({ host }, ordinal) => [
-    host,
-    ...inCluster(gatewayPodHost(ordinal), gateway.namespace),
-  ]);
-  const names = [...new Set([frps.serverName ?? frps.address, frps.address, ...inCluster('frp-server', namespace), ...replicas])];
+/** Server certificate of the plain frp server: the address that sidecars dial, and the names of its Service in the cluster. */
+export const serverRequest = ({ frps, namespace }: Config): CertificateRequest =>
+  requestFor('frp-server', [frps.serverName ?? frps.address, frps.address, ...inCluster('frp-server', namespace)]);
+
+/** The same of the gateway: of each replica its address, and the names of its Pod in the cluster. */
+export const gatewayRequest = (config: Config): CertificateRequest =>
+  requestFor(
+    'frp-gateway',
+    gatewayAddresses(config).flatMap(({ host }, ordinal) => [host, ...inCluster(gatewayPodHost(ordinal), config.gateway.namespace)]),
+  );
+
+const inCluster = (name: string, namespace: string): string[] => [
+  name,
+  ...['', '.svc', '.svc.cluster.local'].map((suffix) => `${name}.${namespace}${suffix}`),
+];
+
+function requestFor(commonName: string, all: readonly string[]): CertificateRequest {
+  const names = [...new Set(all)];
+  const isIp = (address: string) => isIP(address) !== 0;
   return {
-    commonName: 'frp-server',
+    commonName,
     dnsNames: names.filter((name) => !isIp(name)),
     ipAddresses: names.filter(isIp),
     usages: ['serverAuth'],

@@ -1,17 +1,25 @@
 /** The identity of a service: the Secrets with its group key and its client certificate; and the frp server's certificate. */
 import { randomBytes } from 'node:crypto';
-import { isIP } from 'node:net';
 import { issue } from '../../../certs/authority.ts';
 import { base64, text } from '../../kube/authority-secret.ts';
 import type { Metadata, Secret } from '../../kube/types.ts';
-import { groupSecretName, label, manager, serverSecretName, tlsSecretName } from '../../model/names.ts';
+import { hasOwnGateway } from '../../model/gateway.ts';
+import { gatewayTlsSecretName, groupSecretName, label, manager, serverSecretName, tlsSecretName } from '../../model/names.ts';
 import type { DistributedService } from '../../model/types.ts';
 import { expiryOf } from '../status/certificate-expiry.ts';
 import { ensureExternal, leaveExternal } from './external-mode.ts';
 import { checkManual } from './manual-mode.ts';
 import { create, metadataOf, nameTaken, refusal, replace, type Refused, type Whose } from './owned-secrets.ts';
 import { liveCertificates, replacedKey } from './revocation.ts';
-import { clientRequest, planCertificate, isRenewed, renewBeforeOf, serverRequest, type CertificateNeed } from './certificate-plan.ts';
+import {
+  clientRequest,
+  planCertificate,
+  isRenewed,
+  renewBeforeOf,
+  gatewayRequest,
+  serverRequest,
+  type CertificateNeed,
+} from './certificate-plan.ts';
 import { ownerReference, ownershipOf } from '../ownership.ts';
 import type { CertificatesOutcome } from '../problem.ts';
 import type { IdentityDeps } from './deps.ts';
@@ -64,13 +72,28 @@ async function ensureOwn(deps: IdentityDeps, service: DistributedService): Promi
 /** It restarts for each certificate, within three minutes; so a renewal comes ten before the end, where the life is that long. */
 export const serverRenewBefore = (lifetimeMs: number): number => Math.min(lifetimeMs / 3, Math.max(lifetimeMs / 12, 10 * 60_000));
 
-/** The certificate of the frp server in the installation's namespace. @throws KubeError, and Error where the Secret is somebody else's */
-export async function ensureServerCertificate(deps: IdentityDeps): Promise<{ renewAt: number }> {
+/**
+ * The certificates of the plain frp server and of the gateway, in the installation's namespace.
+ * @throws KubeError, and Error where a Secret is somebody else's
+ */
+export async function ensureServerCertificates(deps: IdentityDeps): Promise<{ renewAt: number }> {
+  const { config } = deps;
+  const server = await ensureServerCertificate(deps, serverSecretName, serverRequest(config));
+  if (!hasOwnGateway(config)) return server;
+  const gateway = await ensureServerCertificate(deps, gatewayTlsSecretName, gatewayRequest(config));
+  return { renewAt: Math.min(server.renewAt, gateway.renewAt) };
+}
+
+async function ensureServerCertificate(
+  deps: IdentityDeps,
+  name: string,
+  request: CertificateNeed['request'],
+): Promise<{ renewAt: number }> {
   const { config } = deps;
   const { serverLifetime } = config.certificates;
   const done = await ensureCertificate(deps, {
-    metadata: { name: serverSecretName, namespace: config.namespace, labels: { [label.managedBy]: manager } },
-    request: serverRequest(config, (address) => isIP(address) !== 0),
+    metadata: { name, namespace: config.namespace, labels: { [label.managedBy]: manager } },
+    request,
     lifetimeMs: serverLifetime,
     renewBeforeMs: serverRenewBefore(serverLifetime),
     whose: ({ labels }) => (labels?.[label.managedBy] === manager ? 'ours' : 'foreign'),

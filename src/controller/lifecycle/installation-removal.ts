@@ -82,9 +82,12 @@ async function freeServices(client: KubeClient): Promise<number> {
 
 /**
  * Takes the finalizer off what the controller acts with. All three at once: a request is judged when it arrives, and
- * once the first is gone the next would be refused.
+ * once the first is gone the next would be refused. So each has a connection that is open before: one that had to be
+ * opened first would come too late.
  */
 export async function freeRights(client: KubeClient, namespace: string, log: Log): Promise<void> {
+  const open = () => client.getMetadata(namespaces, undefined, namespace).catch(() => undefined);
+  await Promise.all([open(), open(), open()]);
   const free = (resource: Resource<KubeObject>, scope: string | undefined, name: string) =>
     freeObject(client, resource, scope, name).catch((error: unknown) =>
       log.warn({ err: error }, `${resource.kind} ${name} keeps its finalizer`),

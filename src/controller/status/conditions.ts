@@ -1,6 +1,7 @@
 /** The five conditions of a service (R2.24, R5.09, R5.10), from facts. Reasons are one word, messages end in what to do. */
 import type { DistributedService, DistributedServiceStatus } from '../../model/types.ts';
 import { howToGetBackends, isElsewhere, movedPods, nameOf, restart, startingBackends, unhealthyBackends } from './remedies.ts';
+import type { EntranceProblem } from '../backends/entrance.ts';
 import type { Judgement } from '../backends/health.ts';
 import type { ServerHealth } from '../backends/frp-status.ts';
 import type { Problem, CertificatesOutcome } from '../problem.ts';
@@ -21,11 +22,6 @@ export interface Facts {
   isGateway?: boolean;
   /** names of the Pods that run a configuration which is older than the service */
   outdated?: ReadonlySet<string>;
-}
-
-/** `isPartial`: users and sidecars have another way. */
-export interface EntranceProblem extends Problem {
-  isPartial: boolean;
 }
 
 /** Ready first: it sums up the others. */

@@ -1,22 +1,28 @@
 /** Where users reach a service: `status.externalEndpoint`. */
 import type { Config } from '../../config/schema.ts';
 import { exposuresOf } from '../../model/exposure.ts';
-import { gatewayAddresses, usesGateway } from '../../model/gateway.ts';
+import { usesGateway } from '../../model/gateway.ts';
 import type { DistributedService } from '../../model/types.ts';
 
-/** Its first exposure, as a URL or as host:port; undefined for a service that is reached by the routes of others only. */
-export function externalEndpointOf({ spec }: DistributedService, config: Config): string | undefined {
+/**
+ * Its first exposure, as a URL or as host:port; undefined for a service that is reached by the routes of others only, and
+ * for a port where it is not known at which address users reach it. Where sidecars dial the gateway is no address for them.
+ * @param found address of the server for users, as Entrance knows it
+ */
+export function externalEndpointOf({ spec }: DistributedService, config: Config, found?: string): string | undefined {
   const [exposure] = exposuresOf(spec, config.baseDomain);
   if (!exposure) return undefined;
-  const [gateway] = usesGateway(spec, config) ? gatewayAddresses(config) : [];
-  const address = gateway?.host ?? config.frps.address;
+  const isGateway = usesGateway(spec, config);
   switch (exposure.kind) {
     case 'http':
-      return `${gateway && spec.expose?.tls?.secretName !== undefined ? 'https' : 'http'}://${exposure.host}${exposure.path}`;
+      return `${isGateway && spec.expose?.tls?.secretName !== undefined ? 'https' : 'http'}://${exposure.host}${exposure.path}`;
     case 'sni':
       return `${exposure.host}:443`;
     case 'tcp':
-    case 'udp':
-      return `${address.includes(':') ? `[${address}]` : address}:${exposure.port}`;
+    case 'udp': {
+      // A plain frp server serves users at the address where sidecars dial it.
+      const address = found ?? (isGateway ? config.gateway.publicAddress : (config.frps.publicAddress ?? config.frps.address));
+      return address === undefined ? undefined : `${address.includes(':') ? `[${address}]` : address}:${exposure.port}`;
+    }
   }
 }

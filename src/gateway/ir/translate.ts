@@ -35,7 +35,7 @@ export function viewOf(input: ViewInput, before?: View): View {
   const taken = new Set(all.map(({ port }) => port));
   const known = new Map(before?.services.map((one) => [serviceKey(one.service), one]));
   const failed = new Map<string, string>();
-  const services = servedOnes(input)
+  const services = servedOnes(input, (key) => members.has(key))
     .map((service): [string, DistributedService] => [serviceKey(service), service])
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .flatMap(([key, service]): ServedService[] => {
@@ -51,31 +51,38 @@ export function viewOf(input: ViewInput, before?: View): View {
   return { services, failed };
 }
 
-/** Services that users are to reach through the gateway: those that have what they claim. */
-export const servedOnes = ({
-  services,
-  conflictsOf,
-  config,
-}: Pick<ViewInput, 'services' | 'conflictsOf' | 'config'>): DistributedService[] =>
-  [...services].filter((service) => isServed(service, config) && conflictsOf(service).length === 0);
+/**
+ * Services that users are to reach through the gateway: those that have what they claim.
+ * @param hasMembers whether a service (namespace/name) has members here
+ */
+export const servedOnes = (
+  { services, conflictsOf, config }: Pick<ViewInput, 'services' | 'conflictsOf' | 'config'>,
+  hasMembers: (key: string) => boolean,
+): DistributedService[] =>
+  [...services].filter((service) => isServed(service, config, hasMembers(serviceKey(service))) && conflictsOf(service).length === 0);
 
 const isSame = (a: ServedService, b: ServedService): boolean =>
   a.service === b.service &&
   a.certificate === b.certificate &&
   isDeepStrictEqual([a.access, a.exposures, a.backends], [b.access, b.exposures, b.backends]);
 
-/** One that is being deleted is out of the traffic at once. */
-export const isServed = ({ spec, metadata }: DistributedService, config: Config): boolean =>
-  usesGateway(spec, config) && spec.serviceType !== 'udp' && metadata.deletionTimestamp === undefined;
+/**
+ * One that is being deleted is out of the traffic at once. One that has left the gateway for a plain frp server is served
+ * as long as it has members here: its Pods go there when they restart.
+ */
+export const isServed = ({ spec, metadata }: DistributedService, config: Config, hasMembers: boolean): boolean =>
+  (usesGateway(spec, config) || hasMembers) && spec.serviceType !== 'udp' && metadata.deletionTimestamp === undefined;
 
 /** Ports that belong to the gateway's own parts, whatever a service says. */
 export function isReserved(port: number, { gateway: { reservedPorts, httpPort, httpsPort } }: Config): boolean {
   return reservedPorts.includes(port) || port === httpPort || port === httpsPort;
 }
 
-/** Ports that services are exposed at. */
+/** Ports that services are exposed at, or may be. */
 export function claimedPorts(services: Iterable<DistributedService>, config: Config): Set<number> {
-  const exposures = [...services].flatMap((service) => (isServed(service, config) ? exposuresOf(service.spec, config.baseDomain) : []));
+  const exposures = [...services].flatMap((service) =>
+    isServed(service, config, true) ? exposuresOf(service.spec, config.baseDomain) : [],
+  );
   return new Set(exposures.flatMap((exposure) => ('port' in exposure ? [exposure.port] : [])));
 }
 

@@ -14,7 +14,7 @@ export interface TunnelMaterial {
 }
 
 export interface TunnelSources {
-  /** Secret frp-server-tls */
+  /** Secret frp-gateway-tls */
   server: Secret | undefined;
   /** copies of the authorities that services with `mtls.mode: manual` name */
   clientAuthorities: readonly Secret[];
@@ -32,7 +32,7 @@ export function tunnelMaterial({ server, clientAuthorities: copies, revoked }: T
   const fingerprints = [...new Set(listed)].filter((key) => /^[0-9a-f]{64}$/.test(key));
   const material = server && serverMaterial(server, problems);
   if (!material)
-    return { material: undefined, problems: server ? problems : ['Secret frp-server-tls is not there yet; the controller makes it'] };
+    return { material: undefined, problems: server ? problems : ['Secret frp-gateway-tls is not there yet; the controller makes it'] };
   const trusted = clientAuthorities(material.ca, copies);
   problems.push(...trusted.problems);
   return {
@@ -48,7 +48,7 @@ function serverMaterial(secret: Secret, problems: string[]): { serverPem: string
     if (splitBundle(ca).length === 0) throw new Error('it has no ca.crt');
     return { serverPem: `${cert.trim()}\n${key.trim()}\n`, ca };
   } catch (error) {
-    problems.push(`Secret frp-server-tls cannot be used: ${(error as Error).message}`);
+    problems.push(`Secret frp-gateway-tls cannot be used: ${(error as Error).message}`);
     return undefined;
   }
 }

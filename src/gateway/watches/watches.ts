@@ -14,7 +14,7 @@ import {
   type Secret,
 } from '../../kube/types.ts';
 import type { Log } from '../../log.ts';
-import { label, manager, revokedConfigMapNames, serverApiSecretName, serverSecretName } from '../../model/names.ts';
+import { gatewayTlsSecretName, label, manager, revokedConfigMapNames, serverApiSecretName } from '../../model/names.ts';
 import { ServiceStore } from '../../model/store.ts';
 import { servicesSink } from '../../kube/services-sink.ts';
 import { pause } from '../../kube/backoff.ts';
@@ -41,7 +41,7 @@ export class Watches {
   readonly services = new ServiceStore();
   readonly pods: PodIndex;
   readonly copies: Copies;
-  /** Secret frp-server-tls */
+  /** Secret frp-gateway-tls */
   server: Secret | undefined;
   /** Secret frp-server-api */
   api: Secret | undefined;
@@ -88,7 +88,7 @@ export class Watches {
       follow(pods, this.pods.sink(), { labelSelector: `${label.sidecar}=injected` }),
       follow(pods, this.pods.sink(), { labelSelector: connector }),
       follow(secrets, this.copies, { namespace: config.gateway.namespace, labelSelector: `${copyLabel}=true` }),
-      followOne(secrets, serverSecretName, (secret) => {
+      followOne(secrets, gatewayTlsSecretName, (secret) => {
         this.server = secret;
         tunnelChanged();
       }),

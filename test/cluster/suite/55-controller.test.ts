@@ -61,7 +61,12 @@ suite('the controller', () => {
     await says('life', 'Degraded', 2, 3);
     await setHealth('life', pods.slice(1), false);
     await says('life', 'Failed', 0, 3);
-    assert.equal(conditionOf(await statusOf(ns, 'life'), 'Ready').status, 'False');
+    const ready = conditionOf(await statusOf(ns, 'life'), 'Ready');
+    assert.equal(ready.status, 'False');
+    assert.match(
+      ready.message as string,
+      /3 unhealthy: life-\S+ .*and 2 more; a plain frp server does not say why \(its health check is GET \/health\); see: kubectl -n controller logs life-\S+ -c frpc/,
+    );
     await setHealth('life', pods, true);
     await says('life', 'Running', 3, 3);
     await scale(ns, 'life', 0);

@@ -4,9 +4,9 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { ask } from '../support/ask.ts';
 import { root, testNamespace } from '../support/cluster.ts';
-import { conditionOf, frpsProxies } from '../support/controller.ts';
+import { conditionOf, eventsIn, frpsProxies, statusOf } from '../support/controller.ts';
 import { gatewayInstalled, membersApi, users } from '../support/gateway.ts';
-import { apply, get, kubectl, rolledOut, type Json } from '../support/kubectl.ts';
+import { apply, get, items, kubectl, rolledOut, type Json } from '../support/kubectl.ts';
 import { deployment, httpService, pod, service } from '../support/objects.ts';
 import { eventually } from '../support/run.ts';
 import { requests, servedBy } from '../support/traffic.ts';
@@ -63,6 +63,98 @@ suite('the gateway', () => {
     await kubectl('-n', ns, 'wait', '--for=condition=Ready', 'pod/gated', '--timeout=90s');
     assert.equal((await condition('frp.io/registered')).reason, 'Registered');
     assert.deepEqual(await servedBy(host, 1, users), ['gated']);
+  });
+
+  test('a health check that fails is named: in the condition, the endpoints, an Event and by kubectl describe', async () => {
+    const host = 'sick.gateway.example.com';
+    const healthCheck = { type: 'http', path: '/health', interval: '2s', timeout: '1s', failureThreshold: 1 };
+    const spec = {
+      serviceType: 'http',
+      backends: { discovery: { mode: 'auto' } },
+      expose: { domain: host },
+      loadBalancing: { healthCheck },
+    };
+    await apply(service(ns, 'sick', spec));
+    // Without a readiness probe the Pod stays ready: the gateway alone finds out.
+    await apply(deployment({ namespace: ns, name: 'sick', frp: { group: 'sick' }, container: { readinessProbe: undefined } }));
+    await kubectl('-n', ns, 'wait', '--for=condition=Ready', 'distributedservice/sick', '--timeout=90s');
+    const warnings = async () =>
+      (await eventsIn(ns))
+        .filter(({ involvedObject, type }) => involvedObject.name === 'sick' && type === 'Warning')
+        .map(({ message }) => message);
+    assert.deepEqual(await warnings(), [], 'a normal start warns of nothing');
+    const [{ metadata, status: podStatus }] = (await items(ns, 'pod', '-l', 'app=sick')) as [Json];
+    await ask(podStatus.podIP as string, { host, path: '/health?ok=false', method: 'POST' }, 8080);
+    await eventually('the reason', async () => {
+      const status = await statusOf(ns, 'sick');
+      const [endpoint] = status.endpoints as Json[];
+      assert.deepEqual([endpoint?.name, endpoint?.healthy, endpoint?.reason], [metadata.name, false, 'GET /health answered 503']);
+      assert.match(
+        conditionOf(status, 'Ready').message as string,
+        new RegExp(`1 unhealthy: ${metadata.name} .*: GET /health answered 503; mend`),
+      );
+    });
+    await eventually('the Event', async () =>
+      assert.deepEqual(await warnings(), [`Backend ${metadata.name} unhealthy: GET /health answered 503`]),
+    );
+    assert.match(await kubectl('-n', ns, 'describe', 'distributedservice', 'sick'), /Reason: +GET \/health answered 503/);
+    await ask(podStatus.podIP as string, { host, path: '/health?ok=true', method: 'POST' }, 8080);
+    await kubectl('-n', ns, 'wait', '--for=condition=Ready', 'distributedservice/sick', '--timeout=60s');
+  });
+
+  test('a health check that never succeeded, and a container that does not start, are named too', async () => {
+    const healthCheck = { type: 'http', path: '/status?code=404', interval: '2s', timeout: '1s' };
+    const spec = (name: string) => ({
+      serviceType: 'http',
+      backends: { discovery: { mode: 'auto' } },
+      expose: { domain: `${name}.gateway.example.com` },
+      loadBalancing: { healthCheck },
+    });
+    await apply(service(ns, 'wrong', spec('wrong')), service(ns, 'absent', spec('absent')));
+    await apply(pod({ namespace: ns, name: 'wrong', frp: { group: 'wrong' } }));
+    await apply(
+      pod({ namespace: ns, name: 'absent', frp: { group: 'absent' }, container: { image: 'nowhere/app:1', imagePullPolicy: 'Never' } }),
+    );
+    const said = async (name: string) => conditionOf(await statusOf(ns, name), 'BackendsAvailable')?.message as string;
+    await eventually('the status of the answer', async () =>
+      assert.match(await said('wrong'), /wrong .*: GET \/status\?code=404 answered 404; /),
+    );
+    await eventually('what the kubelet says', async () =>
+      assert.match(await said('absent'), /absent.*: container app: ErrImageNeverPull: .*; see: kubectl -n gateway describe pod absent/),
+    );
+    await kubectl('-n', ns, 'delete', 'pod', 'wrong', 'absent', '--wait=false');
+  });
+
+  test('a service that moves to the plain frp server serves at the gateway until its Pods restart, and says how', async () => {
+    const move = (gateway: boolean) =>
+      kubectl('-n', ns, 'patch', 'distributedservice', 'hello', '--type=merge', '-p', JSON.stringify({ spec: { gateway } }));
+    const host = 'hello.gateway.example.com';
+    await move(false);
+    await eventually('the state', async () => {
+      const status = await statusOf(ns, 'hello');
+      assert.deepEqual([status.state, status.activeBackends], ['Updating', 3]);
+      const message = conditionOf(status, 'Ready').message as string;
+      assert.match(
+        message,
+        /3 Pods are still configured for the gateway; restart its Pods: kubectl -n gateway rollout restart deployment\/hello$/,
+      );
+    });
+    await servedBy(host, 3, users);
+    await kubectl('-n', ns, 'rollout', 'restart', 'deployment/hello');
+    await rolledOut(ns, 'hello');
+    await servedBy(host, 3);
+    await kubectl('-n', ns, 'wait', '--for=condition=Ready', 'distributedservice/hello', '--timeout=60s');
+    await move(true);
+    await eventually('the state', async () => {
+      const status = await statusOf(ns, 'hello');
+      assert.deepEqual([status.state, status.activeBackends], ['Updating', 3]);
+      assert.match(conditionOf(status, 'Ready').message as string, /3 Pods are still configured for the plain frp server; /);
+    });
+    await servedBy(host, 3);
+    await kubectl('-n', ns, 'rollout', 'restart', 'deployment/hello');
+    await rolledOut(ns, 'hello');
+    await servedBy(host, 3, users);
+    await kubectl('-n', ns, 'wait', '--for=jsonpath={.status.state}=Running', 'distributedservice/hello', '--timeout=90s');
   });
 
   test('the samples for what is around it are taken by the API server', async () => {

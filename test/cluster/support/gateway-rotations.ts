@@ -43,7 +43,7 @@ export const exchanges: readonly Step[] = [
   },
   {
     name: 'another certificate of the tunnel',
-    run: async () => presented('the certificate of the tunnel', tunnelPort, await remade(system, 'frp-server-tls')),
+    run: async () => presented('the certificate of the tunnel', tunnelPort, await remade(system, 'frp-gateway-tls')),
   },
   {
     name: 'another client certificate',
@@ -79,7 +79,7 @@ let before: Before | undefined;
 async function certificates(): Promise<Before['certificates']> {
   const [client, tunnel, webhooks, authority] = await Promise.all([
     fingerprint(ns, 'frp-app-tls'),
-    fingerprint(system, 'frp-server-tls'),
+    fingerprint(system, 'frp-gateway-tls'),
     servingCertificates(),
     fingerprint(system, 'frp-ca'),
   ]);

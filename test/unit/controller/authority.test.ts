@@ -4,7 +4,7 @@ import { pino } from 'pino';
 import { isSignedBy, splitBundle } from '../../../certs/inspect.ts';
 import { configSchema } from '../../../src/config/schema.ts';
 import { AuthorityKeeper } from '../../../src/controller/identity/authority-keeper.ts';
-import { ensureIdentity, ensureServerCertificate } from '../../../src/controller/identity/service-identity.ts';
+import { ensureIdentity, ensureServerCertificates } from '../../../src/controller/identity/service-identity.ts';
 import { type IdentityDeps } from '../../../src/controller/identity/deps.ts';
 import { ObjectStore } from '../../../src/kube/object-store.ts';
 import { text } from '../../../src/kube/authority-secret.ts';
@@ -49,7 +49,7 @@ describe('the rotation that the controller drives', () => {
   async function everythingReconciles(): Promise<void> {
     const userSecrets = new ObjectStore<Secret>(() => undefined);
     const deps: IdentityDeps = { client: api.client, config, clock, log, secrets, userSecrets, authority: () => keeper.current };
-    await ensureServerCertificate(deps);
+    await ensureServerCertificates(deps);
     await ensureIdentity(deps, service);
   }
   async function ask(): Promise<void> {

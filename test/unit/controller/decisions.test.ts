@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict';
-import { isIP } from 'node:net';
 import { before, describe, it } from 'node:test';
 import '../../support/few-keys.ts';
 import { createAuthority, issue, type Authority } from '../../../certs/authority.ts';
 import { configSchema } from '../../../src/config/schema.ts';
-import { clientRequest, planCertificate, renewBeforeOf, serverRequest } from '../../../src/controller/identity/certificate-plan.ts';
+import {
+  clientRequest,
+  planCertificate,
+  renewBeforeOf,
+  gatewayRequest,
+  serverRequest,
+} from '../../../src/controller/identity/certificate-plan.ts';
 import { ownerReference, ownershipOf } from '../../../src/controller/ownership.ts';
 import { base64 } from '../../../src/kube/authority-secret.ts';
 import type { Metadata, Secret } from '../../../src/kube/types.ts';
@@ -93,8 +98,8 @@ describe('the certificate in a Secret', () => {
   }
 
   it('of the frp server that lacks the configured address is issued anew', async () => {
-    const asked = serverRequest(configSchema.parse({}), (address) => isIP(address) !== 0);
-    const wanted = serverRequest(configSchema.parse({ frps: { address: '203.0.113.7' } }), (address) => isIP(address) !== 0);
+    const asked = serverRequest(configSchema.parse({}));
+    const wanted = serverRequest(configSchema.parse({ frps: { address: '203.0.113.7' } }));
     const found = plan(await stored(authority, {}, asked), now, wanted);
     assert.match('reason' in found ? found.reason : '', /does not carry the name 203\.0\.113\.7/);
     assert.equal(plan(await stored(authority, {}, wanted), now, wanted).action, 'keep');
@@ -110,16 +115,20 @@ describe('what a certificate is asked for', () => {
 
   it('for the gateway has each of its addresses, and the names of its Pods', () => {
     const config = configSchema.parse({ gateway: { addresses: ['gw-0.example.com', '[2001:db8::1]:7443'] } });
-    const { dnsNames, ipAddresses } = serverRequest(config, (address) => isIP(address) !== 0);
+    const { dnsNames, ipAddresses } = gatewayRequest(config);
     assert.deepEqual(ipAddresses, ['2001:db8::1']);
     for (const name of ['gw-0.example.com', 'frp-gateway-0.frp-gateway', 'frp-gateway-1.frp-gateway.frp-gateway.svc'])
       assert.ok(dnsNames?.includes(name), name);
   });
 
+  it('for the plain frp server does not depend on the gateway: it would restart for another certificate', () => {
+    const gateway = { addresses: ['gw-0.example.com'] };
+    assert.deepEqual(serverRequest(configSchema.parse({ gateway })), serverRequest(configSchema.parse({})));
+  });
+
   it('for the frp server has the address, the server name and the names inside the cluster', () => {
     const { dnsNames, ipAddresses } = serverRequest(
       configSchema.parse({ namespace: 'tunnels', frps: { address: '203.0.113.7', serverName: 'frp.example.com' } }),
-      (address) => isIP(address) !== 0,
     );
     assert.deepEqual(ipAddresses, ['203.0.113.7']);
     assert.deepEqual(dnsNames, [

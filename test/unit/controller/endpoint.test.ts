@@ -15,9 +15,12 @@ describe('where users reach a service', () => {
     assert.equal(endpoint({ expose: { ...expose, tls: { secretName: 'a-tls' } } }), 'https://a.example.com/v1');
   });
 
-  it('is the address of what it goes through for tcp', () => {
+  it('is the address for users of what it goes through for tcp, and never the one that sidecars dial of the gateway', () => {
     const tcp = { serviceType: 'tcp', expose: { type: 'port', port: 5432 } } as const;
-    assert.equal(endpoint(tcp), '[2001:db8::1]:5432');
+    assert.equal(endpoint(tcp), undefined);
+    assert.equal(externalEndpointOf(service('web', tcp), config, '2001:db8::7'), '[2001:db8::7]:5432');
+    const told = configSchema.parse({ gateway: { addresses: ['gw-1'], publicAddress: 'apps.example.com' } });
+    assert.equal(externalEndpointOf(service('web', tcp), told), 'apps.example.com:5432');
     assert.equal(endpoint({ ...tcp, gateway: false }), 'frp.example.com:5432');
   });
 

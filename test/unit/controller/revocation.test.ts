@@ -14,7 +14,7 @@ import {
   type Revoked,
   type RevokedPatch,
 } from '../../../src/controller/identity/revoked-list.ts';
-import { ensureIdentity, ensureServerCertificate } from '../../../src/controller/identity/service-identity.ts';
+import { ensureIdentity, ensureServerCertificates } from '../../../src/controller/identity/service-identity.ts';
 import type { ReconcileDeps } from '../../../src/controller/reconcile.ts';
 import { ObjectStore } from '../../../src/kube/object-store.ts';
 import { base64, text } from '../../../src/kube/authority-secret.ts';
@@ -173,10 +173,10 @@ describe('the certificates of a service that is deleted', () => {
   });
 
   it("of the frp server are not kept: there is one server, and nobody's service ends it", async () => {
-    await ensureServerCertificate(deps);
+    await ensureServerCertificates(deps);
     clock.advance(360 * day);
     const before = text(stored('frp-server-tls', 'frp-system'), 'tls.crt');
-    await ensureServerCertificate(deps);
+    await ensureServerCertificates(deps);
     assert.notEqual(text(stored('frp-server-tls', 'frp-system'), 'tls.crt'), before);
     assert.deepEqual(splitBundle(text(stored('frp-server-tls', 'frp-system'), 'replaced.crt')), []);
   });

@@ -59,6 +59,24 @@ suite('a review of an update', () => {
     );
   });
 
+  test('warns of a move between plain frp server and gateway, in a text that the API server passes on whole', () => {
+    const book = { ...rulebook, config: configSchema.parse({ gateway: { addresses: ['gw'] } }) };
+    const spec = { serviceType: 'http', backends: { discovery: {} }, expose: { domain: 'moved.example.com' } };
+    const warnings = (before: object, after: object) =>
+      decideValidate(updateOf(service({ ...spec, ...before }), service({ ...spec, ...after })), book).warnings.filter((text) =>
+        text.startsWith('spec.gateway: moves'),
+      );
+    const [toPlain] = warnings({}, { gateway: false });
+    assert.match(toPlain!, /moves the service to the plain frp server; .* kubectl -n corpus rollout restart .*Moving a service/);
+    assert.ok(toPlain!.length <= 256, `${toPlain!.length} characters`);
+    assert.match(warnings({ gateway: false }, { gateway: true })[0]!, /moves the service to the gateway/);
+    assert.deepEqual(warnings({}, { gateway: true }), []);
+    assert.deepEqual(
+      decideValidate(createOf(service({ ...spec, gateway: false })), book).warnings.filter((text) => /moves/.test(text)),
+      [],
+    );
+  });
+
   test('repeats no warnings to a writer that leaves the spec alone', () => {
     const stored = service(tcp(21010, { loadBalancing: { algorithm: 'ip-hash' } }));
     assert.equal(decideValidate(createOf(stored), rulebook).warnings.length, 1);

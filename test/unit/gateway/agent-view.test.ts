@@ -102,6 +102,15 @@ describe('the view', () => {
     assert.deepEqual(after, viewOf(viewInput([web, api], [member(1)], [pod(1)])));
   });
 
+  it('has a service that has left for a plain frp server as long as it has members here', () => {
+    const left = service('web', { gateway: false });
+    assert.deepEqual(
+      view([left], [member(1)]).map(({ backends }) => backends.length),
+      [1],
+    );
+    assert.deepEqual(view([left]), []);
+  });
+
   it('has no service that has lost its host to another', () => {
     const thief = service('thief', { expose: { type: 'domain', domain: 'web.example.com' } }, 'bank');
     const own = service('web');

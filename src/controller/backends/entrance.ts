@@ -1,0 +1,191 @@
+/**
+ * Where users come in, and where sidecars dial: what can be seen from here of the way to a server beside its own API. The
+ * Service for users says which ports are published and at which address; a connection to each address of the gateway says
+ * whether it is right.
+ */
+import { connect } from 'node:net';
+import type { Config } from '../../config/schema.ts';
+import { pause } from '../../kube/backoff.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import { Reflector } from '../../kube/reflector.ts';
+import { services, type ClusterService } from '../../kube/types.ts';
+import type { Log } from '../../log.ts';
+import type { Exposure } from '../../model/exposure.ts';
+import { gatewayAddresses, hasOwnGateway, type GatewayAddress } from '../../model/gateway.ts';
+import type { Problem } from '../problem.ts';
+
+/** What keeps users, or sidecars, away. `isPartial`: they have another way. */
+export interface EntranceProblem extends Problem {
+  isPartial: boolean;
+}
+
+export interface EntranceDeps {
+  client: KubeClient;
+  config: Config;
+  log: Log;
+  /** something of it has changed */
+  changed: () => void;
+  periodMs?: number;
+}
+
+interface Published {
+  namespace: string;
+  name: string;
+  /** undefined: not known, or not there */
+  service: ClusterService | undefined;
+  reflector: Pick<Reflector<ClusterService>, 'synced' | 'close'>;
+}
+
+const periodMs = 10_000;
+const timeoutMs = 3000;
+/** How long the Services are waited for: without the right to read them nobody ever knows. */
+const knownMs = 1000;
+/** One connection that fails says nothing yet: a replica may be restarting. */
+const failuresUntilTold = 3;
+
+export class Entrance {
+  readonly #deps: EntranceDeps;
+  readonly #stop = new AbortController();
+  /** by whether it is the gateway's */
+  readonly #published = new Map<boolean, Published>();
+  /** failures in a row, and the last one, by address */
+  readonly #failures = new Map<string, { count: number; why: string }>();
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(deps: EntranceDeps) {
+    this.#deps = deps;
+    const { config } = deps;
+    if (hasOwnGateway(config) && config.gateway.usersService !== '')
+      this.#follow(true, config.gateway.namespace, config.gateway.usersService);
+    const [, name, namespace] = /^([a-z0-9-]+)\.([a-z0-9-]+)\.svc(?:\..*)?$/.exec(config.frps.address) ?? [];
+    if (name !== undefined) this.#follow(false, namespace!, name);
+  }
+
+  /** Begins to look at the gateway's addresses. */
+  start(): void {
+    this.#running = this.#run();
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    await Promise.all([this.#running, ...[...this.#published.values()].map(({ reflector }) => reflector.close())]);
+  }
+
+  /** Resolves when the Services are known, or in a while: without the right to read them nothing is said of them. */
+  async known(): Promise<void> {
+    const all = Promise.all([...this.#published.values()].map(({ reflector }) => reflector.synced));
+    await Promise.race([all, pause(knownMs, this.#stop.signal)]);
+  }
+
+  /** Where users reach the ports of a server; undefined where nobody says it. */
+  addressOf(isGateway: boolean): string | undefined {
+    const { gateway, frps } = this.#deps.config;
+    const { service, name, namespace } = this.#published.get(isGateway) ?? {};
+    const [ingress] = service?.status?.loadBalancer?.ingress ?? [];
+    const inCluster = service && `${name}.${namespace}.svc`;
+    return (isGateway ? gateway : frps).publicAddress ?? ingress?.hostname ?? ingress?.ip ?? service?.spec?.externalIPs?.[0] ?? inCluster;
+  }
+
+  /** @param isServed a backend of the service is online there */
+  problemOf(exposures: readonly Exposure[], isGateway: boolean, isServed: boolean): EntranceProblem | undefined {
+    return this.#unpublished(exposures, isGateway) ?? (isGateway ? this.#unreachable(isServed) : undefined);
+  }
+
+  #unpublished(exposures: readonly Exposure[], isGateway: boolean): EntranceProblem | undefined {
+    const { service, name, namespace } = this.#published.get(isGateway) ?? {};
+    if (!service) return undefined;
+    const ports = new Set((service.spec?.ports ?? []).map(({ port, protocol = 'TCP' }) => `${protocol} ${port}`));
+    for (const exposure of exposures) {
+      if (!('port' in exposure)) continue;
+      const { port } = exposure;
+      const protocol = exposure.kind === 'udp' ? 'UDP' : 'TCP';
+      if (ports.has(`${protocol} ${port}`)) continue;
+      const entry = { name: `${exposure.kind}-${port}`, port, protocol, targetPort: port };
+      const patch = JSON.stringify([{ op: 'add', path: '/spec/ports/-', value: entry }]);
+      const message =
+        `${protocol} port ${port} is not among the ports of Service ${namespace}/${name}, so users do not reach it; ` +
+        `add it to the manifest of that Service, or now: kubectl -n ${namespace} patch service ${name} --type=json -p '${patch}'`;
+      return { reason: 'PortNotPublished', message, isPartial: false };
+    }
+    return undefined;
+  }
+
+  #unreachable(isServed: boolean): EntranceProblem | undefined {
+    const addresses = gatewayAddresses(this.#deps.config);
+    const bad = addresses.flatMap((address) => {
+      const { count = 0, why = '' } = this.#failures.get(keyOf(address)) ?? {};
+      return count >= failuresUntilTold ? [`${keyOf(address)} ${why}`] : [];
+    });
+    if (bad.length === 0) return undefined;
+    const message = `sidecars dial gateway address ${bad.join(' and ')}; correct gateway.addresses of the configuration, or mend what it leads to`;
+    return { reason: 'AddressUnreachable', message, isPartial: isServed || bad.length < addresses.length };
+  }
+
+  #follow(isGateway: boolean, namespace: string, name: string): void {
+    const { client, log, changed } = this.#deps;
+    const set = (service: ClusterService | undefined) => {
+      published.service = service;
+      changed();
+    };
+    const isIt = ({ metadata }: ClusterService) => metadata.name === name;
+    const published: Published = {
+      namespace,
+      name,
+      service: undefined,
+      // The right to one object by name is a right to watch it by that field selector only.
+      reflector: new Reflector<ClusterService>({
+        client,
+        log,
+        resource: services,
+        namespace,
+        fieldSelector: `metadata.name=${name}`,
+        sink: {
+          replace: (objects) => set(objects.find(isIt)),
+          set: (object) => isIt(object) && set(object),
+          delete: (object) => isIt(object) && set(undefined),
+        },
+      }),
+    };
+    this.#published.set(isGateway, published);
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      await this.look();
+      await pause(this.#deps.periodMs ?? periodMs, signal);
+    }
+  }
+
+  /** Tries each address once. */
+  async look(): Promise<void> {
+    const before = JSON.stringify(this.#unreachable(false));
+    await Promise.all(
+      gatewayAddresses(this.#deps.config).map(async (address) => {
+        const why = await tryToConnect(address, this.#stop.signal);
+        const count = why === undefined ? 0 : (this.#failures.get(keyOf(address))?.count ?? 0) + 1;
+        this.#failures.set(keyOf(address), { count, why: why ?? '' });
+      }),
+    );
+    if (JSON.stringify(this.#unreachable(false)) !== before && !this.#stop.signal.aborted) this.#deps.changed();
+  }
+}
+
+const keyOf = ({ host, port }: GatewayAddress): string => `${host.includes(':') ? `[${host}]` : host}:${port}`;
+
+/** @returns why not; undefined where somebody takes the connection */
+function tryToConnect({ host, port }: GatewayAddress, signal: AbortSignal): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port, signal });
+    const end = (why: string | undefined) => {
+      socket.destroy();
+      resolve(why);
+    };
+    socket.setTimeout(timeoutMs, () => end(`does not answer in ${timeoutMs / 1000} s`));
+    socket.on('connect', () => end(undefined));
+    socket.on('error', ({ code, message }: NodeJS.ErrnoException) => {
+      const isName = code === 'ENOTFOUND' || code === 'EAI_AGAIN';
+      end(isName ? `does not resolve (${code})` : `does not answer (${code ?? message})`);
+    });
+  });
+}
