@@ -78,7 +78,7 @@ describe('a change', () => {
       what: 'it',
       apply: () => {
         applied++;
-        return new Promise((resolve) => (finish = resolve));
+        return new Promise((resolve) => (finish = () => resolve({ waitMs: undefined })));
       },
       log,
       gatherMs: 1,
@@ -105,6 +105,7 @@ describe('a change', () => {
       what: 'it',
       apply: async () => {
         if (left-- > 0) throw new Error('no');
+        return { waitMs: undefined };
       },
       log,
       gatherMs: 1,
@@ -121,6 +122,7 @@ describe('a change', () => {
       what: 'it',
       apply: async () => {
         if (attempts++ > 0) throw new Error('no');
+        return { waitMs: undefined };
       },
       log,
       gatherMs: 1,

@@ -113,7 +113,7 @@ export function partOf(
       servers,
       serverText: servers.map((server) => `${serverLine(server)}\n`).join(''),
       portsMap: portsMapLines(servers),
-      isProbed: text.includes(`/${portsMap}`),
+      isProbed: text.includes(portsMap),
       files: served.pem === undefined ? section.files : new Map([...section.files, [certificateFile(served), served.pem]]),
       skeleton: sha256(JSON.stringify([text, [...routing.ports], skeletonOf(section.files)])),
       problems: [...problems, ...section.problems],

@@ -3,7 +3,7 @@ import { workerSocket } from './global.ts';
 import { everyAddress } from './addresses.ts';
 
 export interface TunnelSettings {
-  /** absolute path of the files, as HAProxy sees them */
+  /** absolute path of the sockets, as HAProxy sees them; files are named from where the configuration is */
   directory: string;
   /** where sidecars connect; default every address, port 7000 */
   bind?: string | undefined;
@@ -14,23 +14,27 @@ export interface TunnelSettings {
   /** frps; default 127.0.0.1:7001 */
   server?: string | undefined;
   maxConnections?: number | undefined;
+  /** reloads that an old process survives while it has tunnels; absent: no limit */
+  maxGenerations?: number | undefined;
 }
 
-/** Files of it below the directory. */
+/** Its files, beside the configuration. */
 export const serverPemFile = 'server.pem';
 export const clientsFile = 'clients.pem';
 export const revokedFile = 'revoked.acl';
 
 /** Tunnels live for days, and a reload leaves a process for each generation: so what changes often is changed at run time (TunnelProxy). */
 export function renderTunnel(settings: TunnelSettings): string {
-  const { directory, hasIpv6 = true, bind = everyAddress(7000, hasIpv6), server = '127.0.0.1:7001', maxConnections, health } = settings;
+  const { directory, hasIpv6 = true, bind = everyAddress(7000, hasIpv6), server = '127.0.0.1:7001' } = settings;
+  const { maxConnections, maxGenerations, health } = settings;
   return `global
+  default-path config
   stats socket ${directory}/${workerSocket} mode 600 level admin expose-fd listeners
   stats timeout 1h
   ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets
   # A resumed session would keep the rights of a certificate that is revoked or of another CA.
   tune.ssl.cachesize 0
-${maxConnections === undefined ? '' : `  maxconn ${maxConnections}\n`}
+${maxConnections === undefined ? '' : `  maxconn ${maxConnections}\n`}${maxGenerations === undefined ? '' : `  mworker-max-reloads ${maxGenerations}\n`}
 defaults
   mode tcp
   timeout connect 5s
@@ -41,13 +45,13 @@ defaults
 
 frontend tunnel
   # A sidecar that nothing reaches any more has its tunnel ended, and what waits in it, sooner than by frp's heartbeats.
-  bind ${bind} tcp-ut 3s ssl crt ${directory}/${serverPemFile} ca-file ${directory}/${clientsFile} verify required
+  bind ${bind} tcp-ut 3s ssl crt ${serverPemFile} ca-file ${clientsFile} verify required
   # Who is connected with which certificate, so that a revocation finds its tunnels.
   tcp-request session set-var(sess.certificate) ssl_c_der,sha2(256),hex,lower
   tcp-request session set-var(sess.address) src
   tcp-request session set-var(sess.port) src_port
   tcp-request session track-sc0 var(sess.certificate),concat(/,sess.address),concat(:,sess.port) table ${sessionsTable}
-  tcp-request session reject if { var(sess.certificate) -m str -f ${directory}/${revokedFile} }
+  tcp-request session reject if { var(sess.certificate) -m str -f ${revokedFile} }
   # frps waits for the first byte of a connection before it takes the next one.
   tcp-request inspect-delay 5s
   tcp-request content accept if { req.len gt 0 }

@@ -102,7 +102,7 @@ function compose(parts: readonly ServicePart[], settings: UsersSettings): Omit<R
   const text = sectionText(shared);
   const files = sharedFiles(parts, settings);
   // HAProxy does not know a map or a list that nothing refers to. Sections of services read this one and no other.
-  const isRead = (path: string) => text.includes(`/${path}`) || (path === portsMap && parts.some(({ isProbed }) => isProbed));
+  const isRead = (path: string) => text.includes(path) || (path === portsMap && parts.some(({ isProbed }) => isProbed));
   for (const path of files.keys()) if (/\.(map|list)$/.test(path) && !isRead(path)) files.delete(path);
   const skeleton = sha256(
     JSON.stringify([globalSections(settings, ''), text, skeletonOf(files), [...ports.keys()], parts.map((part) => part.skeleton)]),
@@ -136,7 +136,7 @@ function sharedFiles(parts: readonly ServicePart[], settings: UsersSettings): Ma
     [stateMap, stateMapLines(settings.state)],
     [probeFile, probeLua],
     [tablesFile, tablesLua(`${settings.directory}/${workerSocket}`)],
-    ...tlsFiles(services, settings.directory),
+    ...tlsFiles(services),
   ]);
 }
 
