@@ -11,9 +11,13 @@
 run=${FRP_GATEWAY_RUN:-/run/frp-gateway}
 part=$1
 case $part in
-agent) set -- node /app/frp-k8s.mjs gateway --config /etc/frp-k8s/config.yaml ;;
+agent)
+  # Every configuration is checked with the program that is to run it (haproxy-program.sh).
+  set -- node /app/frp-k8s.mjs gateway --config /etc/frp-k8s/config.yaml \
+    --haproxy '/opt/haproxy/ld.so --library-path /opt/haproxy/lib /opt/haproxy/haproxy'
+  ;;
 frps) set -- /usr/bin/frps -c /etc/frp/frps.toml ;;
-tunnel | users) set -- haproxy -W -db -S $run/$part/master.sock -f $run/$part/haproxy.cfg ;;
+tunnel | users) set -- haproxy -W -db -S $run/$part/master.sock -f $run/$part/current/haproxy.cfg ;;
 *) echo "supervise.sh: no part is named '$part'" >&2; exit 2 ;;
 esac
 restart=$run/$part.restart

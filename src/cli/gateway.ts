@@ -6,17 +6,21 @@ import { parseOptions } from './options.ts';
 
 export const help = `frp-k8s gateway: decide who joins which service, and keep HAProxy so
 
-usage: frp-k8s gateway [--config FILE] [--directory DIR]
+usage: frp-k8s gateway [--config FILE] [--directory DIR] [--haproxy COMMAND]
 
 It runs beside frps and two HAProxies in a Pod of StatefulSet frp-gateway (manifests/gateway). For frps it is the server
 plugin (127.0.0.1:7400/plugin) and the issuer of service account tokens; for HAProxy it writes the configuration and
 changes what can be changed while it runs. It writes nothing to the API server.
 
       --config FILE     configuration (YAML); every key: docs/reference/configuration.md
-      --directory DIR   where HAProxy's files and sockets are: DIR/users and DIR/tunnel; default /run/frp-gateway
+      --directory DIR   where HAProxy's files and sockets are: DIR/users and DIR/tunnel; default /run/frp-gateway.
+                        HAProxy is started as: haproxy -W -db -S DIR/users/master.sock -f DIR/users/current/haproxy.cfg
+      --haproxy COMMAND what configurations are checked with before HAProxy has them: the same program, with words that come
+                        before its arguments; default haproxy
 
 It uses the Pod's service account, else KUBECONFIG. Its name (POD_NAME, else the host name) ends in its ordinal in
-gateway.addresses. Port 8081 has /healthz, /startedz, /readyz, /metrics, and with user and password of Secret
+gateway.addresses. HAPROXY_USERS_MEMORY and HAPROXY_TUNNEL_MEMORY say how many bytes each of them may use: what they may
+hold of connections follows from it. Port 8081 has /healthz, /startedz, /readyz, /metrics, and with user and password of Secret
 frp-server-api /api/proxy/tcp.
 
 example:
@@ -24,8 +28,20 @@ example:
 `;
 
 export async function run(args: string[]): Promise<number> {
-  const options = parseOptions('gateway', args, { config: { type: 'string' }, directory: { type: 'string' } });
+  const options = parseOptions('gateway', args, {
+    config: { type: 'string' },
+    directory: { type: 'string' },
+    haproxy: { type: 'string' },
+  });
   const config = loadConfig(options.config, process.env);
-  await runGateway(config, { directory: options.directory ?? '/run/frp-gateway', pod: process.env.POD_NAME || hostname() });
+  await runGateway(config, {
+    directory: options.directory ?? '/run/frp-gateway',
+    pod: process.env.POD_NAME || hostname(),
+    haproxy: options.haproxy?.split(' ').filter((word) => word !== ''),
+    memory: { users: bytes(process.env.HAPROXY_USERS_MEMORY), tunnel: bytes(process.env.HAPROXY_TUNNEL_MEMORY) },
+  });
   return 0;
 }
+
+const bytes = (text: string | undefined): number | undefined =>
+  text !== undefined && /^[1-9][0-9]{0,17}$/.test(text) ? Number(text) : undefined;

@@ -128,6 +128,16 @@ export class FactSource {
     }
   }
 
+  /** What the gateway's HAProxy does not take although nothing here has anything against it. */
+  #refusal(service: DistributedService): Problem | undefined {
+    const message = usesGateway(service.spec, this.#deps.config) ? this.#gateway.refusalOf(serviceKey(service)) : undefined;
+    if (message === undefined) return undefined;
+    return {
+      reason: 'GatewayRefused',
+      message: `The gateway leaves the service out: ${message}. It is tried again when the service changes`,
+    };
+  }
+
   of(service: DistributedService, certificates: CertificatesOutcome, problem: Problem | undefined, now: number): StatusFacts {
     const key = serviceKey(service);
     const { config, connectors } = this.#deps;
@@ -144,7 +154,7 @@ export class FactSource {
       graceUntil: server.graceUntil,
     });
     return {
-      problem,
+      problem: problem ?? this.#refusal(service),
       certificates,
       server: isGateway && config.gateway.elsewhere ? { status: 'elsewhere' } : server.health,
       judgement,

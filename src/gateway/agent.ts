@@ -33,6 +33,7 @@ import type { View } from './ir/ir.ts';
 import { FrpsLiveness } from './members/frps-liveness.ts';
 import { createGatewayOperations } from './api/operations-server.ts';
 import { ordinalProblem, PeerAddresses, replicasOf, servicesAt, servicesOnline, type Replica } from './replicas/peers.ts';
+import type { Applied } from './haproxy/index.ts';
 import type { Proxies } from './proxies.ts';
 import { eligibilityOf } from './admission/eligibility.ts';
 import { proxyStatuses } from './api/proxy-status.ts';
@@ -116,6 +117,7 @@ export class GatewayAgent {
     this.#members = new Members({ list: proxyList(options.frpsUrl), changed, isTaken: (port) => this.#isTaken(port), log });
     this.#metrics = new GatewayMetrics(options.registry, { members: () => this.#members.all, tunnel: () => this.#material });
     this.#proxies = options.proxies;
+    this.#proxies.subscribe({ users: () => this.#users.schedule(), tunnel: () => this.#tunnel.schedule() });
     this.#users = new ApplyLoop({ what: "the users' HAProxy", apply: () => this.#applyUsers(), log });
     this.#tunnel = new ApplyLoop({ what: "the tunnels' HAProxy", apply: () => this.#applyTunnel(), log });
     this.#loopback = createLoopbackServer({
@@ -129,6 +131,7 @@ export class GatewayAgent {
       readiness: this.#readiness,
       registry: options.registry,
       statuses: () => this.#statuses(),
+      refusals: () => this.#proxies.refusals(),
       credentials: () => this.#credentials(),
     });
     this.#addChecks();
@@ -259,19 +262,19 @@ export class GatewayAgent {
     return this.#lastView;
   }
 
-  async #applyUsers(): Promise<void> {
+  async #applyUsers(): Promise<Applied> {
     const { pod, config } = this.#options;
     const isReady = this.#hasWarmedUp.isSet && ordinalProblem(pod, config) === undefined;
-    await this.#proxies.applyUsers(this.#view(), this.#addresses.peers(), { isReady, isStuck: this.#parts?.isStuck ?? false });
+    return this.#proxies.applyUsers(this.#view(), this.#addresses.peers(), { isReady, isStuck: this.#parts?.isStuck ?? false });
   }
 
-  async #applyTunnel(): Promise<void> {
+  async #applyTunnel(): Promise<Applied> {
     const { server, revoked, copies } = this.#watches;
     const { material, problems } = tunnelMaterial({ server, revoked: revoked.values(), clientAuthorities: copies.of('client-ca') });
     this.#tell(problems);
     if (!material) throw new Error(problems.join('; '));
     this.#material = material;
-    await this.#proxies.applyTunnel(material);
+    return this.#proxies.applyTunnel(material);
   }
 
   /** Each problem once, as long as it lasts. */

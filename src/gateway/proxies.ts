@@ -7,6 +7,8 @@ import type { Config } from '../config/schema.ts';
 import type { Log } from '../log.ts';
 import { FallbackListener } from './replicas/fallback-listener.ts';
 import {
+  capacity,
+  checkWith,
   fallbackSocket,
   endpoint,
   everyAddress,
@@ -15,9 +17,12 @@ import {
   Memory,
   renderUsers,
   TunnelProxy,
+  unusablePorts,
   UsersProxy,
   workerSocket,
+  type Applied,
   type Peer,
+  type Refusal,
   type ReplicaState,
   type UsersSettings,
 } from './haproxy/index.ts';
@@ -49,12 +54,20 @@ export interface ProxiesOptions {
   users?: Pick<UsersSettings, 'addresses' | 'failoverPort' | 'healthPort'>;
   /** where the replicas tell each other of sessions; default 10000 */
   peersPort?: number;
+  /** the HAProxy that configurations are checked with, which is the one that runs them, and words before its arguments; default `haproxy` */
+  haproxy?: readonly string[] | undefined;
+  /** bytes that each HAProxy may use; absent: no limit is known */
+  memory?: { users?: number | undefined; tunnel?: number | undefined };
 }
 
 export interface Proxies {
-  applyUsers: (view: View, peers: readonly Peer[], state: ReplicaState) => Promise<void>;
-  applyTunnel: (material: TunnelMaterial) => Promise<void>;
+  applyUsers: (view: View, peers: readonly Peer[], state: ReplicaState) => Promise<Applied>;
+  applyTunnel: (material: TunnelMaterial) => Promise<Applied>;
   verdicts: () => Promise<readonly ServerVerdict[]>;
+  /** services that are left out, because HAProxy refuses their configuration or it cannot be rendered */
+  refusals: () => readonly Refusal[];
+  /** to be told when a HAProxy is another process than it was: what was applied is to be applied again */
+  subscribe: (changed: { users: () => void; tunnel: () => void }) => void;
   /** whether one of them answers. @throws where not within so many milliseconds */
   probe: (part: 'users' | 'tunnel', limitMs: number) => Promise<Look>;
   /** sends elsewhere what has waited so many seconds for an answer. @returns how many requests */
@@ -67,23 +80,38 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
   const times = new RequestTimes();
   const receiver = await receiveLog(options.logPort, times);
   const families = { hasIpv6: await hasIpv6() };
-  const users = new UsersProxy({ directory: join(directory, 'users'), log });
+  const own = ownAddresses();
+  const check = checkWith(options.haproxy);
+  let changed = { users: () => {}, tunnel: () => {} };
+  const users = new UsersProxy({
+    directory: join(directory, 'users'),
+    check,
+    unusable: (ports) => unusablePorts(ports, options.users?.addresses ?? own),
+    changed: () => changed.users(),
+    log,
+  });
   const tunnel = new TunnelProxy({
     directory: join(directory, 'tunnel'),
+    check,
+    changed: () => changed.tunnel(),
     log,
+    ...(options.memory?.tunnel === undefined ? {} : capacity(options.memory.tunnel, 0)),
     ...families,
     health: everyAddress(tunnelHealthPort, families.hasIpv6),
     ...options.tunnel,
   });
   let caught = 0;
+  let failed: ReadonlyMap<string, string> = new Map();
+  const refusals = (): Refusal[] => [...[...failed].map(([service, message]) => ({ service, message })), ...users.refusals];
   const traffic = new TrafficMetrics(registry, {
     stats: () => users.states(),
     reloads: () => users.reloads,
+    oldProcesses: () => users.oldProcesses,
+    refused: () => refusals().length,
     caught: () => caught,
     times,
   });
   const { httpPort, httpsPort, trustedProxies, proxyProtocol } = config.gateway;
-  const own = ownAddresses();
   let replicas: string[] = [];
   const fallback = new FallbackListener({
     socketOf: (port) => fallbackSocket(join(directory, 'users'), port),
@@ -96,6 +124,10 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
   });
   const memory = new Memory();
   let told = new Set<string>();
+  const tell = (problems: readonly string[]) => {
+    for (const problem of problems) if (!told.has(problem)) log.warn(problem);
+    told = new Set(problems);
+  };
   return {
     applyUsers: async (view, peers, state) => {
       replicas = peers.filter(({ name }) => name !== pod).map(({ address }) => ipOf(address));
@@ -114,21 +146,33 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
         localPeer: pod,
         accessLog: `127.0.0.1:${receiver.port} sample 1:${sampled}`,
       };
-      const rendered = renderUsers(view, current, memory);
-      const problems = [...rendered.problems, ...[...rendered.failed].map(([key, reason]) => `${key} is not served: ${reason}`)];
-      for (const problem of problems) if (!told.has(problem)) log.warn(problem);
-      told = new Set(problems);
+      const { users: limit } = options.memory ?? {};
+      let problems: readonly string[] = [];
+      const render = (part: View) => {
+        const fitting = limit === undefined ? current : { ...current, ...capacity(limit, part.services.length) };
+        const rendered = renderUsers(part, fitting, memory);
+        ({ problems, failed } = rendered);
+        return rendered;
+      };
       traffic.setView(view);
-      await users.apply(rendered);
-      fallback.listen(rendered.ports);
+      try {
+        return await users.apply({ view, render });
+      } finally {
+        tell([...problems, ...refusals().map(({ service, message }) => `${service} is not served: ${message}`)]);
+        // Only where HAProxy listens: who comes to another port is refused, as without us.
+        fallback.listen(users.ports);
+      }
     },
     applyTunnel: (material) => tunnel.apply(material),
     verdicts: () => users.states(),
+    refusals,
+    subscribe: (told) => (changed = told),
     probe: (part, limitMs) => haproxyProbe(join(directory, part, workerSocket))(limitMs),
     endWaiting: (seconds) => users.endWaiting(seconds),
     close: async () => {
       fallback.close();
-      await Promise.all([users.close(), tunnel.close()]);
+      users.close();
+      tunnel.close();
       receiver.close();
       await traffic.close();
     },

@@ -9,7 +9,7 @@ import { createLog } from '../log.ts';
 import { everyAddress } from '../process/address.ts';
 import { stopOnSignal } from '../process/shutdown.ts';
 import { GatewayAgent } from './agent.ts';
-import { openProxies } from './proxies.ts';
+import { openProxies, type ProxiesOptions } from './proxies.ts';
 
 /** frps.toml names the first and the last of these. */
 const loopbackPort = 7400;
@@ -22,11 +22,12 @@ const beatMs = 1000;
 const drainMs = 1000;
 
 /** Runs until a signal ends it. @throws UserError for what a person can mend */
-export async function runGateway(config: Config, { directory, pod }: { directory: string; pod: string }): Promise<void> {
+export async function runGateway(config: Config, options: Pick<ProxiesOptions, 'directory' | 'pod' | 'haproxy' | 'memory'>): Promise<void> {
+  const { pod, directory } = options;
   const log = createLog(config.logLevel);
   const client = new KubeClient(loadAccess());
   const registry = new Registry();
-  const proxies = await openProxies({ config, log, registry, directory, pod, logPort });
+  const proxies = await openProxies({ ...options, config, log, registry, logPort });
   const host = config.host ?? everyAddress();
   const ports = { loopback: loopbackPort, operations: config.gateway.apiPort };
   const agent = new GatewayAgent({ client, config, log, registry, proxies, pod, host, ports, frpsUrl, frpsPort, directory });

@@ -164,6 +164,7 @@ export class Gateway {
       tunnel,
       users,
       peersPort: this.ports.peers,
+      haproxy: [program('HAPROXY')],
     });
     this.agent = new GatewayAgent({
       client: this.api.client,
@@ -211,7 +212,7 @@ export class Gateway {
 
   #startHaproxy(name: 'tunnel' | 'users'): void {
     const directory = join(this.directory, name);
-    this.run(name, program('HAPROXY'), ['-W', '-db', '-S', join(directory, 'master.sock'), '-f', join(directory, 'haproxy.cfg')]);
+    this.run(name, program('HAPROXY'), ['-W', '-db', '-S', join(directory, 'master.sock'), '-f', join(directory, 'current/haproxy.cfg')]);
   }
 
   run(name: string, path: string, args: string[]): ChildProcess {

@@ -247,7 +247,7 @@ describe('the gateway', { timeout: 175_000 }, () => {
         metadata: { name: 'frp-revoked', namespace: 'frp-system' },
         data: { [revoked]: '2030-01-01T00:00:00Z' },
       } as KubeObject);
-      await eventually('it is listed', () => readFileSync(join(gateway.directory, 'tunnel', 'revoked.acl'), 'utf8').includes(revoked));
+      await eventually('it is listed', () => readFileSync(join(gateway.directory, 'tunnel/current/revoked.acl'), 'utf8').includes(revoked));
       await gateway.kill('frpc web-5');
       const again = gateway.run('frpc again', process.env.FRPC!, ['-c', join(gateway.directory, uid(5), 'frpc.json')]);
       await eventually('it is refused', () => /connect to server error/.test(gateway.output('frpc again')));

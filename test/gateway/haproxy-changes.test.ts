@@ -4,9 +4,9 @@ import { createServer, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import type { View } from '../../src/gateway/ir/ir.ts';
 import { identify } from '../../src/gateway/haproxy/runtime/running.ts';
-import { renderUsers } from '../../src/gateway/haproxy/index.ts';
-import { app, freePort, gateway, member, service, tally, until, view, type App } from './haproxy-harness.ts';
+import { app, gateway, member, service, tally, until, view, type App, type Gateway } from './haproxy-harness.ts';
 
 const host = 'web.example.com';
 const expose = { type: 'domain' as const, domain: host };
@@ -16,6 +16,13 @@ const web = (members: App[], more: object = {}) =>
     { expose, loadBalancing: { algorithm: 'round-robin', healthCheck: { type: 'http', interval: '1s', timeout: '1s' }, ...more } },
     members.map((each) => member('shop/web', each.name, each.port)),
   );
+/** What a user gets; empty while nobody answers. */
+const body = (gw: Gateway): Promise<string> =>
+  gw.http(host).then(
+    (answer) => answer.body,
+    () => '',
+  );
+const wantedSoon = (gw: Gateway, wanted: View) => void gw.apply(wanted).catch(() => {});
 const extra = (n: number) => service(`extra-${n}`, { expose: { type: 'domain', domain: `e${n}.example.com` } }, []);
 
 test('no request is lost while backends come and go and HAProxy is reloaded', async (t) => {
@@ -53,7 +60,7 @@ test('HAProxy that crashed comes back with the servers that it had, and takes ch
   await gw.kill('SIGKILL');
   await gw.apply(view(web([b])));
   gw.start();
-  await gw.proxy.settled();
+  await gw.settled();
   assert.deepEqual(tally(await Promise.all(Array.from({ length: 4 }, async () => (await gw.http(host)).body))), { b: 4 });
   await gw.apply(view(web([a, b])));
   await until(async () => (await gw.http(host)).body === 'a');
@@ -85,41 +92,31 @@ test('an agent that starts anew finds what HAProxy has, and changes only what di
   const keys = { kind: 'keys' as const, header: 'bearer' as const, clients: { ['0'.repeat(64)]: 'x' } };
   const first = view({ ...web([a]), access: keys });
   const gw = await gateway(t, first);
-  await gw.proxy.close();
-  const { UsersProxy } = await import('../../src/gateway/haproxy/index.ts');
-  const { logTo } = await import('../../src/log.ts');
-  const proxy = new UsersProxy({ directory: gw.settings.directory, log: logTo({ write: () => {} }) });
-  t.after(() => proxy.close());
+  await gw.restartAgent();
   const clients = { ['1'.repeat(64)]: 'y' };
-  await proxy.apply(renderUsers(view({ ...web([b]), access: { ...keys, clients } }), gw.settings));
-  assert.equal(proxy.reloads, 0);
-  await until(async () => (await proxy.states()).length === 1);
-  assert.equal((await proxy.states())[0]!.server, member('shop/web', 'b', 0).name);
+  await gw.apply(view({ ...web([b]), access: { ...keys, clients } }));
+  assert.equal(gw.proxy.reloads, 0);
+  await until(async () => (await gw.proxy.states()).length === 1);
+  assert.equal((await gw.proxy.states())[0]!.server, member('shop/web', 'b', 0).name);
 });
 
-test('a configuration that HAProxy cannot start with leaves the one before in place, on disk too', async (t) => {
-  const a = await app(t, 'a');
+test('a service at a port that HAProxy cannot open is left out, and served when the port is free', async (t) => {
+  const [a, b] = [await app(t, 'a'), await app(t, 'b')];
   const taken = createServer().listen(0, '127.0.0.1');
   await once(taken, 'listening');
   t.after(() => taken.close());
   const { port } = taken.address() as { port: number };
   const gw = await gateway(t, view(web([a])));
-  await assert.rejects(
-    gw.apply(view(web([a]), service('db', { serviceType: 'tcp', expose: { type: 'port', port } }, []))),
-    /did not start/,
-  );
-  assert.equal((await gw.http(host)).body, 'a');
+  const db = service('db', { serviceType: 'tcp', expose: { type: 'port', port } }, []);
+  wantedSoon(gw, view(web([b]), db));
+  await until(async () => (await gw.http(host)).body === 'b');
+  assert.match(gw.proxy.refusals[0]!.message, new RegExp(`^port ${port} cannot be opened`));
+  assert.ok(!gw.proxy.ports.includes(port), 'nobody listens there in the place of HAProxy');
   await gw.kill('SIGKILL');
   gw.start();
-  await until(() =>
-    gw.http(host).then(
-      ({ body }) => body === 'a',
-      () => false,
-    ),
-  );
-  const other = await freePort();
-  await gw.apply(view(web([a]), service('db', { serviceType: 'tcp', expose: { type: 'port', port: other } }, [])));
-  await gw.proxy.settled();
+  await until(() => body(gw).then((text) => text === 'b'));
+  taken.close();
+  await until(() => gw.proxy.ports.includes(port) && gw.proxy.refusals.length === 0);
 });
 
 test('a backend that joins while HAProxy runs keeps its connections for further requests, as others do', async (t) => {
@@ -150,7 +147,7 @@ test('many changes at once are one reload a second', async (t) => {
   await Promise.all(
     Array.from({ length: 20 }, (_, n) => gw.apply(view(web([a]), ...Array.from({ length: n + 1 }, (_each, i) => extra(i))))),
   );
-  await gw.proxy.settled();
+  await gw.settled();
   assert.ok(gw.proxy.reloads <= 3, String(gw.proxy.reloads));
   assert.equal((await gw.http('e19.example.com')).status, 503);
 });

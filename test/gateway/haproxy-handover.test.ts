@@ -182,7 +182,7 @@ test('a service with a port for itself is handed over, by http, gRPC and tcp', a
   await until(async () => (await request(port, 'any.example.com', '/', {}, first)).body === 'there');
   await until(async () => (await firstLine(tcpPort, first)) === 'there');
   await until(async () => (await grpcCall(grpcPort, first)) === 'there');
-  assert.ok(a.proxy.isSettled);
+  await a.settled();
 });
 
 async function tcpApp(t: TestContext, name: string): Promise<number> {

@@ -7,9 +7,22 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { TestContext } from 'node:test';
 import type { BackendServer, ServedService, View } from '../../src/gateway/ir/ir.ts';
-import { renderUsers, serverName, UsersProxy, type Rendered, type UsersSettings } from '../../src/gateway/haproxy/index.ts';
+import { ApplyLoop } from '../../src/gateway/apply-loop.ts';
+import {
+  checkWith,
+  renderUsers,
+  serverName,
+  unusablePorts,
+  UsersProxy,
+  type Rendered,
+  type UsersSettings,
+  type TunnelProxy,
+  type TunnelState,
+} from '../../src/gateway/haproxy/index.ts';
+import { usersBudget, type BudgetLimits } from '../../src/gateway/haproxy/runtime/reload-budget.ts';
 import { identify } from '../../src/gateway/haproxy/runtime/running.ts';
 import { logTo } from '../../src/log.ts';
 import { exposuresOf } from '../../src/model/exposure.ts';
@@ -46,7 +59,12 @@ export interface Gateway {
   proxy: UsersProxy;
   /** last lines of HAProxy's own output */
   output(): string;
+  /** resolves when HAProxy has the view, or is not there and will start with it */
   apply(view: View): Promise<Rendered>;
+  /** resolves when HAProxy is there and has what was last applied */
+  settled(): Promise<void>;
+  /** an agent in the place of the one before */
+  restartAgent(): Promise<void>;
   /** with other settings, from now on */
   applyWith(view: View, settings: Partial<UsersSettings>): Promise<Rendered>;
   kill(signal?: NodeJS.Signals): Promise<void>;
@@ -56,8 +74,14 @@ export interface Gateway {
   http(host: string, path?: string, init?: RequestInit): Promise<{ status: number; body: string; headers: Headers }>;
 }
 
-/** @param first what it starts with */
-export async function gateway(t: TestContext, first: View, more: Partial<UsersSettings> = {}): Promise<Gateway> {
+/** @param first what it starts with @param renderAs in the place of renderUsers, for what users cannot make */
+export async function gateway(
+  t: TestContext,
+  first: View,
+  more: Partial<UsersSettings> = {},
+  renderAs: typeof renderUsers = renderUsers,
+  budget: BudgetLimits = usersBudget,
+): Promise<Gateway> {
   const settings: UsersSettings = {
     directory: mkdtempSync(join(tmpdir(), 'frpgw-')),
     addresses: ['127.0.0.1'],
@@ -71,9 +95,30 @@ export async function gateway(t: TestContext, first: View, more: Partial<UsersSe
   };
   let child: ChildProcess | undefined;
   let output = '';
-  const proxy = new UsersProxy({ directory: settings.directory, log: logTo({ write: (line) => (output += line) }) });
+  let wanted = first;
+  const log = logTo({ write: (line) => (output += line) });
+  const render = (part: View) => renderAs(part, settings);
+  const agent = () => {
+    const proxy = new UsersProxy({
+      directory: settings.directory,
+      check: checkWith([haproxy]),
+      unusable: (ports) => unusablePorts(ports, settings.addresses),
+      changed: () => loop.schedule(),
+      log,
+      pollMs: 100,
+      budget,
+    });
+    const loop = new ApplyLoop({ what: 'HAProxy', apply: () => proxy.apply({ view: wanted, render }), log, gatherMs: 1 });
+    loop.start();
+    return { proxy, loop };
+  };
+  let { proxy, loop } = agent();
+  let isOver = false;
+  const settled = () => until(() => loop.isSettled && proxy.state === 'running');
   const start = () => {
-    child = spawn(haproxy, ['-W', '-S', `${settings.directory}/master.sock`, '-f', `${settings.directory}/haproxy.cfg`], { stdio: 'pipe' });
+    child = spawn(haproxy, ['-W', '-S', `${settings.directory}/master.sock`, '-f', `${settings.directory}/current/haproxy.cfg`], {
+      stdio: 'pipe',
+    });
     for (const stream of [child.stdout!, child.stderr!])
       stream.on('data', (data: Buffer) => (output = (output + data.toString()).slice(-20_000)));
   };
@@ -86,21 +131,32 @@ export async function gateway(t: TestContext, first: View, more: Partial<UsersSe
   };
   t.after(async () => {
     if (process.env.SHOW_OUTPUT) t.diagnostic(output);
-    await proxy.close();
+    isOver = true;
+    proxy.close();
+    await loop.close();
     await kill();
     await remove(settings.directory);
   });
   const apply = async (view: View) => {
-    const rendered = renderUsers(view, settings);
-    await proxy.apply(rendered);
-    return rendered;
+    wanted = view;
+    loop.schedule();
+    await until(() => loop.isSettled || isOver);
+    return render(view);
   };
   await apply(first);
   start();
-  await proxy.settled();
+  await settled();
   return {
     settings,
-    proxy,
+    get proxy() {
+      return proxy;
+    },
+    settled,
+    async restartAgent() {
+      proxy.close();
+      await loop.close();
+      ({ proxy, loop } = agent());
+    },
     output: () => output,
     apply,
     applyWith(view, changed) {
@@ -230,4 +286,9 @@ export function tally(texts: readonly string[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const text of texts) counts[text] = (counts[text] ?? 0) + 1;
   return counts;
+}
+
+/** Until nothing is left that waits for a reload. */
+export async function bringTo(proxy: TunnelProxy, state: TunnelState): Promise<void> {
+  for (let waitMs: number | undefined = 0; waitMs !== undefined; await sleep(waitMs ?? 0)) ({ waitMs } = await proxy.apply(state));
 }

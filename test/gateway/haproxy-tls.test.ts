@@ -11,10 +11,11 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as connectTls, createServer as createTls, type TLSSocket } from 'node:tls';
-import { TunnelProxy } from '../../src/gateway/haproxy/index.ts';
+import { checkWith, TunnelProxy, type TunnelState } from '../../src/gateway/haproxy/index.ts';
+import { identify } from '../../src/gateway/haproxy/runtime/running.ts';
 import { logTo } from '../../src/log.ts';
 import { both, certificate, type Pair } from './certificates.ts';
-import { app, directory, freePort, gateway, haproxy, member, service, until, view } from './haproxy-harness.ts';
+import { app, bringTo, directory, freePort, gateway, haproxy, member, service, until, view } from './haproxy-harness.ts';
 
 async function https(port: number, host: string, ca: string, path = '/') {
   const call = get({ host: '127.0.0.1', port, servername: host, headers: { host }, ca, path, agent: false });
@@ -102,18 +103,26 @@ test('tunnels: client certificates are asked for, revoked ones refused, and cert
     directory: at,
     bind: `127.0.0.1:${port}`,
     server: `127.0.0.1:${(frps.address() as AddressInfo).port}`,
+    check: checkWith([haproxy]),
+    changed: () => {},
     log: logTo({ write: () => {} }),
-    pollMs: 100,
   });
   t.after(() => proxy.close());
+  const apply = (state: TunnelState) => bringTo(proxy, state);
   const fingerprint = ({ cert }: Pair) => new X509Certificate(cert).fingerprint256.replaceAll(':', '');
-  await proxy.apply({ serverPem: both(server1), clientCaPem: ca1.cert, revoked: [] });
-  const child = spawn(haproxy, ['-W', '-S', join(at, 'master.sock'), '-f', join(at, 'haproxy.cfg')], { stdio: 'ignore' });
+  await apply({ serverPem: both(server1), clientCaPem: ca1.cert, revoked: [] });
+  const child = spawn(haproxy, ['-W', '-S', join(at, 'master.sock'), '-f', join(at, 'current/haproxy.cfg')], { stdio: 'ignore' });
   t.after(async () => {
     child.kill('SIGTERM');
     await once(child, 'exit');
   });
-  await until(() => proxy.isSettled);
+  await until(() =>
+    identify(join(at, 'worker.sock')).then(
+      () => true,
+      () => false,
+    ),
+  );
+  await apply({ serverPem: both(server1), clientCaPem: ca1.cert, revoked: [] });
 
   /** Opens a tunnel and says whether an echo comes back through it. */
   const dial = async (client: Pair | undefined, server: Pair) => {
@@ -135,30 +144,36 @@ test('tunnels: client certificates are asked for, revoked ones refused, and cert
   assert.ok(!(await dial(undefined, server1)).isOpen, 'no certificate');
   assert.ok(!(await dial(next, server1)).isOpen, 'of an unknown CA');
 
-  await proxy.apply({ serverPem: both(server1), clientCaPem: ca1.cert, revoked: [fingerprint(bad)] });
+  await apply({ serverPem: both(server1), clientCaPem: ca1.cert, revoked: [fingerprint(bad)] });
   assert.ok(!(await dial(bad, server1)).isOpen, 'revoked');
   for (const { echo } of revoked) assert.ok(!(await echo('still here')), 'each of its tunnels has ended');
   assert.ok(await tunnel.echo('still here'), 'that of another has not');
-  await proxy.apply({ serverPem: both(server2), clientCaPem: `${ca1.cert}\n${ca2.cert}`, revoked: [fingerprint(bad)] });
+  await apply({ serverPem: both(server2), clientCaPem: `${ca1.cert}\n${ca2.cert}`, revoked: [fingerprint(bad)] });
   assert.ok((await dial(next, server2)).isOpen, 'of the new CA');
   assert.ok((await dial(good, server2)).isOpen);
   // As while the master starts anew after another reload: it does not listen then.
   const master = join(at, 'master.sock');
   await rename(master, `${master}.away`);
-  const applied = proxy.apply({ serverPem: both(server2), clientCaPem: ca2.cert, revoked: [] });
+  const applied = apply({ serverPem: both(server2), clientCaPem: ca2.cert, revoked: [] });
   await Promise.race([applied.catch(() => {}), sleep(1000)]);
   await rename(`${master}.away`, master);
   await applied;
   assert.ok(!(await dial(good, server2)).isOpen, 'the old CA is gone');
-  await proxy.apply({ serverPem: both(server1), clientCaPem: ca2.cert, revoked: [] });
+  await apply({ serverPem: both(server1), clientCaPem: ca2.cert, revoked: [] });
   assert.ok((await dial(next, server1)).isOpen, 'a new server certificate after changes of CAs');
   assert.ok(await tunnel.echo('still here'), 'the first tunnel stays, in the process from before the reload');
-  await proxy.apply({ serverPem: both(server1), clientCaPem: ca2.cert, revoked: [fingerprint(good)] });
+  await apply({ serverPem: both(server1), clientCaPem: ca2.cert, revoked: [fingerprint(good)] });
   assert.ok(!(await tunnel.echo('still here')), 'a revocation ends it there too');
-  await proxy.apply({ serverPem: both(server1), clientCaPem: ca2.cert, revoked: [] });
+  await apply({ serverPem: both(server1), clientCaPem: ca2.cert, revoked: [] });
   const commands = await recordCommands(t, join(at, 'worker.sock'));
-  await proxy.close();
-  const restarted = new TunnelProxy({ directory: at, bind: `127.0.0.1:${port}`, log: logTo({ write: () => {} }) });
+  proxy.close();
+  const restarted = new TunnelProxy({
+    directory: at,
+    bind: `127.0.0.1:${port}`,
+    check: checkWith([haproxy]),
+    changed: () => {},
+    log: logTo({ write: () => {} }),
+  });
   t.after(() => restarted.close());
   await restarted.apply({ serverPem: both(server1), clientCaPem: ca2.cert, revoked: [] });
   assert.match(commands.join(''), /show ssl cert/);

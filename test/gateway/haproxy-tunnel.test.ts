@@ -6,10 +6,10 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { connect as connectTls } from 'node:tls';
-import { TunnelProxy } from '../../src/gateway/haproxy/index.ts';
+import { checkWith, TunnelProxy } from '../../src/gateway/haproxy/index.ts';
 import { logTo } from '../../src/log.ts';
 import { both, certificate, type Pair } from './certificates.ts';
-import { directory, freePort, haproxy, until } from './haproxy-harness.ts';
+import { bringTo, directory, freePort, haproxy, until } from './haproxy-harness.ts';
 
 const ignore = () => {};
 
@@ -21,11 +21,18 @@ async function tunnel(t: TestContext, server: Pair, authorities: string[]) {
   t.after(() => echo.close());
   const port = await freePort();
   const backend = `127.0.0.1:${(echo.address() as AddressInfo).port}`;
-  const proxy = new TunnelProxy({ directory: at, bind: `127.0.0.1:${port}`, server: backend, log: logTo({ write: ignore }) });
+  const proxy = new TunnelProxy({
+    directory: at,
+    bind: `127.0.0.1:${port}`,
+    server: backend,
+    check: checkWith([haproxy]),
+    changed: ignore,
+    log: logTo({ write: ignore }),
+  });
   t.after(() => proxy.close());
   const state = { serverPem: both(server), clientCaPem: authorities.join('\n'), revoked: [] };
-  await proxy.apply(state);
-  const child = spawn(haproxy, ['-W', '-S', join(at, 'master.sock'), '-f', join(at, 'haproxy.cfg')], { stdio: 'ignore' });
+  await bringTo(proxy, state);
+  const child = spawn(haproxy, ['-W', '-S', join(at, 'master.sock'), '-f', join(at, 'current/haproxy.cfg')], { stdio: 'ignore' });
   t.after(async () => {
     child.kill('SIGTERM');
     await once(child, 'exit');
@@ -54,7 +61,7 @@ test('the authorities of tenants, however many and however long their names, bre
   const others = Array.from({ length: 44 }, (_, index) => certificate(t, `tenant-${index}${long}`, undefined));
   const { port, proxy, state } = await tunnel(t, server, [own.cert]);
   await until(() => dial(port, client));
-  await proxy.apply({ ...state, clientCaPem: [own, ...others].map(({ cert }) => cert).join('\n') });
+  await bringTo(proxy, { ...state, clientCaPem: [own, ...others].map(({ cert }) => cert).join('\n') });
   assert.ok(await dial(port, client), 'a bystander');
   assert.ok(await dial(port, certificate(t, 'member', others.at(-1))), 'and a member of the last one');
   assert.ok(!(await dial(port, certificate(t, 'stranger'))));

@@ -13,6 +13,12 @@ interface ListedProxy extends Pick<ProxyCounts, 'elsewhere' | 'reason'> {
   status: string;
 }
 
+interface Listed {
+  proxies?: ListedProxy[] | null;
+  /** the gateway's alone */
+  refused?: { service: string; message: string }[];
+}
+
 /** `elsewhere`: a gateway in another cluster, which is not asked from here. */
 export type ServerHealth = { status: 'reachable' } | { status: 'unreachable'; message: string } | { status: 'unknown' | 'elsewhere' };
 
@@ -37,6 +43,7 @@ const periodMs = 2000;
 const timeoutMs = 5000;
 /** characters of a reason that are kept */
 const reasonLimit = 300;
+const refusalLimit = 1000;
 /** A single answer that is missing says nothing yet. */
 const failuresUntilUnreachable = 2;
 /** After an outage of the server the sidecars dial again within seconds. */
@@ -44,11 +51,19 @@ const graceMs = 15_000;
 
 type Proxies = Map<string, Map<string, ProxyCounts>>;
 
+/** What servers say. */
+interface Answer {
+  services: Proxies;
+  /** why the gateway's HAProxy does not take a service's configuration, by service (namespace/name) */
+  refused: Map<string, string>;
+}
+
 export class ServerView {
   readonly #options: ServerViewOptions;
   readonly #stop = new AbortController();
   #running: Promise<void> = Promise.resolve();
   #services: Proxies = new Map();
+  #refused: Answer['refused'] = new Map();
   #health: ServerHealth = { status: 'unknown' };
   #failures = 0;
   #graceUntil = 0;
@@ -80,6 +95,11 @@ export class ServerView {
     return this.#services.get(service)?.get(id);
   }
 
+  /** Why the gateway leaves a service (namespace/name) out, in HAProxy's words; undefined where it does not. */
+  refusalOf(service: string): string | undefined {
+    return this.#refused.get(service);
+  }
+
   /** Backends of a service (namespace/name) that no watch here tells of. What their addresses are, their own cluster knows. */
   elsewhere(service: string): Backend[] {
     return [...(this.#services.get(service) ?? [])].flatMap(([id, { elsewhere: name }]) =>
@@ -106,9 +126,10 @@ export class ServerView {
     try {
       const next = await this.#ask();
       if (this.#stop.signal.aborted) return;
-      const before = this.#services;
-      if (this.#options.listsUnchecked) rememberServed(before, next);
-      this.#services = next;
+      const before: Answer = { services: this.#services, refused: this.#refused };
+      if (this.#options.listsUnchecked) rememberServed(before.services, next.services);
+      this.#services = next.services;
+      this.#refused = next.refused;
       this.#failures = 0;
       if (this.#health.status === 'unreachable') this.#graceUntil = now() + graceMs;
       if (this.#health.status !== 'reachable') this.#become({ status: 'reachable' });
@@ -125,7 +146,7 @@ export class ServerView {
     if (!isSame) this.#options.changed(undefined);
   }
 
-  async #ask(): Promise<Proxies> {
+  async #ask(): Promise<Answer> {
     const credentials = this.#options.credentials();
     if (!credentials) throw new Error('the Secret with the credentials is not there yet');
     const authorization = basicAuthorization(credentials);
@@ -138,11 +159,14 @@ export class ServerView {
     throw new Error(problems.join('; '));
   }
 
-  async #askOne(url: string, authorization: string): Promise<Proxies> {
+  async #askOne(url: string, authorization: string): Promise<Answer> {
     const { types = allTypes } = this.#options;
     const lists = await Promise.all(types.map((type) => this.#list(new URL(`/api/proxy/${type}`, url), authorization)));
     const services: Proxies = new Map();
-    for (const { name, status, elsewhere, reason } of lists.flat()) {
+    const refused = new Map(
+      lists.flatMap((list) => list.refused ?? []).map(({ service, message }) => [service, message.slice(0, refusalLimit)]),
+    );
+    for (const { name, status, elsewhere, reason } of lists.flatMap((list) => list.proxies ?? [])) {
       const owner = ownerOf(name);
       if (!owner) continue;
       const backends = services.get(owner.service) ?? new Map<string, ProxyCounts>();
@@ -152,16 +176,15 @@ export class ServerView {
       if (reason !== undefined) counts.reason = reason.slice(0, reasonLimit);
       backends.set(owner.id, counts);
     }
-    return services;
+    return { services, refused };
   }
 
-  async #list(url: URL, authorization: string): Promise<ListedProxy[]> {
+  async #list(url: URL, authorization: string): Promise<Listed> {
     const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(timeoutMs)]);
     const answer = await fetch(url, { headers: { authorization }, signal, redirect: 'error' });
     if (!answer.ok)
       throw new Error(`HTTP status ${answer.status}${answer.status === 401 ? ' (user or password are not those of frps)' : ''}`);
-    const { proxies } = (await answer.json()) as { proxies?: ListedProxy[] | null };
-    return proxies ?? [];
+    return (await answer.json()) as Listed;
   }
 }
 
@@ -171,24 +194,26 @@ function rememberServed(before: Proxies, next: Proxies): void {
     for (const [id, counts] of backends) counts.hasServed = counts.online > 0 || (before.get(service)?.get(id)?.hasServed ?? false);
 }
 
-/** Of each backend the answer of the replica that has most of it online. */
-function merged(answers: readonly Proxies[]): Proxies {
+/** Of each backend the answer of the replica that has most of it online; one replica that refuses a service is enough. */
+function merged(answers: readonly Answer[]): Answer {
   const [first, ...others] = answers;
   if (others.length === 0) return first!;
   const all: Proxies = new Map();
-  for (const [service, backends] of answers.flatMap((answer) => [...answer])) {
+  for (const [service, backends] of answers.flatMap(({ services }) => [...services])) {
     const best = all.get(service) ?? new Map<string, ProxyCounts>();
     all.set(service, best);
     for (const [id, counts] of backends) if (counts.online >= (best.get(id)?.online ?? 0)) best.set(id, counts);
   }
-  return all;
+  return { services: all, refused: new Map(answers.flatMap(({ refused }) => [...refused])) };
 }
 
-function differing(before: Proxies, after: Proxies): Set<string> {
+function differing(before: Answer, after: Answer): Set<string> {
   const changed = new Set<string>();
   const text = (backends?: Map<string, ProxyCounts>) => JSON.stringify([...(backends ?? [])].sort(([a], [b]) => (a < b ? -1 : 1)));
-  for (const service of new Set([...before.keys(), ...after.keys()]))
-    if (text(before.get(service)) !== text(after.get(service))) changed.add(service);
+  for (const service of new Set([...before.services.keys(), ...after.services.keys()]))
+    if (text(before.services.get(service)) !== text(after.services.get(service))) changed.add(service);
+  for (const service of new Set([...before.refused.keys(), ...after.refused.keys()]))
+    if (before.refused.get(service) !== after.refused.get(service)) changed.add(service);
   return changed;
 }
 

@@ -3,6 +3,7 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { Registry } from '@prometheus-io/client';
 import type { Readiness } from '../../process/readiness.ts';
 import type { Credentials } from '../../frp/server-api.ts';
+import type { Refusal } from '../haproxy/index.ts';
 import { isAuthorized, type ProxyStatus } from './proxy-status.ts';
 
 export interface GatewayOperations {
@@ -12,6 +13,8 @@ export interface GatewayOperations {
   registry: Registry;
   /** @throws where HAProxy cannot be asked */
   statuses: () => Promise<ProxyStatus[]>;
+  /** services that are left out, because HAProxy refuses their configuration */
+  refusals: () => readonly Refusal[];
   credentials: () => Credentials | undefined;
 }
 
@@ -25,7 +28,7 @@ export function createGatewayOperations(operations: GatewayOperations): Server {
 async function answer(
   path: string,
   authorization: string | undefined,
-  { hasStarted, readiness, registry, statuses, credentials }: GatewayOperations,
+  { hasStarted, readiness, registry, statuses, refusals, credentials }: GatewayOperations,
   response: ServerResponse,
 ): Promise<void> {
   switch (path) {
@@ -45,8 +48,9 @@ async function answer(
     case '/api/proxy/tcp': {
       if (!isAuthorized(authorization, credentials()))
         return send(response, 401, 'user and password of Secret frp-server-api are wanted\n');
-      const proxies = path.endsWith('/tcp') ? await statuses() : [];
-      return send(response, 200, JSON.stringify({ proxies }), 'application/json');
+      const isTcp = path.endsWith('/tcp');
+      const body = isTcp ? { proxies: await statuses(), refused: refusals() } : { proxies: [] };
+      return send(response, 200, JSON.stringify(body), 'application/json');
     }
     default:
       return send(response, 404, 'not found; served are /healthz, /startedz, /readyz, /metrics and /api/proxy/tcp\n');

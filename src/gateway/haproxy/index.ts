@@ -2,11 +2,14 @@
 export { backendName, backendOf, serviceId } from './config/names.ts';
 export { serverName } from '../ir/server-name.ts';
 export { fallbackSocket } from './config/frontends.ts';
-export { endpoint, everyAddress, hasIpv6, ipOf, sourceFor } from './config/addresses.ts';
+export { endpoint, everyAddress, hasIpv6, ipOf, sourceFor, unusablePorts } from './config/addresses.ts';
 export { renderUsers } from './config/users-config.ts';
 export { Memory } from './config/memory.ts';
 export { renderTunnel, type TunnelSettings } from './config/tunnel-config.ts';
-export { UsersProxy, type ServerStats } from './runtime/users-proxy.ts';
+export { capacity } from './config/capacity.ts';
+export type { Refusal } from './runtime/acceptance.ts';
+export { checkWith } from './runtime/check.ts';
+export { UsersProxy, type Applied, type ServerStats } from './runtime/users-proxy.ts';
 export { TunnelProxy, type TunnelState } from './runtime/tunnel-proxy.ts';
 export { workerSocket } from './config/global.ts';
 export type { Peer, Rendered, ReplicaState, Server, UsersSettings } from './config/rendered.ts';

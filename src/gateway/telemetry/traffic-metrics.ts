@@ -12,6 +12,10 @@ export interface TrafficSource {
   /** rejects where HAProxy is not there */
   stats: () => Promise<readonly ServerStats[]>;
   reloads: () => number;
+  /** of HAProxy, from before reloads, with connections yet */
+  oldProcesses: () => number;
+  /** services that HAProxy refuses */
+  refused: () => number;
   /** connections that were taken while HAProxy was away (replicas/fallback-listener.ts) */
   caught: () => number;
   times: RequestTimes;
@@ -68,6 +72,15 @@ export class TrafficMetrics {
       'Connections of users that were taken while HAProxy was away, and brought to it or to another replica',
       source.caught,
     );
+    const number = (name: string, help: string, read: () => number) => {
+      const gauge: Gauge = new Gauge({ name, help, registers: [registry], collect: () => gauge.set(read()) });
+    };
+    number(
+      'frp_gateway_old_processes',
+      "Processes of the users' HAProxy from before reloads that still have connections, as of the last reload",
+      source.oldProcesses,
+    );
+    number('frp_gateway_services_refused', 'Services that are left out because HAProxy refuses their configuration', source.refused);
     this.#running = this.#run();
   }
 

@@ -127,7 +127,7 @@ ${appPorts.map((port) => `  server pod-${port} 127.0.0.1:${port} check inter 10s
 
   startProxy(name: 'tunnel' | 'users'): void {
     const at = this.file(name);
-    this.processes.start(name, this.programs.haproxy, ['-W', '-db', '-S', `${at}/master.sock`, '-f', `${at}/haproxy.cfg`]);
+    this.processes.start(name, this.programs.haproxy, ['-W', '-db', '-S', `${at}/master.sock`, '-f', `${at}/current/haproxy.cfg`]);
   }
 
   /** Servers that HAProxy sends users to, by section and name, with their ports (management manual, 9.3, `show servers state`). */

@@ -362,7 +362,7 @@ async function backendOf(key: string): Promise<string> {
     'haproxy',
     '--',
     'cat',
-    '/run/frp-gateway/users/haproxy.cfg',
+    '/run/frp-gateway/users/current/haproxy.cfg',
   );
   const section = text.split(/^(?=# )/m).find((part) => part.startsWith(`# ${key}\nbackend be-`));
   assert.ok(section, `no ${key} in the configuration`);

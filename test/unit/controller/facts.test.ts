@@ -12,9 +12,11 @@ let api: Server;
 let facts: FactSource;
 let told: string[];
 let proxies: object[];
+let refused: object[];
 beforeEach(async () => {
+  refused = [];
   proxies = [{ name: 'shop.auth.0a1b2c3d.auth-0.u0', status: 'online' }];
-  api = createServer((_, response) => response.end(JSON.stringify({ proxies })));
+  api = createServer((_, response) => response.end(JSON.stringify({ proxies, refused })));
   api.listen(0, '127.0.0.1');
   await once(api, 'listening');
 });
@@ -97,5 +99,18 @@ describe('members of another cluster', () => {
       ['edge/auth-1', 'healthy'],
       ['edge/auth-2', 'unhealthy'],
     ]);
+  });
+});
+
+describe('a service that the gateway leaves out', () => {
+  it('has the problem GatewayRefused in the words of HAProxy, unless something else speaks against it', async () => {
+    refused = [{ service: 'shop/auth', message: 'HAProxy says: no' }];
+    start(true);
+    await facts.meetServers();
+    const problem = (of: typeof auth, own?: { reason: string; message: string }) => facts.of(of, { ready: true }, own, 0).problem;
+    assert.equal(problem(auth)?.reason, 'GatewayRefused');
+    assert.match(problem(auth)!.message, /leaves the service out: HAProxy says: no\. It is tried again when/);
+    assert.equal(problem(front), undefined);
+    assert.equal(problem(auth, { reason: 'HostConflict', message: '' })?.reason, 'HostConflict');
   });
 });

@@ -104,6 +104,32 @@ describe('what the frp server says', { timeout: 20_000 }, () => {
     assert.deepEqual([health().status, view.graceUntil], ['reachable', 16_000]);
   });
 
+  it('is which services the gateway leaves out, and why, as long as one replica says so', async () => {
+    const refused = [{ service: 'prod/api', message: 'HAProxy says: no' }];
+    let isRefused = true;
+    const gateway = createServer((_, response) => response.end(JSON.stringify({ proxies: [], ...(isRefused && { refused }) })));
+    gateway.listen(0, '127.0.0.1');
+    await once(gateway, 'listening');
+    const told: string[] = [];
+    const both = new ServerView({
+      urls: [urlOf(server), urlOf(gateway)],
+      types: ['tcp'],
+      credentials: () => ({ user: 'frp-k8s', password }),
+      isWanted: () => true,
+      changed: (services) => told.push(services ? [...services].join(' ') : 'health'),
+    });
+    await both.poll();
+    assert.equal(both.refusalOf('prod/api'), 'HAProxy says: no');
+    assert.equal(both.refusalOf('prod/web'), undefined);
+    isRefused = false;
+    await both.poll();
+    assert.equal(both.refusalOf('prod/api'), undefined);
+    assert.deepEqual(told, ['health', 'prod/api']);
+    gateway.close();
+    gateway.closeAllConnections();
+    await both.close();
+  });
+
   it('is for the gateway what one replica at least says, and a replica that is away takes nothing from it', async () => {
     const name = 'prod.api.0a1b2c3d.api-0.u0';
     const other = createServer((_, response) => response.end(JSON.stringify({ proxies: [{ name, status: 'online' }] })));

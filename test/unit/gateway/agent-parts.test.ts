@@ -107,7 +107,7 @@ describe('a change', () => {
       what: 'it',
       apply: () => {
         applied++;
-        return new Promise((resolve) => (finish = resolve));
+        return new Promise((resolve) => (finish = () => resolve({ waitMs: undefined })));
       },
       log,
       gatherMs: 1,
@@ -134,6 +134,7 @@ describe('a change', () => {
       what: 'it',
       apply: async () => {
         if (left-- > 0) throw new Error('no');
+        return { waitMs: undefined };
       },
       log,
       gatherMs: 1,
@@ -150,6 +151,7 @@ describe('a change', () => {
       what: 'it',
       apply: async () => {
         if (attempts++ > 0) throw new Error('no');
+        return { waitMs: undefined };
       },
       log,
       gatherMs: 1,

@@ -8,7 +8,6 @@ import { validPublicKey } from './pem.ts';
 import { jwtLines } from './jwt.ts';
 import type { ServiceConfig } from './service-config.ts';
 import { answer, hashRole, printable, when } from './escape.ts';
-import type { UsersSettings } from './rendered.ts';
 import { unauthorized } from './escape.ts';
 
 export interface AccessRules {
@@ -18,7 +17,7 @@ export interface AccessRules {
 }
 
 /** The rules of a backend's section. @param entries services whose requests may come, itself among them */
-export function accessOf(served: ServiceConfig, entries: readonly ServiceConfig[], { directory }: UsersSettings): AccessRules {
+export function accessOf(served: ServiceConfig, entries: readonly ServiceConfig[]): AccessRules {
   const rules: AccessRules = { lines: [], files: new Map(), problems: [] };
   if (served.mode === 'tcp') {
     if (entries.some(({ access }) => access.kind !== 'none')) rules.lines.push('tcp-request content reject');
@@ -26,7 +25,7 @@ export function accessOf(served: ServiceConfig, entries: readonly ServiceConfig[
   }
   for (const entry of entries) {
     const here = entry === served ? undefined : `{ var(txn.entry) -m str ${entry.id} }`;
-    rules.lines.push(...authenticationLines(entry, here, directory, rules));
+    rules.lines.push(...authenticationLines(entry, here, rules));
     if (needsRules(entry.spec)) rules.lines.push(...authorizationLines(entry.spec, here));
   }
   if (rules.lines.length > 0) rules.lines.push('http-request set-header X-Frp-Client %[var(txn.client)] if { var(txn.client) -m found }');
@@ -34,12 +33,7 @@ export function accessOf(served: ServiceConfig, entries: readonly ServiceConfig[
 }
 
 /** Sets txn.client, the client's name, and txn.roles, the hash of each role between bars. @param here condition of every rule */
-function authenticationLines(
-  { id, key, access }: ServiceConfig,
-  here: string | undefined,
-  directory: string,
-  rules: AccessRules,
-): string[] {
+function authenticationLines({ id, key, access }: ServiceConfig, here: string | undefined, rules: AccessRules): string[] {
   const fresh = ['txn.client', 'txn.credential', 'txn.role', 'txn.roles'].map((name) => `http-request unset-var(${name})${when(here)}`);
   switch (access.kind) {
     case 'none':
@@ -49,7 +43,7 @@ function authenticationLines(
     case 'keys': {
       const map = `maps/keys-${id}.map`;
       rules.files.set(map, keysMap(access));
-      return [...fresh, ...keyLines(access.header, here, `${directory}/${map}`)];
+      return [...fresh, ...keyLines(access.header, here, map)];
     }
     case 'jwt': {
       const keys = access.keys.flatMap((jwtKey, index) => {
@@ -60,7 +54,7 @@ function authenticationLines(
         }
         const file = `keys/${id}-${index}.pem`;
         rules.files.set(file, pem);
-        return [{ ...jwtKey, path: `${directory}/${file}` }];
+        return [{ ...jwtKey, path: file }];
       });
       const lines = jwtLines(access, keys, here);
       if (lines !== undefined) return [...fresh, ...lines];

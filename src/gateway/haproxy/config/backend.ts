@@ -28,7 +28,7 @@ export interface BackendSection {
 }
 
 export function backendSection(served: ServiceConfig, { settings, entries }: Context): BackendSection {
-  const access = accessOf(served, entries, settings);
+  const access = accessOf(served, entries);
   const { mode, backend, pool } = served;
   const limits = rateLimits(served, entries, settings).lines;
   const cors = corsRules(entries);

@@ -68,7 +68,7 @@ export function failoverSections(services: readonly ServiceConfig[], choices: re
 }
 
 function handedSections(choices: readonly string[], longest: number, settings: UsersSettings): string[][] {
-  const { directory, hasIpv6 = true, addresses, failoverPort: port = failoverPort } = settings;
+  const { hasIpv6 = true, addresses, failoverPort: port = failoverPort } = settings;
   const replicas = others(settings);
   if (replicas.length === 0) return [];
   const binds = addresses === undefined ? everyAddress(port, hasIpv6) : addresses.map((address) => endpoint(address, port)).join(',');
@@ -83,7 +83,7 @@ function handedSections(choices: readonly string[], longest: number, settings: U
         `timeout client ${longest}ms`,
         ...requestTargetRules,
         'http-request set-var(txn.counted) bool(true)',
-        ...lookupRules(directory, ['http-request set-var(txn.site) req.hdr(x-frp-site)']),
+        ...lookupRules(['http-request set-var(txn.site) req.hdr(x-frp-site)']),
         ...choices,
         'use_backend %[var(txn.target)]',
         'default_backend frp-none',
@@ -102,7 +102,7 @@ export function failoverLines(served: ServiceConfig, settings: UsersSettings): s
   const protocol = served.isGrpc ? ' proto h2' : '';
   const servers = replicaServers(settings, undefined, protocol);
   const isHere = [
-    `{ nbsrv(${served.pool}) gt 0 } !${isStuck(settings.directory)}`,
+    `{ nbsrv(${served.pool}) gt 0 } !${isStuck}`,
     isStopping,
     // A replica that cannot be reached is none to hand over to.
     `{ nbsrv(${replicasBackend}) eq 0 }`,

@@ -32,12 +32,12 @@ export function webFrontends(services: readonly ServiceConfig[], choices: readon
     'mode http',
     `timeout client ${longest}ms`,
     ...clientRules(settings, proto),
-    ...lookupRules(settings.directory, hostRules(settings.directory)),
+    ...lookupRules(hostRules),
     ...(proto === 'http' ? redirectRules(settings) : []),
     ...choices,
     ...targetRules,
   ];
-  const tls = ` ssl crt-list ${settings.directory}/${webList} strict-sni alpn h2,http/1.1`;
+  const tls = ` ssl crt-list ${webList} strict-sni alpn h2,http/1.1`;
   const http = ['frontend frp-http', ...indent([...bindTo(settings, settings.httpPort), ...proxied(settings), ...web('http')])];
   if (!services.some(({ mode, given }) => mode === 'tcp' && given.exposures.some(({ kind }) => kind === 'sni')))
     return [
@@ -59,8 +59,8 @@ function sniFrontend(settings: UsersSettings, socket: string): string[][] {
   const { directory } = settings;
   const streamSocket = `${directory}/streams.sock`;
   const lookup = (fetch: string, exact: string, wildcards: string) => [
-    `tcp-request content set-var(txn.target) ${fetch},lower,map_str(${directory}/${exact})`,
-    `tcp-request content set-var(txn.target) ${fetch},lower,map_end(${directory}/${wildcards}) if !{ var(txn.target) -m found }`,
+    `tcp-request content set-var(txn.target) ${fetch},lower,map_str(${exact})`,
+    `tcp-request content set-var(txn.target) ${fetch},lower,map_end(${wildcards}) if !{ var(txn.target) -m found }`,
   ];
   return [
     [
@@ -87,7 +87,7 @@ function sniFrontend(settings: UsersSettings, socket: string): string[][] {
       ...indent([
         'mode tcp',
         'timeout client 86400s',
-        `bind ${streamSocket} mode 600 accept-proxy ssl crt-list ${directory}/${streamList} strict-sni`,
+        `bind ${streamSocket} mode 600 accept-proxy ssl crt-list ${streamList} strict-sni`,
         ...lookup('ssl_fc_sni', streamsMap, streamWildcardsMap),
         'use_backend %[var(txn.target)] if { var(txn.target) -m found }',
       ]),
@@ -100,11 +100,7 @@ export function portFrontend(port: number, way: Way, choices: readonly string[],
   const { entry } = way;
   const tls = endsTls(entry.spec) ? `${entry.isGrpc || entry.mode === 'http' ? ' alpn h2,http/1.1' : ''}` : undefined;
   const options =
-    tls === undefined
-      ? `${entry.isGrpc ? ' proto h2' : ''}`
-      : entry.pem === undefined
-        ? ''
-        : ` ssl crt ${settings.directory}/${certificateFile(entry)}${tls}`;
+    tls === undefined ? `${entry.isGrpc ? ' proto h2' : ''}` : entry.pem === undefined ? '' : ` ssl crt ${certificateFile(entry)}${tls}`;
   // Nothing is served in clear that asks for TLS.
   const refused = tls !== undefined && entry.pem === undefined ? ['tcp-request connection reject'] : [];
   return [
@@ -125,7 +121,7 @@ const webPort = (port: number, entry: ServiceConfig, choices: readonly string[],
   'mode http',
   `timeout client ${Math.max(60_000, idleTime(entry))}ms`,
   ...clientRules(settings, isTls ? 'https' : 'http'),
-  ...lookupRules(settings.directory, portRules(port)),
+  ...lookupRules(portRules(port)),
   ...choices,
   ...targetRules,
 ];
@@ -177,9 +173,9 @@ function clientRules(settings: UsersSettings, proto: 'http' | 'https'): string[]
   ];
 }
 
-function redirectRules({ directory, publicHttpsPort = 443 }: UsersSettings): string[] {
+function redirectRules({ publicHttpsPort = 443 }: UsersSettings): string[] {
   const port = publicHttpsPort === 443 ? '' : `:${publicHttpsPort}`;
   return [
-    `http-request redirect location https://%[var(txn.host)]${port}%[pathq] code 308 if { var(txn.entry),map_str(${directory}/${redirectsMap}) -m found } !{ req.hdr(x-forwarded-proto) -i https }`,
+    `http-request redirect location https://%[var(txn.host)]${port}%[pathq] code 308 if { var(txn.entry),map_str(${redirectsMap}) -m found } !{ req.hdr(x-forwarded-proto) -i https }`,
   ];
 }

@@ -6,7 +6,7 @@ import { tablesFile } from './stick-tables.ts';
 import { answer, quote } from './escape.ts';
 import type { Peer, UsersSettings } from './rendered.ts';
 
-/** The worker's runtime API, below the directory. The master's own is `master.sock`: `haproxy -W -S DIR/master.sock -f DIR/haproxy.cfg`. */
+/** The worker's runtime API, below the directory. The master's own is `master.sock`: `haproxy -W -S DIR/master.sock -f DIR/current/haproxy.cfg`. */
 export const workerSocket = 'worker.sock';
 export const masterSocket = 'master.sock';
 export const configFile = 'haproxy.cfg';
@@ -18,20 +18,23 @@ const day = 86_400;
 
 /** global, defaults and peers. @param skeleton is told as `description` */
 export function globalSections(settings: UsersSettings, skeleton: string): string[][] {
-  const { directory, maxConnections, lingerSeconds = day, accessLog } = settings;
+  const { directory, maxConnections, maxGenerations, lingerSeconds = day, accessLog } = settings;
   return [
     [
       'global',
+      // Files are named from where the configuration is, so that one that is only checked has files of its own.
+      '  default-path config',
       `  description ${quote(`frp-k8s ${skeleton}`)}`,
       `  stats socket ${directory}/${workerSocket} mode 600 level admin expose-fd listeners`,
       '  stats timeout 1h',
       `  server-state-file ${directory}/${stateFile}`,
-      `  lua-load ${directory}/${probeFile}`,
-      `  lua-load ${directory}/${tablesFile}`,
-      `  lua-load ${directory}/${recoveryFile}`,
+      `  lua-load ${probeFile}`,
+      `  lua-load ${tablesFile}`,
+      `  lua-load ${recoveryFile}`,
       // For normalize-uri, which authorization needs.
       '  expose-experimental-directives',
       `  hard-stop-after ${lingerSeconds}s`,
+      ...(maxGenerations === undefined ? [] : [`  mworker-max-reloads ${maxGenerations}`]),
       '  ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets',
       '  tune.ssl.default-dh-param 2048',
       ...(maxConnections === undefined ? [] : [`  maxconn ${maxConnections}`]),

@@ -48,7 +48,7 @@ export function checkLines({ spec, given }: ServiceConfig, directory: string): s
         timeout,
         'option httpchk',
         `http-check connect addr ${quote(`${directory}/${probeSocket}`)}`,
-        `http-check send meth GET uri-lf "/%[srv_name,map_str(${directory}/${portsMap})]"`,
+        `http-check send meth GET uri-lf "/%[srv_name,map_str(${portsMap})]"`,
         'http-check expect status 200',
       ];
   }

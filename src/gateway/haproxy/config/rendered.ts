@@ -4,7 +4,7 @@
 export interface Rendered {
   /** haproxy.cfg, with the servers */
   config: string;
-  /** other files by their path below the directory; maps/ and certs/ can be changed in a running HAProxy, the others need a reload */
+  /** other files by their path from where the configuration is; maps/ and certs/ can be changed in a running HAProxy, the others need a reload */
   files: ReadonlyMap<string, string>;
   /** hash of all that needs a reload when it changes; HAProxy tells it as `description` */
   skeleton: string;
@@ -48,7 +48,7 @@ export interface ReplicaState {
 }
 
 export interface UsersSettings {
-  /** absolute path of the files, as HAProxy sees them */
+  /** absolute path of the sockets, as HAProxy sees them; files are named from where the configuration is */
   directory: string;
   /** IP addresses that ports are bound to; absent: every one, IPv4 and IPv6 */
   addresses?: readonly string[] | undefined;
@@ -73,6 +73,8 @@ export interface UsersSettings {
   healthPort?: number | undefined;
   /** of this process; absent: what the file limit allows */
   maxConnections?: number | undefined;
+  /** reloads that an old process survives while it has connections: so many old processes there are at most. Absent: no limit */
+  maxGenerations?: number | undefined;
   /** seconds that an old process may go on with its connections after a reload; default 86,400 */
   lingerSeconds?: number | undefined;
   /** where lines about requests go: `stdout`, or address and port of a syslog receiver (UDP). Absent: nowhere */

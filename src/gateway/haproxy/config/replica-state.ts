@@ -11,13 +11,13 @@ export const stateMap = 'maps/state.map';
 export const stateMapLines = ({ isReady, isStuck }: ReplicaState = { isReady: true, isStuck: false }): string =>
   `${isReady ? 'ready yes\n' : ''}${isStuck ? 'stuck yes\n' : ''}`;
 
-const says = (word: string, directory: string): string => `{ str(${word}),map_str(${directory}/${stateMap}) -m found }`;
+const says = (word: string): string => `{ str(${word}),map_str(${stateMap}) -m found }`;
 
 /** Condition: the way to the backends here does not answer. */
-export const isStuck = (directory: string): string => says('stuck', directory);
+export const isStuck = says('stuck');
 
 /** For the kubelet: /healthz is answered by a process that works, any other path by one that users may be sent to. */
-export function healthSection({ directory, addresses, hasIpv6 = true, healthPort }: UsersSettings): string[][] {
+export function healthSection({ addresses, hasIpv6 = true, healthPort }: UsersSettings): string[][] {
   if (healthPort === undefined) return [];
   const binds =
     addresses === undefined ? everyAddress(healthPort, hasIpv6) : addresses.map((address) => endpoint(address, healthPort)).join(',');
@@ -29,7 +29,7 @@ export function healthSection({ directory, addresses, hasIpv6 = true, healthPort
         `bind ${binds}`,
         'no log',
         'timeout client 5s',
-        `${answer(200, 'ok')} if { path /healthz } or ${says('ready', directory)}`,
+        `${answer(200, 'ok')} if { path /healthz } or ${says('ready')}`,
         answer(503, 'this replica has not caught up with the others yet'),
       ].map((line) => `  ${line}`),
     ],

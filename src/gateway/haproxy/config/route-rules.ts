@@ -12,14 +12,14 @@ export const redirectsMap = 'maps/redirects.map';
 /** What a way is in the map of paths: its id, the id of its entry, and the backend without conditions. */
 export const wayValue = ({ id, entry, otherwise }: Way): string => `${id}:${entry.id}:${otherwise.backend}`;
 
-/** Sets txn.way, txn.entry and txn.target by the path of the request and its site. @param directory of the files @param site rules that set txn.site */
-export const lookupRules = (directory: string, site: readonly string[]): string[] => [
+/** Sets txn.way, txn.entry and txn.target by the path of the request and its site. @param site rules that set txn.site */
+export const lookupRules = (site: readonly string[]): string[] => [
   ...site,
   'http-request set-var(txn.path) path',
-  `http-request set-var(txn.found) var(txn.site),concat(,txn.path,/),map_beg(${directory}/${pathsMap})`,
+  `http-request set-var(txn.found) var(txn.site),concat(,txn.path,/),map_beg(${pathsMap})`,
   // Without its parameters a path may be another one, to servers that know them: both must lead to the same place.
   `http-request set-var(txn.plain) ${withoutParameters} if ${hasParameters}`,
-  `http-request set-var(txn.plain) var(txn.site),concat(,txn.plain,/),map_beg(${directory}/${pathsMap}) if { var(txn.plain) -m found }`,
+  `http-request set-var(txn.plain) var(txn.site),concat(,txn.plain,/),map_beg(${pathsMap}) if { var(txn.plain) -m found }`,
   `${answer(400, 'the path leads elsewhere without its parameters')} if { var(txn.plain) -m found } !{ var(txn.plain),strcmp(txn.found) eq 0 }`,
   answer(404, 'no service is published under this path of the host') + ' if !{ var(txn.found) -m found }',
   'http-request set-var(txn.way) var(txn.found),field(1,:)',
@@ -31,10 +31,10 @@ export const lookupRules = (directory: string, site: readonly string[]): string[
 export const portRules = (port: number): string[] => [`http-request set-var(txn.site) str(${portSite(port)})`];
 
 /** The site is what the host belongs to. */
-export const hostRules = (directory: string): string[] => [
+export const hostRules: readonly string[] = [
   'http-request set-var(txn.host) req.fhdr(host),host_only,rtrim(.)',
-  `http-request set-var(txn.site) var(txn.host),map_str(${directory}/${hostsMap})`,
-  `http-request set-var(txn.site) var(txn.host),map_end(${directory}/${wildcardsMap}) if !{ var(txn.site) -m found }`,
+  `http-request set-var(txn.site) var(txn.host),map_str(${hostsMap})`,
+  `http-request set-var(txn.site) var(txn.host),map_end(${wildcardsMap}) if !{ var(txn.site) -m found }`,
   answer(404, 'no service is published under this host name') + ' if !{ var(txn.site) -m found }',
 ];
 

@@ -17,7 +17,7 @@ export const certificateFile = ({ id }: ServiceConfig): string => `certs/${id}.p
 export const streamLoop = 'frp-streams';
 
 /** The lists and maps of every service's hosts. */
-export function tlsFiles(all: readonly ServiceConfig[], directory: string): [string, string][] {
+export function tlsFiles(all: readonly ServiceConfig[]): [string, string][] {
   const passed = new Map<string, string>();
   const streams = new Map<string, string>();
   for (const served of all.filter(({ mode }) => mode === 'tcp'))
@@ -32,8 +32,8 @@ export function tlsFiles(all: readonly ServiceConfig[], directory: string): [str
     served.mode === 'tcp' ? sniHosts(served).map((host): [ServiceConfig, string] => [served, host]) : [],
   );
   return [
-    [webList, listOf(web, directory)],
-    [streamList, listOf(stream, directory)],
+    [webList, listOf(web)],
+    [streamList, listOf(stream)],
     [sniMap, exactMap(passed)],
     [sniWildcardsMap, wildcardMap(passed)],
     [streamsMap, exactMap(streams)],
@@ -45,10 +45,10 @@ export const sniHosts = ({ given }: ServiceConfig): string[] =>
   given.exposures.flatMap((exposure) => (exposure.kind === 'sni' && hostPattern(exposure.host) ? [exposure.host] : []));
 
 /** A line for each certificate. The first service with a certificate has the host. */
-function listOf(hosts: readonly [ServiceConfig, string][], directory: string): string {
+function listOf(hosts: readonly [ServiceConfig, string][]): string {
   const owners = new Map<string, ServiceConfig>();
   for (const [served, host] of hosts) if (served.pem !== undefined && !owners.has(host)) owners.set(host, served);
   const lines = new Map<ServiceConfig, string>();
-  for (const [host, served] of owners) lines.set(served, `${lines.get(served) ?? `${directory}/${certificateFile(served)}`} ${host}`);
+  for (const [host, served] of owners) lines.set(served, `${lines.get(served) ?? certificateFile(served)} ${host}`);
   return [...lines.values()].map((line) => `${line}\n`).join('');
 }

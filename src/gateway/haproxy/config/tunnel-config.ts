@@ -3,7 +3,7 @@ import { workerSocket } from './global.ts';
 import { everyAddress } from './addresses.ts';
 
 export interface TunnelSettings {
-  /** absolute path of the files, as HAProxy sees them */
+  /** absolute path of the sockets, as HAProxy sees them; files are named from where the configuration is */
   directory: string;
   /** where sidecars connect; default every address, port 7000 */
   bind?: string | undefined;
@@ -14,9 +14,11 @@ export interface TunnelSettings {
   /** frps; default 127.0.0.1:7001 */
   server?: string | undefined;
   maxConnections?: number | undefined;
+  /** reloads that an old process survives while it has tunnels; absent: no limit */
+  maxGenerations?: number | undefined;
 }
 
-/** Files of it below the directory. */
+/** Its files, beside the configuration. */
 export const serverPemFile = 'server.pem';
 export const clientsFile = 'clients.pem';
 export const revokedFile = 'revoked.acl';
@@ -31,14 +33,16 @@ const maxTunnels = 8192;
  * for each generation: so what changes often is changed at run time (TunnelProxy).
  */
 export function renderTunnel(settings: TunnelSettings): string {
-  const { directory, hasIpv6 = true, bind = everyAddress(7000, hasIpv6), server = '127.0.0.1:7001', maxConnections, health } = settings;
+  const { directory, hasIpv6 = true, bind = everyAddress(7000, hasIpv6), server = '127.0.0.1:7001' } = settings;
+  const { maxConnections, maxGenerations, health } = settings;
   return `global
+  default-path config
   stats socket ${directory}/${workerSocket} mode 600 level admin expose-fd listeners
   stats timeout 1h
   ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets
   # A resumed session would keep the rights of a certificate that is revoked or of another CA.
   tune.ssl.cachesize 0
-${maxConnections === undefined ? '' : `  maxconn ${maxConnections}\n`}
+${maxConnections === undefined ? '' : `  maxconn ${maxConnections}\n`}${maxGenerations === undefined ? '' : `  mworker-max-reloads ${maxGenerations}\n`}
 defaults
   mode tcp
   timeout connect 5s
@@ -49,7 +53,7 @@ defaults
 
 frontend tunnel
   # A sidecar that nothing reaches any more has its tunnel ended, and what waits in it, sooner than by frp's heartbeats.
-  bind ${bind} tcp-ut 3s ssl crt ${directory}/${serverPemFile} ca-verify-file ${directory}/${clientsFile} verify required
+  bind ${bind} tcp-ut 3s ssl crt ${serverPemFile} ca-verify-file ${clientsFile} verify required
   # Of one address: connections whose handshake is under way, and those that have shown a certificate. Many sidecars may be behind one.
   tcp-request connection set-var(sess.joined) src,table_conn_cur(joined)
   tcp-request connection track-sc1 src table sources
@@ -60,7 +64,7 @@ frontend tunnel
   tcp-request session set-var(sess.address) src
   tcp-request session set-var(sess.port) src_port
   tcp-request session track-sc0 var(sess.certificate),concat(/,sess.address),concat(:,sess.port) table ${sessionsTable}
-  tcp-request session reject if { var(sess.certificate) -m str -f ${directory}/${revokedFile} }
+  tcp-request session reject if { var(sess.certificate) -m str -f ${revokedFile} }
   tcp-request session track-sc2 src table joined
   # frps waits for the first byte of a connection before it takes the next one.
   tcp-request inspect-delay 5s

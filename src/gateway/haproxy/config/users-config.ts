@@ -140,7 +140,7 @@ function sharedFiles(parts: readonly ServicePart[], settings: UsersSettings): Ma
     [stateMap, stateMapLines(settings.state)],
     [probeFile, probeLua],
     [tablesFile, tablesLua(`${settings.directory}/${workerSocket}`)],
-    ...tlsFiles(services, settings.directory),
+    ...tlsFiles(services),
   ]);
 }
 

@@ -1,17 +1,13 @@
-/** Whether a process of HAProxy has learned what others remember of users, so that it can teach the next one (stick-tables.ts). */
-
+/** What a process of HAProxy has learned of users from the one before it or from replicas (config/stick-tables.ts). */
 import { runCommand } from './cli.ts';
 
-/** Longer than HAProxy may be without having finished. */
-export const syncPatience = 11_000;
+/** Longer than HAProxy may be without having finished its own first lesson. Milliseconds. */
+export const lessonMs = 11_000;
 
-/** Resolves when a process can teach the next one all that it remembers. @throws CliError where HAProxy is not there */
-export async function untilSynced(socket: string): Promise<void> {
-  const end = Date.now() + syncPatience;
-  while (Date.now() < end && (await hasUsers(socket)) && !(await hasFinished(socket))) await new Promise((later) => setTimeout(later, 100));
-}
+/** Whether a process can teach the next one all that it remembers: at a reload nothing is forgotten then. @throws CliError where HAProxy is not there */
+export const canTeach = async (socket: string): Promise<boolean> => !(await hasUsers(socket)) || hasFinished(socket);
 
-export const hasUsers = async (socket: string): Promise<boolean> => /used:[1-9]/.test(await runCommand(socket, 'show table'));
+const hasUsers = async (socket: string): Promise<boolean> => /used:[1-9]/.test(await runCommand(socket, 'show table'));
 
 /** Whether a process has learned all that it will. @throws CliError where HAProxy is not there */
 export async function hasFinished(socket: string): Promise<boolean> {

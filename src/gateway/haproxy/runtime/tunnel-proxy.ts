@@ -1,26 +1,34 @@
-/** Changes certificates and the list of revoked ones in the tunnels' HAProxy (`haproxy -W -S DIR/master.sock -f DIR/haproxy.cfg`), with every other tunnel staying up. */
+/** Changes certificates and the list of revoked ones in the tunnels' HAProxy (`haproxy -W -S DIR/master.sock -f DIR/current/haproxy.cfg`), with every other tunnel staying up. */
 import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import type { Log } from '../../../log.ts';
-import { setCertificate } from './cert-commands.ts';
-import { CliError, runCommand } from './cli.ts';
-import { replace } from './disk.ts';
 import { configFile, masterSocket, workerSocket } from '../config/global.ts';
+import { clientsFile, renderTunnel, revokedFile, serverPemFile, type TunnelSettings } from '../config/tunnel-config.ts';
+import { setCertificate } from './cert-commands.ts';
+import type { Alert, Check } from './check.ts';
+import { runCommand } from './cli.ts';
+import { findCulprits } from './culprits.ts';
+import { Generations, isSame, type Files } from './generations.ts';
+import { oldProcesses, reloadMaster } from './master.ts';
+import { ReloadBudget, tunnelBudget } from './reload-budget.ts';
 import { endTunnels, turnAway } from './revocation-list.ts';
 import { identify } from './running.ts';
-import { clientsFile, renderTunnel, revokedFile, serverPemFile, type TunnelSettings } from '../config/tunnel-config.ts';
+import type { Applied } from './users-proxy.ts';
 
 export interface TunnelState {
   /** certificate chain and key of the server */
   serverPem: string;
-  /** PEM of every CA whose client certificates may connect */
+  /** PEM of every CA whose client certificates may connect; the installation's own comes first */
   clientCaPem: string;
   /** SHA-256 of certificates (DER) that may not, 64 hexadecimal digits each; tunnels that they have are ended */
   revoked: readonly string[];
 }
 
 export interface TunnelProxyOptions extends TunnelSettings {
+  check: Check;
   log: Pick<Log, 'info' | 'warn' | 'error'>;
+  /** called when HAProxy is another process than it was */
+  changed: () => void;
   /** milliseconds between two looks at whether HAProxy is still the same process; default 1000 */
   pollMs?: number;
 }
@@ -29,92 +37,111 @@ export class TunnelProxy {
   readonly #options: TunnelProxyOptions;
   readonly #socket: string;
   readonly #timer: NodeJS.Timeout;
-  #wanted: TunnelState | undefined;
+  readonly #generations: Generations;
+  readonly #budget = new ReloadBudget(tunnelBudget);
   #has: { pid: string; state: TunnelState } | undefined;
-  #work: Promise<void> = Promise.resolve();
+  #pid: string | undefined;
+  #isClosed = false;
 
   constructor(options: TunnelProxyOptions) {
     this.#options = options;
     this.#socket = join(options.directory, workerSocket);
-    this.#timer = setInterval(() => void this.#poll(), options.pollMs ?? 1000);
+    this.#generations = new Generations(options.directory);
+    this.#timer = setInterval(() => void this.#watch(), options.pollMs ?? 1000);
   }
 
-  /** Resolves when nothing is under way any more. */
-  async close(): Promise<void> {
+  close(): void {
+    this.#isClosed = true;
     clearInterval(this.#timer);
-    await this.#work.catch(() => {});
   }
 
-  /** Whether HAProxy is there and has what was last applied. */
-  get isSettled(): boolean {
-    return this.#wanted !== undefined && this.#has?.state === this.#wanted;
-  }
-
-  /** Resolves when HAProxy has it; where HAProxy is not there, when the files are written. @throws CliError where HAProxy refuses a part: the rest holds, and it is tried again */
-  apply(state: TunnelState): Promise<void> {
-    this.#wanted = {
-      ...state,
-      revoked: [...new Set(state.revoked.map((hash) => hash.toLowerCase()))].filter((hash) => /^[0-9a-f]{64}$/.test(hash)).sort(),
-    };
-    return this.#enqueue();
-  }
-
-  #enqueue(): Promise<void> {
-    this.#work = this.#work.catch(() => {}).then(() => this.#run());
-    return this.#work;
-  }
-
-  async #poll(): Promise<void> {
-    if (!this.#wanted) return;
-    const pid = await identify(this.#socket).then(
-      (who) => who.pid,
-      () => undefined,
-    );
-    if (pid === undefined) this.#has = undefined;
-    else if (pid !== this.#has?.pid || !this.isSettled)
-      await this.#enqueue().catch((error: unknown) => this.#options.log.error({ err: error }, 'the tunnel does not have its certificates'));
-  }
-
-  async #run(): Promise<void> {
-    const wanted = this.#wanted!;
-    const { directory } = this.#options;
-    const file = (name: string) => join(directory, name);
-    await replace(file(serverPemFile), wanted.serverPem);
-    await replace(file(clientsFile), wanted.clientCaPem);
-    await replace(file(revokedFile), wanted.revoked.map((hash) => `${hash}\n`).join(''));
-    await replace(file(configFile), renderTunnel(this.#options));
-    let pid: string;
-    try {
-      ({ pid } = await identify(this.#socket));
-    } catch {
+  /**
+   * HAProxy has it then; where HAProxy is not there, it will start with it.
+   * @throws Error where HAProxy refuses a part: the rest holds
+   */
+  async apply(given: TunnelState): Promise<Applied> {
+    const revoked = [...new Set(given.revoked.map((hash) => hash.toLowerCase()))].filter((hash) => /^[0-9a-f]{64}$/.test(hash)).sort();
+    const before = await identify(this.#socket).catch(() => undefined);
+    this.#pid = before?.pid;
+    // Who is revoked is turned away whatever else is wrong.
+    const known = this.#has && this.#has.pid === before?.pid ? this.#has.state : undefined;
+    if (before && known?.revoked.join() !== revoked.join()) await this.#revoke(revoked);
+    const wanted = await this.#stage({ ...given, revoked });
+    await this.#generations.commit();
+    if (!before) {
       this.#has = undefined;
-      return;
+      return { waitMs: undefined };
     }
-    // A process that nothing is known of started with files that may have been older.
-    const now = this.#has?.pid === pid ? this.#has.state : undefined;
-    if (now?.revoked.join() !== wanted.revoked.join()) await this.#revoke(file(revokedFile), wanted.revoked);
-    if (now?.serverPem !== wanted.serverPem && !(await this.#presents(file(serverPemFile), wanted.serverPem)))
-      await setCertificate(this.#socket, file(serverPemFile), withoutEmptyLines(wanted.serverPem));
-    if (now?.clientCaPem !== wanted.clientCaPem && !(await this.#trusts(file(clientsFile), wanted.clientCaPem)))
+    if (known?.serverPem !== wanted.serverPem && !(await this.#presents(wanted.serverPem)))
+      await setCertificate(this.#socket, serverPemFile, withoutEmptyLines(wanted.serverPem));
+    let { pid } = before;
+    if (known?.clientCaPem !== wanted.clientCaPem && !(await this.#trusts(wanted.clientCaPem))) {
+      const old = await oldProcesses(this.#options.directory).catch(() => []);
+      const waitMs = this.#budget.waitMs(['client authorities'], old.length);
+      if (waitMs > 0) return { waitMs };
       pid = await this.#reload(pid);
+    }
     this.#has = { pid, state: wanted };
+    this.#pid = pid;
+    return { waitMs: undefined };
   }
 
-  async #revoke(path: string, revoked: readonly string[]): Promise<void> {
-    await turnAway(this.#socket, path, revoked);
+  /** @returns what HAProxy takes of it: a CA that it cannot read is left out */
+  async #stage(wanted: TunnelState): Promise<TunnelState> {
+    const refused = await this.#refusal(wanted);
+    if (!refused) return wanted;
+    const authorities = wanted.clientCaPem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+    const part = (keys: readonly string[]): TunnelState => ({
+      ...wanted,
+      clientCaPem: keys.map((key) => `${authorities[Number(key)]}\n`).join(''),
+    });
+    const { culprits, undecided } = await findCulprits({
+      keys: authorities.map((_, index) => `${index}`),
+      suspects: new Set(),
+      refusal: (keys) => this.#refusal(part(keys)),
+      isOver: () => false,
+    });
+    const out = new Set([...culprits.keys(), ...undecided]);
+    for (const key of out) {
+      const { subject, fingerprint256 } = new X509Certificate(authorities[Number(key)]!);
+      this.#options.log.error({ subject, fingerprint256 }, 'HAProxy refuses an authority of clients; sidecars of it cannot connect');
+    }
+    const rest = part(authorities.map((_, index) => `${index}`).filter((key) => !out.has(key)));
+    const still = await this.#refusal(rest);
+    if (still) throw new Error(`HAProxy refuses the configuration of the tunnels: ${refused[0]?.text}`);
+    return rest;
+  }
+
+  async #refusal(wanted: TunnelState): Promise<readonly Alert[] | undefined> {
+    const files: Files = new Map([
+      [serverPemFile, wanted.serverPem],
+      [clientsFile, wanted.clientCaPem],
+      [revokedFile, wanted.revoked.map((hash) => `${hash}\n`).join('')],
+      [configFile, renderTunnel(this.#options)],
+    ]);
+    if (isSame(await this.#generations.current(), files)) {
+      await this.#generations.discard();
+      return undefined;
+    }
+    const verdict = await this.#options.check(await this.#generations.stage(files));
+    return verdict.kind === 'refused' ? verdict.alerts : undefined;
+  }
+
+  async #revoke(revoked: readonly string[]): Promise<void> {
+    await turnAway(this.#socket, revokedFile, revoked);
     const tunnels = revoked.length === 0 ? 0 : await endTunnels(join(this.#options.directory, masterSocket), revoked);
     if (tunnels > 0) this.#options.log.info({ tunnels }, 'ended the tunnels of revoked certificates');
   }
 
   /** Whether HAProxy has this certificate: what it has already is not set again. Its key is then the same too. */
-  async #presents(path: string, pem: string): Promise<boolean> {
-    const shown = await runCommand(this.#socket, `show ssl cert ${path}`);
+  async #presents(pem: string): Promise<boolean> {
+    const shown = await runCommand(this.#socket, `show ssl cert ${serverPemFile}`);
     return shownFingerprints(shown)[0] === fingerprints(pem)[0] && chainLength(shown) === fingerprints(pem).length;
   }
 
   /** Whether HAProxy has exactly these CAs. */
-  async #trusts(path: string, pem: string): Promise<boolean> {
-    const has = shownFingerprints(await runCommand(this.#socket, `show ssl ca-file ${path}`));
+  async #trusts(pem: string): Promise<boolean> {
+    const has = shownFingerprints(await runCommand(this.#socket, `show ssl ca-file ${clientsFile}`));
     return [...new Set(has)].sort().join() === [...new Set(fingerprints(pem))].sort().join();
   }
 
@@ -124,24 +151,20 @@ export class TunnelProxy {
    * seldom. @returns the new process
    */
   async #reload(pid: string): Promise<string> {
-    const master = join(this.#options.directory, masterSocket);
-    let isAsked = false;
-    for (const end = Date.now() + reloadPatience; Date.now() < end;) {
-      // The master does not listen while it starts anew after another reload.
-      isAsked ||= await runCommand(master, 'reload').then(
-        () => true,
-        () => false,
-      );
-      await new Promise((later) => setTimeout(later, 50));
-      const now = await identify(this.#socket).catch(() => undefined);
-      if (now && now.pid !== pid) return now.pid;
-    }
-    throw new CliError('HAProxy did not start with the new CAs and goes on with the old ones; its output says why');
+    this.#budget.spend(['client authorities']);
+    const next = await reloadMaster(this.#options.directory, pid);
+    if (next === undefined) throw new Error('HAProxy did not start with the new CAs and goes on with the old ones; its output says why');
+    return next;
+  }
+
+  async #watch(): Promise<void> {
+    const pid = await identify(this.#socket).then(
+      (who) => who.pid,
+      () => undefined,
+    );
+    if (!this.#isClosed && pid !== this.#pid) this.#options.changed();
   }
 }
-
-/** Milliseconds that a new process may take to start. */
-const reloadPatience = 20_000;
 
 /** Of a certificate and those after it. */
 const chainLength = (shown: string): number => 1 + (shown.match(/^Chain Subject:/gm)?.length ?? 0);

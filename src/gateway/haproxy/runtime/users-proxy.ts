@@ -1,102 +1,126 @@
 /**
- * Brings the users' HAProxy to a configuration: the files first, so that whatever crashes comes back to the same state,
- * then the running process, by runtime calls where they suffice, else by a reload that loses nothing.
+ * Brings the users' HAProxy to a view, by runtime calls where they suffice, else by a reload that loses nothing. One call
+ * does what can be done now; when to call again is what it answers, and ApplyLoop's business.
+ *
+ * absent:    HAProxy does not answer. What it will start with is on disk, checked.
+ * running:   it has a configuration, and takes runtime calls.
+ * reloading: the master has been asked for a process with the configuration on disk.
+ * refused:   no process started with it although its check passed; the one before serves on, and is on disk again.
  */
-import { rm } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Log } from '../../../log.ts';
-import { changeCertificates, readCertificates } from './cert-commands.ts';
-import { CliError, runCommand, runCommands } from './cli.ts';
-import { removeOthers, replace, writeRendered } from './disk.ts';
+import type { View } from '../../ir/ir.ts';
 import { masterSocket, stateFile, workerSocket } from '../config/global.ts';
-import { isOrdered, mapCommands, mapText, parseMap, replaceMap } from './map-commands.ts';
-import { identify, readRunning, type Running } from './running.ts';
-import { afterwards, isRoutine, serverCommands } from './server-commands.ts';
+import type { Rendered } from '../config/rendered.ts';
+import { Acceptance, filesOf, type Refusal, type Render } from './acceptance.ts';
+import { change, type Known } from './changes.ts';
+import type { Check } from './check.ts';
+import { CliError, runCommand } from './cli.ts';
+import { Generations, isSame } from './generations.ts';
+import { changedServices, heldBack, keyOf, namespaceOf } from './held-back.ts';
+import { oldProcesses, reloadMaster } from './master.ts';
+import { canTeach, lessonMs } from './peer-sync.ts';
+import { ReloadBudget, usersBudget, type BudgetLimits } from './reload-budget.ts';
+import { identify, readRunning } from './running.ts';
 import { stateFileText } from './state-file.ts';
 import { parseStats, type ServerStats } from './stats.ts';
-import { untilSynced } from './peer-sync.ts';
 import { endWaiting } from './waiting-requests.ts';
-import type { Rendered } from '../config/rendered.ts';
 
 export type { ServerStats } from './stats.ts';
 
 export interface UsersProxyOptions {
-  /** of the files and sockets */
+  /** of the configurations and sockets */
   directory: string;
+  check: Check;
+  /** ports of these that HAProxy could not open; those that it has are not among them */
+  unusable?: (ports: readonly number[]) => Promise<ReadonlySet<number>>;
+  budget?: BudgetLimits;
   log: Pick<Log, 'info' | 'warn' | 'error'>;
+  /** called when HAProxy is another process than it was, or something is left to be done */
+  changed: () => void;
   /** milliseconds between two looks at whether HAProxy is still the same process; default 500 */
   pollMs?: number;
 }
 
-/** Milliseconds from one reload to the next: what comes meanwhile goes into the next one. */
-const reloadPause = 1000;
-/** Milliseconds that a new process may take to start, and between two attempts with a configuration that did not start. */
-const reloadPatience = 20_000;
-
-/** What HAProxy is known to have. */
-interface Known {
-  running: Running;
-  /** by path below the directory; undefined: to be asked for */
-  files: ReadonlyMap<string, string> | undefined;
-  pendingRemoval: readonly string[];
+export interface Wanted {
+  view: View;
+  render: Render;
 }
 
+export interface Applied {
+  /** milliseconds after which there is more to do; undefined: all is done */
+  waitMs: number | undefined;
+}
+
+type State =
+  | { name: 'absent' }
+  | { name: 'running'; pid: string; known: Known | undefined }
+  | { name: 'reloading'; pid: string }
+  | { name: 'refused'; pid: string; known: Known | undefined };
+
 export class UsersProxy {
-  readonly #directory: string;
-  readonly #log: UsersProxyOptions['log'];
+  readonly #options: UsersProxyOptions;
   readonly #worker: string;
-  readonly #master: string;
   readonly #timer: NodeJS.Timeout;
-  #wanted: Rendered | undefined;
-  #known: Known | undefined;
-  /** the configuration that HAProxy last started with, to go back to */
-  #good: Rendered | undefined;
-  #refused: { skeleton: string; at: number } | undefined;
-  #lastReload = -Infinity;
+  readonly #generations: Generations;
+  readonly #acceptance: Acceptance;
+  readonly #budget: ReloadBudget;
+  #state: State = { name: 'absent' };
+  /** what HAProxy has, or will start with */
+  #has: { view: View; ports: readonly number[] } | undefined;
+  #teachableAt = 0;
+  #persistAt = 0;
   #reloads = 0;
-  #isAway = false;
-  #work: Promise<void> = Promise.resolve();
-  #isQueued = false;
+  #old = 0;
+  #unchecked: string | undefined;
   #isClosed = false;
 
-  constructor({ directory, log, pollMs = 500 }: UsersProxyOptions) {
-    this.#directory = directory;
-    this.#log = log;
+  constructor(options: UsersProxyOptions) {
+    const { directory, check, log, budget = usersBudget, unusable = () => Promise.resolve(new Set<number>()) } = options;
+    this.#options = options;
     this.#worker = join(directory, workerSocket);
-    this.#master = join(directory, masterSocket);
-    this.#timer = setInterval(() => void this.#poll(), pollMs);
+    this.#generations = new Generations(directory);
+    this.#budget = new ReloadBudget(budget);
+    this.#acceptance = new Acceptance({
+      generations: this.#generations,
+      check,
+      unusable: (ports) => unusable(ports.filter((port) => !this.ports.includes(port))),
+      onUnchecked: (reason) => {
+        if (reason !== this.#unchecked) log.error(`configurations are not checked before HAProxy has them: ${reason}`);
+        this.#unchecked = reason;
+      },
+    });
+    this.#timer = setInterval(() => void this.#watch(), options.pollMs ?? 500);
   }
 
-  /** Resolves when nothing is under way any more. */
-  async close(): Promise<void> {
+  close(): void {
     this.#isClosed = true;
     clearInterval(this.#timer);
-    await this.#work.catch(() => {});
   }
 
-  /** Reloads since the start, for metrics. */
+  get state(): State['name'] {
+    return this.#state.name;
+  }
+
+  /** Reloads since the start. */
   get reloads(): number {
     return this.#reloads;
   }
 
-  /** Whether HAProxy is there and has what was last applied. */
-  get isSettled(): boolean {
-    return this.#wanted !== undefined && this.#known?.running.skeleton === this.#wanted.skeleton && !this.#isQueued;
+  /** Processes from before reloads that still have connections, as of the last reload. */
+  get oldProcesses(): number {
+    return this.#old;
   }
 
-  /**
-   * Resolves when HAProxy has this configuration or a later one; where HAProxy is not there, when the files are written, which
-   * it then starts with.
-   * @throws Error where HAProxy refuses it: the one before is then kept, on disk too
-   */
-  apply(rendered: Rendered): Promise<void> {
-    this.#wanted = rendered;
-    return this.#enqueue();
+  /** Where HAProxy listens for users, or will when it starts. */
+  get ports(): readonly number[] {
+    return this.#has?.ports ?? [];
   }
 
-  /** Resolves when HAProxy has what was last applied. */
-  async settled(): Promise<void> {
-    while (!this.isSettled && !this.#isClosed) await new Promise((later) => setTimeout(later, 50));
+  /** Services that are left out, because HAProxy refuses their configuration. */
+  get refusals(): Refusal[] {
+    return this.#acceptance.refusals;
   }
 
   /** Every server, as HAProxy sees it now. @throws CliError where HAProxy is not there */
@@ -106,164 +130,162 @@ export class UsersProxy {
 
   /** Sends elsewhere what has waited so many seconds for an answer. @returns how many requests @throws CliError where HAProxy is not there */
   endWaiting(seconds: number): Promise<number> {
-    return endWaiting(this.#master, seconds);
+    return endWaiting(join(this.#options.directory, masterSocket), seconds);
   }
 
-  /** One run at a time; while one waits, later calls join it. */
-  #enqueue(): Promise<void> {
-    if (this.#isQueued) return this.#work;
-    this.#isQueued = true;
-    this.#work = this.#work
-      .catch(() => {})
-      .then(() => {
-        this.#isQueued = false;
-        return this.#isClosed ? undefined : this.#run();
-      });
-    return this.#work;
-  }
-
-  async #poll(): Promise<void> {
-    if (this.#isQueued || !this.#wanted) return;
-    try {
-      const { pid } = await identify(this.#worker);
-      if (this.#known?.running.pid === pid && this.#known.pendingRemoval.length === 0 && this.isSettled) return;
-    } catch {
-      if (this.#known) this.#away();
-      return;
+  /**
+   * Does what can be done now: HAProxy, or what it will start with, has the view then, but for services that it refuses and
+   * those that wait for a reload.
+   * @throws Error where HAProxy refuses what no service is to blame for
+   */
+  async apply({ view, render }: Wanted): Promise<Applied> {
+    const who = await identify(this.#worker).catch(() => undefined);
+    // An agent that ended in the middle of a reload has left it there.
+    await rm(join(this.#options.directory, stateFile), { force: true });
+    if (!who) return this.#prepare(view, render);
+    if (this.#state.name === 'absent') this.#options.log.info({ pid: who.pid }, 'HAProxy answers');
+    if (!('known' in this.#state && this.#state.pid === who.pid)) {
+      this.#state = { name: 'running', pid: who.pid, known: undefined };
+      this.#teachableAt = performance.now() + lessonMs;
     }
-    await this.#enqueue().catch((error: unknown) => this.#log.error({ err: error }, 'HAProxy does not have its configuration'));
+    const accepted = this.#acceptance.without(view);
+    const rendered = render(accepted);
+    if (rendered.skeleton !== who.skeleton) return this.#replace(view, render, who);
+    return this.#change(accepted, rendered, render);
   }
 
-  async #run(): Promise<void> {
-    const wanted = this.#wanted!;
-    if (this.#refused?.skeleton === wanted.skeleton && Date.now() - this.#refused.at < reloadPatience) return;
-    await writeRendered(this.#directory, wanted);
+  /** HAProxy is not there: what it starts with is put in place. */
+  async #prepare(view: View, render: Render): Promise<Applied> {
+    if (this.#state.name !== 'absent') this.#options.log.warn('HAProxy does not answer; it will start with the files');
+    this.#state = { name: 'absent' };
+    const { view: accepted, rendered } = await this.#acceptance.stage(view, render);
+    await this.#generations.commit();
+    this.#has = { view: accepted, ports: rendered.ports };
+    return { waitMs: this.#acceptance.waitMs };
+  }
+
+  /** The running process has the skeleton: runtime calls, and then what it would start with. */
+  async #change(view: View, rendered: Rendered, render: Render): Promise<Applied> {
+    const { pid } = this.#state as Extract<State, { pid: string }>;
     try {
-      await this.#bring(wanted);
+      await this.#call(rendered);
     } catch (error) {
       if (!(error instanceof CliError)) throw error;
-      const isThere = await identify(this.#worker).then(
-        () => true,
-        () => false,
-      );
-      if (!isThere) return this.#away();
-      // It did not take a command that was thought right; the files are what it should have.
-      this.#log.warn({ err: error }, 'HAProxy refused a change; it is reloaded');
-      await this.#reload(wanted).catch((failure: unknown) => {
-        this.#refused = { skeleton: wanted.skeleton, at: Date.now() };
-        throw failure;
-      });
+      if (!(await identify(this.#worker).catch(() => undefined))) return this.#prepare(view, render);
+      // It did not take a call that was thought right: what is on disk is what it should have, where its check passes.
+      this.#options.log.warn({ err: error }, 'HAProxy refused a change; it is reloaded');
+      return this.#reload(view, render, { pid, namespaces: new Set() });
     }
+    this.#has = { view, ports: rendered.ports };
+    return this.#persist(view, rendered, render);
   }
 
-  #away(): void {
-    if (!this.#isAway) this.#log.warn('HAProxy does not answer; it will start with the files');
-    this.#isAway = true;
-    this.#known = undefined;
-  }
-
-  async #bring(wanted: Rendered): Promise<void> {
-    const { pid, skeleton } = await identify(this.#worker);
-    if (this.#isAway) this.#log.info({ pid }, 'HAProxy answers');
-    this.#isAway = false;
-    if (skeleton !== wanted.skeleton) return this.#reload(wanted);
-    const known =
-      this.#known?.running.pid === pid ? this.#known : { running: await readRunning(this.#worker), files: undefined, pendingRemoval: [] };
-    await this.#change(wanted, known);
-  }
-
-  /** The runtime calls from what is known to what is wanted. */
-  async #change(wanted: Rendered, known: Known): Promise<void> {
+  async #call(rendered: Rendered): Promise<void> {
+    const state = this.#state as Extract<State, { name: 'running' | 'refused' }>;
+    const known = state.known ?? { running: await readRunning(this.#worker), files: undefined, pendingRemoval: [] };
     // Whatever fails on the way is asked for again.
-    this.#known = undefined;
-    await this.#changeFiles(wanted, known);
-    const { commands, pendingRemoval } = serverCommands(known.running.servers, wanted.servers);
-    const said = (await runCommands(this.#worker, commands)).filter((line) => !isRoutine(line));
-    if (said.length > 0) throw new CliError(said.slice(0, 5).join('; '));
-    const left = await this.#delete(pendingRemoval);
-    const servers = afterwards(known.running.servers, wanted.servers, left);
-    this.#known = { running: { ...known.running, servers }, files: wanted.files, pendingRemoval: left };
-    this.#good = wanted;
-    await removeOthers(this.#directory, wanted);
+    this.#state = { ...state, known: undefined };
+    this.#state = { ...state, known: await change(this.#worker, rendered, known) };
   }
 
-  /** A server that has connections yet stays in maintenance, and is tried again later. */
-  async #delete(pendingRemoval: readonly string[]): Promise<string[]> {
-    const left: string[] = [];
-    for (const path of pendingRemoval) {
-      const said = await runCommand(this.#worker, `del server ${path}`);
-      if (!/deleted|No such server/i.test(said)) left.push(path);
+  /** Puts on disk what HAProxy has. Where checks take long they are few: what is on disk is then some seconds older. */
+  async #persist(view: View, rendered: Rendered, render: Render): Promise<Applied> {
+    if (isSame(await this.#generations.current(), filesOf(rendered))) return { waitMs: this.#acceptance.waitMs };
+    const wait = this.#persistAt - performance.now();
+    if (wait > 0) return { waitMs: Math.min(wait, this.#acceptance.waitMs ?? wait) };
+    const accepted = await this.#acceptance.stage(view, render);
+    await this.#generations.commit();
+    this.#persistAt = performance.now() + 4 * this.#acceptance.lastMs;
+    // A service that is left out from now on is still in the process.
+    return { waitMs: accepted.view.services.length < view.services.length ? 0 : this.#acceptance.waitMs };
+  }
+
+  /** The running process has another skeleton: a reload, when those who ask for it may have one. */
+  async #replace(view: View, render: Render, who: { pid: string; skeleton: string }): Promise<Applied> {
+    const accepted = this.#acceptance.without(view);
+    const changed = this.#has ? changedServices(this.#has.view, accepted) : [];
+    const namespaces = new Set(changed.map(namespaceOf));
+    this.#old = (await oldProcesses(this.#options.directory).catch(() => [])).length;
+    const wait = Math.max(this.#budget.waitMs(namespaces, this.#old), await this.#untilTeachable());
+    if (wait === 0) return this.#reload(view, render, { pid: who.pid, namespaces });
+    if (this.#has) {
+      const held = heldBack(this.#has.view, accepted, namespaces);
+      const rendered = render(held);
+      if (rendered.skeleton === who.skeleton) {
+        await this.#call(rendered);
+        this.#has = { view: held, ports: rendered.ports };
+      }
     }
-    return left;
+    return { waitMs: wait };
   }
 
-  async #changeFiles(wanted: Rendered, { files }: Known): Promise<void> {
-    const commands: string[] = [];
-    for (const [path, text] of wanted.files) {
-      if (!path.startsWith('maps/') || files?.get(path) === text) continue;
-      const name = join(this.#directory, path);
-      const now = files?.get(path) ?? (await mapText(this.#worker, name));
-      if (now === text) continue;
-      if (isOrdered(path)) await replaceMap(this.#worker, name, text);
-      else commands.push(...mapCommands(name, parseMap(now), parseMap(text)));
+  /** Milliseconds until a reload keeps what HAProxy remembers of users. */
+  async #untilTeachable(): Promise<number> {
+    if (performance.now() >= this.#teachableAt || (await canTeach(this.#worker).catch(() => true))) return 0;
+    return 100;
+  }
+
+  async #reload(view: View, render: Render, { pid, namespaces }: { pid: string; namespaces: ReadonlySet<string> }): Promise<Applied> {
+    const { directory, log } = this.#options;
+    const before = await this.#generations.current();
+    const had = this.#has?.view;
+    const { view: accepted, rendered } = await this.#acceptance.stage(view, render);
+    // Without what is refused it may be what runs already.
+    const who = await identify(this.#worker);
+    if (who.skeleton === rendered.skeleton && namespaces.size > 0) {
+      await this.#generations.commit();
+      return this.#change(accepted, rendered, render);
     }
-    const said = await runCommands(this.#worker, commands);
-    if (said.length > 0) throw new CliError(said.slice(0, 5).join('; '));
-    const certificates = this.#certificates(wanted.files);
-    const lists = [...certificates.keys()].filter((path) => path.endsWith('.list'));
-    const now = files ? this.#certificates(files) : await readCertificates(this.#worker, lists);
-    await changeCertificates(this.#worker, { now, wanted: certificates });
-  }
-
-  #certificates(files: ReadonlyMap<string, string>): Map<string, string> {
-    return new Map([...files].filter(([path]) => path.startsWith('certs/')).map(([path, text]) => [join(this.#directory, path), text]));
-  }
-
-  async #reload(wanted: Rendered): Promise<void> {
-    this.#known = undefined;
-    const wait = this.#lastReload + reloadPause - Date.now();
-    if (wait > 0) await new Promise((later) => setTimeout(later, wait));
-    await untilSynced(this.#worker);
-    if (this.#wanted !== wanted) {
-      wanted = this.#wanted!;
-      await writeRendered(this.#directory, wanted);
-    }
-    this.#lastReload = Date.now();
-    const before = await identify(this.#worker);
-    await replace(join(this.#directory, stateFile), stateFileText(await runCommand(this.#worker, 'show servers state'), wanted.servers));
-    const failures = await this.#failures();
-    await runCommand(this.#master, 'reload').catch(() => {});
-    const isReplaced = await this.#isReplaced(before.pid, failures);
+    await this.#generations.commit();
+    await writeFile(join(directory, stateFile), stateFileText(await runCommand(this.#worker, 'show servers state'), rendered.servers));
+    this.#budget.spend(namespaces);
+    this.#state = { name: 'reloading', pid };
+    const next = await reloadMaster(directory, pid);
     // It is of this moment: a process that starts after a crash would believe it, with servers out that have long been up.
-    await rm(join(this.#directory, stateFile), { force: true });
-    if (!isReplaced) return this.#goBack(wanted);
-    this.#refused = undefined;
+    await rm(join(directory, stateFile), { force: true });
+    if (next === undefined) return this.#goBack(before, { pid, had, accepted });
     this.#reloads++;
-    this.#log.info({ reloads: this.#reloads }, 'HAProxy has a new configuration');
-    const running = await readRunning(this.#worker);
-    await this.#change(wanted, { running, files: undefined, pendingRemoval: [] });
+    this.#teachableAt = performance.now() + lessonMs;
+    this.#state = { name: 'running', pid: next, known: undefined };
+    this.#has = { view: accepted, ports: rendered.ports };
+    await this.#tellOfOld();
+    log.info({ reloads: this.#reloads, oldProcesses: this.#old }, 'HAProxy has a new configuration');
+    return this.#change(accepted, rendered, render);
   }
 
-  /** Whether a new process serves; false where it did not start. */
-  async #isReplaced(pid: string, failures: number): Promise<boolean> {
-    const end = Date.now() + reloadPatience;
-    while (Date.now() < end) {
-      await new Promise((later) => setTimeout(later, 20));
-      const now = await identify(this.#worker).catch(() => undefined);
-      if (now && now.pid !== pid) return true;
-      if ((await this.#failures().catch(() => failures)) > failures) return false;
+  /** No process started. @throws Error where no service is to blame */
+  async #goBack(
+    before: ReadonlyMap<string, string> | undefined,
+    { pid, had, accepted }: { pid: string; had: View | undefined; accepted: View },
+  ): Promise<Applied> {
+    if (before) {
+      await this.#generations.stage(before);
+      await this.#generations.commit();
     }
-    return false;
+    this.#state = { name: 'refused', pid, known: undefined };
+    const changed = new Set(had ? changedServices(had, accepted) : []);
+    if (changed.size === 0)
+      throw new Error('HAProxy did not start with its configuration and goes on with the one before; its output says why');
+    const services = accepted.services.filter((each) => changed.has(keyOf(each)));
+    this.#acceptance.refuse(services, 'HAProxy did not start with it; the log of the gateway says why');
+    return { waitMs: 0 };
   }
 
-  /** How many reloads the master says failed. */
-  async #failures(): Promise<number> {
-    return Number(/\[failed: ([0-9]+)\]/.exec(await runCommand(this.#master, 'show proc'))?.[1] ?? 0);
+  async #tellOfOld(): Promise<void> {
+    const old = await oldProcesses(this.#options.directory).catch(() => []);
+    this.#old = old.length;
+    if (old.length > 3)
+      this.#options.log.warn(
+        { oldest: old[0]!.pid, reloads: old[0]!.reloads, oldProcesses: old.length },
+        'old processes of HAProxy have connections yet; the oldest is ended after further reloads, with what it has',
+      );
   }
 
-  async #goBack(wanted: Rendered): Promise<never> {
-    this.#refused = { skeleton: wanted.skeleton, at: Date.now() };
-    if (this.#good) await writeRendered(this.#directory, this.#good);
-    throw new Error('HAProxy did not start with the new configuration and goes on with the one before; its output says why');
+  async #watch(): Promise<void> {
+    const who = await identify(this.#worker).catch(() => undefined);
+    if (this.#isClosed || this.#state.name === 'reloading') return;
+    const pid = 'pid' in this.#state ? this.#state.pid : undefined;
+    const hasMore = 'known' in this.#state && (this.#state.known === undefined || this.#state.known.pendingRemoval.length > 0);
+    if (who?.pid !== pid || hasMore) this.#options.changed();
   }
 }
