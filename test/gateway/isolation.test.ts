@@ -3,7 +3,8 @@
  * change within seconds, and comes back after restarts. Random objects of a hostile tenant, batch by batch, first as text
  * that HAProxy checks, then at a whole gateway of real processes.
  *
- * ISOLATION_SEED repeats a run, ISOLATION_POISONS and ISOLATION_SECONDS bound it (default: 500 and 240).
+ * ISOLATION_SEED repeats a run, ISOLATION_POISONS and ISOLATION_SECONDS bound it (default: 500 and 240): the text of all of
+ * them is checked, and at the gateway as many as the time allows.
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -313,6 +314,6 @@ describe('at a gateway of real processes', { timeout: (seconds + 240) * 1000 }, 
       `${tried} objects; changes of the bystander: median ${median} ms, longest ${times.at(-1)} ms, ${late} above ${changeMs.usual} ms`,
     );
     assert.ok(late <= times.length / 10, `${late} of ${times.length} changes took more than ${changeMs.usual} ms`);
-    assert.ok(tried >= Math.min(count, 500), `${tried} objects in ${seconds} s; the machine is too slow, or the gateway`);
+    assert.ok(tried >= count / 5, `${tried} objects in ${seconds} s; the machine is too slow, or the gateway`);
   });
 });
