@@ -3,8 +3,8 @@
  * change within seconds, and comes back after restarts. Random objects of a hostile tenant, batch by batch, first as text
  * that HAProxy checks, then at a whole gateway of real processes.
  *
- * ISOLATION_SEED repeats a run, ISOLATION_POISONS and ISOLATION_SECONDS bound it (default: 500 and 240): the text of all of
- * them is checked, and at the gateway as many as the time allows.
+ * ISOLATION_SEED repeats a run, ISOLATION_POISONS and ISOLATION_SECONDS bound it (default: 500 and 240, of
+ * each of the two).
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -119,7 +119,7 @@ async function smallest(batch: readonly Poison[], fails: (batch: readonly Poison
 
 const uid = (index: number) => `3f2a6c1e-0000-4000-8000-${String(index).padStart(12, '0')}`;
 
-test('HAProxy takes the configuration of whatever the API server admits', { timeout: 240_000 }, async (t) => {
+test('HAProxy takes the configuration of whatever the API server admits', { timeout: (seconds + 120) * 1000 }, async (t) => {
   t.diagnostic(`ISOLATION_SEED=${seed}`);
   const at = directory(t);
   const config = configSchema.parse({ gateway: { addresses: ['gw.example.com'] }, connectors: { allowAddresses: ['127.0.0.1'] } });
@@ -169,7 +169,9 @@ test('HAProxy takes the configuration of whatever the API server admits', { time
     return renderUsers(view, settings, memory);
   };
   const complaintOf = async (batch: readonly Poison[]) => complaint(await rendered(batch), at);
-  for (let number = 0; number * batchSize < count; number++) {
+  const end = Date.now() + seconds * 1000;
+  let tried = 0;
+  for (let number = 0; tried < count && Date.now() < end; number++, tried += batchSize) {
     const batch = batchOf(number);
     const said = await complaintOf(batch);
     if (said !== undefined)
@@ -181,9 +183,10 @@ test('HAProxy takes the configuration of whatever the API server admits', { time
     assert.ok(!left.has('shop/web'));
   }
   t.diagnostic(
-    `${count} objects, of which ${failed.length} were left out: ${[...new Set(failed.map((reason) => reason.replace(/[0-9]{4,} /, '')))].join('; ')}`,
+    `${tried} objects, of which ${failed.length} were left out: ${[...new Set(failed.map((reason) => reason.replace(/[0-9]{4,} /, '')))].join('; ')}`,
   );
-  assert.ok(failed.length < count / 4, 'most of them are served');
+  assert.ok(tried >= count / 5, `${tried} objects in ${seconds} s; the machine is too slow, or HAProxy`);
+  assert.ok(failed.length < tried / 4, 'most of them are served');
 });
 
 describe('at a gateway of real processes', { timeout: (seconds + 240) * 1000 }, () => {
