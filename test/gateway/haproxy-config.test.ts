@@ -7,7 +7,7 @@ import type { ServedService } from '../../src/gateway/ir/ir.ts';
 import type { DistributedServiceSpec } from '../../src/model/types.ts';
 import { exposuresOf } from '../../src/model/exposure.ts';
 import { validService } from '../unit/model/arbitrary.ts';
-import { complaint, directory, member } from './haproxy-harness.ts';
+import { complaint, directory, member, service } from './haproxy-harness.ts';
 
 const hostile = fc.oneof(
   fc.constantFrom(
@@ -127,4 +127,39 @@ test('HAProxy takes the configuration of arbitrary services', async (t) => {
     }),
     { numRuns: 100 },
   );
+});
+
+test('HAProxy takes what one line of it, one timer or one number would not hold', async (t) => {
+  const at = directory(t);
+  const groups = Array.from({ length: 16 }, (_, index) => ({ name: `g${index}`, weight: 1000 }));
+  const headers = Object.fromEntries(Array.from({ length: 16 }, (_, index) => [`X-Header-${index}`, 'é'.repeat(1024)]));
+  const roles = Array.from({ length: 64 }, (_, index) => `${index}${'é'.repeat(250)}`);
+  const longest = '9999999m';
+  const http = (name: string, spec: Partial<DistributedServiceSpec>, more: Partial<ServedService> = {}) =>
+    service(name, { expose: { type: 'domain', domain: `${name}.example.com` }, ...spec }, [], more);
+  const services = [
+    http('a', { routes: [{ path: '/x', headers, groups }] }),
+    ...groups.map(({ name }) => http(name, {})),
+    http('b', {
+      advanced: { timeout: { keepAlive: longest }, connectionPool: { idleTimeout: longest }, retry: { maxAttempts: 100 } },
+      loadBalancing: { healthCheck: { type: 'http', interval: longest, timeout: longest, successThreshold: 1000, failureThreshold: 1000 } },
+    }),
+    http(
+      'c',
+      { security: { authorization: { enabled: true, rules: [{ path: '/x', roles }] } } },
+      {
+        access: { kind: 'keys', header: 'bearer', clients: { ['0'.repeat(64)]: 'n'.repeat(3000) } },
+      },
+    ),
+    // The first two have one number, the last two one name.
+    http('d', {}, { backends: ['s-0000000000009dee', 's-000000000000b1c1', 's-1', 's-1'].map((name) => ({ ...member('', '', 1), name })) }),
+    service(
+      'e',
+      { serviceType: 'tcp', expose: { type: 'port', port: 5432 }, loadBalancing: { sessionAffinity: { enabled: true, timeout: '9999h' } } },
+      [],
+    ),
+  ];
+  const rendered = renderUsers({ services }, settings(at));
+  assert.deepEqual([...rendered.failed], []);
+  assert.equal(await complaint(rendered, at), undefined);
 });

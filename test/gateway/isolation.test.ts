@@ -3,7 +3,8 @@
  * change within seconds, and comes back after restarts. Random objects of a hostile tenant, batch by batch, first as text
  * that HAProxy checks, then at a whole gateway of real processes.
  *
- * ISOLATION_SEED repeats a run, ISOLATION_POISONS and ISOLATION_SECONDS bound it (default: 500 and 240).
+ * ISOLATION_SEED repeats a run, ISOLATION_POISONS and ISOLATION_SECONDS bound it (default: 500 and 240, of
+ * each of the two).
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -28,8 +29,8 @@ import { batchSize, copiesOf, isAdmitted, namespace, poison, type Poison } from 
 const seed = Number(process.env.ISOLATION_SEED ?? Date.now() % 1_000_000);
 const count = Number(process.env.ISOLATION_POISONS ?? 500);
 const seconds = Number(process.env.ISOLATION_SECONDS ?? 240);
-/** A bystander's change is seen within so long; milliseconds. */
-const changeMs = 5000;
+/** A bystander's change is seen within so long, nearly always, and within the limit even where the machine is busy; milliseconds. */
+const changeMs = { usual: 5000, limit: 15_000 };
 /** Batches between two restarts. */
 const restartEvery = 5;
 const firstPort = 41_000;
@@ -118,7 +119,7 @@ async function smallest(batch: readonly Poison[], fails: (batch: readonly Poison
 
 const uid = (index: number) => `3f2a6c1e-0000-4000-8000-${String(index).padStart(12, '0')}`;
 
-test('HAProxy takes the configuration of whatever the API server admits', { timeout: 240_000 }, async (t) => {
+test('HAProxy takes the configuration of whatever the API server admits', { timeout: (seconds + 120) * 1000 }, async (t) => {
   t.diagnostic(`ISOLATION_SEED=${seed}`);
   const at = directory(t);
   const config = configSchema.parse({ gateway: { addresses: ['gw.example.com'] }, connectors: { allowAddresses: ['127.0.0.1'] } });
@@ -168,7 +169,9 @@ test('HAProxy takes the configuration of whatever the API server admits', { time
     return renderUsers(view, settings, memory);
   };
   const complaintOf = async (batch: readonly Poison[]) => complaint(await rendered(batch), at);
-  for (let number = 0; number * batchSize < count; number++) {
+  const end = Date.now() + seconds * 1000;
+  let tried = 0;
+  for (let number = 0; tried < count && Date.now() < end; number++, tried += batchSize) {
     const batch = batchOf(number);
     const said = await complaintOf(batch);
     if (said !== undefined)
@@ -180,9 +183,10 @@ test('HAProxy takes the configuration of whatever the API server admits', { time
     assert.ok(!left.has('shop/web'));
   }
   t.diagnostic(
-    `${count} objects, of which ${failed.length} were left out: ${[...new Set(failed.map((reason) => reason.replace(/[0-9]{4,} /, '')))].join('; ')}`,
+    `${tried} objects, of which ${failed.length} were left out: ${[...new Set(failed.map((reason) => reason.replace(/[0-9]{4,} /, '')))].join('; ')}`,
   );
-  assert.ok(failed.length < count / 4, 'most of them are served');
+  assert.ok(tried >= count / 5, `${tried} objects in ${seconds} s; the machine is too slow, or HAProxy`);
+  assert.ok(failed.length < tried / 4, 'most of them are served');
 });
 
 describe('at a gateway of real processes', { timeout: (seconds + 240) * 1000 }, () => {
@@ -213,19 +217,21 @@ describe('at a gateway of real processes', { timeout: (seconds + 240) * 1000 }, 
     return made;
   }
 
-  /** @throws Error where the bystander is not served, or does not get its change in time */
-  async function checkBystander(at: Gateway): Promise<void> {
+  /** @returns milliseconds until it had its change @throws Error where the bystander is not served, or does not get it in time */
+  async function checkBystander(at: Gateway): Promise<number> {
     assert.equal((await at.request(host)).body, 'bystander', 'it answers');
     cookie++;
     at.putService(bystander());
+    const start = Date.now();
     await eventually(
       'the bystander has its change',
       async () => {
         const answer = await at.request(host);
         return answer.body === 'bystander' && answer.cookie?.startsWith(`c${cookie}=`);
       },
-      changeMs,
+      changeMs.limit,
     );
+    return Date.now() - start;
   }
 
   async function put(at: Gateway, batch: readonly Poison[], number: number): Promise<void> {
@@ -287,14 +293,12 @@ describe('at a gateway of real processes', { timeout: (seconds + 240) * 1000 }, 
     t.diagnostic(`ISOLATION_SEED=${seed}`);
     const end = Date.now() + seconds * 1000;
     let tried = 0;
-    let worst = 0;
+    const times: number[] = [];
     for (let number = 0; tried < count && Date.now() < end; number++) {
       const batch = batchOf(number);
       try {
-        const begun = Date.now();
         await put(gateway, batch, number);
-        await checkBystander(gateway);
-        worst = Math.max(worst, Date.now() - begun);
+        times.push(await checkBystander(gateway));
         if (number % restartEvery === 0) {
           await restart(gateway);
           await checkBystander(gateway);
@@ -307,7 +311,12 @@ describe('at a gateway of real processes', { timeout: (seconds + 240) * 1000 }, 
       await take(gateway, batch, number);
       tried += batch.length;
     }
-    t.diagnostic(`${tried} objects; the slowest batch was taken, and the bystander changed, in ${worst} ms`);
-    assert.ok(tried >= Math.min(count, 500), `${tried} objects in ${seconds} s; the machine is too slow, or the gateway`);
+    times.sort((a, b) => a - b);
+    const [median, late] = [times[times.length >> 1], times.filter((ms) => ms > changeMs.usual).length];
+    t.diagnostic(
+      `${tried} objects; changes of the bystander: median ${median} ms, longest ${times.at(-1)} ms, ${late} above ${changeMs.usual} ms`,
+    );
+    assert.ok(late <= times.length / 10, `${late} of ${times.length} changes took more than ${changeMs.usual} ms`);
+    assert.ok(tried >= count / 5, `${tried} objects in ${seconds} s; the machine is too slow, or the gateway`);
   });
 });

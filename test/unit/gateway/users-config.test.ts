@@ -60,6 +60,15 @@ describe('a service that HAProxy could not take', () => {
     assert.equal(render(toBig, tooMuch).config, render(toBig).config);
   });
 
+  it('is one with more rules of routes than all requests can be asked to pass, and the last ones of a namespace with too many', () => {
+    const groups = Array.from({ length: 16 }, (_, index) => ({ name: 'a', weight: index + 1 }));
+    const routed = (name: string, count: number) =>
+      served(name, { routes: Array.from({ length: count }, (_, index) => ({ headers: { [`X-${index}`]: '1' }, groups })) });
+    assert.match(render(routed('a', 60)).failed.get('shop/a') ?? '', /its routes come to 1140 rules, above the limit of 1000/);
+    const { failed } = render(routed('a', 40), routed('b', 40), routed('c', 40), served('d'));
+    assert.deepEqual([...failed.keys()], ['shop/c']);
+  });
+
   it('is the one that throws, wherever that is', () => {
     const odd = served('odd');
     Object.defineProperty(odd.service.spec, 'loadBalancing', {

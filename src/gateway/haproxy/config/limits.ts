@@ -11,8 +11,10 @@ const maxLine = 16_000;
 const maxMapLine = 4_000;
 /** Of the sections of one service. A request passes a part of them, and a reload reads them all. */
 const maxService = { lines: 4_000, characters: 512 * 1024 };
-/** Characters of the sections of all services of a namespace: some 3,000 plain ones. */
-export const maxNamespace = 8 * 1024 * 1024;
+/** Of the sections of all services of a namespace; some 3,000 plain ones. */
+const maxNamespace = { characters: 8 * 1024 * 1024, choices: 2_000 };
+/** Rules of the routes of one service. Every http request of everybody passes them, though none but its own acts. */
+const maxChoices = 1_000;
 /** Services whose routes may lead to one: the access rules of each are in its section. */
 export const maxEntries = 64;
 
@@ -33,6 +35,32 @@ export function checkLines(lines: readonly string[]): void {
     throw new Error(
       `its rules come to ${characters} characters, above the limit of ${maxService.characters}; use fewer or shorter routes and rules`,
     );
+}
+
+/** @throws Error where the rules of a service's routes are more than it may have */
+export function checkChoices(choices: readonly string[]): void {
+  if (choices.length > maxChoices)
+    throw new Error(`its routes come to ${choices.length} rules, above the limit of ${maxChoices}; use fewer paths, headers or groups`);
+  checkLines(choices);
+}
+
+/** What the services of a namespace have had of its share. */
+export class NamespaceShare {
+  #characters = 0;
+  #choices = 0;
+
+  /** @returns why there is no room for what a service asks for; then it has taken nothing */
+  take(text: string, choices: readonly string[]): string | undefined {
+    const characters = this.#characters + choices.reduce((sum, line) => sum + line.length, text.length);
+    const rules = this.#choices + choices.length;
+    if (characters > maxNamespace.characters)
+      return `the services of the namespace ask for more than ${maxNamespace.characters} characters of configuration; use fewer routes and rules`;
+    if (choices.length > 0 && rules > maxNamespace.choices)
+      return `the routes of the namespace's services come to more than ${maxNamespace.choices} rules; use fewer paths, headers or groups`;
+    this.#characters = characters;
+    this.#choices = rules;
+    return undefined;
+  }
 }
 
 /** @throws Error where a map has a line that cannot be read as one */

@@ -5,7 +5,7 @@
 import { backendSection } from './backend.ts';
 import { sha256 } from './escape.ts';
 import { portFrontend } from './frontends.ts';
-import { checkLines, checkMap, maxEntries } from './limits.ts';
+import { checkChoices, checkLines, checkMap, maxEntries } from './limits.ts';
 import type { Memory } from './memory.ts';
 import { rateTables } from './rate-limits.ts';
 import type { Rendered, Server, UsersSettings } from './rendered.ts';
@@ -71,7 +71,7 @@ export function routingOf(served: ServiceConfig, services: Services, { settings,
       ...new Map([...entries.map(({ way }) => way), ...(ports.length > 0 ? [portWay] : [])].map((way) => [way.id, way])).values(),
     ];
     const choices = served.mode === 'http' ? choiceRules(ways) : [];
-    checkLines(choices);
+    checkChoices(choices);
     const paths = entries.map(({ prefix, way }) => ({ prefix, value: wayValue(way) }));
     checkMap(paths.map(({ prefix, value }) => `${prefix} ${value}\n`).join(''));
     const sections = new Map(

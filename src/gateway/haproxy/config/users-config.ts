@@ -8,7 +8,7 @@ import { exactMap, wildcardMap } from './host-maps.ts';
 import { webFrontends } from './frontends.ts';
 import { globalSections, workerSocket } from './global.ts';
 import { failoverSections } from './failover.ts';
-import { maxNamespace } from './limits.ts';
+import { NamespaceShare } from './limits.ts';
 import { Memory } from './memory.ts';
 import { portsMap, probeFile, probeLua, probeSection } from './tcp-probe.ts';
 import { webExposures } from './routes.ts';
@@ -79,16 +79,12 @@ function partsOf(
 
 /** The last services of a namespace that asks for more than its share of the configuration. */
 function beyondShare(parts: readonly ServicePart[]): [key: string, reason: string][] {
-  const sizes = new Map<string, number>();
+  const shares = new Map<string, NamespaceShare>();
   return parts.flatMap(({ served: { key, namespace }, text, routing }): [string, string][] => {
-    const own = text.length + routing.choices.reduce((sum, line) => sum + line.length, 0);
-    const size = (sizes.get(namespace) ?? 0) + own;
-    if (size > maxNamespace)
-      return [
-        [key, `the services of the namespace ask for more than ${maxNamespace} characters of configuration; use fewer routes and rules`],
-      ];
-    sizes.set(namespace, size);
-    return [];
+    let share = shares.get(namespace);
+    if (!share) shares.set(namespace, (share = new NamespaceShare()));
+    const reason = share.take(text, routing.choices);
+    return reason === undefined ? [] : [[key, reason]];
   });
 }
 
