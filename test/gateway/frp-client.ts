@@ -11,7 +11,7 @@ export interface Credentials {
 
 const yamux = { data: 0, window: 1, ping: 2, goAway: 3, syn: 1 };
 
-export function frame(type: number, flags: number, stream: number, length: number, data = Buffer.alloc(0)): Buffer {
+export function frame(type: number, flags: number, stream: number, length: number, data: Buffer = Buffer.alloc(0)): Buffer {
   const header = Buffer.alloc(12);
   header[1] = type & 255;
   header.writeUInt16BE(flags & 65_535, 2);

@@ -150,7 +150,10 @@ describe('frps behind the door of the gateway', { timeout: 120_000 }, () => {
         const { stream, answer } = await client.login({ privilege_key: token, pool_count: 1 });
         assert.equal(answer.error ?? '', '');
         for (const each of data) client.control(stream, each);
-        for (const each of data) client.open(message('w', JSON.stringify({ run_id: answer.run_id }))) && client.open(each);
+        for (const each of data) {
+          client.open(message('w', JSON.stringify({ run_id: answer.run_id })));
+          client.open(each);
+        }
       }
       // As long as a round trip takes: what comes back says nothing of frps' state.
       await gateway.get('/healthz', gateway.ports.frpsApi);
