@@ -123,6 +123,8 @@ export const configSchema = z.strictObject({
       audience: text.default('frp.io/gateway'),
       /** clusters other than its own whose Pods may join; `jwksFile`: their public keys (RFC 7517) */
       clusters: z.array(z.strictObject({ name: text, issuer: text, jwksFile: text, namespaces: z.array(text).default([]) })).default([]),
+      /** whether the keys of users' issuers may be fetched by http; without, only by https */
+      allowHttpIssuers: z.boolean().default(false),
       /** ports for users */
       httpPort: portNumber.default(8080),
       httpsPort: portNumber.default(8443),

@@ -22,6 +22,7 @@ import { WarmUp } from './replicas/warm-up.ts';
 import { trustedClusters, type Clusters } from './admission/trusted-clusters.ts';
 import { proxyList } from './members/frps-client.ts';
 import { verifyToken } from './admission/pod-token.ts';
+import type { FetchRules } from './oidc/fetch-json.ts';
 import { Issuers } from './oidc/issuers.ts';
 import { createLoopbackServer } from './admission/loopback-server.ts';
 import { Mark } from './liveness/mark.ts';
@@ -113,7 +114,7 @@ export class GatewayAgent {
     this.#watches.services.subscribe(servicesChanged);
     this.#claims = new Claims(this.#watches.services, config);
     this.#clusters = trustedClusters(config, client, { pods: this.#watches.pods, log, directory: join(options.directory, 'known') });
-    this.#issuers = new Issuers({ rules: { allow: config.connectors.allowAddresses, apiServer: apiServerOf(config) }, log, changed });
+    this.#issuers = new Issuers({ rules: fetchRules(config), log, changed });
     this.#members = new Members({ list: proxyList(options.frpsUrl), changed, isTaken: (port) => this.#isTaken(port), log });
     this.#metrics = new GatewayMetrics(options.registry, { members: () => this.#members.all, tunnel: () => this.#material });
     this.#proxies = options.proxies;
@@ -310,8 +311,8 @@ export class GatewayAgent {
   }
 }
 
-function apiServerOf({ connectors }: Config): string[] {
-  return connectors.apiServer === undefined ? [] : [connectors.apiServer];
+function fetchRules({ connectors: { allowAddresses, apiServer }, gateway }: Config): FetchRules {
+  return { allow: allowAddresses, apiServer: apiServer === undefined ? [] : [apiServer], allowHttp: gateway.allowHttpIssuers };
 }
 
 /** Whether it resolves in time. */

@@ -153,7 +153,12 @@ function resolve(deps: Reading, service: DistributedService, reference: Referenc
   if (rival) return { problem: ambiguous(reference, namespace, rival.service) };
   const secret = deps.userSecrets.get(namespace, reference.secret);
   if (!secret) return reference.isOptional ? {} : { problem: missing(reference, namespace) };
-  return contentOf(reference, secret, hostsOf(service.spec, deps.config.baseDomain), deps.clock.now());
+  const { baseDomain, gateway } = deps.config;
+  return contentOf(reference, secret, {
+    hosts: hostsOf(service.spec, baseDomain),
+    now: deps.clock.now(),
+    allowHttp: gateway.allowHttpIssuers,
+  });
 }
 
 /** By Secret: the services that read it as credentials, and of which type. */

@@ -64,12 +64,20 @@ export function missing({ secret, field }: Reference, namespace: string): Proble
   return { reason: 'SecretMissing', message: `Secret ${where} (${field}) is not there with the label ${label.use}: "true"; ${remedy}` };
 }
 
-/** @param hosts that the service is reached at, which its certificate must cover */
-export function contentOf(reference: Reference, secret: Secret, hosts: readonly string[], now: number): Content {
+export interface Terms {
+  /** that the service is reached at, which its certificate must cover */
+  hosts: readonly string[];
+  /** milliseconds since the epoch */
+  now: number;
+  /** whether keys of issuers may be fetched by http */
+  allowHttp: boolean;
+}
+
+export function contentOf(reference: Reference, secret: Secret, { hosts, now, allowHttp }: Terms): Content {
   const name = `Secret ${secret.metadata.namespace}/${secret.metadata.name} (${reference.field})`;
   switch (reference.kind) {
     case 'credentials':
-      return credentialsIn(secret, name, reference.type!);
+      return credentialsIn(secret, name, reference.type!, allowHttp);
     case 'tls':
       return certificateIn(secret, name, hosts, now);
     case 'client-ca':
@@ -81,8 +89,8 @@ const wrong = (reason: string, message: string): Content => ({ problem: { reason
 
 const broken = (message: string): Content => ({ ...wrong('CertificateUnusable', message), isBroken: true });
 
-function credentialsIn(secret: Secret, name: string, type: CredentialType): Content {
-  if (type === 'oauth2') return issuerIn(secret, name);
+function credentialsIn(secret: Secret, name: string, type: CredentialType, allowHttp: boolean): Content {
+  if (type === 'oauth2') return issuerIn(secret, name, allowHttp);
   const keys = type === 'token' ? ['token'] : Object.keys(secret.data ?? {}).sort();
   if (keys.length === 0)
     return wrong(
@@ -102,7 +110,7 @@ function credentialsIn(secret: Secret, name: string, type: CredentialType): Cont
   return { data: { 'clients.json': JSON.stringify(clients) } };
 }
 
-function issuerIn(secret: Secret, name: string): Content {
+function issuerIn(secret: Secret, name: string, allowHttp: boolean): Content {
   const value = (key: string) => text(secret, key).trim();
   const data: Record<string, string> = {};
   for (const key of ['issuer', 'jwksURL']) {
@@ -111,6 +119,12 @@ function issuerIn(secret: Secret, name: string): Content {
       return wrong('CredentialsUnusable', `${name}: key "${key}" must be a URL such as https://login.example.com; set it`);
     data[key] = value(key);
   }
+  const [from, fetched] = data.jwksURL === undefined ? ['issuer', data.issuer!] : ['jwksURL', data.jwksURL];
+  if (!allowHttp && !/^https:/i.test(fetched))
+    return wrong(
+      'CredentialsUnusable',
+      `${name}: key "${from}" must be an https URL, because the keys that tokens are verified with are fetched there; the installation may allow http (configuration gateway.allowHttpIssuers)`,
+    );
   for (const [key, pattern] of Object.entries({ audience: /^[!-~]{1,1024}$/, rolesClaim: /^[A-Za-z0-9_.:/-]{1,253}$/ })) {
     if (value(key) === '' && key === 'rolesClaim') continue;
     if (!pattern.test(value(key)))

@@ -31,16 +31,17 @@ export function accessOf(
 export function issuerOf({ spec, metadata }: DistributedService, copies: Pick<Copies, 'value'>): IssuerReference | undefined {
   const { type, tokenSecret } = spec.security?.authentication ?? {};
   if (type !== 'oauth2' || tokenSecret === undefined) return undefined;
-  return issuerIn((key) => copies.value('credentials', `${metadata.namespace}/${tokenSecret}`, key));
+  const { namespace = '' } = metadata;
+  return issuerIn(namespace, (key) => copies.value('credentials', `${namespace}/${tokenSecret}`, key));
 }
 
-function issuerIn(value: (key: string) => string | undefined): IssuerReference | undefined {
+function issuerIn(namespace: string, value: (key: string) => string | undefined): IssuerReference | undefined {
   const issuer = value('issuer')?.trim();
-  return issuer ? { issuer, jwksUrl: value('jwksURL')?.trim() } : undefined;
+  return issuer ? { issuer, jwksUrl: value('jwksURL')?.trim(), namespace } : undefined;
 }
 
 function jwtAccess(original: string, value: (key: string) => string | undefined, issuers: Pick<Issuers, 'keysOf'>): Access {
-  const reference = issuerIn(value);
+  const reference = issuerIn(original.split('/')[0]!, value);
   const audience = value('audience')?.trim();
   if (!reference || !audience) return unavailable(`Secret ${original} needs the keys issuer and audience`);
   const { issuer } = reference;

@@ -1,19 +1,24 @@
 /** The keys of the issuers that services name (OpenID Connect Discovery 1.0), fetched here and never on a request's path. */
 import { createPublicKey } from 'node:crypto';
 import type { JSONWebKeySet } from 'jose';
-import type { AddressRules } from '../../net/addresses.ts';
+import { FairLimit } from '../../net/fair-limit.ts';
 import type { Log } from '../../log.ts';
-import { fetchJson } from './fetch-json.ts';
+import { fetchJson, type FetchRules } from './fetch-json.ts';
 import { KeySource, keySet } from './key-source.ts';
 import type { JwtKey } from './key-source.ts';
 
 export interface IssuersOptions {
-  rules: AddressRules;
+  rules: FetchRules;
   log: Log;
   changed: () => void;
   /** milliseconds */
   everyMs?: number;
 }
+
+/** Fetches at a time, and how many of them are for one namespace. */
+const atATime = { total: 16, ofNamespace: 2 };
+/** An issuer that cannot be reached is tried this often at least. Milliseconds. */
+const slowestMs = 60_000;
 
 export type IssuerKeys = { keys: readonly JwtKey[] } | { problem: string };
 
@@ -22,6 +27,8 @@ export interface IssuerReference {
   issuer: string;
   /** undefined: discovery tells */
   jwksUrl: string | undefined;
+  /** of a service that names it: namespaces take turns */
+  namespace: string;
 }
 
 interface Followed {
@@ -33,6 +40,7 @@ interface Followed {
 export class Issuers {
   readonly #options: IssuersOptions;
   readonly #followed = new Map<string, Followed>();
+  readonly #limit = new FairLimit(atATime.total, atATime.ofNamespace);
 
   constructor(options: IssuersOptions) {
     this.#options = options;
@@ -67,18 +75,28 @@ export class Issuers {
     await Promise.all([...this.#followed.values()].map(({ source }) => source.close()));
   }
 
-  #start({ issuer, jwksUrl }: IssuerReference): KeySource {
-    const { rules, log, changed, everyMs } = this.#options;
+  #start(reference: IssuerReference): KeySource {
+    const { log, changed, everyMs } = this.#options;
+    const { issuer, namespace } = reference;
     return new KeySource({
-      load: async () => keySet(await fetchJson(jwksUrl ?? (await discovered(issuer, rules)), rules)),
+      load: () => this.#limit.run(namespace, () => this.#load(reference)),
+      slowestMs,
       onFailure: (message) => log.warn({ issuer }, `the issuer's keys cannot be fetched: ${message}`),
       changed,
       ...(everyMs === undefined ? {} : { everyMs }),
     });
   }
+
+  async #load(reference: IssuerReference): Promise<JSONWebKeySet> {
+    // It may have waited for its turn until nobody asked for it any more.
+    if (!this.#followed.has(idOf(reference))) throw new Error('no service names it any more');
+    const { issuer, jwksUrl } = reference;
+    const { rules } = this.#options;
+    return keySet(await fetchJson(jwksUrl ?? (await discovered(issuer, rules)), rules));
+  }
 }
 
-async function discovered(issuer: string, rules: AddressRules): Promise<string> {
+async function discovered(issuer: string, rules: FetchRules): Promise<string> {
   const document = (await fetchJson(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`, rules)) as {
     issuer?: unknown;
     jwks_uri?: unknown;

@@ -9,6 +9,8 @@ export interface KeySourceOptions {
   everyMs?: number;
   /** a key that is not known leads to a fetch, but not before the last one is this old; milliseconds */
   unknownKeyMs?: number;
+  /** after a failure it is tried again in 2 s, and after each further one in twice the time, up to this; milliseconds, default 2000 */
+  slowestMs?: number;
   /** told once of each failure that differs from the one before */
   onFailure: (message: string) => void;
   /** told when the keys differ from before */
@@ -29,10 +31,11 @@ export class KeySource {
   #fetching: Promise<void> | undefined;
   #fetchedAt = -Infinity;
   #problem: string | undefined;
+  #failures = 0;
 
   /** Starts at once. */
   constructor(options: KeySourceOptions) {
-    this.#options = { everyMs: 300_000, unknownKeyMs: 10_000, changed: () => {}, now: Date.now, ...options };
+    this.#options = { everyMs: 300_000, unknownKeyMs: 10_000, slowestMs: retryMs, changed: () => {}, now: Date.now, ...options };
     this.attempted = this.#refresh();
     this.#running = this.#run();
   }
@@ -74,9 +77,14 @@ export class KeySource {
     const { signal } = this.#stop;
     await this.attempted;
     while (!signal.aborted) {
-      await pause(this.#problem === undefined ? this.#options.everyMs : Math.min(retryMs, this.#options.everyMs), signal);
+      await pause(this.#pauseMs(), signal);
       if (!signal.aborted) await this.#refresh();
     }
+  }
+
+  #pauseMs(): number {
+    const { everyMs, slowestMs } = this.#options;
+    return this.#failures === 0 ? everyMs : Math.min(retryMs * 2 ** Math.min(this.#failures - 1, 30), slowestMs, everyMs);
   }
 
   /** Never rejects; calls while one is under way share it. */
@@ -90,11 +98,13 @@ export class KeySource {
     try {
       const set = await this.#options.load();
       this.#problem = undefined;
+      this.#failures = 0;
       if (JSON.stringify(set) === JSON.stringify(this.#set)) return;
       this.#local = createLocalJWKSet(set);
       this.#set = set;
     } catch (error) {
       const { message } = error as Error;
+      this.#failures++;
       if (message !== this.#problem) this.#options.onFailure(message);
       this.#problem = message;
       return;

@@ -177,6 +177,13 @@ describe('what the gateway may read', { timeout: 60_000 }, () => {
     ['a token that no header carries', 'token', { token: 'a\nb' }, 'CredentialsUnusable'],
     ['an issuer that is no URL', 'oauth2', { issuer: 'login', audience: 'web' }, 'CredentialsUnusable'],
     ['no audience', 'oauth2', { issuer: 'https://login.example.com' }, 'CredentialsUnusable'],
+    ['an issuer without TLS', 'oauth2', { issuer: 'http://login.example.com', audience: 'web' }, 'CredentialsUnusable'],
+    [
+      'keys that are fetched without TLS',
+      'oauth2',
+      { issuer: 'https://a.b', audience: 'a', jwksURL: 'http://a.b/keys' },
+      'CredentialsUnusable',
+    ],
     ['keys that are a file', 'oauth2', { issuer: 'https://a.b', audience: 'a', jwksURL: 'file:///etc/passwd' }, 'CredentialsUnusable'],
   ] as const) {
     it(`is nothing of a Secret with ${what} (${type})`, async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer as createNetServer, type AddressInfo, type Socket } from 'node:net';
 import { before, afterEach, beforeEach, describe, it } from 'node:test';
 import { splitBundle } from '../../../certs/inspect.ts';
 import { authorityBounds } from '../../../certs/authority-bounds.ts';
@@ -278,7 +278,7 @@ describe("the keys of users' issuers", () => {
   let server: Server;
   let url: string;
   let documents: Record<string, unknown>;
-  const here = { allow: ['127.0.0.1'], apiServer: [] };
+  const here = { allow: ['127.0.0.1'], apiServer: [], allowHttp: true };
   beforeEach(async () => {
     documents = {};
     server = createServer((request, response) => {
@@ -301,7 +301,7 @@ describe("the keys of users' issuers", () => {
     documents['/.well-known/openid-configuration'] = { issuer: url, jwks_uri: `${url}/keys` };
     documents['/keys'] = { keys: [signer.jwk, { ...signer.jwk, use: 'enc' }, { kty: 'oct', k: 'AAAA' }, { ...signer.jwk, alg: 'HS256' }] };
     const issuers = new Issuers({ rules: here, log, changed: () => {} });
-    const reference = { issuer: url, jwksUrl: undefined };
+    const reference = { issuer: url, jwksUrl: undefined, namespace: 'shop' };
     issuers.follow([reference]);
     assert.deepEqual(issuers.keysOf(reference), { problem: 'they are being fetched' });
     await issuers.attempted();
@@ -332,7 +332,7 @@ describe("the keys of users' issuers", () => {
     documents['/none'] = { keys: [null, jwk] };
     documents['/many'] = { keys: Array.from({ length: 65 }, (_, index) => ({ ...jwk, kid: String(index) })) };
     const issuers = new Issuers({ rules: here, log, changed: () => {} });
-    const references = ['keys', 'none', 'many'].map((path) => ({ issuer: url, jwksUrl: `${url}/${path}` }));
+    const references = ['keys', 'none', 'many'].map((path) => ({ issuer: url, jwksUrl: `${url}/${path}`, namespace: 'shop' }));
     issuers.follow(references);
     await issuers.attempted();
     const [keys, none, many] = references.map((reference) => issuers.keysOf(reference));
@@ -342,10 +342,44 @@ describe("the keys of users' issuers", () => {
     await issuers.close();
   });
 
+  it('are fetched over https alone, unless the installation allows http', async () => {
+    documents['/keys'] = { keys: [(await Signer.create()).jwk] };
+    const issuers = new Issuers({ rules: { ...here, allowHttp: false }, log, changed: () => {} });
+    const reference = { issuer: url, jwksUrl: `${url}/keys`, namespace: 'shop' };
+    issuers.follow([reference]);
+    await issuers.attempted();
+    const answer = issuers.keysOf(reference);
+    assert.ok('problem' in answer);
+    assert.match(answer.problem, /is no https URL/);
+    await issuers.close();
+  });
+
+  it('of one namespace whose issuers do not answer do not hold up those of another', async () => {
+    documents['/keys'] = { keys: [(await Signer.create()).jwk] };
+    const sockets: Socket[] = [];
+    const silent = createNetServer((socket) => void sockets.push(socket.on('error', () => {}))).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    let changed = () => {};
+    const nobody = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+    const issuers = new Issuers({ rules: here, log, changed: () => changed() });
+    const slow = Array.from({ length: 256 }, (_, index) => ({ issuer: nobody, jwksUrl: `${nobody}/${index}`, namespace: 'busy' }));
+    issuers.follow(slow);
+    const reference = { issuer: url, jwksUrl: `${url}/keys`, namespace: 'shop' };
+    await new Promise<void>((resolve) => {
+      changed = resolve;
+      issuers.follow([...slow, reference]);
+    });
+    assert.ok('keys' in issuers.keysOf(reference));
+    assert.ok(sockets.length > 0 && sockets.length < 10, 'none of theirs has been answered');
+    issuers.follow([]);
+    silent.close();
+    for (const socket of sockets) socket.destroy();
+  });
+
   it('are forgotten when no service names the issuer any more', async () => {
     documents['/keys'] = { keys: [(await Signer.create()).jwk] };
     const issuers = new Issuers({ rules: here, log, changed: () => {} });
-    const reference = { issuer: url, jwksUrl: `${url}/keys` };
+    const reference = { issuer: url, jwksUrl: `${url}/keys`, namespace: 'shop' };
     issuers.follow([reference]);
     await issuers.attempted();
     const known = issuers.keysOf(reference);
@@ -360,7 +394,7 @@ describe("the keys of users' issuers", () => {
     documents['/.well-known/openid-configuration'] = { issuer: 'https://id.example', jwks_uri: `${url}/keys` };
     documents['/moved'] = `${url}/.well-known/openid-configuration`;
     const issuers = new Issuers({ rules: here, log, changed: () => {} });
-    const references = [undefined, `${url}/moved`].map((jwksUrl) => ({ issuer: url, jwksUrl }));
+    const references = [undefined, `${url}/moved`].map((jwksUrl) => ({ issuer: url, jwksUrl, namespace: 'shop' }));
     issuers.follow(references);
     await issuers.attempted();
     assert.deepEqual(issuers.keysOf(references[0]!), { problem: 'its discovery document is of issuer "https://id.example"' });
@@ -369,7 +403,7 @@ describe("the keys of users' issuers", () => {
   });
 
   it('are never asked for at loopback, link-local or API server addresses, by name or by number', async () => {
-    const rules = { allow: [], apiServer: ['10.96.0.1'] };
+    const rules = { allow: [], apiServer: ['10.96.0.1'], allowHttp: true };
     for (const address of [
       url,
       'http://169.254.169.254/latest',
