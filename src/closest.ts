@@ -1,11 +1,15 @@
 /** The name that was probably meant, for error messages. */
 
-/** The candidate with the fewest edits to `name`, where that is at most a third of its length (and at least two edits). */
+/**
+ * The candidate with the fewest edits to `name`, where that is at most a third of the longer one's length: of four
+ * letters one may be wrong, and of two none.
+ */
 export function closest(name: string, candidates: readonly string[]): string | undefined {
-  const limit = Math.max(2, Math.floor(name.length / 3));
+  const limit = (candidate: string) => Math.floor(Math.max(name.length, candidate.length) / 3);
   return candidates
+    .filter((candidate) => Math.abs(candidate.length - name.length) <= limit(candidate))
     .map((candidate) => ({ candidate, distance: editDistance(name, candidate) }))
-    .filter(({ distance }) => distance <= limit)
+    .filter(({ candidate, distance }) => distance <= limit(candidate))
     .sort((a, b) => a.distance - b.distance)[0]?.candidate;
 }
 

@@ -37,7 +37,7 @@ function rewritten({ source, format, value: before }: ManifestDocument, rewrites
   if (operations.length === 0) return { text: source, format, value: before };
   const value = apply(before, operations);
   if (format === 'json') return { text: toJson(value), format, value };
-  return { text: `${/^(%[^\n]*\n|#[^\n]*\n|\s*\n)*---/.test(source) ? '---\n' : ''}${toYaml(value)}`, format, value };
+  return { text: `${/^(?:[%#][^\n]*\n|[ \t\r]*\n)*---/.test(source) ? '---\n' : ''}${toYaml(value)}`, format, value };
 }
 
 /** One separator between two documents, whatever files they came from. */
@@ -49,7 +49,7 @@ function joined(results: readonly Result[]): string {
       continue;
     }
     // Directives announce the first document only.
-    const further = format === 'json' ? jsonAsYaml(text, value) : text.replace(/^(?:%[^\n]*\n)+(?:(?:#[^\n]*|[ \t]*)\n)*(?=---)/, '');
+    const further = format === 'json' ? jsonAsYaml(text, value) : text.replace(/^%(?:[%#]?[^\n]*\n)*?(?=---)/, '');
     output += `${output.endsWith('\n') ? '' : '\n'}${further.startsWith('---') ? '' : '---\n'}${further}`;
   }
   return output;

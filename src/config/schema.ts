@@ -15,6 +15,8 @@ export const quantity = z
   .max(64)
   .regex(/^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$/, 'must be a Kubernetes quantity such as 10m, 64Mi or 1');
 export const logLevel = z.enum(['trace', 'debug', 'info', 'warn', 'error']);
+/** Where the sidecar finds the app: `podIP` for one that listens on the Pod's own address only. */
+export const appAddress = z.enum(['localhost', 'podIP']);
 const portRange = z.union([
   portNumber.transform(String),
   z.string().regex(/^[0-9]{1,5}(-[0-9]{1,5})?$/, 'must be a port or a range such as 6000-6100'),
@@ -51,6 +53,23 @@ function checkLives({ lifetime, renewBefore, serverLifetime, authorityLifetime }
   for (const [key, life] of Object.entries({ lifetime, serverLifetime }))
     if (life >= authorityLifetime) problem('authorityLifetime', `must be longer than certificates.${key}; its certificates end with it`);
 }
+
+/** What the sidecar's container is made of. */
+const sidecar = {
+  image: text,
+  imagePullPolicy: z.enum(['Always', 'IfNotPresent', 'Never']),
+  imagePullSecrets: z.array(text),
+  cpuRequest: quantity,
+  cpuLimit: quantity.nullable(),
+  memoryRequest: quantity,
+  memoryLimit: quantity.nullable(),
+  ephemeralStorage: quantity,
+  runAsUser: z.number().int().min(1).nullable(),
+  logLevel,
+  drain: duration,
+  appAddress,
+};
+const optionalSidecar = z.strictObject(sidecar).partial().shape;
 
 export const configSchema = z.strictObject({
   /** address that the HTTPS and the plain port listen on; absent: every one, IPv4 and IPv6 */
@@ -113,15 +132,32 @@ export const configSchema = z.strictObject({
     .prefault({}),
   sidecar: z
     .strictObject({
-      image: text.default('fatedier/frpc:v0.71.0'),
-      cpuRequest: quantity.default('10m'),
-      cpuLimit: quantity.optional(),
-      memoryRequest: quantity.default('32Mi'),
-      memoryLimit: quantity.optional().default('128Mi'),
-      logLevel: logLevel.default('info'),
-      drain: duration.default(5000),
+      image: sidecar.image.default('docker.io/fatedier/frpc:v0.71.0'),
+      /** absent: as Kubernetes chooses by the image's tag */
+      imagePullPolicy: sidecar.imagePullPolicy.optional(),
+      /** names of Secrets in the Pod's own namespace, which are added to the Pod's; nothing is copied */
+      imagePullSecrets: sidecar.imagePullSecrets.default([]),
+      cpuRequest: sidecar.cpuRequest.default('10m'),
+      /** null: none. Less than 100m throttles the tunnel */
+      cpuLimit: sidecar.cpuLimit.default(null),
+      memoryRequest: sidecar.memoryRequest.default('32Mi'),
+      /** null: none */
+      memoryLimit: sidecar.memoryLimit.default('128Mi'),
+      /** request and limit; absent: none */
+      ephemeralStorage: sidecar.ephemeralStorage.optional(),
+      /** null: the platform's choice, as on OpenShift, or the Pod's or the image's own user */
+      runAsUser: sidecar.runAsUser.default(65532),
+      logLevel: sidecar.logLevel.default('info'),
+      drain: sidecar.drain.default(5000),
+      appAddress: sidecar.appAddress.default('localhost'),
+      /** other values of these keys for the Pods of some namespaces; the first entry that names a namespace counts */
+      namespaces: z.array(z.strictObject({ namespaces: z.array(text).min(1), ...optionalSidecar })).default([]),
     })
     .prefault({}),
+  /** further kinds with a Pod template at spec.template, as Kind.group such as Rollout.argoproj.io */
+  workloadKinds: z
+    .array(z.string().regex(/^[A-Z][A-Za-z0-9]*\.[a-z0-9][a-z0-9.-]*$/, 'must be Kind.group, such as Rollout.argoproj.io'))
+    .default([]),
   certificates: z
     .strictObject({
       /** of client and serving certificates */

@@ -22,17 +22,20 @@ export interface ClientConfigInput {
   localPort: number;
   tuning: Tuning;
   logLevel: string;
+  /** where the app listens, seen from the sidecar */
+  appAddress?: Config['sidecar']['appAddress'];
   /** the gateway's replica that is dialled; undefined: the plain frp server */
   gateway?: GatewayAddress | undefined;
 }
 
 /**
- * The text of frpc's configuration file. Templates in it read POD_NAME, POD_UID and, for the plain frp server,
- * FRP_GROUP_KEY from the environment; nothing that a user wrote is evaluated.
+ * The text of frpc's configuration file. Templates in it read POD_NAME, POD_UID, perhaps POD_IP, and, for the plain frp
+ * server, FRP_GROUP_KEY from the environment; nothing that a user wrote is evaluated.
  */
 export function renderClientConfig(input: ClientConfigInput, config: Config): string {
   // localhost and not 127.0.0.1: an app may listen on IPv6 only.
-  const target = { ...input, localIP: 'localhost', member: [{ env: 'POD_NAME' }, '.', { env: 'POD_UID' }] };
+  const localIP = input.appAddress === 'podIP' ? new Template({ env: 'POD_IP' }) : 'localhost';
+  const target = { ...input, localIP, member: [{ env: 'POD_NAME' }, '.', { env: 'POD_UID' }] };
   const proxies = proxiesOf(target, config);
   return toFrpJson({ ...clientSettings(input, config), proxies });
 }
@@ -68,7 +71,7 @@ export interface ProxyTarget {
   service: DistributedService;
   /** namespace of the service */
   namespace: string;
-  localIP: string;
+  localIP: string | Template;
   localPort: number;
   /** the end of the proxy's name: who the member is */
   member: Template['parts'];

@@ -23,6 +23,7 @@ export const annotation = {
   sidecarMemoryRequest: 'frp.io/sidecar-memory-request',
   sidecarMemoryLimit: 'frp.io/sidecar-memory-limit',
   sidecarLogLevel: 'frp.io/sidecar-log-level',
+  appAddress: 'frp.io/app-address',
   injected: 'frp.io/injected',
   /** on Pods of connectors: hash of the configuration that they should have read */
   configHash: 'frp.io/config-hash',

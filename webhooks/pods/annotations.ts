@@ -1,6 +1,6 @@
 /** The frp.io annotations of a Pod, read with zod. */
 import { z } from 'zod';
-import { logLevel, milliseconds, quantity } from '../../src/config/schema.ts';
+import { appAddress, logLevel, milliseconds, quantity } from '../../src/config/schema.ts';
 import { profiles, type ProfileName } from '../../src/frp/tuning.ts';
 import { quantityValue } from '../../src/frp/units.ts';
 import { annotation as names } from '../../src/model/names.ts';
@@ -16,6 +16,9 @@ const profileNames = Object.keys(profiles) as [ProfileName, ...ProfileName[]];
 
 const boolean = z.enum(['true', 'false'], 'must be "true" or "false"').transform((value) => value === 'true');
 
+/** `none` takes the configuration's limit away. */
+const limit = z.union([z.literal('none'), quantity], 'must be a Kubernetes quantity such as 10m, 64Mi or 1, or none');
+
 const fields = {
   [names.port]: port,
   [names.weight]: z
@@ -28,19 +31,22 @@ const fields = {
     .transform(milliseconds),
   [names.profile]: z.enum(profileNames, `must be one of: ${profileNames.join(', ')}`),
   [names.readinessGate]: boolean,
-  [names.sidecarImage]: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._\-/:@]{0,511}$/, 'must be an image such as fatedier/frpc:v0.71.0'),
+  [names.sidecarImage]: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._\-/:@]{0,511}$/, 'must be an image such as docker.io/fatedier/frpc:v0.71.0'),
   [names.sidecarCpuRequest]: quantity,
-  [names.sidecarCpuLimit]: quantity,
+  [names.sidecarCpuLimit]: limit,
   [names.sidecarMemoryRequest]: quantity,
-  [names.sidecarMemoryLimit]: quantity,
+  [names.sidecarMemoryLimit]: limit,
   [names.sidecarLogLevel]: z.enum(logLevel.options, `must be one of: ${logLevel.options.join(', ')}`),
+  [names.appAddress]: z.enum(appAddress.options, `must be one of: ${appAddress.options.join(', ')}`),
 };
 type Fields = typeof fields;
 type Values = { [K in keyof Fields]?: z.output<Fields[K]> };
 
 export interface PodAnnotations extends Values {
   /** `frp.io/port.<group>` by group */
-  ports: Record<string, string>;
+  ports: ReadonlyMap<string, string>;
 }
 
 const known = new Set<string>(Object.values(names));
@@ -56,17 +62,18 @@ export function readAnnotations(
   annotations: Record<string, string>,
   groups: readonly string[],
 ): { values: PodAnnotations; warnings: string[] } {
-  const values: PodAnnotations = { ports: {} };
+  const ports = new Map<string, string>();
+  const values: PodAnnotations = { ports };
   const warnings: string[] = [];
-  for (const key in annotations) {
+  for (const key of Object.keys(annotations)) {
     if (!key.startsWith(prefix) || ours.test(key)) continue;
     const text = annotations[key]!;
     if (key.startsWith(names.portOf)) {
       const group = key.slice(names.portOf.length);
       if (!groups.includes(group))
         warnings.push(`annotation ${key}: the Pod is not in group "${group}" (${names.group}: ${groups.join(',')})`);
-      values.ports[group] = read(key, port, text);
-    } else if (key in fields) {
+      ports.set(group, read(key, port, text));
+    } else if (Object.hasOwn(fields, key)) {
       Object.assign(values, { [key]: read<unknown>(key, fields[key as keyof Fields], text) });
     } else if (!known.has(key)) {
       warnings.push(`annotation ${key} is not known to frp-k8s and has no effect`);

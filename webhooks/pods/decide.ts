@@ -6,6 +6,8 @@ import { unservable } from '../../src/model/plainmode.ts';
 import { serversOf, usesGateway } from '../../src/model/gateway.ts';
 import { annotation as names } from '../../src/model/names.ts';
 import type { Config } from '../../src/config/schema.ts';
+import { configFor } from '../../src/config/sidecar.ts';
+import { objectAt } from '../../src/model/json.ts';
 import { exposuresOf, isRoutedOnly } from '../../src/model/exposure.ts';
 import type { ServiceReader } from '../../src/model/store.ts';
 import type { DistributedService } from '../../src/model/types.ts';
@@ -18,6 +20,7 @@ import { Denial } from './reasons.ts';
 import { render, type Member } from './render.ts';
 import { selects } from './selector.ts';
 import { containerName, isSidecar } from './sidecar.ts';
+import { isForWindows } from './windows.ts';
 
 export interface PodContext {
   /** the request's namespace: the object's own may be empty */
@@ -34,19 +37,33 @@ export interface PodContext {
 export function decidePod(pod: unknown, context: PodContext): Decision {
   try {
     const wrong = shapeError(pod);
-    if (wrong !== undefined) throw new Denial('InvalidPod', wrong);
-    return decide(pod as CheckedPod, context);
+    if (wrong === undefined) return decide(pod as CheckedPod, context);
+    if (!asksForGroups(pod, context)) return notAnnotated;
+    throw new Denial('InvalidPod', wrong);
   } catch (error) {
     if (error instanceof Denial) return { outcome: 'denied', reason: error.reason, message: error.message, warnings: [] };
     throw error;
   }
 }
 
-function decide(pod: CheckedPod, context: PodContext): Decision {
+/** Of a Pod of any shape, such as a part of one that kustomize is to merge. */
+function asksForGroups(pod: unknown, context: PodContext): boolean {
+  const metadata = objectAt(pod, 'metadata');
+  const annotations = objectAt(metadata, 'annotations') ?? {};
+  if (annotations[names.inject] === 'false') return false;
+  if (Object.hasOwn(annotations, names.group)) return true;
+  const labels = Object.entries(objectAt(metadata, 'labels') ?? {}).filter(
+    (entry): entry is [string, string] => typeof entry[1] === 'string',
+  );
+  return groupsOf({ metadata: { labels: Object.fromEntries(labels) } }, context).length > 0;
+}
+
+function decide(pod: CheckedPod, installation: PodContext): Decision {
+  const context = { ...installation, config: configFor(installation.config, installation.namespace) };
   const annotations = pod.metadata?.annotations ?? {};
   if (optedOut(annotations)) return skipped('OptedOut', `${names.inject} is "false"`);
   const groups = groupsOf(pod, context);
-  if (groups.length === 0) return skipped('NotAnnotated', `no annotation ${names.group}, and no service selects the Pod`);
+  if (groups.length === 0) return leftover(pod) ?? notAnnotated;
   if ('kubernetes.io/config.mirror' in annotations) {
     return skipped('StaticPod', 'a static Pod is run by its kubelet from a file; add the sidecar to the file with frp-k8s inject', true);
   }
@@ -61,15 +78,23 @@ function decide(pod: CheckedPod, context: PodContext): Decision {
   return { outcome: 'patched', reason: 'Injected', message, patch: result.patch, patchBase64: result.patchBase64, ...decision };
 }
 
-const skipped = (reason: string, message: string, warn = false): Decision => ({
-  outcome: 'skipped',
-  reason,
-  message,
-  warnings: warn ? [message] : [],
-});
+function skipped(reason: string, message: string, warn = false): Decision {
+  return { outcome: 'skipped', reason, message, warnings: warn ? [message] : [] };
+}
+
+const notAnnotated = skipped('NotAnnotated', `no annotation ${names.group}, and no service selects the Pod`);
+
+function leftover({ spec }: CheckedPod): Decision | undefined {
+  const sidecars = (spec.initContainers ?? []).filter(isSidecar).map(({ name }) => name);
+  if (sidecars.length === 0) return undefined;
+  const message =
+    `the Pod still has ${sidecars.join(', ')} of an earlier injection, and no annotation ${names.group}; ` +
+    'take it out with frp-k8s uninject, or bring the annotation back';
+  return skipped('NotAnnotated', message, true);
+}
 
 /** Names of the groups that a Pod is to join; empty for a Pod that is none of ours. */
-export function groupsOf(pod: CheckedPod, { namespace, services, selectorMode }: PodContext): string[] {
+export function groupsOf(pod: Pick<CheckedPod, 'metadata'>, { namespace, services, selectorMode }: PodContext): string[] {
   const annotated = pod.metadata?.annotations?.[names.group];
   if (annotated !== undefined) return readGroups(annotated);
   if (!selectorMode) return [];
@@ -81,8 +106,9 @@ export function groupsOf(pod: CheckedPod, { namespace, services, selectorMode }:
 }
 
 /** @throws Denial for a Pod that cannot carry a sidecar */
-function refuseUnsupported({ spec }: CheckedPod): void {
-  if (spec.os?.name === 'windows' || spec.nodeSelector?.['kubernetes.io/os'] === 'windows') {
+function refuseUnsupported(pod: CheckedPod): void {
+  const { spec } = pod;
+  if (isForWindows(pod)) {
     throw new Denial('UnsupportedOS', `the frpc sidecar needs Linux, and the Pod is for Windows; remove the annotation ${names.group}`);
   }
   const taken = [...spec.containers, ...(spec.initContainers ?? []).filter((container) => !isSidecar(container))].find(({ name }) =>
@@ -132,6 +158,17 @@ function unknownGroup(group: string, namespace: string, existing: readonly strin
   );
 }
 
+/** Where the Pod's DNS is not the cluster's. @param server a name that only the cluster's DNS knows */
+function dnsWarning({ spec: { hostNetwork, dnsPolicy } }: CheckedPod, server: string): string | undefined {
+  if (dnsPolicy === 'None')
+    return `the Pod has dnsPolicy: None, so ${server} is known to it only if spec.dnsConfig.nameservers has the cluster's DNS server; else its tunnel cannot connect`;
+  if (dnsPolicy === 'Default')
+    return `the Pod uses its node's DNS (dnsPolicy: Default), where ${server} is not known; set dnsPolicy: ${hostNetwork ? 'ClusterFirstWithHostNet' : 'ClusterFirst'}, so that its tunnel can connect`;
+  if (hostNetwork && dnsPolicy !== 'ClusterFirstWithHostNet')
+    return `the Pod uses the host's network and DNS, where ${server} is not known; set dnsPolicy: ClusterFirstWithHostNet, so that its tunnel can connect`;
+  return undefined;
+}
+
 /** What a user should know of a Pod that is injected all the same. */
 function podWarnings(pod: CheckedPod, values: PodAnnotations, { config }: PodContext, services: readonly DistributedService[]): string[] {
   const warnings: string[] = [];
@@ -140,14 +177,10 @@ function podWarnings(pod: CheckedPod, values: PodAnnotations, { config }: PodCon
     warnings.push(`annotation ${names.weight} has no effect on a plain frp server; the gateway honours it`);
   if (values[names.readinessGate] && isPlain)
     warnings.push(`annotation ${names.readinessGate} has no effect on a plain frp server; the gateway honours it`);
-  const { hostNetwork, dnsPolicy } = pod.spec;
   const servers = services.flatMap(({ spec }) => serversOf(spec, config)).map((gateway) => gateway?.host ?? config.frps.address);
   const hidden = servers.find((server) => /\.svc(\.|$)/.test(server));
-  if (hostNetwork && dnsPolicy !== 'ClusterFirstWithHostNet' && hidden !== undefined) {
-    warnings.push(
-      `the Pod uses the host's network and DNS, where ${hidden} is not known; set dnsPolicy: ClusterFirstWithHostNet, so that its tunnel can connect`,
-    );
-  }
+  const dns = hidden === undefined ? undefined : dnsWarning(pod, hidden);
+  if (dns !== undefined) warnings.push(dns);
   for (const { metadata, spec } of services) {
     if (spec.backends.endpoints) {
       warnings.push(

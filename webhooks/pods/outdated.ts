@@ -4,7 +4,7 @@ import { membershipsIn } from '../../src/frp/proxy-names.ts';
 import type { ServiceReader } from '../../src/model/store.ts';
 import type { PatchOperation } from '../../src/model/json-patch.ts';
 import { decidePod, groupsOf } from './decide.ts';
-import { parents } from './patch.ts';
+import { parents } from './marks.ts';
 import { shapeError, type CheckedPod } from './pod.ts';
 import { isConfigAnnotation } from './sidecar.ts';
 
@@ -17,10 +17,34 @@ export function outdatedGroups(pod: unknown, services: ServiceReader, config: Co
   const checked = pod as CheckedPod;
   const context = { namespace: checked.metadata?.namespace ?? '', services, config, selectorMode: true };
   const { patch = [] } = decidePod(checked, context);
-  const texts = patch.flatMap((operation) => changedTexts(operation, checked.metadata?.annotations ?? {}));
+  const { annotations = {} } = checked.metadata ?? {};
+  const isPoolFixed = (text: string) =>
+    membershipsIn(text, context.namespace).some(
+      ({ service }) => services.get(context.namespace, service)?.spec.advanced?.connectionPool !== undefined,
+    );
+  const texts = patch
+    .map((operation) => changedTexts(operation, annotations ?? {}))
+    .filter(
+      ([before, after]) => before === undefined || after === undefined || isPoolFixed(before) || withoutPool(before) !== withoutPool(after),
+    )
+    .flat();
   if (texts.length === 0) return [];
   const touched = new Set(texts.flatMap((text) => membershipsIn(text, context.namespace)).map(({ service }) => service));
   return groupsOf(checked, context).filter((group) => touched.has(group));
+}
+
+/**
+ * Where the service does not say it, the pool follows from the Pod's size, which a resize in place
+ * changes: a tunnel goes on well with the pool that it began with.
+ */
+function withoutPool(text: string): string {
+  try {
+    const config = JSON.parse(text) as { transport?: { poolCount?: number } };
+    delete config.transport?.poolCount;
+    return JSON.stringify(config);
+  } catch {
+    return text;
+  }
 }
 
 /** frpc's configuration before and after, where an operation changes one. */

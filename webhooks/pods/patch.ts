@@ -4,6 +4,7 @@
  */
 import { annotation as names, label, registeredGate } from '../../src/model/names.ts';
 import type { PatchOperation } from '../../src/model/json-patch.ts';
+import { gateMark, marksBefore, marksNow, parents, type Created, type Marks } from './marks.ts';
 import type { CheckedPod, Container, Volume } from './pod.ts';
 import { isConfigAnnotation, isSidecar, isSidecarVolume, type Sidecar } from './sidecar.ts';
 
@@ -12,29 +13,19 @@ export interface Wanted {
   sidecars: readonly Sidecar[];
   /** whether the Pod is to wait for its registration (readiness gate frp.io/registered) */
   isGated: boolean;
-  /** content of annotation frp.io/injected, but for `created` */
+  /** names of Secrets that the Pod's spec.imagePullSecrets is to have */
+  pullSecrets: readonly string[];
+  /** content of annotation frp.io/injected, but for the marks */
   injected: Record<string, unknown>;
 }
 
-/** Parents and the gate that injection had to create, so that `uninject` can take them away again: absent before, or null. */
-export type Created = Record<string, 'absent' | 'null'>;
-
-export const parents = {
-  annotations: '/metadata/annotations',
-  labels: '/metadata/labels',
-  initContainers: '/spec/initContainers',
-  volumes: '/spec/volumes',
-  readinessGates: '/spec/readinessGates',
-} as const;
-/** Stands in `Created` for the gate itself: a user may have written it. */
-export const gateMark = 'readinessGate';
-type Parent = keyof typeof parents;
-
 /** Operations that make `wanted` true. RFC 6902; list indices are right when applied in order. */
 export function injectionPatch(pod: CheckedPod, wanted: Wanted): PatchOperation[] {
-  const gate = gateOperations(pod, wanted.isGated, createdBefore(pod) ?? createdNow(pod));
-  const { created } = gate;
-  const injected = JSON.stringify({ ...wanted.injected, ...(Object.keys(created).length > 0 && { created }) });
+  const before = marksBefore(pod) ?? marksNow(pod);
+  const gate = gateOperations(pod, wanted.isGated, before.created);
+  const secrets = pullSecretOperations(pod, wanted.pullSecrets, { ...before, created: gate.created });
+  const { created, ...marks } = secrets.marks;
+  const injected = JSON.stringify({ ...wanted.injected, ...(Object.keys(created).length > 0 && { created }), ...marks });
   const sameDecision = pod.metadata?.annotations?.[names.injected] === injected;
   return [
     ...containerOperations(
@@ -46,12 +37,14 @@ export function injectionPatch(pod: CheckedPod, wanted: Wanted): PatchOperation[
       pod,
       wanted.sidecars.flatMap(({ volumes }) => volumes),
     ),
+    ...(pod.metadata == null ? [{ op: 'add', path: parents.metadata, value: {} } as const] : []),
     ...annotationOperations(pod, {
       ...Object.fromEntries(wanted.sidecars.map(({ annotation }) => annotation)),
       [names.injected]: injected,
     }),
     ...labelOperations(pod),
     ...gate.operations,
+    ...secrets.operations,
   ];
 }
 
@@ -81,27 +74,31 @@ function gateRemoval(gates: readonly object[], index: number, parent: Created[st
   return [{ op: 'remove', path: parents.readinessGates }];
 }
 
-function createdNow(pod: CheckedPod): Created {
-  const created: Created = {};
-  const note = (parent: Parent, value: unknown) => {
-    if (value == null) created[parents[parent]] = value === null ? 'null' : 'absent';
-  };
-  note('annotations', pod.metadata?.annotations);
-  note('labels', pod.metadata?.labels);
-  note('initContainers', pod.spec.initContainers);
-  note('volumes', pod.spec.volumes);
-  return created;
-}
-
-/** The parents that an earlier injection noted, where a sidecar of it is still there. */
-export function createdBefore(pod: CheckedPod): Created | undefined {
-  if (!(pod.spec.initContainers ?? []).some(isSidecar)) return undefined;
-  try {
-    const injected = JSON.parse(pod.metadata?.annotations?.[names.injected] ?? '{}') as { created?: Created };
-    return typeof injected === 'object' && injected !== null ? (injected.created ?? {}) : {};
-  } catch {
-    return {};
+/** Adds the names that are missing, and takes those of ours away that are no longer wanted. */
+function pullSecretOperations(
+  { spec }: CheckedPod,
+  wanted: readonly string[],
+  { pullSecrets: ours = [], ...rest }: Marks,
+): { operations: PatchOperation[]; marks: Marks } {
+  const path = parents.imagePullSecrets;
+  const existing = spec.imagePullSecrets ?? [];
+  const names = existing.map(({ name }) => name);
+  const missing = wanted.filter((name) => !names.includes(name));
+  const kept = ours.filter((name) => names.includes(name) && wanted.includes(name));
+  const stale = existing.flatMap(({ name }, index) => (name !== undefined && ours.includes(name) && !wanted.includes(name) ? [index] : []));
+  const pullSecrets = [...kept, ...missing];
+  const marks: Marks = { ...rest, ...(pullSecrets.length > 0 && { pullSecrets }) };
+  const values = missing.map((name) => ({ name }));
+  if (spec.imagePullSecrets == null) {
+    if (missing.length === 0) return { operations: [], marks };
+    const created: Created = { ...rest.created, [path]: spec.imagePullSecrets === null ? 'null' : 'absent' };
+    return { operations: [{ op: 'add', path, value: values }], marks: { ...marks, created } };
   }
+  const operations: PatchOperation[] = [
+    ...stale.reverse().map((index): PatchOperation => ({ op: 'remove', path: `${path}/${index}` })),
+    ...values.map((value): PatchOperation => ({ op: 'add', path: `${path}/-`, value })),
+  ];
+  return { operations, marks };
 }
 
 function containerOperations(pod: CheckedPod, wanted: readonly Container[], sameDecision: boolean): PatchOperation[] {
@@ -114,8 +111,10 @@ function containerOperations(pod: CheckedPod, wanted: readonly Container[], same
     if (!isSidecar(container)) continue;
     const value = missing.get(container.name);
     missing.delete(container.name);
+    const path = `${parents.initContainers}/${index}`;
     if (!value) stale.push(index);
-    else if (!covers(container, value, sameDecision)) operations.push({ op: 'replace', path: `${parents.initContainers}/${index}`, value });
+    else if (sameDecision) operations.push(...healed(container, value, path));
+    else if (!covers(container, value)) operations.push({ op: 'replace', path, value });
   }
   for (const index of stale.reverse()) operations.push({ op: 'remove', path: `${parents.initContainers}/${index}` });
   let position = 0;
@@ -123,14 +122,19 @@ function containerOperations(pod: CheckedPod, wanted: readonly Container[], same
   return operations;
 }
 
+/** Whether a container that is there says all that the wanted one says; the API server and other webhooks add fields. */
+const covers = (container: Container, wanted: Container): boolean =>
+  Object.entries(wanted).every(([field, value]) => contains(container[field], value)) &&
+  (container.lifecycle == null || wanted.lifecycle !== undefined);
+
 /**
- * Whether a container that is there says all that the wanted one says; the API server and other webhooks add fields.
- * After the same decision the image and the resources may differ too: a registry mirror or a limit range changed them.
+ * After the same decision other webhooks have changed the container since: what one of them dropped comes back, and the
+ * rest stays. The image and the resources may differ: a registry mirror or a limit range changed them.
  */
-function covers(container: Container, wanted: Container, sameDecision: boolean): boolean {
-  const exempt = sameDecision ? ['image', 'resources'] : [];
-  return Object.entries(wanted).every(([field, value]) => exempt.includes(field) || contains(container[field], value));
-}
+const healed = (container: Container, wanted: Container, path: string): PatchOperation[] =>
+  Object.entries(wanted)
+    .filter(([field, value]) => !['image', 'resources'].includes(field) && !contains(container[field], value))
+    .map(([field, value]) => ({ op: 'add', path: `${path}/${field}`, value }));
 
 function volumeOperations(pod: CheckedPod, wanted: readonly Volume[]): PatchOperation[] {
   const existing = pod.spec.volumes;
@@ -154,7 +158,7 @@ function volumeOperations(pod: CheckedPod, wanted: readonly Volume[]): PatchOper
 function annotationOperations(pod: CheckedPod, wanted: Record<string, string>): PatchOperation[] {
   const existing = pod.metadata?.annotations;
   if (existing == null) return [{ op: 'add', path: parents.annotations, value: wanted }];
-  const stale = Object.keys(existing).filter((key) => isConfigAnnotation(key) && !(key in wanted));
+  const stale = Object.keys(existing).filter((key) => isConfigAnnotation(key) && !Object.hasOwn(wanted, key));
   return [
     ...stale.map((key): PatchOperation => ({ op: 'remove', path: `${parents.annotations}/${pointer(key)}` })),
     ...Object.entries(wanted)
@@ -178,7 +182,7 @@ function contains(actual: unknown, wanted: unknown): boolean {
   if (Array.isArray(wanted)) {
     if (!Array.isArray(actual)) return false;
     const key = ['mountPath', 'name'].find(
-      (candidate) => wanted.length > 0 && wanted.every((item: unknown) => isRecord(item) && candidate in item),
+      (candidate) => wanted.length > 0 && wanted.every((item: unknown) => isRecord(item) && Object.hasOwn(item, candidate)),
     );
     if (key === undefined) return actual.length === wanted.length && wanted.every((item, index) => contains(actual[index], item));
     return wanted.every((item: Record<string, unknown>) =>

@@ -12,6 +12,13 @@ export interface EnvVar {
   value?: string;
   valueFrom?: unknown;
 }
+export interface ResourceRequirements {
+  requests?: Record<string, string> | null;
+  limits?: Record<string, string> | null;
+}
+export interface NodeSelectorTerm {
+  matchExpressions?: { key?: string; operator?: string; values?: string[] | null }[] | null;
+}
 export interface Container {
   name: string;
   image?: string;
@@ -19,7 +26,8 @@ export interface Container {
   ports?: ContainerPort[] | null;
   env?: EnvVar[] | null;
   volumeMounts?: { name: string; mountPath: string; readOnly?: boolean }[] | null;
-  resources?: { requests?: Record<string, string>; limits?: Record<string, string> } | null;
+  resources?: ResourceRequirements | null;
+  securityContext?: { windowsOptions?: { hostProcess?: boolean } | null } | null;
   [field: string]: unknown;
 }
 export interface Volume {
@@ -40,6 +48,13 @@ export interface Pod {
     volumes?: Volume[] | null;
     os?: { name?: string } | null;
     nodeSelector?: Record<string, string> | null;
+    affinity?: {
+      nodeAffinity?: { requiredDuringSchedulingIgnoredDuringExecution?: { nodeSelectorTerms?: NodeSelectorTerm[] | null } | null } | null;
+    } | null;
+    /** of the whole Pod (Kubernetes 1.34 and newer) */
+    resources?: ResourceRequirements | null;
+    securityContext?: { windowsOptions?: { hostProcess?: boolean } | null } | null;
+    imagePullSecrets?: { name?: string }[] | null;
     hostNetwork?: boolean;
     dnsPolicy?: string;
     terminationGracePeriodSeconds?: number | null;
@@ -56,14 +71,36 @@ export function shapeError(pod: unknown): string | undefined {
   const { spec, metadata } = pod as { spec?: unknown; metadata?: unknown };
   if (!isObject(spec)) return 'spec: Required value';
   if (metadata != null && !isObject(metadata)) return 'metadata: must be an object';
-  if (!isListOfNamed(spec.containers)) return 'spec.containers: must be a list of containers, each with a name';
-  if (spec.initContainers != null && !isListOfNamed(spec.initContainers))
-    return 'spec.initContainers: must be a list of containers, each with a name';
-  if (spec.volumes != null && !isListOfNamed(spec.volumes)) return 'spec.volumes: must be a list of volumes, each with a name';
-  if (spec.readinessGates != null && !(Array.isArray(spec.readinessGates) && spec.readinessGates.every(isObject)))
-    return 'spec.readinessGates: must be a list of gates, each with a conditionType';
+  return (
+    containersError('spec.containers', spec.containers) ??
+    (spec.initContainers == null ? undefined : containersError('spec.initContainers', spec.initContainers)) ??
+    specError(spec) ??
+    metadataError(metadata)
+  );
+}
+
+function containersError(path: string, containers: unknown): string | undefined {
+  if (!isListOfNamed(containers)) return `${path}: must be a list of containers, each with a name`;
+  for (const [index, container] of containers.entries()) {
+    for (const field of ['ports', 'env', 'volumeMounts']) {
+      if (!isAbsentOr(container[field], isListOfObjects)) return `${path}[${index}].${field}: must be a list of objects`;
+    }
+    if (!isAbsentOr(container.resources, areResources)) return `${path}[${index}].resources: must be an object with requests and limits`;
+  }
+  return undefined;
+}
+
+function specError(spec: Record<string, unknown>): string | undefined {
+  if (!isAbsentOr(spec.volumes, isListOfNamed)) return 'spec.volumes: must be a list of volumes, each with a name';
+  if (!isAbsentOr(spec.readinessGates, isListOfObjects)) return 'spec.readinessGates: must be a list of gates, each with a conditionType';
+  if (!isAbsentOr(spec.imagePullSecrets, isListOfObjects)) return 'spec.imagePullSecrets: must be a list of references, each with a name';
+  if (!isAbsentOr(spec.resources, areResources)) return 'spec.resources: must be an object with requests and limits';
+  return undefined;
+}
+
+function metadataError(metadata: Record<string, unknown> | null | undefined): string | undefined {
   for (const field of ['annotations', 'labels'] as const) {
-    const value = (metadata as Record<string, unknown> | undefined)?.[field];
+    const value = metadata?.[field];
     if (value == null) continue;
     if (!isObject(value)) return `metadata.${field}: must be an object`;
     const wrong = Object.keys(value).find((key) => typeof value[key] !== 'string');
@@ -74,5 +111,12 @@ export function shapeError(pod: unknown): string | undefined {
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
 
-const isListOfNamed = (value: unknown): boolean =>
-  Array.isArray(value) && value.every((item: unknown) => isObject(item) && typeof item.name === 'string');
+const isAbsentOr = (value: unknown, check: (value: unknown) => boolean): boolean => value == null || check(value);
+
+const isListOfObjects = (value: unknown): value is Record<string, unknown>[] => Array.isArray(value) && value.every(isObject);
+
+const isListOfNamed = (value: unknown): value is Record<string, unknown>[] =>
+  isListOfObjects(value) && value.every(({ name }) => typeof name === 'string');
+
+const areResources = (value: unknown): boolean =>
+  isObject(value) && isAbsentOr(value.requests, isObject) && isAbsentOr(value.limits, isObject);

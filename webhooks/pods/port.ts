@@ -2,21 +2,25 @@
 import { annotation as names } from '../../src/model/names.ts';
 import type { DistributedService } from '../../src/model/types.ts';
 import type { PodAnnotations } from './annotations.ts';
+import { appContainers } from './meshes.ts';
 import type { CheckedPod, ContainerPort } from './pod.ts';
 import { Denial } from './reasons.ts';
+import { isSidecar } from './sidecar.ts';
 
 /** @throws Denial MissingPort or InvalidAnnotation, with what to add */
 export function portOf(pod: CheckedPod, service: DistributedService, annotations: PodAnnotations): number {
   const group = service.metadata.name;
-  const own = annotations.ports[group];
+  const own = annotations.ports.get(group);
   const wanted = own ?? annotations[names.port];
   const ports = containerPorts(pod);
-  if (wanted !== undefined) return resolve(own === undefined ? names.port : names.portOf + group, wanted, ports, protocolOf(service));
+  if (wanted !== undefined) return resolve(own === undefined ? names.port : names.portOf + group, wanted, ports, service);
   const discovered = service.spec.backends.discovery?.port;
   if (discovered !== undefined) return discovered;
   const candidates = new Set(
     ports.filter(({ protocol }) => (protocol ?? 'TCP') === protocolOf(service)).map(({ containerPort }) => containerPort),
   );
+  const found = portFound(pod, group);
+  if (found !== undefined && candidates.has(found)) return found;
   const [only, ...others] = candidates;
   if (only !== undefined && others.length === 0) return only;
   throw new Denial(
@@ -26,25 +30,37 @@ export function portOf(pod: CheckedPod, service: DistributedService, annotations
   );
 }
 
-function resolve(key: string, wanted: string, ports: readonly ContainerPort[], protocol: string): number {
+/**
+ * The port that an earlier call found, from the sidecar that it added. Another injector may have added containers with
+ * ports since then, and the API server calls again (reinvocationPolicy).
+ */
+function portFound({ spec }: CheckedPod, group: string): number | undefined {
+  const sidecar = (spec.initContainers ?? []).find(
+    (container) => isSidecar(container) && container.env?.some(({ name, value }) => name === 'FRP_GROUP' && value === group),
+  );
+  const port = sidecar?.env?.find(({ name }) => name === 'LOCAL_SERVICE_PORT')?.value;
+  return port === undefined ? undefined : Number(port);
+}
+
+function resolve(key: string, wanted: string, ports: readonly ContainerPort[], service: DistributedService): number {
   if (/^[0-9]+$/.test(wanted)) return Number(wanted);
   const named = ports.filter(({ name }) => name === wanted);
-  const port = named.find((candidate) => (candidate.protocol ?? 'TCP') === protocol) ?? named[0];
+  const port = named.find(({ protocol }) => (protocol ?? 'TCP') === protocolOf(service));
   if (port?.containerPort !== undefined) return port.containerPort;
-  throw new Denial(
-    'InvalidAnnotation',
-    `annotation ${key}: invalid value ${JSON.stringify(wanted)}: no container of the Pod has a port of that name ` +
-      `(${ports.length === 0 ? 'no port is declared' : `declared: ${describe(ports)}`})`,
-  );
+  const [other] = named;
+  const remedy = other
+    ? `it is a port for ${other.protocol ?? 'TCP'}, and DistributedService "${service.metadata.name}" (${service.spec.serviceType}) needs one for ${protocolOf(service)}`
+    : `no container of the Pod has a port of that name (${ports.length === 0 ? 'no port is declared' : `declared: ${describe(ports)}`})`;
+  throw new Denial('InvalidAnnotation', `annotation ${key}: invalid value ${JSON.stringify(wanted)}: ${remedy}`);
 }
 
 const protocolOf = ({ spec }: DistributedService): string => (spec.serviceType === 'udp' ? 'UDP' : 'TCP');
 
-/** Ports of the containers, native sidecars of the user's included. */
-function containerPorts({ spec }: CheckedPod): ContainerPort[] {
-  const sidecars = (spec.initContainers ?? []).filter(({ restartPolicy }) => restartPolicy === 'Always');
-  return [...spec.containers, ...sidecars].flatMap(({ ports }) => ports ?? []);
-}
+/** Ports of the app's containers, native sidecars of the user's included. */
+const containerPorts = (pod: CheckedPod): ContainerPort[] => appContainers(pod).flatMap(({ ports }) => ports ?? []);
 
 const describe = (ports: readonly ContainerPort[]): string =>
-  ports.map(({ name, containerPort }) => (name === undefined ? String(containerPort) : `${name} (${containerPort})`)).join(', ');
+  ports
+    .slice(0, 20)
+    .map(({ name, containerPort }) => (name === undefined ? String(containerPort) : `${name} (${containerPort})`))
+    .join(', ') + (ports.length > 20 ? `, and ${ports.length - 20} more` : '');

@@ -13,11 +13,12 @@ import type { DistributedService } from '../../src/model/types.ts';
 import { programVersion } from '../../src/version.ts';
 import type { PatchOperation } from '../../src/model/json-patch.ts';
 import type { PodAnnotations } from './annotations.ts';
+import { mainContainers } from './meshes.ts';
 import { injectionPatch, isRegisteredGate } from './patch.ts';
 import { PatchMemory, type RenderedPatch } from './patch-memory.ts';
 import type { CheckedPod } from './pod.ts';
 import { Denial } from './reasons.ts';
-import { isGuaranteed, resourcesOf } from './resources.ts';
+import { resourceFacts, resourcesOf, type Resources } from './resources.ts';
 import { containerName, isConfigAnnotation, isSidecar, sidecarOf, type Sidecar } from './sidecar.ts';
 
 /** One group that the Pod joins, and the port of the app. */
@@ -63,22 +64,36 @@ export function render(pod: CheckedPod, members: readonly Member[], annotations:
     !pod.spec.readinessGates?.some(isRegisteredGate);
   const drain = drainOf(pod, annotations, context.config);
   const size = podSize(pod);
-  const guaranteed = isGuaranteed(pod);
+  const facts = resourceFacts(pod);
+  const { resources, warnings } = resourcesOf(annotations, context.config, facts);
   const dials = dialsOf(members, context.config);
   refuseTakenVolumes(pod, dials.length);
   const build = (): RenderedPatch => {
-    const sidecars = dials.map((dial, index) =>
-      buildSidecar(index, dial, annotations, context, { size, drain: drain.seconds, guaranteed }),
-    );
+    const sidecars = dials.map((dial, index) => buildSidecar(index, dial, annotations, context, { size, drain: drain.seconds, resources }));
     const isGated = annotations[names.readinessGate] === true && dials.some(({ gateway }) => gateway !== undefined);
-    const patch = injectionPatch(pod, { sidecars, isGated, injected: describe(sidecars, dials, context.config) });
+    const patch = injectionPatch(pod, {
+      sidecars,
+      isGated,
+      pullSecrets: context.config.sidecar.imagePullSecrets,
+      injected: describe(sidecars, dials, context.config),
+    });
     return { patch, patchBase64: Buffer.from(JSON.stringify(patch)).toString('base64'), annotationBytes: annotationBytes(sidecars) };
   };
   const result = isFresh
-    ? memory.remembered(memoKey(pod, members, annotations, context, [drain.seconds, size.cpu, size.memory, guaranteed]), build)
+    ? memory.remembered(
+        memoKey(pod, members, annotations, context, [
+          drain.seconds,
+          size.cpu,
+          size.memory,
+          JSON.stringify(facts),
+          pod.metadata == null ? String(pod.metadata) : 'present',
+          JSON.stringify(pod.spec.imagePullSecrets),
+        ]),
+        build,
+      )
     : build();
   refuseTooLarge(pod, result.annotationBytes);
-  return { patch: result.patch, patchBase64: result.patchBase64, sidecars: dials.length, warnings: drain.warnings };
+  return { patch: result.patch, patchBase64: result.patchBase64, sidecars: dials.length, warnings: [...drain.warnings, ...warnings] };
 }
 
 function buildSidecar(
@@ -86,19 +101,22 @@ function buildSidecar(
   { service, localPort, gateway }: Dial,
   annotations: PodAnnotations,
   { namespace, config }: Context,
-  pod: { size: PodSize; drain: number; guaranteed: boolean },
+  pod: { size: PodSize; drain: number; resources: Resources },
 ): Sidecar {
   const tuning = tuningOf(service.spec, annotations[names.profile], pod.size);
   const logLevel = annotations[names.sidecarLogLevel] ?? config.sidecar.logLevel;
+  const appAddress = annotations[names.appAddress] ?? config.sidecar.appAddress;
   return sidecarOf({
     index,
     service,
     localPort,
     audience: gateway && config.gateway.audience,
+    config,
     image: annotations[names.sidecarImage] ?? config.sidecar.image,
-    resources: resourcesOf(annotations, config, pod.guaranteed),
+    appAddress,
+    resources: pod.resources,
     drain: pod.drain,
-    config: renderClientConfig({ service, namespace, localPort, tuning, logLevel, gateway }, config),
+    text: renderClientConfig({ service, namespace, localPort, tuning, logLevel, appAddress, gateway }, config),
   });
 }
 
@@ -115,10 +133,12 @@ function describe(sidecars: readonly Sidecar[], dials: readonly Dial[], { frps }
 
 /** The drain time must end before the grace period does, or the kubelet would kill the hook. */
 function drainOf(pod: CheckedPod, annotations: PodAnnotations, config: Config): { seconds: number; warnings: string[] } {
-  const wanted = Math.ceil((annotations[names.drain] ?? config.sidecar.drain) / 1000);
+  const written = annotations[names.drain];
+  const wanted = Math.ceil((written ?? config.sidecar.drain) / 1000);
   const grace = pod.spec.terminationGracePeriodSeconds ?? defaultGracePeriod;
   if (wanted === 0 || wanted < grace) return { seconds: wanted, warnings: [] };
   const seconds = Math.max(0, grace - 1);
+  if (written === undefined) return { seconds, warnings: [] };
   return {
     seconds,
     warnings: [
@@ -127,11 +147,14 @@ function drainOf(pod: CheckedPod, annotations: PodAnnotations, config: Config): 
   };
 }
 
-/** CPU and memory of the app's containers together: limits, else requests. */
-function podSize({ spec }: CheckedPod): PodSize {
+/** CPU and memory of the app's containers together, or of the Pod as a whole: limits, else requests. */
+function podSize(pod: CheckedPod): PodSize {
+  const whole = pod.spec.resources;
   const sum = (resource: 'cpu' | 'memory') => {
+    const ofPod = quantityValue(whole?.limits?.[resource] ?? whole?.requests?.[resource]);
+    if (ofPod !== undefined) return ofPod;
     let total: number | undefined;
-    for (const { resources } of spec.containers) {
+    for (const { resources } of mainContainers(pod)) {
       const quantity = resources?.limits?.[resource] ?? resources?.requests?.[resource];
       const value = quantity === undefined ? undefined : quantityValue(quantity);
       if (value !== undefined) total = (total ?? 0) + value;

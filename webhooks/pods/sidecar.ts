@@ -1,8 +1,10 @@
 /** The frpc sidecar of one group: a native sidecar container, its two volumes and its configuration annotation. */
 import { certificateDirectory, configDirectory, configPath, tokenPath } from '../../src/frp/client-config.ts';
+import type { Config } from '../../src/config/schema.ts';
 import { externalSecretName, groupSecretName, tlsSecretName } from '../../src/model/names.ts';
 import type { DistributedService } from '../../src/model/types.ts';
 import type { Container, EnvVar, Volume } from './pod.ts';
+import type { Resources } from './resources.ts';
 
 export interface SidecarInput {
   /** position among the Pod's sidecars: 0 is `frpc`, 1 is `frpc-1` */
@@ -11,12 +13,15 @@ export interface SidecarInput {
   localPort: number;
   /** audience of the Pod's token where the sidecar dials the gateway; undefined: the plain frp server */
   audience: string | undefined;
+  /** image, security context and address of the app come from here */
+  config: Config;
   image: string;
-  resources: { requests: Record<string, string>; limits?: Record<string, string> };
+  appAddress: Config['sidecar']['appAddress'];
+  resources: Resources;
   /** seconds; 0 means no preStop hook */
   drain: number;
   /** text of frpc's configuration */
-  config: string;
+  text: string;
 }
 
 export interface Sidecar {
@@ -63,16 +68,15 @@ const startTcp = [...plainStart, ...awaitApp, become].join('\n');
 const startUdp = [...plainStart, become].join('\n');
 const startGateway = [...gatewayStart, ...awaitApp, become].join('\n');
 
-/** Pod Security "restricted", whatever the Pod says. */
-export const restricted = {
-  runAsUser: 65532,
-  runAsGroup: 65532,
+/** Pod Security "restricted", whatever the Pod says. Without a configured user it is the Pod's, the platform's or the image's. */
+export const securityContextOf = ({ sidecar: { runAsUser } }: Config): object => ({
+  ...(runAsUser !== null && { runAsUser, runAsGroup: runAsUser }),
   runAsNonRoot: true,
   allowPrivilegeEscalation: false,
   readOnlyRootFilesystem: true,
   capabilities: { drop: ['ALL'] },
   seccompProfile: { type: 'RuntimeDefault' },
-};
+});
 
 /** What frpc's configuration and its start read of the environment. The group key is the plain frp server's. */
 export const memberEnv = (group: string, hasKey: boolean, more: EnvVar[] = []): EnvVar[] => [
@@ -83,21 +87,28 @@ export const memberEnv = (group: string, hasKey: boolean, more: EnvVar[] = []): 
   ...(hasKey ? [{ name: 'FRP_GROUP_KEY', valueFrom: { secretKeyRef: { name: groupSecretName(group), key: 'key', optional: true } } }] : []),
 ];
 
+const podIP: EnvVar = { name: 'POD_IP', valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: 'status.podIP' } } };
+
 export function sidecarOf(input: SidecarInput): Sidecar {
   const name = containerName(input.index);
   const group = input.service.metadata.name;
+  const { imagePullPolicy } = input.config.sidecar;
   const isPlain = input.audience === undefined;
   const plain = input.service.spec.serviceType === 'udp' ? startUdp : startTcp;
   return {
     container: {
       name,
       image: input.image,
+      ...(imagePullPolicy && { imagePullPolicy }),
       restartPolicy: 'Always',
       command: ['/bin/sh', '-c', isPlain ? plain : startGateway],
-      env: memberEnv(group, isPlain, [{ name: 'LOCAL_SERVICE_PORT', value: String(input.localPort) }]),
+      env: memberEnv(group, isPlain, [
+        { name: 'LOCAL_SERVICE_PORT', value: String(input.localPort) },
+        ...(input.appAddress === 'podIP' ? [podIP] : []),
+      ]),
       resources: input.resources,
       ...(input.drain > 0 && { lifecycle: { preStop: { sleep: { seconds: input.drain } } } }),
-      securityContext: restricted,
+      securityContext: securityContextOf(input.config),
       volumeMounts: [
         { name: `${name}-config`, mountPath: configDirectory, readOnly: true },
         { name: `${name}-certs`, mountPath: certificateDirectory, readOnly: true },
@@ -115,7 +126,7 @@ export function sidecarOf(input: SidecarInput): Sidecar {
       },
       { name: `${name}-certs`, projected: { defaultMode: 0o444, sources: certificateSources(input.service, input.audience) } },
     ],
-    annotation: [configAnnotation(input.index), input.config],
+    annotation: [configAnnotation(input.index), input.text],
   };
 }
 
@@ -147,13 +158,15 @@ export function certificateSources({ metadata, spec }: DistributedService, audie
   ];
 }
 
-/** Whether a container is a sidecar of ours, of any version: by its shape, never by an annotation. */
+/**
+ * Whether an init container is a sidecar of ours, of any version: by its shape, never by an annotation. Webhooks that
+ * decode a Pod into older types drop `restartPolicy` and `preStop.sleep`, so these do not count.
+ */
 export function isSidecar(container: Container): boolean {
   return (
     /^frpc(-[1-9][0-9]*)?$/.test(container.name) &&
-    container.restartPolicy === 'Always' &&
     (container.env ?? []).some(({ name }) => name === 'FRP_GROUP') &&
-    (container.volumeMounts ?? []).some(({ mountPath }) => mountPath === configDirectory)
+    (container.volumeMounts ?? []).some(({ name, mountPath }) => mountPath === configDirectory && name === `${container.name}-config`)
   );
 }
 

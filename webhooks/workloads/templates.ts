@@ -8,6 +8,7 @@ export interface PodTemplate {
 
 const pointers: Record<string, string> = {
   'v1/Pod': '',
+  'v1/ReplicationController': '/spec/template',
   'apps/v1/Deployment': '/spec/template',
   'apps/v1/StatefulSet': '/spec/template',
   'apps/v1/DaemonSet': '/spec/template',

@@ -1,6 +1,15 @@
 /** What a connector consists of: a ConfigMap, a Deployment of frpc without an app, and a PodDisruptionBudget. */
-import { certificateSources, containerName, gatewayStart, memberEnv, plainStart, restricted } from '../../../webhooks/pods/sidecar.ts';
+import {
+  certificateSources,
+  containerName,
+  gatewayStart,
+  memberEnv,
+  plainStart,
+  securityContextOf,
+} from '../../../webhooks/pods/sidecar.ts';
+import { resourcesOf } from '../../../webhooks/pods/resources.ts';
 import type { Config } from '../../config/schema.ts';
+import { configFor } from '../../config/sidecar.ts';
 import { certificateDirectory, configDirectory, configPath } from '../../frp/client-config.ts';
 import type { ConfigMap, KubeObject, Metadata } from '../../kube/types.ts';
 import { serversOf } from '../../model/gateway.ts';
@@ -62,7 +71,8 @@ const run = (start: readonly string[]) =>
     `wait $frpc`,
   ].join('\n');
 
-export function deploymentOf(service: DistributedService, config: Config): Deployment {
+export function deploymentOf(service: DistributedService, installation: Config): Deployment {
+  const config = configFor(installation, service.metadata.namespace ?? '');
   const { sidecar } = config;
   const servers = serversOf(service.spec, config);
   const labels = labelsOf(service);
@@ -91,24 +101,19 @@ export function deploymentOf(service: DistributedService, config: Config): Deplo
 }
 
 /** frpc for one server. */
-function containerOf(index: number, { metadata }: DistributedService, isGateway: boolean, { sidecar }: Config): object {
+function containerOf(index: number, { metadata }: DistributedService, isGateway: boolean, config: Config): object {
+  const { sidecar } = config;
   const name = containerName(index);
   const drain = Math.ceil(sidecar.drain / 1000);
-  const limits = {
-    ...(sidecar.cpuLimit !== undefined && { cpu: sidecar.cpuLimit }),
-    ...(sidecar.memoryLimit !== undefined && { memory: sidecar.memoryLimit }),
-  };
   return {
     name,
     image: sidecar.image,
+    ...(sidecar.imagePullPolicy && { imagePullPolicy: sidecar.imagePullPolicy }),
     command: ['/bin/sh', '-c', run(isGateway ? gatewayStart : plainStart)],
     env: memberEnv(metadata.name, !isGateway),
-    resources: {
-      requests: { cpu: sidecar.cpuRequest, memory: sidecar.memoryRequest },
-      ...(Object.keys(limits).length > 0 && { limits }),
-    },
+    resources: resourcesOf({ ports: new Map() }, config, { guaranteed: false, ofPod: [] }).resources,
     ...(drain > 0 && { lifecycle: { preStop: { sleep: { seconds: drain } } } }),
-    securityContext: restricted,
+    securityContext: securityContextOf(config),
     volumeMounts: [
       { name: `${name}-config`, mountPath: configDirectory, readOnly: true },
       { name: `${name}-certs`, mountPath: certificateDirectory, readOnly: true },

@@ -52,7 +52,7 @@ export class SelectedPods {
       found.any = true;
       if (!isReady(pod)) continue;
       try {
-        const port = portOf(pod, service, { ports: {} });
+        const port = portOf(pod, service, { ports: new Map() });
         found.endpoints.push({ address: pod.status!.podIP!, port, name: pod.metadata.name });
       } catch (error) {
         if (!(error instanceof Denial)) throw error;
