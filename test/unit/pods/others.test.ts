@@ -1,0 +1,348 @@
+/** Pods that other webhooks, platforms and people have shaped. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import jsonpatch, { type Operation } from 'fast-json-patch';
+import { configSchema, defaultConfig, type Config } from '../../../src/config/schema.ts';
+import type { DistributedService, DistributedServiceSpec } from '../../../src/model/types.ts';
+import { decidePod } from '../../../webhooks/pods/decide.ts';
+import { outdatedGroups } from '../../../webhooks/pods/outdated.ts';
+import type { Container, Pod } from '../../../webhooks/pods/pod.ts';
+import { uninjectionPatch } from '../../../webhooks/pods/uninject.ts';
+import { service, storeOf } from '../../support/services.ts';
+
+const app: Container = { name: 'app', image: 'nginx:1', ports: [{ name: 'http', containerPort: 8080 }] };
+const podOf = (spec: Record<string, unknown> = {}, annotations: Record<string, string> = {}, labels?: Record<string, string>): Pod => ({
+  metadata: { annotations: { 'frp.io/group': 'web', ...annotations }, ...(labels && { labels }) },
+  spec: { containers: [app], ...spec },
+});
+
+interface Setting {
+  spec?: Partial<DistributedServiceSpec>;
+  config?: Config;
+  services?: DistributedService[];
+  selectorMode?: boolean;
+}
+const decide = (pod: unknown, { spec = {}, config = defaultConfig, services, selectorMode = false }: Setting = {}) =>
+  decidePod(pod, { namespace: 'shop', services: storeOf(...(services ?? [service('web', spec)])), config, selectorMode });
+const apply = (pod: unknown, patch: readonly object[] = []): Pod =>
+  jsonpatch.applyPatch(structuredClone(pod), patch as Operation[], true).newDocument as Pod;
+function inject(pod: unknown, setting?: Setting): Pod {
+  const decision = decide(pod, setting);
+  assert.notEqual(decision.outcome, 'denied', decision.message);
+  return apply(pod, decision.patch);
+}
+const sidecar = (pod: Pod): Container => pod.spec!.initContainers!.find(({ name }) => name === 'frpc')!;
+const localPort = (pod: Pod): number =>
+  (JSON.parse(pod.metadata!.annotations!['frp.io/frpc.json']!) as { proxies: { localPort: number }[] }).proxies[0]!.localPort;
+
+/** What each mesh's injector adds, in its shape. */
+const meshes: [name: string, add: (pod: Pod) => void][] = [
+  [
+    'Istio',
+    (pod) =>
+      pod.spec!.containers!.push({ name: 'istio-proxy', ports: [{ name: 'http-envoy-prom', containerPort: 15090, protocol: 'TCP' }] }),
+  ],
+  [
+    'Istio with native sidecars',
+    (pod) => pod.spec!.initContainers!.push({ name: 'istio-proxy', restartPolicy: 'Always', ports: [{ containerPort: 15090 }] }),
+  ],
+  [
+    'Linkerd',
+    (pod) =>
+      pod.spec!.containers!.unshift({
+        name: 'linkerd-proxy',
+        ports: [{ containerPort: 4143 }, { name: 'linkerd-admin', containerPort: 4191 }],
+      }),
+  ],
+  [
+    'Dapr',
+    (pod) =>
+      pod.spec!.containers!.push({ name: 'daprd', ports: [{ containerPort: 3500 }, { containerPort: 50001 }, { containerPort: 9090 }] }),
+  ],
+  ['an injector that nobody knows', (pod) => pod.spec!.containers!.push({ name: 'agent', ports: [{ containerPort: 7777 }] })],
+];
+
+describe('beside other injectors', () => {
+  for (const [name, add] of meshes) {
+    it(`the port stays that was found before ${name} added its own`, () => {
+      const pod = inject(podOf());
+      add(pod);
+      const again = decide(pod);
+      assert.notEqual(again.outcome, 'denied', again.message);
+      assert.equal(localPort(apply(pod, again.patch)), 8080);
+    });
+  }
+
+  for (const [name, add] of meshes.slice(0, -1)) {
+    it(`the ports of ${name} are not the app's where it came first`, () => {
+      const pod = podOf({ initContainers: [] });
+      add(pod);
+      assert.equal(localPort(inject(pod)), 8080);
+    });
+  }
+
+  it("a mesh's own gateway has its ports as those of the app", () => {
+    assert.equal(
+      localPort(inject(podOf({ containers: [{ name: 'istio-proxy', image: 'auto', ports: [{ containerPort: 8443 }] }] }))),
+      8443,
+    );
+  });
+
+  it('a port that the app no longer declares does not stay', () => {
+    const pod = inject(podOf());
+    pod.spec!.containers![0]!.ports![0]!.containerPort = 9090;
+    assert.equal(localPort(inject(pod)), 9090);
+  });
+
+  for (const [field, drop] of [
+    ['restartPolicy', (container: Container) => delete container.restartPolicy],
+    ['preStop.sleep', (container: Container) => (container.lifecycle = { preStop: {} })],
+    ['an environment variable', (container: Container) => container.env!.pop()],
+    ['a mount', (container: Container) => container.volumeMounts!.pop()],
+  ] as const) {
+    it(`heals the sidecar from which a webhook dropped ${field}, and keeps what was added to it`, () => {
+      const pod = inject(podOf());
+      const wanted = structuredClone(sidecar(pod));
+      sidecar(pod).env!.push({ name: 'HTTPS_PROXY', value: 'http://proxy' });
+      sidecar(pod).terminationMessagePath = '/dev/termination-log';
+      drop(sidecar(pod));
+      const healed = sidecar(inject(pod));
+      assert.deepEqual([healed.restartPolicy, healed.lifecycle], [wanted.restartPolicy, wanted.lifecycle]);
+      for (const variable of wanted.env!) assert.ok(healed.env!.some(({ name }) => name === variable.name));
+      assert.equal(healed.volumeMounts!.length, wanted.volumeMounts!.length);
+      assert.equal(healed.terminationMessagePath, '/dev/termination-log');
+      assert.equal(decide(inject(pod)).reason, 'UpToDate');
+    });
+  }
+
+  it('takes the preStop hook away that is no longer wanted', () => {
+    const pod = inject(podOf());
+    pod.metadata!.annotations!['frp.io/drain'] = '0s';
+    assert.equal(sidecar(inject(pod)).lifecycle, undefined);
+  });
+});
+
+describe('resources', () => {
+  const of = (pod: Pod, setting?: Setting) => sidecar(inject(pod, setting)).resources;
+  const limits = { cpu: '1', memory: '1Gi' };
+  const guaranteed = { containers: [{ ...app, resources: { limits } }] };
+
+  it('of the whole Pod leave the sidecar none of its own, or the API server would refuse the sum', () => {
+    assert.deepEqual(of(podOf({ resources: { requests: { cpu: '1', memory: '1Gi' }, limits } })), {});
+    assert.deepEqual(of(podOf({ resources: { limits: { cpu: '1' } } })), { requests: { memory: '32Mi' }, limits: { memory: '128Mi' } });
+    const asked = decide(podOf({ resources: { limits } }, { 'frp.io/sidecar-cpu-limit': '1' }));
+    assert.match(asked.warnings.join(), /frp\.io\/sidecar-cpu-\* have no effect: the Pod has spec\.resources for cpu/);
+    assert.equal(decide(inject(podOf({ resources: { limits } }))).reason, 'UpToDate');
+  });
+
+  it('of a Guaranteed Pod do not throttle the tunnel', () => {
+    assert.deepEqual(of(podOf(guaranteed)), { requests: { cpu: '100m', memory: '128Mi' }, limits: { cpu: '100m', memory: '128Mi' } });
+    assert.deepEqual(decide(podOf(guaranteed)).warnings, []);
+  });
+
+  it('below 100m of CPU give a warning with the remedy, where a person wrote them', () => {
+    const text = /the sidecar's CPU limit of 20m throttles the tunnel; set frp\.io\/sidecar-cpu-limit to 100m or more/;
+    assert.match(decide(podOf(guaranteed, { 'frp.io/sidecar-cpu-limit': '20m' })).warnings.join(), text);
+    assert.match(decide(podOf({}, { 'frp.io/sidecar-cpu-limit': '20m' })).warnings.join(), /or to none$/);
+    assert.match(decide(podOf(), { config: configSchema.parse({ sidecar: { cpuLimit: '20m' } }) }).warnings.join(), text);
+    assert.deepEqual(decide(podOf({}, { 'frp.io/sidecar-cpu-limit': '100m' })).warnings, []);
+  });
+
+  it('may be without limits, and with ephemeral storage', () => {
+    assert.deepEqual(of(podOf({}, { 'frp.io/sidecar-memory-limit': 'none' })), { requests: { cpu: '10m', memory: '32Mi' } });
+    const config = configSchema.parse({ sidecar: { memoryLimit: null, ephemeralStorage: '10Mi' } });
+    assert.deepEqual(of(podOf(), { config }), {
+      requests: { cpu: '10m', memory: '32Mi', 'ephemeral-storage': '10Mi' },
+      limits: { 'ephemeral-storage': '10Mi' },
+    });
+  });
+
+  it('that were resized in place do not make a Pod outdated, a pool that the service changed does', () => {
+    const pod = inject(podOf({ containers: [{ ...app, resources: { requests: { cpu: '1' } } }] })) as Pod & { metadata: object };
+    pod.metadata.namespace = 'shop';
+    pod.spec!.containers![0]!.resources = { requests: { cpu: '4' } };
+    assert.deepEqual(outdatedGroups(pod, storeOf(service('web')), defaultConfig), []);
+    const pooled = service('web', { advanced: { connectionPool: { size: 7 } } });
+    assert.deepEqual(outdatedGroups(pod, storeOf(pooled), defaultConfig), ['web']);
+  });
+});
+
+describe('a Pod for Windows is refused', () => {
+  const affinity = (...terms: unknown[]) => ({
+    affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: terms } } },
+  });
+  const os = (...values: string[]) => ({ matchExpressions: [{ key: 'kubernetes.io/os', operator: 'In', values }] });
+  for (const [how, spec] of [
+    ['spec.os', { os: { name: 'windows' } }],
+    ['node selector', { nodeSelector: { 'kubernetes.io/os': 'windows' } }],
+    ['the older label', { nodeSelector: { 'beta.kubernetes.io/os': 'windows' } }],
+    ['affinity', affinity(os('windows'))],
+    ['hostProcess of the Pod', { securityContext: { windowsOptions: { hostProcess: true } } }],
+    ['hostProcess of a container', { containers: [{ ...app, securityContext: { windowsOptions: { hostProcess: true } } }] }],
+  ] as const) {
+    it(`by its ${how}`, () => assert.equal(decide(podOf(spec)).reason, 'UnsupportedOS'));
+  }
+  it('and not where Linux would do too', () => {
+    for (const spec of [
+      affinity(os('windows', 'linux')),
+      affinity(os('windows'), os('linux')),
+      affinity(),
+      affinity(null),
+      { affinity: { nodeAffinity: {} } },
+    ])
+      assert.equal(decide(podOf(spec)).reason, 'Injected');
+  });
+});
+
+describe('a Pod whose DNS is not the cluster’s', () => {
+  for (const [dnsPolicy, text] of [
+    ['Default', /dnsPolicy: Default\), where frp-server\.frp-system\.svc is not known; set dnsPolicy: ClusterFirst,/],
+    ['None', /dnsPolicy: None, so frp-server\.frp-system\.svc is known to it only if spec\.dnsConfig\.nameservers/],
+  ] as const)
+    it(`(${dnsPolicy}) gets a warning where the server has a name of the cluster`, () => {
+      assert.match(decide(podOf({ dnsPolicy })).warnings.join(), text);
+      assert.deepEqual(decide(podOf({ dnsPolicy }), { config: configSchema.parse({ frps: { address: 'frp.example.com' } }) }).warnings, []);
+    });
+});
+
+describe('a named port', () => {
+  it('for UDP only is refused for an http service', () => {
+    const containers = [{ ...app, ports: [{ name: 'dns', containerPort: 53, protocol: 'UDP' }] }];
+    const { reason, message } = decide(podOf({ containers }, { 'frp.io/port': 'dns' }));
+    assert.equal(reason, 'InvalidAnnotation');
+    assert.match(message, /it is a port for UDP, and DistributedService "web" \(http\) needs one for TCP/);
+  });
+});
+
+describe('what a user had', () => {
+  it('of label frp.io/sidecar comes back with uninject', () => {
+    for (const value of ['mine', 'injected']) {
+      const pod = podOf({}, {}, { 'frp.io/sidecar': value });
+      const injected = inject(pod);
+      assert.equal(injected.metadata!.labels!['frp.io/sidecar'], 'injected');
+      assert.equal(decide(injected).reason, 'UpToDate');
+      assert.deepEqual(apply(injected, uninjectionPatch(injected)), pod);
+    }
+  });
+
+  it('of metadata may be nothing: the template gets one, and loses it again', () => {
+    const selecting = {
+      backends: {
+        discovery: { mode: 'selector' as const, selector: { matchExpressions: [{ key: 'x', operator: 'DoesNotExist' as const }] } },
+      },
+    };
+    for (const metadata of [undefined, null, {}]) {
+      const pod = { ...(metadata !== undefined && { metadata }), spec: { containers: [app] } };
+      const injected = inject(pod, { spec: selecting, selectorMode: true });
+      assert.equal(sidecar(injected).name, 'frpc');
+      assert.deepEqual(apply(injected, uninjectionPatch(injected)), pod);
+    }
+  });
+
+  it('of a sidecar without its annotation is named', () => {
+    const pod = inject(podOf());
+    delete pod.metadata!.annotations!['frp.io/group'];
+    const { outcome, warnings } = decide(pod);
+    assert.equal(outcome, 'skipped');
+    assert.match(
+      warnings.join(),
+      /still has frpc of an earlier injection, and no annotation frp\.io\/group; take it out with frp-k8s uninject/,
+    );
+  });
+
+  it('of a short grace period gives no warning where nobody asked for a drain time', () => {
+    assert.deepEqual(decide(podOf({ terminationGracePeriodSeconds: 3 })).warnings, []);
+    assert.match(decide(podOf({ terminationGracePeriodSeconds: 3 }, { 'frp.io/drain': '5s' })).warnings.join(), /2 s are used/);
+  });
+
+  it('may be names of prototypes', () => {
+    const constructor = service('constructor');
+    const pod = podOf({}, { 'frp.io/group': 'constructor' }, { toString: 'x' });
+    assert.equal(localPort(inject(pod, { services: [constructor] })), 8080);
+    const selecting = service('web', {
+      backends: { discovery: { mode: 'selector', selector: { matchExpressions: [{ key: 'toString', operator: 'Exists' }] } } },
+    });
+    const plain = { metadata: { labels: { app: 'x' } }, spec: { containers: [app] } };
+    assert.equal(decide(plain, { services: [selecting], selectorMode: true }).outcome, 'skipped');
+    assert.match(decide(podOf({}, { 'frp.io/group': 'tostring' })).message, /no DistributedService "tostring"/);
+  });
+});
+
+describe('a part of a Pod', () => {
+  const parts = [
+    {},
+    { metadata: { labels: { app: 'x' } } },
+    { spec: { containers: [{ name: 'app' }] } },
+    { spec: {} },
+    undefined,
+    null,
+    'text',
+    [1],
+  ];
+  it('that is not annotated is left alone', () => {
+    for (const part of parts) {
+      for (const selectorMode of [true, false]) assert.equal(decide(part, { selectorMode }).reason, 'NotAnnotated');
+    }
+  });
+
+  it('that is annotated is refused with what it lacks', () => {
+    const { reason, message } = decide({ metadata: { annotations: { 'frp.io/group': 'web' } } });
+    assert.deepEqual([reason, message], ['InvalidPod', 'spec: Required value']);
+  });
+});
+
+describe('the configuration of sidecars', () => {
+  const container = (settings: object, annotations?: Record<string, string>) =>
+    sidecar(inject(podOf({}, annotations), { config: configSchema.parse({ sidecar: settings }) }));
+
+  it('has a pull policy, and an image with its registry', () => {
+    assert.equal(container({ imagePullPolicy: 'Never' }).imagePullPolicy, 'Never');
+    assert.match(container({}).image!, /^docker\.io\/fatedier\/frpc:v/);
+  });
+
+  it('leaves the user to the platform where it is null', () => {
+    const context = container({ runAsUser: null }).securityContext as Record<string, unknown>;
+    assert.deepEqual([context.runAsUser, context.runAsGroup, context.runAsNonRoot], [undefined, undefined, true]);
+    assert.deepEqual((container({ runAsUser: 1000 }).securityContext as Record<string, unknown>).runAsGroup, 1000);
+  });
+
+  it("reaches the app at the Pod's own address where it must", () => {
+    for (const pod of [
+      inject(podOf({}, { 'frp.io/app-address': 'podIP' })),
+      inject(podOf(), { config: configSchema.parse({ sidecar: { appAddress: 'podIP' } }) }),
+    ]) {
+      assert.match(pod.metadata!.annotations!['frp.io/frpc.json']!, /"localIP":"\{\{ \.Envs\.POD_IP \}\}"/);
+      assert.deepEqual(sidecar(pod).env!.find(({ name }) => name === 'POD_IP')?.valueFrom, {
+        fieldRef: { apiVersion: 'v1', fieldPath: 'status.podIP' },
+      });
+    }
+    assert.equal(decide(podOf({}, { 'frp.io/app-address': '10.0.0.1' })).reason, 'InvalidAnnotation');
+  });
+
+  it('adds pull Secrets to those of the Pod, and uninject takes away only what was added', () => {
+    const config = configSchema.parse({ sidecar: { imagePullSecrets: ['mirror', 'mine'] } });
+    for (const [secrets, wanted] of [
+      [[{ name: 'mine' }], ['mine', 'mirror']],
+      [undefined, ['mirror', 'mine']],
+      [null, ['mirror', 'mine']],
+      [[], ['mirror', 'mine']],
+    ] as const) {
+      const pod = podOf(secrets === undefined ? {} : { imagePullSecrets: secrets });
+      const injected = inject(pod, { config });
+      assert.deepEqual(
+        injected.spec!.imagePullSecrets!.map(({ name }) => name),
+        wanted,
+      );
+      assert.equal(decide(injected, { config }).reason, 'UpToDate');
+      assert.deepEqual(apply(injected, uninjectionPatch(injected)), pod);
+      assert.deepEqual(inject(injected).spec!.imagePullSecrets ?? [], secrets ?? []);
+    }
+  });
+
+  it('differs by namespace', () => {
+    const image = 'mirror.local/frpc:v1';
+    assert.equal(container({ namespaces: [{ namespaces: ['shop'], image, cpuLimit: '200m' }] }).image, image);
+    assert.match(container({ namespaces: [{ namespaces: ['other'], image }] }).image!, /^docker\.io/);
+    assert.equal(container({ namespaces: [{ namespaces: ['shop'], image }] }, { 'frp.io/sidecar-image': 'own:1' }).image, 'own:1');
+  });
+});
