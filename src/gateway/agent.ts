@@ -101,7 +101,14 @@ export class GatewayAgent {
     this.#hasWarmedUp = new Mark(join(options.directory, 'warmed-up'));
     const changed = () => this.#users?.schedule();
     const servicesChanged = () => (this.#claimedPorts = undefined);
-    this.#watches = new Watches({ client, config, log, directory: join(options.directory, 'known'), changed, tunnelChanged: () => this.#tunnel?.schedule() });
+    this.#watches = new Watches({
+      client,
+      config,
+      log,
+      directory: join(options.directory, 'known'),
+      changed,
+      tunnelChanged: () => this.#tunnel?.schedule(),
+    });
     this.#watches.services.subscribe(servicesChanged);
     this.#claims = new Claims(this.#watches.services, config);
     this.#clusters = trustedClusters(config, client, { pods: this.#watches.pods, log, directory: join(options.directory, 'known') });
