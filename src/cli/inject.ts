@@ -1,19 +1,23 @@
 /** `frp-k8s inject`: the webhook's decision about every Pod and Pod template of a manifest, offline. */
 import { loadConfig } from '../config/load.ts';
 import { decidePod } from '../../webhooks/pods/decide.ts';
+import { label } from '../model/names.ts';
+import type { Decision } from '../../webhooks/review/types.ts';
 import { readManifests } from '../manifests/read.ts';
 import { UserError } from '../errors.ts';
 import { parseOptions } from './options.ts';
 import { formats, output, type Format, type Rewrite } from './rewrite.ts';
-import { nameOf, podsOf, workset } from './workset.ts';
+import { Report } from './report.ts';
+import { messageOf, passedOver, podsOf, where, workset } from './workset.ts';
 
 export const help = `frp-k8s inject: add frpc sidecars to manifests, as the webhook does it on admission
 
 usage: frp-k8s inject -f FILE|- [--services FILE|DIR]... [-n NAMESPACE] [-o yaml|json|patch] [--config FILE]
 
-Every Pod, Deployment, StatefulSet, DaemonSet, ReplicaSet, Job and CronJob (also in a List) whose Pod template has
-the annotation frp.io/group gets its sidecars; everything else passes through unchanged. DistributedServices come
-from --services and from the input itself. A Namespace in the input with the label frp.io/injection counts too.
+Every Pod, Deployment, StatefulSet, DaemonSet, ReplicaSet, ReplicationController, Job and CronJob (also in a List)
+whose Pod template has the annotation frp.io/group gets its sidecars, and so do further kinds that workloadKinds of
+the configuration lists; everything else passes through unchanged. DistributedServices come from --services and from
+the input itself. A Namespace in the input with the label frp.io/injection counts too.
 
   -f, --filename FILE   manifest, directory or - for standard input; may be repeated
       --services PATH   file or directory with DistributedServices; may be repeated
@@ -21,7 +25,7 @@ from --services and from the input itself. A Namespace in the input with the lab
   -o, --output FORMAT   yaml (default), json, or patch: the RFC 6902 patch alone
       --config FILE     configuration of the installation (frp server, base domain, sidecar image)
 
-Exit code 0; 1 with a message on stderr, and nothing on stdout, when a Pod is refused or the input is bad.
+What was injected, skipped and passed over, and why, is on stderr. Exit code 0; 1 with a message on stderr, and nothing on stdout, when a Pod is refused or the input is bad.
 
 examples:
   frp-k8s inject -f deployment.yaml --services service.yaml | kubectl apply -f -
@@ -47,18 +51,34 @@ export async function run(args: string[]): Promise<number> {
   if (input.problems.length > 0) throw new UserError(problemText(input.problems));
   const errors: string[] = [];
   const rewrites: Rewrite[] = [];
-  for (const { object, pod, pointer } of podsOf(input.objects)) {
+  const report = new Report();
+  for (const found of podsOf(input.objects, config.workloadKinds)) {
+    const { object, pod, pointer } = found;
     const { disabled, ...context } = input.contextOf(object);
-    if (disabled) continue;
-    const where = `${object.document.file}: ${nameOf(object.value)}`;
-    const decision = decidePod(pod, context);
-    for (const warning of decision.warnings) process.stderr.write(`warning: ${where}: ${warning}\n`);
-    if (decision.outcome === 'denied') errors.push(`${where}: ${decision.message}`);
+    const decision = disabled ? disabledNamespace(context.namespace) : decidePod(pod, context);
+    for (const warning of [...decision.warnings, ...offlineWarnings(decision)]) report.add('warning', `${where(object)}: ${warning}`);
+    if (decision.outcome === 'denied') errors.push(`${where(object)}: ${messageOf(found, decision)}`);
+    else report.add(decision.outcome, `${where(object)}: ${decision.message.replace(/^injected /, '')}`);
     if (decision.patch) rewrites.push({ object, pointer, patch: decision.patch });
   }
+  for (const text of passedOver(input.objects, config.workloadKinds)) report.add('passed over', text);
   if (errors.length > 0) throw new UserError(problemText(errors));
   process.stdout.write(output(documents, rewrites, options.output as Format));
+  process.stderr.write(report.text(input.objects.length));
   return 0;
 }
+
+const disabledNamespace = (namespace: string): Decision => ({
+  outcome: 'skipped',
+  reason: 'OptedOut',
+  message: `namespace ${namespace} has the label ${label.injection}: disabled`,
+  warnings: [],
+});
+
+/** In the cluster the API server has added the service account's Secrets before the webhook looks. */
+const offlineWarnings = ({ patch = [] }: Decision): string[] =>
+  patch.some(({ op, path }) => op === 'add' && path === '/spec/imagePullSecrets')
+    ? ["the Pod names no imagePullSecrets, and with those of its sidecar it no longer gets its service account's; name them on the Pod too"]
+    : [];
 
 const problemText = (problems: readonly string[]) => `inject: ${problems.join('\nfrp-k8s: inject: ')}`;

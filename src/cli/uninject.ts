@@ -4,7 +4,8 @@ import { objectsOf, readManifests } from '../manifests/read.ts';
 import { UserError } from '../errors.ts';
 import { parseOptions } from './options.ts';
 import { formats, output, type Format } from './rewrite.ts';
-import { podsOf } from './workset.ts';
+import { countOf } from './report.ts';
+import { podsOf, where } from './workset.ts';
 
 export const help = `frp-k8s uninject: take frpc sidecars out of manifests, back to the original
 
@@ -27,9 +28,12 @@ export async function run(args: string[]): Promise<number> {
   if (!(formats as readonly string[]).includes(options.output))
     throw new UserError(`uninject: -o ${options.output}: must be one of: ${formats.join(', ')}`);
   const documents = readManifests(options.filename);
-  const rewrites = podsOf(documents.flatMap(objectsOf))
+  const objects = documents.flatMap(objectsOf);
+  const rewrites = podsOf(objects, 'any')
     .map(({ object, pod, pointer }) => ({ object, pointer, patch: uninjectionPatch(pod) }))
     .filter(({ patch }) => patch.length > 0);
   process.stdout.write(output(documents, rewrites, options.output as Format));
+  for (const { object } of rewrites) process.stderr.write(`restored: ${where(object)}\n`);
+  process.stderr.write(`${countOf(objects.length, 'object')}: ${rewrites.length} restored\n`);
   return 0;
 }

@@ -1,27 +1,32 @@
 /** `frp-k8s validate`: what kubectl, the API server and the webhooks would say, offline. */
 import { decidePod } from '../../webhooks/pods/decide.ts';
-import { podTemplateOf } from '../../webhooks/workloads/templates.ts';
+import type { Decision } from '../../webhooks/review/types.ts';
 import type { Config } from '../config/schema.ts';
 import { loadConfig } from '../config/load.ts';
 import { UserError } from '../errors.ts';
-import { objectsOf, readManifests, type ManifestObject } from '../manifests/read.ts';
+import { objectsOf, readManifests, type ManifestDocument, type ManifestObject } from '../manifests/read.ts';
 import { Claims } from '../model/claims.ts';
 import { defaulted } from '../model/defaults.ts';
 import { describeFinding } from '../model/findings.ts';
-import { group, kind as serviceKind } from '../model/names.ts';
+import { exposuresOf } from '../model/exposure.ts';
+import { usesGateway } from '../model/gateway.ts';
+import { isObject, objectAt } from '../model/json.ts';
+import { annotation, group, kind as serviceKind } from '../model/names.ts';
 import { ServiceStore } from '../model/store.ts';
 import type { DistributedService } from '../model/types.ts';
 import { validateOffline } from '../../webhooks/distributedservices/offline.ts';
 import { parseOptions } from './options.ts';
-import { metadataOf, nameOf, workset } from './workset.ts';
+import { countOf } from './report.ts';
+import { messageOf, metadataOf, passedOver, podsOf, where, workset, type FoundPod, type Workset } from './workset.ts';
 
 export const help = `frp-k8s validate: check DistributedServices, and the frp.io annotations of Pods and workloads, offline
 
 usage: frp-k8s validate -f FILE|DIR|-... [--services FILE|DIR]... [-n NAMESPACE] [--config FILE]
 
-One line a finding, all layers at once, in the API server's own words:
+One line a finding, all layers at once, in the API server's own words, then one for each good object, and a summary:
   FILE: kind/name: field.path: message
   warning: FILE: kind/name: field.path: message
+  good: FILE: kind/name: what it would be
 
   -f, --filename PATH   manifest, directory or - for standard input; may be repeated, and more may follow
       --services PATH   services that are there already: for conflicts of hosts and ports, and for Pods; may be repeated
@@ -38,6 +43,8 @@ examples:
 interface Report {
   errors: string[];
   warnings: string[];
+  /** what is good about the object; undefined for one with errors, and for one that asks for nothing */
+  good?: string;
 }
 
 export async function run(args: string[]): Promise<number> {
@@ -60,30 +67,64 @@ export async function run(args: string[]): Promise<number> {
   const objects = documents.flatMap(objectsOf);
   const input = workset(documents, others, config, options.values.namespace);
 
-  const reports = [...checkServices(objects, others.flatMap(objectsOf), config, options.values.namespace)];
-  for (const object of objects.filter(({ value }) => value.kind !== serviceKind)) {
-    const template = podTemplateOf(object.value);
-    const { disabled, ...context } = input.contextOf(object);
-    if (!template || disabled) continue;
-    const decision = decidePod(template.pod, context);
-    const at = (template.pointer === '' ? 'metadata' : `${template.pointer.slice(1).replaceAll('/', '.')}.metadata`) + '.annotations';
-    const line = (message: string) => `${where(object)}: ${at}: ${message}`;
-    // The service may be in the cluster already: only here is that no error.
-    const unknown = decision.reason === 'UnknownGroup';
-    reports.push({
-      errors: decision.outcome === 'denied' && !unknown ? [line(decision.message)] : [],
-      warnings: [...decision.warnings, ...(unknown ? [`${decision.message}; name its file with --services to check this Pod`] : [])].map(
-        line,
-      ),
-    });
-  }
-  const errors = reports.flatMap((report) => report.errors);
-  const warnings = reports.flatMap((report) => report.warnings).map((line) => `warning: ${line}`);
-  process.stdout.write([...errors, ...warnings].map((line) => `${line}\n`).join(''));
+  const reports = [
+    ...checkServices(objects, others.flatMap(objectsOf), config, options.values.namespace),
+    ...podsOf(objects, config.workloadKinds).map((found) => checkPod(found, input)),
+  ];
+  const errors = [...documents.flatMap(noObject), ...reports.flatMap((report) => report.errors)];
+  const warnings = [...reports.flatMap((report) => report.warnings), ...passedOver(objects, config.workloadKinds)];
+  const good = reports.flatMap((report) => report.good ?? []);
+  const lines = [...errors, ...warnings.map((line) => `warning: ${line}`), ...good.map((line) => `good: ${line}`)];
+  process.stdout.write([...lines, summary(objects.length, reports)].map((line) => `${line}\n`).join(''));
   return errors.length > 0 ? 1 : 0;
 }
 
-const where = ({ document, value }: ManifestObject) => `${document.file}: ${nameOf(value)}`;
+function summary(objects: number, reports: readonly Report[]): string {
+  const bad = reports.filter(({ errors }) => errors.length > 0).length;
+  const good = reports.filter((report) => report.good !== undefined).length;
+  const parts = [
+    `${good} good`,
+    ...(bad > 0 ? [`${bad} with errors`] : []),
+    ...(objects > good + bad ? [`${objects - good - bad} not for frp-k8s to check`] : []),
+  ];
+  return `${countOf(objects, 'object')}: ${parts.join(', ')}`;
+}
+
+/** kubectl refuses such a document. */
+const noObject = ({ file, line, value }: ManifestDocument): string[] =>
+  value === undefined || isObject(value)
+    ? []
+    : [`${file}:${line}: a document must be an object with apiVersion and kind, not ${Array.isArray(value) ? 'a list' : typeof value}`];
+
+function checkPod(found: FoundPod, input: Workset): Report {
+  const { object, pod, pointer } = found;
+  const { disabled, ...context } = input.contextOf(object);
+  if (disabled) return { errors: [], warnings: [] };
+  const decision = decidePod(pod, context);
+  const path = pointer.slice(object.pointer.length + 1).replaceAll('/', '.');
+  const at = `${path === '' ? '' : `${path}.`}metadata.annotations`;
+  const line = (message: string) => `${where(object)}: ${at}: ${message}`;
+  if (decision.reason === 'UnknownGroup') return unknownGroup(found, input, decision, line);
+  if (decision.outcome === 'denied') {
+    const text = decision.reason === 'InvalidPod' ? `${where(object)}: ${messageOf(found, decision)}` : line(decision.message);
+    return { errors: [text], warnings: decision.warnings.map(line) };
+  }
+  const good = decision.outcome === 'skipped' ? undefined : `${where(object)}: ${decision.message.replace(/^injected /, 'would get ')}`;
+  return { errors: [], warnings: decision.warnings.map(line), ...(good !== undefined && { good }) };
+}
+
+/** The service may be in the cluster already, so only here is that no error; or it is in the input, with errors of its own. */
+function unknownGroup({ pod }: FoundPod, { broken }: Workset, { message }: Decision, line: (text: string) => string): Report {
+  const groups = String(objectAt(pod, 'metadata', 'annotations')?.[annotation.group])
+    .split(',')
+    .map((name) => name.trim());
+  const named = groups.filter((name) => broken.has(name));
+  const text =
+    named.length > 0
+      ? `DistributedService "${named[0]}" of the input has errors; this Pod can be checked once they are mended`
+      : `${message}; name its file with --services to check this Pod`;
+  return { errors: [], warnings: [line(text)] };
+}
 
 /** In the order of the input, as applying it would: of two services with one host, the second is told. */
 function checkServices(objects: readonly ManifestObject[], others: readonly ManifestObject[], config: Config, namespace: string): Report[] {
@@ -98,8 +139,19 @@ function checkServices(objects: readonly ManifestObject[], others: readonly Mani
     const { findings, warnings } = validateOffline(object.value, { config, claims, namespace });
     if (findings.length === 0) add(object);
     const line = (text: string) => `${where(object)}: ${text}`;
-    return { errors: findings.map((finding) => line(describeFinding(finding))), warnings: warnings.map(line) };
+    const good = findings.length === 0 ? { good: line(describeService(object, config)) } : {};
+    return { errors: findings.map((finding) => line(describeFinding(finding))), warnings: warnings.map(line), ...good };
   });
 }
 
 const isService = ({ value }: ManifestObject): boolean => value.kind === serviceKind && String(value.apiVersion).startsWith(`${group}/`);
+
+/** What a valid service is: `http at web.example.com/, through the gateway`. */
+function describeService({ value }: ManifestObject, config: Config): string {
+  const { spec } = defaulted(value) as unknown as DistributedService;
+  const places = exposuresOf(spec, config.baseDomain).map((exposure) =>
+    exposure.kind === 'http' ? `${exposure.host}${exposure.path}` : exposure.kind === 'sni' ? exposure.host : `port ${exposure.port}`,
+  );
+  const by = usesGateway(spec, config) ? 'the gateway' : 'a plain frp server';
+  return `${spec.serviceType}${places.length > 0 ? ` at ${places.join(', ')}` : ''}, by ${by}`;
+}

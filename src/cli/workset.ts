@@ -1,10 +1,11 @@
 /** What a command works on: the objects of its input, the services among them, and the labels of its namespaces. */
 import type { Config } from '../config/schema.ts';
-import { label, kind as serviceKind } from '../model/names.ts';
+import { annotation, label, kind as serviceKind } from '../model/names.ts';
 import { ServiceStore } from '../model/store.ts';
 import { loadServices } from '../webhook/services/load.ts';
 import type { PodContext } from '../../webhooks/pods/decide.ts';
-import { podTemplateOf } from '../../webhooks/workloads/templates.ts';
+import type { Decision } from '../../webhooks/review/types.ts';
+import { annotatedTemplatesIn, kindOf, podTemplateOf, type FurtherKinds } from '../../webhooks/workloads/templates.ts';
 import { objectsOf, type ManifestDocument, type ManifestObject } from '../manifests/read.ts';
 
 export interface Workset {
@@ -12,6 +13,8 @@ export interface Workset {
   services: ServiceStore;
   /** problems of the services, one sentence each, beginning with the file */
   problems: string[];
+  /** names of the services with problems */
+  broken: ReadonlySet<string>;
   contextOf(object: ManifestObject): PodContext & { disabled: boolean };
 }
 
@@ -29,6 +32,8 @@ export function workset(
   const objects = documents.flatMap(objectsOf);
   const all = [...others.flatMap(objectsOf), ...objects];
   const { services, problems } = loadServices(all.filter(({ value }) => value.kind === serviceKind));
+  const declared = all.filter(({ value }) => value.kind === serviceKind).map(({ value }) => metadataOf(value).name);
+  const known = new Set(services.map(({ metadata }) => metadata.name));
   const store = new ServiceStore();
   store.replace(services);
   const injection = new Map(
@@ -40,6 +45,7 @@ export function workset(
     objects,
     services: store,
     problems,
+    broken: new Set(declared.filter((name) => name !== undefined && !known.has(name)) as string[]),
     contextOf({ value }) {
       const own = metadataOf(value).namespace ?? namespace;
       const mode = injection.get(own);
@@ -65,9 +71,42 @@ export function nameOf(value: Record<string, unknown>): string {
   return `${String(value.kind)}/${name ?? (generateName === undefined ? '(no name)' : `${generateName}*`)}`;
 }
 
-/** The Pod templates among the objects, with their pointers in the document. */
-export const podsOf = (objects: readonly ManifestObject[]) =>
+/** One Pod, or the Pod template of a workload. */
+export interface FoundPod {
+  object: ManifestObject;
+  pod: unknown;
+  /** JSON pointer in the document */
+  pointer: string;
+}
+
+/** The Pods and Pod templates among the objects. */
+export const podsOf = (objects: readonly ManifestObject[], further: FurtherKinds): FoundPod[] =>
   objects.flatMap((object) => {
-    const template = podTemplateOf(object.value);
+    const template = podTemplateOf(object.value, further);
     return template ? [{ object, pod: template.pod, pointer: object.pointer + template.pointer }] : [];
   });
+
+/** For people: `FILE: Deployment/web`. */
+export const where = ({ document, value }: ManifestObject): string => `${document.file}: ${nameOf(value)}`;
+
+/** A decision's message with the field that it is about, seen from the object. */
+export function messageOf({ object, pointer }: FoundPod, { reason, message }: Decision): string {
+  const path = pointer.slice(object.pointer.length + 1).replaceAll('/', '.');
+  return reason === 'InvalidPod' && path !== '' ? `${path}${message.startsWith('a ') ? ': ' : '.'}${message}` : message;
+}
+
+/** What is to be said of objects that have annotated Pod templates where nothing is injected. */
+export function passedOver(objects: readonly ManifestObject[], further: FurtherKinds): string[] {
+  return objects.flatMap((object) => {
+    if (podTemplateOf(object.value, further)) return [];
+    const paths = annotatedTemplatesIn(object.value);
+    if (paths.length === 0) return [];
+    const kind = kindOf(object.value);
+    const remedy = paths.includes('spec.template')
+      ? `list ${kind} in workloadKinds of the configuration to inject it here`
+      : 'only a Pod template at spec.template can be injected here';
+    return [
+      `${where(object)}: annotation ${annotation.group} at ${paths.join(', ')}: ${remedy}; in the cluster the webhook injects its Pods`,
+    ];
+  });
+}

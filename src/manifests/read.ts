@@ -55,9 +55,10 @@ function jsonDocuments(file: string, text: string): { documents: ManifestDocumen
       if (documents.length > 1) throw new UserError(`${file}:${line}: not valid JSON after an object of JSON: expected another one, or the end`);
       return { documents, rest: { text: text.slice(documents.length === 0 ? 0 : start), line: documents.length === 0 ? 1 : line } };
     }
-    documents.push({ file, line, source, format: 'json', value });
-    line += linesIn(source);
-    at = end;
+    const lineEnd = /^[ \t]*\r?\n/.exec(text.slice(end, end + 80))?.[0] ?? '';
+    documents.push({ file, line, source: source + lineEnd, format: 'json', value });
+    line += linesIn(source + lineEnd);
+    at = end + lineEnd.length;
   }
 }
 

@@ -8,16 +8,16 @@ import type { Decision } from '../review/types.ts';
 import { podTemplateOf } from './templates.ts';
 
 export function decideWorkload(object: unknown, context: PodContext): Decision {
-  const template = podTemplateOf(object);
+  const template = podTemplateOf(object, context.config.workloadKinds);
   const warnings: string[] = [];
   if (template?.pointer) {
     const annotations = annotationsOf(template.pod);
-    if (names.group in annotationsOf(object) && !(names.group in annotations)) {
+    if (Object.hasOwn(annotationsOf(object), names.group) && !Object.hasOwn(annotations, names.group)) {
       warnings.push(
         `annotation ${names.group} is on the ${kindOf(object)} itself and has no effect there; put it on its Pod template: ${dotted(template.pointer)}.metadata.annotations`,
       );
     }
-    if (names.group in annotations) {
+    if (Object.hasOwn(annotations, names.group)) {
       const decision = decidePod(template.pod, context);
       if (decision.outcome === 'denied') warnings.push(`its Pods will be refused: ${decision.message}`);
       warnings.push(...decision.warnings);

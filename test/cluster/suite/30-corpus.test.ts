@@ -4,6 +4,8 @@
  */
 import { before, suite, test } from 'node:test';
 import assert from 'node:assert/strict';
+import path from 'node:path';
+import { rawManifests } from '../../corpus/manifests.ts';
 import { podCases, podServices } from '../../corpus/pods.ts';
 import { corpusNamespaces, serviceCases, standingServices } from '../../corpus/services.ts';
 import { installed } from '../support/cluster.ts';
@@ -12,6 +14,7 @@ import { eventually, run, type Outcome } from '../support/run.ts';
 
 const send = (object: unknown, ...options: string[]): Promise<Outcome> =>
   run('kubectl', ['apply', ...options, '-f', '-'], { input: JSON.stringify(object) });
+const program = path.join(import.meta.dirname, '../../../src/main.ts');
 const dryRun = ['--dry-run=server', '-o', 'json'];
 
 interface Expected {
@@ -50,6 +53,28 @@ suite('the corpus of Pods', { concurrency: 4 }, () => {
         initContainers.map((container) => container.name).filter((each) => /^frpc(-[0-9]+)?$/.test(each)),
         sidecars,
       );
+    });
+  }
+});
+
+suite('raw manifests', { concurrency: 4 }, () => {
+  for (const { name, file, text, injected, isPartial } of rawManifests) {
+    if (isPartial) continue;
+    test(`${name}: what inject makes of it is accepted, and the webhook has nothing to add`, async () => {
+      const services = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: podServices });
+      const { code, stdout, stderr } = await run(
+        process.execPath,
+        [program, 'inject', '-f', file, '--services', '/dev/stdin', '-n', 'corpus'],
+        {
+          input: services,
+        },
+      );
+      assert.equal(code, 0, stderr);
+      const plain = await run('kubectl', ['create', ...dryRun, '-f', '-'], { input: text });
+      assert.equal(plain.code, 0, plain.stderr);
+      const outcome = await run('kubectl', ['create', ...dryRun, '-f', '-'], { input: stdout });
+      assert.equal(outcome.code, 0, outcome.stderr);
+      assert.equal(outcome.stdout.match(/"name": "frpc",/g)?.length, injected);
     });
   }
 });

@@ -1,0 +1,232 @@
+/** Raw manifests through inject and uninject, as a user's shell would run them. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, describe, it, type TestContext } from 'node:test';
+import fc from 'fast-check';
+import { run as inject } from '../../../src/cli/inject.ts';
+import { run as uninject } from '../../../src/cli/uninject.ts';
+import { run as validate } from '../../../src/cli/validate.ts';
+import { UserError } from '../../../src/errors.ts';
+import { objectsOf, parseManifests } from '../../../src/manifests/read.ts';
+import { toYaml } from '../../../src/manifests/yaml.ts';
+import { rawManifests } from '../../corpus/manifests.ts';
+import { podServices } from '../../corpus/pods.ts';
+
+const directory = mkdtempSync(path.join(tmpdir(), 'frp-k8s-manifests-'));
+after(() => rmSync(directory, { recursive: true }));
+let files = 0;
+function file(text: string, name = `${++files}.yaml`): string {
+  const location = path.join(directory, name);
+  writeFileSync(location, text);
+  return location;
+}
+const services = file(podServices.map(toYaml).join('---\n'), 'services.yaml');
+
+type Command = (args: string[]) => Promise<number>;
+async function output(t: TestContext, command: Command, ...args: string[]): Promise<{ stdout: string; stderr: string; code: number }> {
+  const written = { stdout: '', stderr: '' };
+  const mocks = (['stdout', 'stderr'] as const).map((name) =>
+    t.mock.method(process[name], 'write', (text: string) => {
+      written[name] += text;
+      return true;
+    }),
+  );
+  try {
+    return { code: await command(args), ...written };
+  } finally {
+    for (const mock of mocks) mock.mock.restore();
+  }
+}
+const injected = (t: TestContext, ...locations: string[]) =>
+  output(t, inject, ...locations.flatMap((location) => ['-f', location]), '--services', services, '-n', 'corpus');
+
+const values = (text: string) =>
+  parseManifests('-', text)
+    .flatMap(objectsOf)
+    .map(({ value }) => value);
+const sidecarsIn = (text: string) => JSON.stringify(values(text)).match(/"name":"frpc","image"/g)?.length ?? 0;
+
+describe('a raw manifest', () => {
+  for (const { name, file: location, text, injected: expected } of rawManifests) {
+    it(`(${name}) gets its sidecars and nothing else, once, and uninject gives it back`, async (t) => {
+      const { stdout } = await injected(t, location);
+      assert.equal(sidecarsIn(stdout), expected);
+      const once = file(stdout);
+      assert.equal((await injected(t, once)).stdout, stdout);
+      const back = await output(t, uninject, '-f', once);
+      assert.deepEqual(values(back.stdout), values(text));
+    });
+  }
+
+  it('is joined to others with one separator, and nothing is lost', async (t) => {
+    const { stdout } = await injected(t, ...rawManifests.map(({ file: location }) => location));
+    const all = rawManifests.flatMap(({ text }) => values(text));
+    assert.equal(values(stdout).length, all.length);
+    assert.deepEqual(values((await output(t, uninject, '-f', file(stdout))).stdout), all);
+    const files = ['a: 1', '---\nb: 1\n', '{"c": 1}', '%YAML 1.1\n---\nd: 1', '{"e": "\\ud83d\\ude00"}{"f": 1}'].map((text) => file(text));
+    assert.equal((await injected(t, ...files)).stdout, 'a: 1\n---\nb: 1\n---\n{"c": 1}\n---\nd: 1\n---\n{\n  "e": "😀"\n}\n---\n{"f": 1}');
+    const folder = await injected(t, path.dirname(rawManifests[0]!.file));
+    assert.equal(folder.stdout, stdout);
+    const { stdout: json } = await output(
+      t,
+      inject,
+      '-f',
+      path.dirname(rawManifests[0]!.file),
+      '--services',
+      services,
+      '-n',
+      'corpus',
+      '-o',
+      'json',
+    );
+    assert.equal(values(json).length, all.length);
+    assert.match(json, /"defaultMode": 288\b/);
+  });
+
+  it('that is not touched comes out byte by byte', async (t) => {
+    for (const text of ['a: 1', '# c\n---\na: 1\n--- # d\nb: 0o17\n', '{"a": 1}', '{"a": 1}\n', '%YAML 1.1\n---\na: 1\n', '\r\na: 1\r\n'])
+      assert.equal((await injected(t, file(text))).stdout, text);
+  });
+
+  it('is summed up on stderr: what was injected, skipped and passed over, and why', async (t) => {
+    const { stderr } = await injected(
+      t,
+      ...rawManifests.filter(({ name }) => ['partial.yaml', 'no-newline.json'].includes(name)).map((raw) => raw.file),
+    );
+    const lines = stderr
+      .replaceAll(/[^ ]*\/manifests\//g, '')
+      .trim()
+      .split('\n');
+    assert.deepEqual(lines, [
+      'injected: no-newline.json: ReplicationController/no-newline: frpc for web',
+      'skipped: partial.yaml: Deployment/web: no annotation frp.io/group, and no service selects the Pod',
+      'skipped: partial.yaml: StatefulSet/db: no annotation frp.io/group, and no service selects the Pod',
+      'skipped: partial.yaml: Pod/bare: no annotation frp.io/group, and no service selects the Pod',
+      'passed over: partial.yaml: Rollout/rollout: annotation frp.io/group at spec.template: list Rollout.argoproj.io in workloadKinds of the configuration to inject it here; in the cluster the webhook injects its Pods',
+      'passed over: partial.yaml: JobSet/jobset: annotation frp.io/group at spec.replicatedJobs[0].template.spec.template: only a Pod template at spec.template can be injected here; in the cluster the webhook injects its Pods',
+      '6 objects: 1 injected, 3 skipped, 2 passed over',
+    ]);
+  });
+
+  it('of another kind is injected where the configuration lists it', async (t) => {
+    const config = file('workloadKinds: [Rollout.argoproj.io]\n');
+    const partial = rawManifests.find(({ name }) => name === 'partial.yaml')!;
+    const { stdout } = await output(t, inject, '-f', partial.file, '--services', services, '-n', 'corpus', '--config', config);
+    assert.equal(sidecarsIn(stdout), 1);
+    assert.deepEqual(values((await output(t, uninject, '-f', file(stdout))).stdout), values(partial.text));
+  });
+});
+
+describe('frp-k8s validate', () => {
+  const service =
+    'apiVersion: frp.io/v1beta1\nkind: DistributedService\nmetadata: {name: own}\nspec: {serviceType: http, backends: {discovery: {mode: auto}}, expose: {domain: own.example.com}, loadBalancing: {healthCheck: {path: /}}}\n';
+  const pod =
+    'apiVersion: v1\nkind: Pod\nmetadata: {name: own, annotations: {frp.io/group: own}}\nspec: {containers: [{name: app, ports: [{containerPort: 80}]}]}\n';
+  const check = async (t: TestContext, text: string, ...more: string[]) => {
+    const { code, stdout } = await output(t, validate, '-f', file(text, 'input.yaml'), ...more);
+    return { code, lines: stdout.replaceAll(`${directory}/`, '').trim().split('\n') };
+  };
+
+  it('says what is good about each object, and how many there are', async (t) => {
+    const { code, lines } = await check(t, `${service}---\n${pod}---\napiVersion: v1\nkind: ConfigMap\n`, '-n', 'shop');
+    assert.deepEqual(
+      [code, lines],
+      [
+        0,
+        [
+          'good: input.yaml: DistributedService/own: http at own.example.com/, by a plain frp server',
+          'good: input.yaml: Pod/own: would get frpc for own',
+          '3 objects: 2 good, 1 not for frp-k8s to check',
+        ],
+      ],
+    );
+  });
+
+  it('says of a Pod whose service is in the same input and has errors that it waits for them', async (t) => {
+    const { code, lines } = await check(t, `${pod}---\n${service.replace('http,', 'smtp,')}`);
+    assert.equal(code, 1);
+    assert.ok(
+      lines.some((line) => line.includes('DistributedService "own" of the input has errors; this Pod can be checked once they are mended')),
+    );
+    assert.equal(lines.at(-1), '2 objects: 0 good, 1 with errors, 1 not for frp-k8s to check');
+  });
+
+  it('names file, line and field of what it cannot take', async (t) => {
+    assert.deepEqual(
+      (await check(t, `${service}---\n- a\n- b\n`)).lines[0],
+      'input.yaml:5: a document must be an object with apiVersion and kind, not a list',
+    );
+    const deployment = `apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: own}\nspec: {template: {metadata: {annotations: {frp.io/group: own}}, spec: {containers: [{name: app, ports: {}}]}}}\n`;
+    assert.deepEqual(
+      (await check(t, `${service}---\n${deployment}`)).lines[0],
+      'input.yaml: Deployment/own: spec.template.spec.containers[0].ports: must be a list of objects',
+    );
+  });
+});
+
+describe('whatever a manifest is', () => {
+  const odd = fc.oneof(fc.constantFrom(null, 0, '', 'x', true, [], {}, [null], [1], { a: null }), fc.jsonValue({ maxDepth: 2 }));
+  const field = (value: fc.Arbitrary<unknown>) => fc.oneof({ weight: 3, arbitrary: value }, { weight: 1, arbitrary: odd });
+  const record = (shape: Record<string, fc.Arbitrary<unknown>>) => field(fc.record(shape, { requiredKeys: [], noNullPrototype: true }));
+  const container = record({
+    name: field(fc.constant('app')),
+    ports: field(fc.array(record({ containerPort: field(fc.constant(80)), name: odd, protocol: odd }))),
+    env: odd,
+    volumeMounts: odd,
+    resources: record({ limits: odd, requests: odd }),
+    securityContext: odd,
+    restartPolicy: odd,
+    lifecycle: odd,
+  });
+  const metadata = record({
+    name: odd,
+    namespace: odd,
+    labels: odd,
+    annotations: field(fc.constant({ 'frp.io/group': 'web', 'frp.io/port': '80' })),
+  });
+  const pod = record({
+    metadata,
+    spec: record({
+      containers: field(fc.array(container)),
+      initContainers: field(fc.array(container)),
+      volumes: odd,
+      affinity: odd,
+      nodeSelector: odd,
+      resources: odd,
+      readinessGates: odd,
+      imagePullSecrets: odd,
+      terminationGracePeriodSeconds: odd,
+      dnsPolicy: odd,
+      hostNetwork: odd,
+      os: odd,
+      securityContext: odd,
+    }),
+  });
+  const object = fc.oneof(
+    fc
+      .tuple(fc.constantFrom('Deployment', 'Job', 'StatefulSet'), pod)
+      .map(([kind, template]) => ({ apiVersion: kind === 'Job' ? 'batch/v1' : 'apps/v1', kind, spec: { template } })),
+    pod.map((value) => ({ ...(value as object), apiVersion: 'v1', kind: 'Pod' })),
+    record({ metadata, spec: odd }).map((value) => ({ ...(value as object), apiVersion: 'frp.io/v1beta1', kind: 'DistributedService' })),
+    record({ metadata }).map((value) => ({ ...(value as object), apiVersion: 'v1', kind: 'Namespace' })),
+    odd,
+  );
+
+  it('inject, uninject and validate answer with output or with a message, never with a fault of their own', async (t) => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(object, { minLength: 1, maxLength: 3 }), async (objects) => {
+        const input = file(objects.map((each) => JSON.stringify(each)).join('\n---\n'), 'odd.yaml');
+        for (const [command, ...args] of [[inject, '--services', services, '-n', 'corpus'], [uninject], [validate]] as const) {
+          try {
+            await output(t, command, '-f', input, ...args);
+          } catch (error) {
+            assert.ok(error instanceof UserError, (error as Error).stack);
+          }
+        }
+      }),
+      { numRuns: 40 },
+    );
+  });
+});
