@@ -59,6 +59,13 @@ const hostileService: fc.Arbitrary<ServedService> = fc
       },
       security: {
         ...base.spec.security,
+        cors: {
+          allowOrigins: [a, b, `https://*.${b}`, 'https://*.a.example.com'],
+          allowMethods: [a as 'GET', 'PUT'],
+          allowHeaders: [a, 'X-Y'],
+          exposeHeaders: [b],
+          maxAge: a,
+        },
         authorization: {
           enabled: true,
           rules: [

@@ -1,7 +1,10 @@
 /** What a backend learns of a request besides its path, at a real HAProxy: only the gateway, or a trusted proxy, says who the user is. */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { connect as connectH2 } from 'node:http2';
 import { test } from 'node:test';
-import { app, gateway, member, service, view } from './haproxy-harness.ts';
+import { app, freePort, gateway, member, request, service, view } from './haproxy-harness.ts';
 
 const host = 'web.example.com';
 
@@ -58,6 +61,33 @@ test('nobody has a header taken out by naming it in Connection', async (t) => {
     assert.doesNotMatch(String(backend.requests.at(-1)!.headers.connection ?? ''), /x-/i, connection);
     assert.equal(backend.requests.at(-1)!.headers['x-forwarded-for'], '127.0.0.1');
   }
+});
+
+test('an upgrade passes if it is one, over HTTP/2 too', async (t) => {
+  const port = await freePort();
+  const backend = await app(t, 'app');
+  const upgrades: NodeJS.Dict<string | string[]>[] = [];
+  backend.server.on('upgrade', (request, socket) => {
+    upgrades.push(request.headers);
+    const accept = createHash('sha1')
+      .update(`${request.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
+      .digest('base64');
+    socket.end(
+      `HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ${accept}\r\n\r\nhello`,
+    );
+  });
+  await gateway(t, view(service('web', { expose: { type: 'port', port } }, [member('shop/web', '1', backend.port)])));
+  assert.equal((await request(port, host, '/', { headers: { upgrade: 'websocket' } })).body, 'app');
+  assert.equal(backend.requests.at(-1)!.headers.upgrade, undefined, 'without Connection: upgrade it is none');
+
+  const session = connectH2(`http://127.0.0.1:${port}`);
+  t.after(() => session.destroy());
+  await once(session, 'remoteSettings');
+  const stream = session.request({ ':method': 'CONNECT', ':protocol': 'websocket', ':path': '/a', ':scheme': 'http', ':authority': host });
+  const [headers] = (await once(stream, 'response')) as [{ ':status': number }];
+  assert.equal(headers[':status'], 200);
+  assert.equal(String(await once(stream, 'data')), 'hello');
+  assert.equal(upgrades[0]!.connection?.toString().toLowerCase(), 'upgrade');
 });
 
 test('a Host that is no host name is refused, and leads nobody elsewhere', async (t) => {

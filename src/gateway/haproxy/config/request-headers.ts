@@ -25,8 +25,10 @@ export const headerRules = (isTrusted: string): string[] => [
   `http-request del-header ${quote(otherPaths)} -m reg`,
   // An upgrade to HTTP/2 would be a tunnel that no rule looks into.
   'http-request del-header upgrade if { req.hdr(upgrade) -m sub -i h2c }',
-  'http-request set-header Connection upgrade if { req.hdr(upgrade) -m found }',
-  'http-request del-header connection if !{ req.hdr(upgrade) -m found }',
+  'http-request set-var(txn.upgrades) bool(true) if { req.hdr(upgrade) -m found } { req.hdr(connection) -m str -i upgrade }',
+  'http-request set-header Connection upgrade if { var(txn.upgrades) -m bool }',
+  'http-request del-header connection if !{ var(txn.upgrades) -m bool }',
+  'http-request del-header upgrade if !{ var(txn.upgrades) -m bool }',
 ];
 
 /** The name with any other separator than hyphens throughout. */
