@@ -6,13 +6,14 @@ import { base64 } from '../kube/authority-secret.ts';
 import { KubeClient } from '../kube/client.ts';
 import { isNotFound } from '../kube/errors.ts';
 import { describe, distributedServices, pods, secrets, type KubeObject, type Resource } from '../kube/types.ts';
-import { annotation, authoritySecretName, groupSecretName, label } from '../model/names.ts';
+import { annotation, authoritySecretName, groupSecretName, label, webhookAuthoritySecretName } from '../model/names.ts';
 import { parseOptions } from './options.ts';
 
 export const help = `frp-k8s rotate: replace a key, stating what it interrupts
 
 usage: frp-k8s rotate group NAME [-n NS] --accept-outage
        frp-k8s rotate ca [--system NS] --accept-outage
+       frp-k8s rotate webhook-ca [--system NS]
 
 group NAME   Writes another key for the frp group of a DistributedService, and restarts the workloads whose Pods are its
              members, as kubectl rollout restart does. Members with the new key are refused while one with the old key
@@ -21,6 +22,8 @@ ca           Asks the controller for another certificate authority. Certificates
              that the frp server loads them at its start only: it restarts three times, some minutes apart, and each
              time every tunnel is away for the seconds until its sidecar has dialled again. The rotation is over when
              Secret frp-ca has no annotation ${annotation.rotationPhase} any more.
+webhook-ca   Asks the webhooks for another authority of their serving certificate (Secret frp-webhook-authority). The
+             API server trusts both for as long as one is in use, so nothing is interrupted.
 token        There is no frp auth token to rotate: the tunnel is authenticated by mTLS. Use "rotate ca".
 
   -n, --namespace NS       namespace of the service (default: the context's, else default)
@@ -32,6 +35,7 @@ It uses KUBECONFIG, else ~/.kube/config.
 examples:
   frp-k8s rotate group api -n prod --accept-outage
   frp-k8s rotate ca --accept-outage
+  frp-k8s rotate webhook-ca
 `;
 
 const say = (text: string) => process.stdout.write(`${text}\n`);
@@ -60,7 +64,8 @@ export async function run(args: string[]): Promise<number> {
   if (what === 'token')
     throw new UserError('rotate token: there is no frp auth token: the tunnel is authenticated by mTLS; use: frp-k8s rotate ca');
   if (what === 'ca') return withClient((client) => rotateAuthority(client, values.system, isAccepted));
-  if (what !== 'group') throw new UserError(`rotate: what to rotate is "group NAME" or "ca"; see frp-k8s rotate --help`);
+  if (what === 'webhook-ca') return withClient((client) => askForAuthority(client, values.system, webhookAuthoritySecretName));
+  if (what !== 'group') throw new UserError(`rotate: what to rotate is "group NAME", "ca" or "webhook-ca"; see frp-k8s rotate --help`);
   if (name === undefined) throw new UserError('rotate group: the name of a DistributedService is missing; see frp-k8s rotate --help');
   return withClient((client) => rotateGroup(client, values.namespace ?? client.access.namespace ?? 'default', name, isAccepted));
 }
@@ -81,22 +86,25 @@ function needsAcceptance(what: string, isAccepted: boolean): void {
 
 async function rotateAuthority(client: KubeClient, namespace: string, isAccepted: boolean): Promise<void> {
   needsAcceptance('rotate ca: the frp server restarts three times, and each time every tunnel is away for some seconds', isAccepted);
+  await askForAuthority(client, namespace, authoritySecretName);
+}
+
+/** @param name of the Secret; whoever keeps its authority sees the annotation: the controller, or the webhooks */
+async function askForAuthority(client: KubeClient, namespace: string, name: string): Promise<void> {
+  const keeper = name === authoritySecretName ? 'the controller' : 'one of the webhooks';
+  const within = name === authoritySecretName ? 'seconds' : 'a minute';
   const patch = { metadata: { annotations: { [annotation.rotate]: new Date().toISOString() } } };
-  const secret = await client.mergePatch(secrets, namespace, authoritySecretName, patch).catch((error: unknown) => {
+  const secret = await client.mergePatch(secrets, namespace, name, patch).catch((error: unknown) => {
     if (!isNotFound(error)) throw error;
-    throw new UserError(
-      `rotate ca: ${describe(secrets, namespace, authoritySecretName)} does not exist; name the installation's namespace with --system`,
-    );
+    throw new UserError(`rotate: ${describe(secrets, namespace, name)} does not exist; name the installation's namespace with --system`);
   });
   const phase = secret.metadata.annotations?.[annotation.rotationPhase];
   say(
     phase === undefined
-      ? 'asked for: the controller begins within seconds'
+      ? `asked for: ${keeper} begins within ${within}`
       : `asked for: another rotation is under way (${phase}); this one begins after it`,
   );
-  say(
-    `follow it with: kubectl -n ${namespace} get secret ${authoritySecretName} -o jsonpath='{.metadata.annotations}', and the controller's log`,
-  );
+  say(`follow it with: kubectl -n ${namespace} get secret ${name} -o jsonpath='{.metadata.annotations}', and the log of ${keeper}`);
 }
 
 async function rotateGroup(client: KubeClient, namespace: string, name: string, isAccepted: boolean): Promise<void> {

@@ -60,7 +60,7 @@ export const configSchema = z.strictObject({
   logLevel: logLevel.default('info'),
   /** seconds that serving goes on after SIGTERM, while the API server finds another replica */
   drainSeconds: z.number().min(0).max(300).default(10),
-  /** namespace of the installation: Secrets frp-ca and frp-server-tls are there */
+  /** namespace of the installation: Secrets frp-ca, frp-webhook-authority and frp-server-tls are there */
   namespace: text.default('frp-system'),
   /** certificate from files; absent: self-managed */
   tls: z.strictObject({ certFile: text, keyFile: text }).optional(),

@@ -1,4 +1,7 @@
-/** The installation's authority, kept in Secret `frp-ca`: `serve` and `controller`, each with its replicas, share one. */
+/**
+ * Authorities that replicas share, each in a Secret: `frp-ca` of the tunnels, which the controller keeps, and
+ * `frp-webhook-authority` of the webhooks, which `serve` keeps.
+ */
 import { createAuthority, parseAuthority, type Authority } from '../../certs/authority.ts';
 import { systemClock, type Clock } from '../../certs/clock.ts';
 import { inspectCertificate } from '../../certs/inspect.ts';
@@ -16,20 +19,31 @@ import { secrets, type Secret } from './types.ts';
  * @throws KubeError where the API server cannot be asked; Error with the remedy where the Secret is damaged
  */
 export async function ensureAuthority(client: KubeClient, config: Config, clock: Clock = systemClock): Promise<Authority> {
-  const read = async () => authorityFrom(await client.get(secrets, config.namespace, authoritySecretName), clock);
+  return authorityFrom(await ensureAuthoritySecret(client, config, authoritySecretName, clock), clock);
+}
+
+/** The Secret with an authority; where there is none, a new one. @throws KubeError where the API server cannot be asked */
+export async function ensureAuthoritySecret(client: KubeClient, config: Config, name: string, clock: Clock): Promise<Secret> {
+  const read = () => client.get(secrets, config.namespace, name);
   try {
     return await read();
   } catch (error) {
     if (!isNotFound(error)) throw error;
   }
   const authority = await createAuthority({ lifetimeMs: config.certificates.authorityLifetime, now: clock.now() });
-  return (await storeAuthority(client, config, authority)) ? authority : read();
+  await storeAuthority(client, config, authority, name);
+  return read();
 }
 
 /** Creates the Secret. @returns false where somebody else was faster */
-export async function storeAuthority(client: KubeClient, config: Config, authority: Authority): Promise<boolean> {
+export async function storeAuthority(
+  client: KubeClient,
+  config: Config,
+  authority: Authority,
+  name: string = authoritySecretName,
+): Promise<boolean> {
   const secret: Secret = {
-    metadata: { name: authoritySecretName, namespace: config.namespace, labels: { [label.managedBy]: manager } },
+    metadata: { name, namespace: config.namespace, labels: { [label.managedBy]: manager } },
     type: 'kubernetes.io/tls',
     data: { 'tls.crt': base64(authority.bundlePem), 'tls.key': base64(authority.keyPem) },
   };
@@ -45,8 +59,9 @@ export async function storeAuthority(client: KubeClient, config: Config, authori
 /** @throws Error that names the Secret, the fault and the remedy */
 export function authorityFrom(secret: Secret, clock: Clock = systemClock): Authority {
   const name = `Secret ${secret.metadata.namespace}/${secret.metadata.name}`;
-  const remedy =
-    'restore it from a backup, or delete it for a new authority, which cuts every tunnel until its client certificate is replaced';
+  const isOfTunnels = secret.metadata.name === authoritySecretName;
+  const cost = isOfTunnels ? ', which cuts every tunnel until its client certificate is replaced' : '';
+  const remedy = `restore it from a backup, or delete it for a new authority${cost}`;
   try {
     const authority = parseAuthority(text(secret, 'tls.crt'), text(secret, 'tls.key'));
     const { notAfter } = inspectCertificate(authority.certPem);

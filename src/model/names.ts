@@ -26,9 +26,9 @@ export const annotation = {
   injected: 'frp.io/injected',
   /** on Pods of connectors: hash of the configuration that they should have read */
   configHash: 'frp.io/config-hash',
-  /** on Secret frp-ca: asks for another authority; any value */
+  /** on a Secret with an authority, frp-ca or frp-webhook-authority: asks for another; any value */
   rotate: 'frp.io/rotate',
-  /** on Secret frp-ca, while its authority is being replaced */
+  /** on such a Secret, while its authority is being replaced */
   rotationPhase: 'frp.io/rotation-phase',
   rotationSince: 'frp.io/rotation-since',
   /** on copies for the gateway: namespace/name of the Secret that it is one of, and what it is for */
@@ -69,6 +69,8 @@ export const groupSecretName = (service: string): string => `frp-${service}-grou
 export const connectorName = (service: string): string => `frp-${service}-connector`;
 /** Secret with the installation's certificate authority: tls.crt (bundle), tls.key. */
 export const authoritySecretName = 'frp-ca';
+/** Secret with the authority of the webhooks' serving certificate: it opens no tunnel. */
+export const webhookAuthoritySecretName = 'frp-webhook-authority';
 /** Secret in the gateway's namespace with what it may know of another. @param original namespace/name */
 export const gatewayCopyName = (original: string, kind: string): string =>
   `frp-gw-${createHash('sha256').update(`${original}/${kind}`).digest('hex').slice(0, 12)}`;

@@ -5,6 +5,7 @@
 import type { CertificateSource } from '../../certs/source.ts';
 import type { Config } from '../config/schema.ts';
 import { UserError } from '../errors.ts';
+import type { CaBundleKeeper } from '../kube/ca-bundle.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Log } from '../log.ts';
 import type { ServiceStore } from '../model/store.ts';
@@ -94,29 +95,34 @@ function certificateSupply(source: CertificateSource): CertificateSupply {
   return { source, checks: { certificate }, close: () => source.close() };
 }
 
-/** A certificate of the installation's authority, and that authority in the webhook configurations. */
+/** A certificate of the webhooks' own authority, and that authority in the webhook configurations. */
 async function clusterCertificate(config: Config, client: KubeClient, log: Log): Promise<CertificateSupply> {
-  const [{ managedSource }, { ensureAuthority }, { keepCaBundle }, { backoffMs, pause }] = await Promise.all([
+  const [{ managedSource }, { servingAuthority }, { keepCaBundle }, { backoffMs, pause }, { systemClock }] = await Promise.all([
     import('../../certs/managed.ts'),
-    import('../kube/authority-secret.ts'),
+    import('./serving-authority.ts'),
     import('../kube/ca-bundle.ts'),
     import('../kube/backoff.ts'),
+    import('../../certs/clock.ts'),
   ]);
-  const start = () => managedSource({ ...managedOptions(config, log), authority: () => ensureAuthority(client, config) });
+  let keeper = undefined as CaBundleKeeper | undefined;
+  const isTrusted = () => keeper !== undefined && keeper.hasMatched() && keeper.problem() === undefined;
+  const authority = () => servingAuthority({ client, config, log, clock: systemClock, isTrusted });
+  const start = () => managedSource({ ...managedOptions(config, log), authority });
   const source = await untilItWorks(start, async (failures, error) => {
     log.warn(`no serving certificate yet, trying again: ${error.message}`);
     await pause(backoffMs(failures, retry), new AbortController().signal);
   });
-  const keeper = keepCaBundle({ client, log, bundle: () => source.current().caPem ?? '' });
-  source.onChange(() => void keeper.check());
+  const caBundles = keepCaBundle({ client, log, bundle: () => source.current().caPem ?? '' });
+  keeper = caBundles;
+  source.onChange(() => void caBundles.check());
   const supply = certificateSupply(source);
   // A mismatch later is repaired and logged; being unready for it would turn a fault of one field into an outage.
-  const caBundle: Check = () => (keeper.hasMatched() ? undefined : (keeper.problem() ?? 'not compared yet'));
+  const caBundle: Check = () => (caBundles.hasMatched() ? undefined : (caBundles.problem() ?? 'not compared yet'));
   return {
     source,
     checks: { ...supply.checks, caBundle },
     close: () => {
-      keeper.close();
+      caBundles.close();
       return supply.close();
     },
   };

@@ -2,9 +2,8 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { install, installation, installed, installServer, system, testNamespace, clientNamespace } from '../support/cluster.ts';
-import { apply, get, items, kubectl, rolledOut, tryApply, tryKubectl, type Json } from '../support/kubectl.ts';
+import { apply, get, items, kubectl, rolledOut, tryKubectl, type Json } from '../support/kubectl.ts';
 import { deployment, httpService } from '../support/objects.ts';
-import { eventually } from '../support/run.ts';
 import { servedBy, server } from '../support/traffic.ts';
 
 test('the installation becomes ready, with its certificates, by itself', async () => {
@@ -45,40 +44,17 @@ test('the frp server refuses a client without a certificate', async () => {
   assert.match(stderr, /certificate required/);
 });
 
-const asController = ['--as', `system:serviceaccount:${system}:frp-controller`];
-const secret = (namespace: string, name: string, managedBy: string) => ({
-  apiVersion: 'v1',
-  kind: 'Secret',
-  metadata: { name, namespace, labels: { 'app.kubernetes.io/managed-by': managedBy } },
-});
-
-test('the controller can write its own Secrets only', async () => {
-  const ns = await testNamespace('own-secrets');
-  const refused = async (attempt: Promise<{ code: number; stderr: string }>, text: RegExp) => {
-    const { code, stderr } = await attempt;
-    assert.notEqual(code, 0);
-    assert.match(stderr, text);
-  };
-  await eventually('the policy', () => refused(tryApply([secret(ns, 'frp-a', 'helm')], ...asController), /only Secrets with the label/));
-  await refused(tryApply([secret(ns, 'other', 'frp-k8s')], ...asController), /names begin with frp-/);
-  const copy = secret(ns, 'frp-copy', 'frp-k8s');
-  const labels = { ...copy.metadata.labels, 'frp.io/gateway-copy': 'true' };
-  await refused(tryApply([{ ...copy, metadata: { ...copy.metadata, labels } }], ...asController), /copies nowhere else/);
-  await apply(secret(ns, 'frp-of-helm', 'helm'));
-  await refused(tryApply([secret(ns, 'frp-of-helm', 'frp-k8s')], ...asController), /only Secrets with the label/);
-  assert.equal((await tryApply([secret(ns, 'frp-b', 'frp-k8s')], ...asController)).code, 0);
-});
-
 test('the service accounts may do what they need and no more', async () => {
   const can = async (account: string, ...request: string[]): Promise<boolean> =>
     (await tryKubectl('auth', 'can-i', ...request, '--as', `system:serviceaccount:${system}:${account}`)).code === 0;
   const table: [string, boolean, ...string[]][] = [
     ['frp-webhook', true, 'watch', 'distributedservices.frp.io', '-A'],
     ['frp-webhook', true, 'patch', 'mutatingwebhookconfigurations/frp-k8s'],
-    ['frp-webhook', true, 'get', 'secret/frp-ca', '-n', system],
+    ['frp-webhook', true, 'patch', 'secret/frp-webhook-authority', '-n', system],
+    ['frp-webhook', false, 'get', 'secret/frp-ca', '-n', system],
     ['frp-webhook', false, 'patch', 'mutatingwebhookconfigurations/other'],
     ['frp-webhook', false, 'get', 'secret/other', '-n', system],
-    ['frp-webhook', false, 'get', 'secret/frp-ca', '-n', 'default'],
+    ['frp-webhook', false, 'get', 'secret/frp-webhook-authority', '-n', 'default'],
     ['frp-webhook', false, 'list', 'secrets', '-n', system],
     ['frp-webhook', false, 'update', 'distributedservices.frp.io', '-A'],
     ['frp-controller', true, 'create', 'secrets', '-A'],

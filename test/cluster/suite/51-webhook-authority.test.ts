@@ -12,20 +12,19 @@ suite('the authority of the webhooks', () => {
   before(installed);
 
   test('replicas of the webhook that start at once on an empty cluster agree on one authority', async () => {
-    const { data, type, metadata } = await get(system, 'secret', 'frp-ca');
+    const { data, type, metadata } = await get(system, 'secret', 'frp-webhook-authority');
     const { name, namespace, labels } = metadata;
-    const stop = async (...names: string[]) => {
-      await Promise.all(names.map((each) => scale(system, each, 0)));
-      await Promise.all(names.map((each) => gone(system, 'pod', '-l', `app=${each}`)));
+    const stop = async (name: string) => {
+      await scale(system, name, 0);
+      await gone(system, 'pod', '-l', `app=${name}`);
     };
-    // The controller would put the authority of before back; what frps and sidecars trust is never touched.
-    await stop('frp-webhook', 'frp-controller');
+    await stop('frp-webhook');
     try {
       for (let round = 0; round < 2; round++) {
-        await kubectl('-n', system, 'delete', 'secret', 'frp-ca');
+        await kubectl('-n', system, 'delete', 'secret', 'frp-webhook-authority');
         await scale(system, 'frp-webhook', 2);
         await rolledOut(system, 'frp-webhook');
-        const made = (await get(system, 'secret', 'frp-ca')).data['tls.crt'] as string;
+        const made = (await get(system, 'secret', 'frp-webhook-authority')).data['tls.crt'] as string;
         assert.notEqual(made, data['tls.crt']);
         const ca = Buffer.from(made, 'base64').toString();
         assert.equal(splitBundle(ca).length, 1);
@@ -34,10 +33,10 @@ suite('the authority of the webhooks', () => {
         await stop('frp-webhook');
       }
     } finally {
-      await kubectl('-n', system, 'delete', 'secret', 'frp-ca', '--ignore-not-found');
+      await kubectl('-n', system, 'delete', 'secret', 'frp-webhook-authority', '--ignore-not-found');
       await apply({ apiVersion: 'v1', kind: 'Secret', type, metadata: { name, namespace, labels }, data });
-      await Promise.all(['frp-webhook', 'frp-controller'].map((each) => scale(system, each, 2)));
-      await Promise.all(['frp-webhook', 'frp-controller'].map((each) => rolledOut(system, each)));
+      await scale(system, 'frp-webhook', 2);
+      await rolledOut(system, 'frp-webhook');
       await reachable();
     }
     assert.deepEqual([...(await caBundles())], [data['tls.crt']]);

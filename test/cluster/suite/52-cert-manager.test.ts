@@ -126,7 +126,7 @@ suite('cert-manager', () => {
       const { data } = await get(system, 'secret', 'frp-webhook-tls');
       await eventually('the authority at every webhook', async () => assert.deepEqual([...(await caBundles())], [data['ca.crt']]));
       await isServed(await fingerprint(system, 'frp-webhook-tls'));
-      const own = await get(system, 'secret', 'frp-ca');
+      const own = await get(system, 'secret', 'frp-webhook-authority');
       assert.notEqual(own.data['tls.crt'], data['ca.crt']);
     });
 

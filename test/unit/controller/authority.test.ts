@@ -2,13 +2,12 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { pino } from 'pino';
 import { isSignedBy, splitBundle } from '../../../certs/inspect.ts';
-import { managedSource } from '../../../certs/managed.ts';
 import { configSchema } from '../../../src/config/schema.ts';
 import { AuthorityKeeper } from '../../../src/controller/identity/authority-keeper.ts';
 import { ensureIdentity, ensureServerCertificate } from '../../../src/controller/identity/service-identity.ts';
 import { type IdentityDeps } from '../../../src/controller/identity/deps.ts';
 import { ObjectStore } from '../../../src/kube/object-store.ts';
-import { ensureAuthority, text } from '../../../src/kube/authority-secret.ts';
+import { text } from '../../../src/kube/authority-secret.ts';
 import { secrets as secretResource, type Secret } from '../../../src/kube/types.ts';
 import { ServiceStore } from '../../../src/model/store.ts';
 import type { DistributedService } from '../../../src/model/types.ts';
@@ -151,25 +150,5 @@ describe('the rotation that the controller drives', () => {
     assert.equal(phase(), 'spread');
     await halfAnHour();
     assert.deepEqual([phase(), bundle().length], ['stable', 1]);
-  });
-
-  it('gives the webhook a certificate of the new authority, without a change of its bundle', async () => {
-    await everythingReconciles();
-    const request = { commonName: 'frp-webhook', usages: ['serverAuth' as const] };
-    const authority = () => ensureAuthority(api.client, config, clock);
-    const webhook = await managedSource({ authority, request, lifetimeMs: 30 * 86_400_000, renewBeforeMs: 86_400_000, clock });
-    await ask();
-    const certificates = new Set<string>();
-    for (let i = 0; i < 30; i++) {
-      clock.advance(minute);
-      await keeper.reconcile();
-      await everythingReconciles();
-      await webhook.tick();
-      assert.ok(isSignedBy(webhook.current().certPem, text(stored(), 'tls.crt')), 'trusted at every moment');
-      certificates.add(webhook.current().certPem);
-    }
-    webhook.close();
-    assert.ok(isSignedBy(webhook.current().certPem, keeper.current.certPem));
-    assert.ok(certificates.size >= 2);
   });
 });
