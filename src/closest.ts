@@ -1,16 +1,20 @@
 /** The name that was probably meant, for error messages. */
 
-/** The candidate with the fewest edits to `name`, where that is at most a third of its length (and at least two edits). */
+/**
+ * The candidate with the fewest edits to `name`, where that is at most a third of its length: 4 at most, 2 for a short
+ * name and 1 for three letters or fewer.
+ */
 export function closest(name: string, candidates: readonly string[]): string | undefined {
-  const limit = Math.max(2, Math.floor(name.length / 3));
+  const limit = name.length <= 3 ? 1 : Math.min(4, Math.max(2, Math.floor(name.length / 3)));
   return candidates
-    .map((candidate) => ({ candidate, distance: editDistance(name, candidate) }))
+    .map((candidate) => ({ candidate, distance: editDistance(name, candidate, limit) }))
     .filter(({ distance }) => distance <= limit)
     .sort((a, b) => a.distance - b.distance)[0]?.candidate;
 }
 
-/** Insertions, deletions, substitutions and swaps of neighbours (optimal string alignment). */
-function editDistance(a: string, b: string): number {
+/** Insertions, deletions, substitutions and swaps of neighbours (optimal string alignment); Infinity above the limit. */
+function editDistance(a: string, b: string, limit: number): number {
+  if (Math.abs(a.length - b.length) > limit) return Infinity;
   const rows = [Array.from({ length: b.length + 1 }, (_, index) => index)];
   for (let i = 1; i <= a.length; i++) {
     const row = [i];
@@ -21,6 +25,7 @@ function editDistance(a: string, b: string): number {
       if (swapped) row[j] = Math.min(row[j]!, rows[i - 2]![j - 2]! + 1);
     }
     rows.push(row);
+    if (Math.min(...row) > limit) return Infinity;
   }
   return rows[a.length]![b.length]!;
 }
