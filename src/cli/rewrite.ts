@@ -37,7 +37,7 @@ function rewritten({ source, format, value: before }: ManifestDocument, rewrites
   if (operations.length === 0) return { text: source, format, value: before };
   const value = apply(before, operations);
   if (format === 'json') return { text: toJson(value), format, value };
-  return { text: `${/^(%[^\n]*\n|#[^\n]*\n|\s*\n)*---/.test(source) ? '---\n' : ''}${toYaml(value)}`, format, value };
+  return { text: `${/^(%[^\n]*\n|#[^\n]*\n|[^\S\n]*\n)*---/.test(source) ? '---\n' : ''}${toYaml(value)}`, format, value };
 }
 
 /** One separator between two documents, whatever files they came from. */
