@@ -5,16 +5,17 @@
  * letters one may be wrong, and of two none.
  */
 export function closest(name: string, candidates: readonly string[]): string | undefined {
-  const limit = (candidate: string) => Math.floor(Math.max(name.length, candidate.length) / 3);
   return candidates
-    .filter((candidate) => Math.abs(candidate.length - name.length) <= limit(candidate))
-    .map((candidate) => ({ candidate, distance: editDistance(name, candidate) }))
-    .filter(({ candidate, distance }) => distance <= limit(candidate))
+    .map((candidate) => ({ candidate, limit: Math.floor(Math.max(name.length, candidate.length) / 3) }))
+    .filter(({ candidate, limit }) => Math.abs(candidate.length - name.length) <= limit)
+    .map(({ candidate, limit }) => ({ candidate, limit, distance: editDistance(name, candidate, limit) }))
+    .filter(({ distance, limit }) => distance <= limit)
     .sort((a, b) => a.distance - b.distance)[0]?.candidate;
 }
 
-/** Insertions, deletions, substitutions and swaps of neighbours (optimal string alignment). */
-function editDistance(a: string, b: string): number {
+/** Insertions, deletions, substitutions and swaps of neighbours (optimal string alignment); Infinity above the limit. */
+function editDistance(a: string, b: string, limit: number): number {
+  if (Math.abs(a.length - b.length) > limit) return Infinity;
   const rows = [Array.from({ length: b.length + 1 }, (_, index) => index)];
   for (let i = 1; i <= a.length; i++) {
     const row = [i];
@@ -25,6 +26,7 @@ function editDistance(a: string, b: string): number {
       if (swapped) row[j] = Math.min(row[j]!, rows[i - 2]![j - 2]! + 1);
     }
     rows.push(row);
+    if (Math.min(...row) > limit) return Infinity;
   }
   return rows[a.length]![b.length]!;
 }
