@@ -20,7 +20,7 @@ interface Trusted {
  */
 export function clientAuthorities(own: string, copies: readonly Secret[]): { authorities: string[]; problems: string[] } {
   const problems: string[] = [];
-  const trusted = parsed(own, 'Secret frp-server-tls', '', problems);
+  const trusted = parsed(own, 'Secret frp-gateway-tls', '', problems);
   for (const copy of copies.toSorted(byAge)) {
     const original = copy.metadata.annotations?.['frp.io/copy-of'] ?? copy.metadata.name;
     const bundle = text(copy, 'ca.crt');
