@@ -76,7 +76,7 @@ suite('TLS of users ends at the gateway', () => {
     await conditionBecomes(
       ns,
       'shop',
-      'ConfigurationValid',
+      'CertificatesReady',
       /^SecretMissing: Secret gateway-tls\/shop-cert \(spec\.expose\.tls\.secretName\) .* kubectl -n gateway-tls label secret shop-cert frp\.io\/use=true$/,
     );
     assert.deepEqual(await copiesOf(`${ns}/shop-cert`), []);
@@ -88,7 +88,7 @@ suite('TLS of users ends at the gateway', () => {
     await allow(ns, 'shop-cert');
     await bothPresent(pairs[0]!);
     assert.match((await secure(shop)).pod, /^shop-/);
-    await conditionBecomes(ns, 'shop', 'ConfigurationValid', /^Valid:/);
+    await conditionBecomes(ns, 'shop', 'CertificatesReady', /^Certificate(sProvisioned|ExpiresSoon):/);
     assert.deepEqual(await copiesOf(`${ns}/shop-cert`), ['tls']);
     const { certificate, body, pod } = await secure(other);
     assert.equal(certificate, fingerprint(pairs[2]!));
@@ -128,7 +128,7 @@ suite('TLS of users ends at the gateway', () => {
 
   test('when the Secret is deleted, its copy and the certificate are gone', async () => {
     await kubectl('-n', ns, 'delete', 'secret', 'shop-cert');
-    await conditionBecomes(ns, 'shop', 'ConfigurationValid', /^SecretMissing:/);
+    await conditionBecomes(ns, 'shop', 'CertificatesReady', /^SecretMissing:/);
     await eventually('no copy', async () => assert.deepEqual(await copiesOf(`${ns}/shop-cert`), []));
     await isNotServed();
   });
@@ -196,7 +196,7 @@ suite('sidecars with certificates of an authority of the user', () => {
 
   test('join both replicas when it has one', async () => {
     await allow(ns, 'own-ca');
-    await certificatesReadyBecomes(ns, 'edge', /^CertificatesProvisioned:/);
+    await certificatesReadyBecomes(ns, 'edge', /^Certificate(sProvisioned|ExpiresSoon):/);
     await eventually('the copy', async () => assert.deepEqual(await copiesOf(ca), ['client-ca']));
     await onlineAtBoth(ns, 'edge', 1);
     await servedBy(host, 1, users);

@@ -46,7 +46,7 @@ export function backendSection(served: ServiceConfig, { settings, entries }: Con
     name,
     `backend ${title}`,
     `  mode ${mode}`,
-    ...body.map((line) => `  ${line}`),
+    ...inOrder(body).map((line) => `  ${line}`),
   ];
   return {
     entrance: mode === 'http' ? section(backend, [...knowing(isLimited, rules), ...failoverLines(served, settings)]) : [],
@@ -60,6 +60,12 @@ export function backendSection(served: ServiceConfig, { settings, entries }: Con
     problems: access.problems,
   };
 }
+
+/** In the order in which HAProxy acts, or it warns: which server is used comes after all that is done with a request. */
+const inOrder = (lines: readonly string[]): string[] => {
+  const choosesServer = (line: string) => line.startsWith('use-server ');
+  return [...lines.filter((line) => !choosesServer(line)), ...lines.filter(choosesServer)];
+};
 
 function balanceLines({ spec }: ServiceConfig): string[] {
   switch (spec.loadBalancing?.algorithm ?? 'random') {
