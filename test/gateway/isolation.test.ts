@@ -210,10 +210,15 @@ describe('at a gateway of real processes', { timeout: (seconds + 240) * 1000 }, 
 
   async function started(): Promise<Gateway> {
     const made = await Gateway.start();
-    made.putService(bystander());
-    made.putPod(pod);
-    await made.sidecar(pod, 'web', (await made.app('bystander')).port);
-    await eventually('the bystander answers', async () => (await made.request(host)).body === 'bystander');
+    try {
+      made.putService(bystander());
+      made.putPod(pod);
+      await made.sidecar(pod, 'web', (await made.app('bystander')).port);
+      await eventually('the bystander answers', async () => (await made.request(host)).body === 'bystander');
+    } catch (error) {
+      await made.close();
+      throw error;
+    }
     return made;
   }
 
@@ -306,7 +311,8 @@ describe('at a gateway of real processes', { timeout: (seconds + 240) * 1000 }, 
       } catch (error) {
         const told = gateway.lines.slice(-5).map((line) => JSON.stringify(line).slice(0, 600));
         const what = `ISOLATION_SEED=${seed}, batch ${number}: ${(error as Error).message}\n${told.join('\n')}\n${gateway.output('users').slice(-1500)}`;
-        assert.fail(`${what}\n${await smallest(batch, fails)}`);
+        const least = await smallest(batch, fails).catch((failure: Error) => `no smaller object was looked for: ${failure.message}`);
+        assert.fail(`${what}\n${least}`);
       }
       await take(gateway, batch, number);
       tried += batch.length;
