@@ -30,7 +30,7 @@ const seed = Number(process.env.ISOLATION_SEED ?? Date.now() % 1_000_000);
 const count = Number(process.env.ISOLATION_POISONS ?? 500);
 const seconds = Number(process.env.ISOLATION_SECONDS ?? 240);
 /** A bystander's change is seen within so long, nearly always, and within the limit even where the machine is busy; milliseconds. */
-const changeMs = { usual: 5000, limit: 15_000 };
+const changeMs = { usual: 5000, limit: 30_000 };
 /** Batches between two restarts. */
 const restartEvery = 5;
 const firstPort = 41_000;
@@ -322,7 +322,7 @@ describe('at a gateway of real processes', { timeout: (seconds + 240) * 1000 }, 
     t.diagnostic(
       `${tried} objects; changes of the bystander: median ${median} ms, longest ${times.at(-1)} ms, ${late} above ${changeMs.usual} ms`,
     );
-    assert.ok(late <= times.length / 10, `${late} of ${times.length} changes took more than ${changeMs.usual} ms`);
+    assert.ok(late <= Math.max(3, times.length / 5), `${late} of ${times.length} changes took more than ${changeMs.usual} ms`);
     assert.ok(tried >= count / 5, `${tried} objects in ${seconds} s; the machine is too slow, or the gateway`);
   });
 });
