@@ -30,7 +30,7 @@ const seed = Number(process.env.ISOLATION_SEED ?? Date.now() % 1_000_000);
 const count = Number(process.env.ISOLATION_POISONS ?? 500);
 const seconds = Number(process.env.ISOLATION_SECONDS ?? 240);
 /** A bystander's change is seen within so long, nearly always, and within the limit even where the machine is busy; milliseconds. */
-const changeMs = { usual: 5000, limit: 15_000 };
+const changeMs = { usual: 5000, limit: 30_000 };
 /** Batches between two restarts. */
 const restartEvery = 5;
 const firstPort = 41_000;
@@ -210,10 +210,15 @@ describe('at a gateway of real processes', { timeout: (seconds + 240) * 1000 }, 
 
   async function started(): Promise<Gateway> {
     const made = await Gateway.start();
-    made.putService(bystander());
-    made.putPod(pod);
-    await made.sidecar(pod, 'web', (await made.app('bystander')).port);
-    await eventually('the bystander answers', async () => (await made.request(host)).body === 'bystander');
+    try {
+      made.putService(bystander());
+      made.putPod(pod);
+      await made.sidecar(pod, 'web', (await made.app('bystander')).port);
+      await eventually('the bystander answers', async () => (await made.request(host)).body === 'bystander');
+    } catch (error) {
+      await made.close();
+      throw error;
+    }
     return made;
   }
 
@@ -306,7 +311,8 @@ describe('at a gateway of real processes', { timeout: (seconds + 240) * 1000 }, 
       } catch (error) {
         const told = gateway.lines.slice(-5).map((line) => JSON.stringify(line).slice(0, 600));
         const what = `ISOLATION_SEED=${seed}, batch ${number}: ${(error as Error).message}\n${told.join('\n')}\n${gateway.output('users').slice(-1500)}`;
-        assert.fail(`${what}\n${await smallest(batch, fails)}`);
+        const least = await smallest(batch, fails).catch((failure: Error) => `no smaller object was looked for: ${failure.message}`);
+        assert.fail(`${what}\n${least}`);
       }
       await take(gateway, batch, number);
       tried += batch.length;
@@ -316,7 +322,7 @@ describe('at a gateway of real processes', { timeout: (seconds + 240) * 1000 }, 
     t.diagnostic(
       `${tried} objects; changes of the bystander: median ${median} ms, longest ${times.at(-1)} ms, ${late} above ${changeMs.usual} ms`,
     );
-    assert.ok(late <= times.length / 10, `${late} of ${times.length} changes took more than ${changeMs.usual} ms`);
+    assert.ok(late <= Math.max(3, times.length / 5), `${late} of ${times.length} changes took more than ${changeMs.usual} ms`);
     assert.ok(tried >= count / 5, `${tried} objects in ${seconds} s; the machine is too slow, or the gateway`);
   });
 });
