@@ -71,12 +71,12 @@ test("HAProxy's alerts become sentences without paths and prefixes", () => {
   const output = `[NOTICE]   (1) : haproxy version is 2.6.12
 [ALERT]    (1) : config : parsing [/run/frp-gateway/users/generations/7/haproxy.cfg:42] : unknown keyword 'bogus' in 'backend' section
 [WARNING]  (1) : config : something else
-[ALERT]    (1) : config : backend 'be-00' : unable to find file '/run/x/maps/a.map' referenced at [/run/x/haproxy.cfg:7].
+[ALERT]    (1) : config : backend 'be-00' : unable to find file 'maps/a.map' referenced at [/run/x/haproxy.cfg:7].
 [ALERT]    (1) : config : Error(s) found in configuration file : /run/x/haproxy.cfg
 [ALERT]    (1) : config : Fatal errors found in configuration.`;
   assert.deepEqual(alertsIn(output), [
     { line: 42, text: "unknown keyword 'bogus' in 'backend' section" },
-    { line: 7, text: "backend 'be-00' : unable to find file 'a.map' referenced." },
+    { line: 7, text: "backend 'be-00' : unable to find file 'maps/a.map' referenced" },
   ]);
   assert.equal(alertsIn('').length, 1);
 });

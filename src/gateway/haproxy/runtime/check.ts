@@ -1,5 +1,6 @@
 /** `haproxy -c`: whether HAProxy takes a configuration, by the program that is to run it (manifests/gateway brings it to the agent). */
 import { spawn } from 'node:child_process';
+import { configFile } from '../config/global.ts';
 
 export type Verdict =
   | { kind: 'valid' }
@@ -62,7 +63,7 @@ export function alertsIn(output: string): Alert[] {
     if (alerts.length === mostAlerts) break;
     const said = /^\[ALERT\][^:]*: (.*)$/.exec(row)?.[1]?.replace(/^config : /, '');
     if (said === undefined || /^(Error\(s\) found|Fatal errors found|parsing \S+ : Error)/.test(said)) continue;
-    const line = /\[[^\]\s]*:([0-9]+)\]/.exec(said)?.[1];
+    const line = /\.cfg:([0-9]+)/.exec(said)?.[1];
     alerts.push({ line: line === undefined ? undefined : Number(line), text: shortened(readable(said)) });
   }
   return alerts.length > 0 ? alerts : [{ line: undefined, text: 'HAProxy does not take it and does not say why' }];
@@ -71,11 +72,16 @@ export function alertsIn(output: string): Alert[] {
 /** Long lists are in the middle: what HAProxy would take; what it got comes last. */
 const shortened = (text: string): string => (text.length <= 300 ? text : `${text.slice(0, 140)} … ${text.slice(-140)}`);
 
-const readable = (said: string): string =>
-  said
-    .slice(0, 10_000)
-    .replace(/^parsing \[[^\]\s]*\]\s*:?\s*/, '')
-    .replace(/\s*(at|in|from file)?\s*'?\[[^\]\s]*:[0-9]+\]'?/g, '')
-    .replace(/'?\/[^\s']*\/([^\s'/]+)'?/g, "'$1'")
+/** Without the places in files, which are ours. */
+function readable(said: string): string {
+  const words: string[] = [];
+  for (const word of said.slice(0, 10_000).split(' ')) {
+    if (!word.includes(configFile)) words.push(word);
+    else if (/^(parsing|at|in|by)$/.test(words.at(-1) ?? '')) words.pop();
+  }
+  return words
+    .join(' ')
+    .replace(/^: /, '')
     .replace(/[\x00-\x1f\x7f]+/g, ' ')
     .trim();
+}
