@@ -58,7 +58,7 @@ test('edits without end, with a connection held in each process, leave as many p
   let processes = 0;
   let files = 0;
   let mebibytes = 0;
-  for (let edit = 1; edit <= 16; edit++) {
+  for (let edit = 1; edit <= 12; edit++) {
     const socket = connect(port, '127.0.0.1').on('error', () => {});
     t.after(() => socket.destroy());
     socket.write('hello');
