@@ -59,6 +59,11 @@ type State =
   | { name: 'reloading'; pid: string }
   | { name: 'refused'; pid: string; known: Known | undefined };
 
+/** Milliseconds of a check from which on checks are paced: HAProxy may crash in the meantime, and start with what is older. */
+const longCheckMs = 1000;
+/** Milliseconds from one reload for a refused call to the next: what a reload does not mend is tried again without. */
+const repairPauseMs = 60_000;
+
 export class UsersProxy {
   readonly #options: UsersProxyOptions;
   readonly #worker: string;
@@ -71,6 +76,7 @@ export class UsersProxy {
   #has: { view: View; ports: readonly number[] } | undefined;
   #teachableAt = 0;
   #persistAt = 0;
+  #repairedAt = -Infinity;
   #reloads = 0;
   #old = 0;
   #unchecked: string | undefined;
@@ -173,6 +179,8 @@ export class UsersProxy {
       if (!(error instanceof CliError)) throw error;
       if (!(await identify(this.#worker).catch(() => undefined))) return this.#prepare(view, render);
       // It did not take a call that was thought right: what is on disk is what it should have, where its check passes.
+      if (performance.now() - this.#repairedAt < repairPauseMs) throw error;
+      this.#repairedAt = performance.now();
       this.#options.log.warn({ err: error }, 'HAProxy refused a change; it is reloaded');
       return this.#reload(view, render, { pid, namespaces: new Set() });
     }
@@ -195,7 +203,7 @@ export class UsersProxy {
     if (wait > 0) return { waitMs: Math.min(wait, this.#acceptance.waitMs ?? wait) };
     const accepted = await this.#acceptance.stage(view, render);
     await this.#generations.commit();
-    this.#persistAt = performance.now() + 4 * this.#acceptance.lastMs;
+    if (this.#acceptance.lastMs > longCheckMs) this.#persistAt = performance.now() + 4 * this.#acceptance.lastMs;
     // A service that is left out from now on is still in the process.
     return { waitMs: accepted.view.services.length < view.services.length ? 0 : this.#acceptance.waitMs };
   }
