@@ -16,8 +16,8 @@ changes what can be changed while it runs. It writes nothing to the API server.
       --directory DIR   where HAProxy's files and sockets are: DIR/users and DIR/tunnel; default /run/frp-gateway
 
 It uses the Pod's service account, else KUBECONFIG. Its name (POD_NAME, else the host name) ends in its ordinal in
-gateway.addresses. Port 8081 has /healthz, /startedz, /readyz, /metrics, and with user and password of Secret
-frp-server-api /api/proxy/tcp.
+gateway.addresses. Port 8081 has /healthz, /startedz, /readyz and /metrics; gateway.apiPort, by https and with user and
+password of Secret frp-server-api, /api/proxy/tcp.
 
 example:
   POD_NAME=frp-gateway-0 frp-k8s gateway --config config.yaml

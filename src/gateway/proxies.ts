@@ -18,7 +18,6 @@ import {
   UsersProxy,
   workerSocket,
   type Peer,
-  type ReplicaState,
   type UsersSettings,
 } from './haproxy/index.ts';
 import { haproxyProbe } from './liveness/probes.ts';
@@ -52,7 +51,7 @@ export interface ProxiesOptions {
 }
 
 export interface Proxies {
-  applyUsers: (view: View, peers: readonly Peer[], state: ReplicaState) => Promise<void>;
+  applyUsers: (view: View, peers: readonly Peer[], own: Pick<UsersSettings, 'replicaTls' | 'state'>) => Promise<void>;
   applyTunnel: (material: TunnelMaterial) => Promise<void>;
   verdicts: () => Promise<readonly ServerVerdict[]>;
   /** whether one of them answers. @throws where not within so many milliseconds */
@@ -97,14 +96,14 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
   const memory = new Memory();
   let told = new Set<string>();
   return {
-    applyUsers: async (view, peers, state) => {
+    applyUsers: async (view, peers, ofReplica) => {
       replicas = peers.filter(({ name }) => name !== pod).map(({ address }) => ipOf(address));
       const current: UsersSettings = {
         ...families,
         addresses: own,
         healthPort,
         ...options.users,
-        state,
+        ...ofReplica,
         directory: join(directory, 'users'),
         httpPort,
         httpsPort,

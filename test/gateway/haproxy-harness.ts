@@ -65,7 +65,12 @@ export const replicaTls = (): Promise<UsersSettings['replicaTls']> => (shared ??
 export async function newReplicaTls(): Promise<NonNullable<UsersSettings['replicaTls']>> {
   const validity = { lifetimeMs: 3_600_000, now: Date.now() };
   const authority = await createAuthority(validity);
-  const { certPem, keyPem } = await issue(authority, { commonName: 'frp-gateway', usages: ['serverAuth', 'clientAuth'], ...validity });
+  const { certPem, keyPem } = await issue(authority, {
+    commonName: 'frp-gateway',
+    dnsNames: ['frp-gateway-0'],
+    usages: ['serverAuth', 'clientAuth'],
+    ...validity,
+  });
   return { identityPem: `${certPem.trim()}\n${keyPem.trim()}\n`, authorityPem: authority.bundlePem };
 }
 

@@ -163,9 +163,13 @@ export const unservedLines = (repeatable: string): string[] => {
 export const attemptsHere = (attempts: number, settings: UsersSettings): number =>
   attempts >= 3 && others(settings).length > 0 ? attempts - 1 : attempts;
 
-/** Of a frontend in mode tcp: where the target has no server here. @param port of users */
+/** Of a frontend in mode tcp: where the target has no server here, or the way to it is stuck. @param port of users */
 export const handStreams = (port: number, settings: UsersSettings): string[] =>
-  others(settings).length === 0 ? [] : [`use_backend frp-over-${port} if { var(txn.target),nbsrv eq 0 } !${isHanded} !${isStopping}`];
+  others(settings).length === 0
+    ? []
+    : ['{ var(txn.target),nbsrv eq 0 }', `${isStuck(settings.directory)} { nbsrv(${replicasBackend}) gt 0 }`].map(
+        (condition) => `use_backend frp-over-${port} if ${condition} !${isHanded} !${isStopping}`,
+      );
 
 /** The section that it leads to. */
 export const streamHandover = (port: number, settings: UsersSettings): string[][] =>
