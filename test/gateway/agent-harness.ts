@@ -376,7 +376,7 @@ export class Gateway {
       requestTls(target, (incoming) => {
         let body = '';
         incoming.on('data', (chunk: Buffer) => (body += chunk.toString()));
-        incoming.on('end', () => resolve({ status: incoming.statusCode ?? 0, body }));
+        incoming.on('end', () => resolve({ status: incoming.statusCode ?? 0, body, cookie: undefined }));
       })
         .on('error', reject)
         .end();
