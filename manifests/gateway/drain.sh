@@ -5,10 +5,10 @@
 # waits for that one although there is none.
 
 # Ports of users: what listens on more than loopback, but for the Pod's own: 7000 (tunnels), 8081 (operations), and 10000
-# to 10003 (tables, failover, health). The kernel lists ports in hexadecimal; state 0A listens, 01 is established.
+# to 10004 (tables, failover, health, status). The kernel lists ports in hexadecimal; state 0A listens, 01 is established.
 ports=$(cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk '
   { split($2, local, ":") }
-  $4 == "0A" && local[1] !~ /^(0100007F|00000000000000000000000001000000)$/ && local[2] !~ /^(1B58|1F91|2710|2711|2712|2713)$/ { print local[2] }')
+  $4 == "0A" && local[1] !~ /^(0100007F|00000000000000000000000001000000)$/ && local[2] !~ /^(1B58|1F91|2710|2711|2712|2713|2714)$/ { print local[2] }')
 
 users() {
   cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk -v ports="$ports" '

@@ -20,8 +20,8 @@ changes what can be changed while it runs. It writes nothing to the API server.
 
 It uses the Pod's service account, else KUBECONFIG. Its name (POD_NAME, else the host name) ends in its ordinal in
 gateway.addresses. HAPROXY_USERS_MEMORY and HAPROXY_TUNNEL_MEMORY say how many bytes each of them may use: what they may
-hold of connections follows from it. Port 8081 has /healthz, /startedz, /readyz, /metrics, and with user and password of Secret
-frp-server-api /api/proxy/tcp.
+hold of connections follows from it. Port 8081 has /healthz, /startedz, /readyz and /metrics; gateway.apiPort, by https and
+with user and password of Secret frp-server-api, /api/proxy/tcp.
 
 example:
   POD_NAME=frp-gateway-0 frp-k8s gateway --config config.yaml

@@ -32,6 +32,7 @@ import { referencesOf } from './gateway-secrets/references.ts';
 import { Entrance } from './backends/entrance.ts';
 import { ReadinessGates } from './backends/readiness-gates.ts';
 import { ObjectStore } from '../kube/object-store.ts';
+import { ensureReplicaIdentity, replicaAuthorityIn } from './gateway-secrets/replica-identity.ts';
 import { credentialsIn, ensureServerApi } from './identity/api-credentials.ts';
 import type { ConfigurationCheck } from './status/status.ts';
 
@@ -129,6 +130,7 @@ class Controller {
       changed: (key) => this.#queue.add(key),
       outdatedChanged: (...change) => this.#metrics.setOutdated(...change),
       credentials: () => credentialsIn(this.#secrets, config.namespace),
+      gatewayAuthority: () => replicaAuthorityIn(this.#secrets, config),
     });
     const isRegistered = (service: string, uid: string) => this.#facts.isRegistered(service, uid);
     this.#gates = new ReadinessGates({ client, log, isRegistered, now: () => this.#clock.now() });
@@ -198,6 +200,7 @@ class Controller {
       if (this.#election) await Promise.all([...this.#reflectors.map((reflector) => reflector.refresh()), connectors?.refresh?.()]);
       await this.#followAuthority();
       await ensureServerApi(this.#reconcileDeps);
+      await ensureReplicaIdentity(this.#copiesDeps);
       await Promise.all([this.#facts.meetServers(), this.#entrance.known()]);
     });
     if (this.#stop.signal.aborted) return;
@@ -270,7 +273,8 @@ class Controller {
     return this.#metrics.timed(async () => {
       if (key === authorityKey) return this.#followAuthority();
       if (key === copiesKey) {
-        this.#due.set(key, await reconcileCopies(this.#copiesDeps));
+        const renewAt = await ensureReplicaIdentity(this.#copiesDeps);
+        this.#due.set(key, Math.min(renewAt, await reconcileCopies(this.#copiesDeps)));
         return;
       }
       const service = key === serverKey ? undefined : this.services.get(...splitKey(key));

@@ -46,6 +46,8 @@ export interface FactsDeps {
   /** what is known of the way to the servers, beside what they say themselves */
   entrance?: Pick<Entrance, 'addressOf' | 'problemOf'> | undefined;
   credentials: () => { user: string; password: string } | undefined;
+  /** PEM of the authority that the gateway's replicas have their certificate from */
+  gatewayAuthority?: () => string | undefined;
 }
 
 export class FactSource {
@@ -77,6 +79,7 @@ export class FactSource {
         ...(types && { types }),
         listsUnchecked: isGateway,
         credentials: deps.credentials,
+        ...(isGateway && deps.gatewayAuthority && { authority: deps.gatewayAuthority }),
         // Pods of a service that has moved still go there.
         isWanted: () => urls.length > 0 && (served(isGateway).length > 0 || this.#backends.isThereAny(isGateway)),
         changed: (keys) => {

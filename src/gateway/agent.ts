@@ -3,7 +3,7 @@
  * rendered (haproxy/) and applied to the two HAProxies of the Pod. It keeps nothing that it could not find out again.
  */
 import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { Server as TlsServer } from 'node:https';
 import { join } from 'node:path';
 import type { Registry } from '@prometheus-io/client';
 import type { Config } from '../config/schema.ts';
@@ -32,9 +32,13 @@ import { Members } from './members/members.ts';
 import { GatewayMetrics } from './telemetry/agent-metrics.ts';
 import type { View } from './ir/ir.ts';
 import { FrpsLiveness } from './members/frps-liveness.ts';
+import { listen, portOf } from './listen.ts';
+import { aborted, within } from './waiting.ts';
 import { createGatewayOperations } from './api/operations-server.ts';
+import { createStatusServer } from './api/status-server.ts';
 import { ordinalProblem, PeerAddresses, replicasOf, servicesAt, servicesOnline, type Replica } from './replicas/peers.ts';
 import type { Applied } from './haproxy/index.ts';
+import { replicaIdentityIn, type ReplicaIdentity } from './watches/replica-identity.ts';
 import type { Proxies } from './proxies.ts';
 import { eligibilityOf } from './admission/eligibility.ts';
 import { proxyStatuses } from './api/proxy-status.ts';
@@ -52,7 +56,7 @@ export interface AgentOptions {
   pod: string;
   host: string;
   /** 0: any, for tests */
-  ports: { loopback: number; operations: number };
+  ports: { loopback: number; operations: number; status: number };
   /** frps' own API, and the port that sidecars come to, on loopback */
   frpsUrl: string;
   frpsPort: number;
@@ -84,6 +88,8 @@ export class GatewayAgent {
   readonly #readiness = new Readiness();
   readonly #loopback: Server;
   readonly #operations: Server;
+  readonly #status: TlsServer;
+  #replicaTls: ReplicaIdentity | undefined;
   #warmUp: WarmUp | undefined;
   #frps: FrpsLiveness | undefined;
   #parts: Parts | undefined;
@@ -131,6 +137,8 @@ export class GatewayAgent {
       hasStarted: () => this.#users.hasApplied && this.#tunnel.hasApplied,
       readiness: this.#readiness,
       registry: options.registry,
+    });
+    this.#status = createStatusServer({
       statuses: () => this.#statuses(),
       refusals: () => this.#proxies.refusals(),
       credentials: () => this.#credentials(),
@@ -142,6 +150,7 @@ export class GatewayAgent {
   async start(): Promise<{ loopback: number; operations: number }> {
     const { host, ports, log } = this.#options;
     await listen(this.#operations, host, ports.operations);
+    await listen(this.#status, host, ports.status);
     await listen(this.#loopback, '127.0.0.1', ports.loopback);
     this.#running = this.#run();
     this.#running.catch((error: Error) => log.error({ err: error }, 'the agent failed'));
@@ -156,7 +165,7 @@ export class GatewayAgent {
   async close(): Promise<void> {
     this.#isStopping = true;
     this.#stop.abort();
-    for (const server of [this.#loopback, this.#operations]) {
+    for (const server of [this.#loopback, this.#operations, this.#status]) {
       server.close();
       server.closeAllConnections();
     }
@@ -265,8 +274,12 @@ export class GatewayAgent {
 
   async #applyUsers(): Promise<Applied> {
     const { pod, config } = this.#options;
+    this.#followReplicaTls();
     const isReady = this.#hasWarmedUp.isSet && ordinalProblem(pod, config) === undefined;
-    return this.#proxies.applyUsers(this.#view(), this.#addresses.peers(), { isReady, isStuck: this.#parts?.isStuck ?? false });
+    return this.#proxies.applyUsers(this.#view(), this.#addresses.peers(), {
+      replicaTls: this.#replicaTls,
+      state: { isReady, isStuck: this.#parts?.isStuck ?? false },
+    });
   }
 
   async #applyTunnel(): Promise<Applied> {
@@ -282,6 +295,13 @@ export class GatewayAgent {
   #tell(problems: readonly string[]): void {
     for (const problem of problems) if (!this.#told.has(problem)) this.#options.log.warn(problem);
     this.#told = new Set(problems);
+  }
+
+  #followReplicaTls(): void {
+    const found = replicaIdentityIn(this.#watches.copies);
+    if (found && found.identityPem !== this.#replicaTls?.identityPem)
+      this.#status.setSecureContext({ cert: found.identityPem, key: found.identityPem });
+    this.#replicaTls = found;
   }
 
   #isTaken(port: number): boolean {
@@ -305,7 +325,7 @@ export class GatewayAgent {
     const others = this.#replicas.filter(({ name }) => name !== this.#options.pod);
     return others.map(({ host }) =>
       credentials
-        ? servicesAt(`http://${host}:${this.#options.config.gateway.apiPort}`, credentials)
+        ? servicesAt(`https://${host}:${this.#options.config.gateway.apiPort}`, credentials, this.#replicaTls?.authorityPem)
         : Promise.reject(new Error('Secret frp-server-api is not there yet')),
     );
   }
@@ -313,27 +333,4 @@ export class GatewayAgent {
 
 function fetchRules({ connectors: { allowAddresses, apiServer }, gateway }: Config): FetchRules {
   return { allow: allowAddresses, apiServer: apiServer === undefined ? [] : [apiServer], allowHttp: gateway.allowHttpIssuers };
-}
-
-/** Whether it resolves in time. */
-function within(promise: Promise<void>, ms: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(false), ms);
-    void promise.then(() => {
-      clearTimeout(timer);
-      resolve(true);
-    });
-  });
-}
-
-const aborted = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => (signal.aborted ? resolve() : signal.addEventListener('abort', () => resolve(), { once: true })));
-
-const portOf = (server: Server): number => (server.address() as AddressInfo).port;
-
-function listen(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, () => resolve());
-  });
 }

@@ -23,7 +23,6 @@ import {
   type Applied,
   type Peer,
   type Refusal,
-  type ReplicaState,
   type UsersSettings,
 } from './haproxy/index.ts';
 import { haproxyProbe } from './liveness/probes.ts';
@@ -61,7 +60,7 @@ export interface ProxiesOptions {
 }
 
 export interface Proxies {
-  applyUsers: (view: View, peers: readonly Peer[], state: ReplicaState) => Promise<Applied>;
+  applyUsers: (view: View, peers: readonly Peer[], own: Pick<UsersSettings, 'replicaTls' | 'state'>) => Promise<Applied>;
   applyTunnel: (material: TunnelMaterial) => Promise<Applied>;
   verdicts: () => Promise<readonly ServerVerdict[]>;
   /** services that are left out, because HAProxy refuses their configuration or it cannot be rendered */
@@ -129,14 +128,14 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
     told = new Set(problems);
   };
   return {
-    applyUsers: async (view, peers, state) => {
+    applyUsers: async (view, peers, ofReplica) => {
       replicas = peers.filter(({ name }) => name !== pod).map(({ address }) => ipOf(address));
       const current: UsersSettings = {
         ...families,
         addresses: own,
         healthPort,
         ...options.users,
-        state,
+        ...ofReplica,
         directory: join(directory, 'users'),
         httpPort,
         httpsPort,

@@ -16,6 +16,7 @@ const loopbackPort = 7400;
 const logPort = 7514;
 const frpsUrl = 'http://127.0.0.1:7500';
 const frpsPort = 7001;
+const operationsPort = 8081;
 /** The supervisor ends an agent that has not written for five seconds. Milliseconds. */
 const beatMs = 1000;
 /** The kubelet ends the agent last, when there is nobody left to serve. Milliseconds. */
@@ -29,7 +30,7 @@ export async function runGateway(config: Config, options: Pick<ProxiesOptions, '
   const registry = new Registry();
   const proxies = await openProxies({ ...options, config, log, registry, logPort });
   const host = config.host ?? everyAddress();
-  const ports = { loopback: loopbackPort, operations: config.gateway.apiPort };
+  const ports = { loopback: loopbackPort, operations: operationsPort, status: config.gateway.apiPort };
   const agent = new GatewayAgent({ client, config, log, registry, proxies, pod, host, ports, frpsUrl, frpsPort, directory });
   await agent.start();
   const beat = setInterval(() => void writeFile(join(directory, 'agent.beat'), `${Date.now()}\n`).catch(() => {}), beatMs);

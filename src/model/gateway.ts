@@ -21,9 +21,13 @@ export interface GatewayAddress {
 export const serversOf = (spec: DistributedServiceSpec, config: Pick<Config, 'gateway'>): (GatewayAddress | undefined)[] =>
   usesGateway(spec, config) ? gatewayAddresses(config) : [undefined];
 
+/** Names of the replicas by the gateway's headless Service, by ordinal. */
+export const gatewayHosts = ({ gateway }: Pick<Config, 'gateway'>): string[] =>
+  gateway.addresses.map((_, ordinal) => `${gatewayPodHost(ordinal)}.${gateway.namespace}.svc`);
+
 /** URLs of the replicas' own API, by ordinal. */
 export const gatewayApiUrls = ({ gateway }: Pick<Config, 'gateway'>): string[] =>
-  gateway.addresses.map((_, ordinal) => `http://${gatewayPodHost(ordinal)}.${gateway.namespace}.svc:${gateway.apiPort}`);
+  gatewayHosts({ gateway }).map((host) => `https://${host}:${gateway.apiPort}`);
 
 /** The addresses that every sidecar dials, by ordinal of the gateway's replicas. */
 export function gatewayAddresses({ gateway }: Pick<Config, 'gateway'>): GatewayAddress[] {

@@ -75,6 +75,8 @@ export const webhookAuthoritySecretName = 'frp-webhook-authority';
 /** Secret in the gateway's namespace with what it may know of another. @param original namespace/name */
 export const gatewayCopyName = (original: string, kind: string): string =>
   `frp-gw-${createHash('sha256').update(`${original}/${kind}`).digest('hex').slice(0, 12)}`;
+/** Secret in the gateway's namespace with the certificate that its replicas know each other by: tls.crt, tls.key, ca.crt. */
+export const replicaSecretName = 'frp-gateway-replicas';
 /** StatefulSet of the gateway, and its headless Service. */
 export const gatewayName = 'frp-gateway';
 /** A replica of the gateway as its headless Service names it, below the gateway's namespace. */

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { request as requestTls } from 'node:https';
 import { createServer as createHttpServer, request, type Server } from 'node:http';
 import { createServer, type AddressInfo, type Server as NetServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -16,10 +17,11 @@ import { openProxies } from '../../src/gateway/proxies.ts';
 import { base64 } from '../../src/kube/authority-secret.ts';
 import type { KubeObject } from '../../src/kube/types.ts';
 import { logTo } from '../../src/log.ts';
+import { replicaSecretName } from '../../src/model/names.ts';
 import type { DistributedService } from '../../src/model/types.ts';
 import { issuer, Signer, type Pod, type TokenOptions } from '../unit/gateway/agent-tokens.ts';
 import { ApiServer } from '../unit/kube/api-server.ts';
-import { isAlive, remove } from './haproxy-harness.ts';
+import { isAlive, remove, replicaTls } from './haproxy-harness.ts';
 
 const hour = 3_600_000;
 
@@ -76,7 +78,20 @@ export interface Sidecar {
   log: () => string;
 }
 
-const ports = ['log', 'http', 'https', 'tunnel', 'frps', 'frpsApi', 'loopback', 'operations', 'peers', 'health', 'tunnelHealth'] as const;
+const ports = [
+  'log',
+  'http',
+  'https',
+  'tunnel',
+  'frps',
+  'frpsApi',
+  'loopback',
+  'operations',
+  'peers',
+  'health',
+  'tunnelHealth',
+  'status',
+] as const;
 
 export class Gateway {
   readonly directory: string;
@@ -174,7 +189,7 @@ export class Gateway {
       proxies,
       pod,
       host: '127.0.0.1',
-      ports: { loopback: this.ports.loopback, operations: this.ports.operations },
+      ports: { loopback: this.ports.loopback, operations: this.ports.operations, status: this.ports.status },
       frpsUrl: `http://127.0.0.1:${this.ports.frpsApi}`,
       frpsPort: this.ports.frps,
       directory,
@@ -346,6 +361,29 @@ export class Gateway {
     });
   }
 
+  /** Of the status API, whose certificate must be of the replicas' authority. */
+  async status(path: string, headers: Record<string, string> = {}): Promise<Answer> {
+    const { authorityPem } = (await replicaTls())!;
+    return new Promise((resolve, reject) => {
+      const target = {
+        host: '127.0.0.1',
+        port: this.ports.status,
+        path,
+        headers,
+        ca: authorityPem,
+        agent: false,
+        servername: 'frp-gateway-0',
+      };
+      requestTls(target, (incoming) => {
+        let body = '';
+        incoming.on('data', (chunk: Buffer) => (body += chunk.toString()));
+        incoming.on('end', () => resolve({ status: incoming.statusCode ?? 0, body, cookie: undefined }));
+      })
+        .on('error', reject)
+        .end();
+    });
+  }
+
   /** A user's request to a host. */
   request(host: string, path = '/', headers: Record<string, string> = {}): Promise<Answer> {
     return this.get(path, this.ports.http, { host, ...headers });
@@ -377,6 +415,18 @@ export async function putInstallation({ api, signer, authority, config }: Pick<G
     } as KubeObject);
   secret('frp-gateway-tls', { 'tls.crt': server.certPem, 'tls.key': server.keyPem, 'ca.crt': authority.bundlePem });
   secret('frp-server-api', { user: 'frp-k8s', password: 'status' });
+  const { identityPem, authorityPem } = (await replicaTls())!;
+  const [, cert = '', key = ''] = /^(.*?-----END CERTIFICATE-----\n)(.*)$/s.exec(identityPem) ?? [];
+  const { namespace } = config.gateway;
+  api.put(`/api/v1/namespaces/${namespace}/secrets/${replicaSecretName}`, {
+    metadata: {
+      name: replicaSecretName,
+      namespace,
+      labels: { 'frp.io/gateway-copy': 'true' },
+      annotations: { 'frp.io/copy-of': replicaSecretName, 'frp.io/copy-kind': 'replicas' },
+    },
+    data: { 'tls.crt': base64(cert), 'tls.key': base64(key), 'ca.crt': base64(authorityPem) },
+  } as KubeObject);
 }
 
 export function putService(api: ApiServer, service: DistributedService): void {

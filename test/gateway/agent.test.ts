@@ -61,8 +61,7 @@ async function failuresDuring(work: () => Promise<unknown>): Promise<{ count: nu
 interface Statuses {
   proxies: { name: string; status: string }[];
 }
-const statuses = async () =>
-  (JSON.parse((await gateway.get('/api/proxy/tcp', gateway.ports.operations, credentials)).body) as Statuses).proxies;
+const statuses = async () => (JSON.parse((await gateway.status('/api/proxy/tcp', credentials)).body) as Statuses).proxies;
 const metric = async (start: string) => {
   const { body } = await gateway.get('/metrics', gateway.ports.operations);
   return Number(
@@ -101,7 +100,7 @@ describe('the gateway', { timeout: 175_000 }, () => {
       await statuses(),
       [1, 2, 3].map((end) => ({ name: name(end), status: 'online' })),
     );
-    assert.equal((await gateway.get('/api/proxy/tcp', gateway.ports.operations)).status, 401);
+    assert.equal((await gateway.status('/api/proxy/tcp')).status, 401);
   });
 
   it('takes a Pod out at once when it is being deleted or not ready, and in again, without a failed request', async () => {

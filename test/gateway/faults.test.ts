@@ -4,11 +4,13 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, it, test, type TestContext } from 'node:test';
+import { connect as connectTls } from 'node:tls';
 import { service as defined } from '../support/services.ts';
 import { eventually, Gateway as Whole } from './agent-harness.ts';
-import { app, freePort, member, request, service, tally, until, view, type Gateway } from './haproxy-harness.ts';
+import { app, freePort, member, newReplicaTls, replicaTls, request, service, tally, until, view, type Gateway } from './haproxy-harness.ts';
 import { addresses, replicas } from './replicas-harness.ts';
 
 const host = 'web.example.com';
@@ -120,6 +122,40 @@ test('whether users may be sent to a replica HAProxy answers by itself', async (
   await a.applyWith(view(web([])), { healthPort, state: { isReady: false, isStuck: false } });
   assert.deepEqual([await health('/healthz'), await health('/readyz')], [200, 503]);
 });
+
+test('a stranger with another certificate, or none, reads and writes no table and hands nothing over', async (t) => {
+  const here = await app(t, 'here');
+  const [a] = await replicas(t, [view(web([here])), view(web([]))]);
+  await until(async () => (await served(a)) === '200 here');
+  const stranger = await newReplicaTls();
+  const own = a.settings.peers[0]!.address;
+  const ports = [Number(own.slice(own.lastIndexOf(':') + 1)), a.settings.failoverPort!];
+  const hello = 'HAProxyS 2.1\ngw-0\ngw-1 1 0\n';
+  for (const port of ports) {
+    const plain = connect(port, first);
+    plain.write(hello);
+    assert.equal(await bytesOf(plain), '', 'without TLS');
+    for (const tls of [{}, { cert: stranger.identityPem, key: stranger.identityPem }]) {
+      const socket = connectTls({ host: first, port, rejectUnauthorized: false, ...tls });
+      socket.on('secureConnect', () => socket.write(hello));
+      assert.equal(await bytesOf(socket), '', 'with TLS');
+    }
+  }
+  const known = (await replicaTls())!;
+  const peer = connectTls({ host: first, port: ports[0]!, rejectUnauthorized: false, cert: known.identityPem, key: known.identityPem });
+  peer.on('secureConnect', () => peer.write(hello));
+  peer.on('data', () => peer.destroy());
+  assert.match(await bytesOf(peer), /^[0-9]{3}/, 'a replica is answered');
+});
+
+/** What comes until the connection ends. */
+async function bytesOf(socket: Socket): Promise<string> {
+  let text = '';
+  socket.on('data', (chunk: Buffer) => (text += chunk.toString('latin1')));
+  socket.on('error', () => undefined);
+  await new Promise((done) => socket.on('close', done));
+  return text;
+}
 
 describe('the agent', { timeout: 120_000 }, () => {
   for (const part of ['frps', 'tunnel', 'users'] as const)

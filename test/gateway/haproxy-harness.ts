@@ -24,6 +24,7 @@ import {
 } from '../../src/gateway/haproxy/index.ts';
 import { usersBudget, type BudgetLimits } from '../../src/gateway/haproxy/runtime/reload-budget.ts';
 import { identify } from '../../src/gateway/haproxy/runtime/running.ts';
+import { createAuthority, issue } from '../../certs/authority.ts';
 import { logTo } from '../../src/log.ts';
 import { exposuresOf } from '../../src/model/exposure.ts';
 import type { DistributedServiceSpec } from '../../src/model/types.ts';
@@ -74,6 +75,23 @@ export interface Gateway {
   http(host: string, path?: string, init?: RequestInit): Promise<{ status: number; body: string; headers: Headers }>;
 }
 
+/** What replicas know each other by; one for all tests of a process. */
+let shared: Promise<UsersSettings['replicaTls']> | undefined;
+export const replicaTls = (): Promise<UsersSettings['replicaTls']> => (shared ??= newReplicaTls());
+
+/** Of an installation of its own. */
+export async function newReplicaTls(): Promise<NonNullable<UsersSettings['replicaTls']>> {
+  const validity = { lifetimeMs: 3_600_000, now: Date.now() };
+  const authority = await createAuthority(validity);
+  const { certPem, keyPem } = await issue(authority, {
+    commonName: 'frp-gateway',
+    dnsNames: ['frp-gateway-0'],
+    usages: ['serverAuth', 'clientAuth'],
+    ...validity,
+  });
+  return { identityPem: `${certPem.trim()}\n${keyPem.trim()}\n`, authorityPem: authority.bundlePem };
+}
+
 /** @param first what it starts with @param renderAs in the place of renderUsers, for what users cannot make */
 export async function gateway(
   t: TestContext,
@@ -91,6 +109,7 @@ export async function gateway(
     proxyProtocol: false,
     peers: [{ name: 'gw-0', address: `127.0.0.1:${await freePort()}` }],
     localPeer: 'gw-0',
+    replicaTls: await replicaTls(),
     ...more,
   };
   let child: ChildProcess | undefined;

@@ -3,7 +3,7 @@
  * The gateway's replicas answer in the same form; a backend serves where one of them has it online.
  */
 import { ownerOf } from '../../frp/proxy-names.ts';
-import { basicAuthorization } from '../../frp/server-api.ts';
+import { askServerApi, type Credentials } from '../../frp/server-api.ts';
 import { pause } from '../../kube/backoff.ts';
 import type { Backend } from './health.ts';
 import type { ProxyCounts } from './health.ts';
@@ -31,6 +31,8 @@ export interface ServerViewOptions {
   listsUnchecked?: boolean;
   /** undefined while the Secret is not there */
   credentials: () => { user: string; password: string } | undefined;
+  /** PEM of the authority that https servers have their certificate from; undefined while it is not known */
+  authority?: () => string | undefined;
   /** whether there is anything to ask for */
   isWanted: () => boolean;
   /** services (namespace/name) whose proxies have changed; undefined: the server's own health has */
@@ -149,9 +151,8 @@ export class ServerView {
   async #ask(): Promise<Answer> {
     const credentials = this.#options.credentials();
     if (!credentials) throw new Error('the Secret with the credentials is not there yet');
-    const authorization = basicAuthorization(credentials);
     const { urls } = this.#options;
-    const answers = await Promise.allSettled(urls.map((url) => this.#askOne(url, authorization)));
+    const answers = await Promise.allSettled(urls.map((url) => this.#askOne(url, credentials)));
     const known = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
     // A replica that is away says nothing, and takes nothing from what the others say.
     if (known.length > 0) return merged(known);
@@ -159,9 +160,9 @@ export class ServerView {
     throw new Error(problems.join('; '));
   }
 
-  async #askOne(url: string, authorization: string): Promise<Answer> {
+  async #askOne(url: string, credentials: Credentials): Promise<Answer> {
     const { types = allTypes } = this.#options;
-    const lists = await Promise.all(types.map((type) => this.#list(new URL(`/api/proxy/${type}`, url), authorization)));
+    const lists = await Promise.all(types.map((type) => this.#list(new URL(`/api/proxy/${type}`, url), credentials)));
     const services: Proxies = new Map();
     const refused = new Map(
       lists.flatMap((list) => list.refused ?? []).map(({ service, message }) => [service, message.slice(0, refusalLimit)]),
@@ -179,12 +180,9 @@ export class ServerView {
     return { services, refused };
   }
 
-  async #list(url: URL, authorization: string): Promise<Listed> {
+  async #list(url: URL, credentials: Credentials): Promise<Listed> {
     const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(timeoutMs)]);
-    const answer = await fetch(url, { headers: { authorization }, signal, redirect: 'error' });
-    if (!answer.ok)
-      throw new Error(`HTTP status ${answer.status}${answer.status === 401 ? ' (user or password are not those of frps)' : ''}`);
-    return (await answer.json()) as Listed;
+    return (await askServerApi(url, { credentials, authorityPem: this.#options.authority?.(), signal })) as Listed;
   }
 }
 

@@ -11,7 +11,7 @@ import { secrets, type Metadata, type Secret } from '../../kube/types.ts';
 import type { Log } from '../../log.ts';
 import { hostsOf } from '../../model/exposure.ts';
 import { hasOwnGateway, usesGateway } from '../../model/gateway.ts';
-import { annotation, gatewayCopyName, label, manager } from '../../model/names.ts';
+import { annotation, gatewayCopyName, label, manager, replicaSecretName } from '../../model/names.ts';
 import { type ServiceReader } from '../../model/store.ts';
 import type { DistributedService } from '../../model/types.ts';
 import type { CertificatesOutcome, Problem } from '../problem.ts';
@@ -81,7 +81,7 @@ export async function reconcileCopies(deps: GatewayCopiesDeps): Promise<number> 
     if (refused) deps.log.error({ secret: `${metadata.namespace}/${metadata.name}` }, refused.message);
   }
   for (const [name, secret] of there) {
-    if (wanted.has(name) || kept.has(name)) continue;
+    if (wanted.has(name) || kept.has(name) || name === replicaSecretName) continue;
     const { namespace, uid } = secret.metadata;
     await deps.client.delete(secrets, namespace, name, uid).catch((error: unknown) => {
       if (!isNotFound(error) && !isConflict(error)) throw error;
@@ -202,4 +202,5 @@ export const isCopy =
 const hasAnnotations = (known: Secret, { annotations = {} }: Metadata): boolean =>
   Object.entries(annotations).every(([key, value]) => known.metadata.annotations?.[key] === value);
 
-const whose: Whose = ({ labels }) => (labels?.[label.managedBy] === manager && labels[label.gatewayCopy] === 'true' ? 'ours' : 'foreign');
+export const whose: Whose = ({ labels }) =>
+  labels?.[label.managedBy] === manager && labels[label.gatewayCopy] === 'true' ? 'ours' : 'foreign';

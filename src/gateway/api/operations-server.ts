@@ -1,36 +1,24 @@
-/** The agent's port for the kubelet, Prometheus, the controller and the other replicas. */
+/** The agent's port for the kubelet and Prometheus. */
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { Registry } from '@prometheus-io/client';
 import type { Readiness } from '../../process/readiness.ts';
-import type { Credentials } from '../../frp/server-api.ts';
-import type { Refusal } from '../haproxy/index.ts';
-import { isAuthorized, type ProxyStatus } from './proxy-status.ts';
+import { send } from './send.ts';
 
 export interface GatewayOperations {
   /** what HAProxy needs to start is written */
   hasStarted: () => boolean;
   readiness: Readiness;
   registry: Registry;
-  /** @throws where HAProxy cannot be asked */
-  statuses: () => Promise<ProxyStatus[]>;
-  /** services that are left out, because HAProxy refuses their configuration */
-  refusals: () => readonly Refusal[];
-  credentials: () => Credentials | undefined;
 }
 
 export function createGatewayOperations(operations: GatewayOperations): Server {
   return createServer((request, response) => {
     const path = (request.url ?? '/').split('?', 1)[0]!;
-    answer(path, request.headers.authorization, operations, response).catch((error: Error) => send(response, 503, `${error.message}\n`));
+    answer(path, operations, response).catch((error: Error) => send(response, 503, `${error.message}\n`));
   });
 }
 
-async function answer(
-  path: string,
-  authorization: string | undefined,
-  { hasStarted, readiness, registry, statuses, refusals, credentials }: GatewayOperations,
-  response: ServerResponse,
-): Promise<void> {
+async function answer(path: string, { hasStarted, readiness, registry }: GatewayOperations, response: ServerResponse): Promise<void> {
   switch (path) {
     case '/healthz':
       return send(response, 200, 'ok\n');
@@ -42,22 +30,7 @@ async function answer(
     }
     case '/metrics':
       return send(response, 200, await registry.metrics(), registry.contentType);
-    case '/api/proxy/http':
-    case '/api/proxy/https':
-    case '/api/proxy/udp':
-    case '/api/proxy/tcp': {
-      if (!isAuthorized(authorization, credentials()))
-        return send(response, 401, 'user and password of Secret frp-server-api are wanted\n');
-      const isTcp = path.endsWith('/tcp');
-      const body = isTcp ? { proxies: await statuses(), refused: refusals() } : { proxies: [] };
-      return send(response, 200, JSON.stringify(body), 'application/json');
-    }
     default:
-      return send(response, 404, 'not found; served are /healthz, /startedz, /readyz, /metrics and /api/proxy/tcp\n');
+      return send(response, 404, 'not found; served are /healthz, /startedz, /readyz and /metrics\n');
   }
-}
-
-function send(response: ServerResponse, status: number, body: string, type = 'text/plain; charset=utf-8'): void {
-  response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(body) });
-  response.end(body);
 }

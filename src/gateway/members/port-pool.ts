@@ -1,7 +1,7 @@
 /** Loopback ports for proxies. */
 
-/** frps' allowPorts (manifests/gateway/frps.toml); 10000 to 10003 are the gateway's own. Below Linux' ephemeral ports. */
-const first = 10_004;
+/** frps' allowPorts (manifests/gateway/frps.toml); 10000 to 10004 are the gateway's own. Below Linux' ephemeral ports. */
+const first = 10_005;
 const last = 32_000;
 /** The first to be used: above what services usually claim, below NodePorts. */
 const preferred = 29_999;

@@ -2,7 +2,7 @@
 import { lookup } from 'node:dns/promises';
 import type { Config } from '../../config/schema.ts';
 import { ownerOf } from '../../frp/proxy-names.ts';
-import { basicAuthorization, type Credentials } from '../../frp/server-api.ts';
+import { askServerApi, type Credentials } from '../../frp/server-api.ts';
 import type { ProxyStatus } from '../api/proxy-status.ts';
 
 /** HAProxy's peers (manifests/gateway/services.yaml) */
@@ -34,7 +34,7 @@ export function replicasOf(pod: string, { gateway }: Config): Replica[] {
   }));
 }
 
-/** IP addresses of the replicas; of one that is not there now, what it had last. */
+/** IP addresses of the replicas that are there. */
 export class PeerAddresses {
   readonly #known = new Map<string, string>();
 
@@ -45,10 +45,12 @@ export class PeerAddresses {
       replicas.map(async ({ name, host }) => {
         const address = await lookup(host).then(
           (found) => found.address,
-          () => undefined,
+          // A name that is no more: the address may be somebody else's soon. A server that does not answer says nothing.
+          (error: NodeJS.ErrnoException) => (error.code === 'ENOTFOUND' ? undefined : this.#known.get(name)),
         );
-        if (address === undefined || this.#known.get(name) === address) return;
-        this.#known.set(name, address);
+        if (this.#known.get(name) === address) return;
+        if (address === undefined) this.#known.delete(name);
+        else this.#known.set(name, address);
         hasChanged = true;
       }),
     );
@@ -64,15 +66,11 @@ export class PeerAddresses {
 }
 
 /** Services (namespace/name) that have a backend at a replica. @throws where it cannot be asked */
-export async function servicesAt(url: string, credentials: Credentials): Promise<Set<string>> {
-  const options = {
-    headers: { authorization: basicAuthorization(credentials) },
-    signal: AbortSignal.timeout(timeoutMs),
-    redirect: 'error' as const,
+export async function servicesAt(url: string, credentials: Credentials, authorityPem: string | undefined): Promise<Set<string>> {
+  const signal = AbortSignal.timeout(timeoutMs);
+  const { proxies } = (await askServerApi(new URL('/api/proxy/tcp', url), { credentials, authorityPem, signal })) as {
+    proxies: ProxyStatus[];
   };
-  const answer = await fetch(new URL('/api/proxy/tcp', url), options);
-  if (!answer.ok) throw new Error(`HTTP status ${answer.status}`);
-  const { proxies } = (await answer.json()) as { proxies: ProxyStatus[] };
   return servicesOnline(proxies);
 }
 

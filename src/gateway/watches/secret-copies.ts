@@ -10,9 +10,10 @@ export const copyOf = 'frp.io/copy-of';
 export const copyKind = 'frp.io/copy-kind';
 /**
  * credentials: of keys and tokens `clients.json`, {"<sha256 hex>": "<client>"}; of oauth2 issuer, audience, jwksURL,
- * rolesClaim. tls: tls.crt, tls.key. client-ca: ca.crt.
+ * rolesClaim. tls: tls.crt, tls.key. client-ca: ca.crt. replicas: what
+ * replicas know each other by, tls.crt, tls.key, ca.crt.
  */
-export type CopyKind = 'credentials' | 'tls' | 'client-ca';
+export type CopyKind = 'credentials' | 'tls' | 'client-ca' | 'replicas';
 
 export class Copies implements Sink<Secret> {
   readonly #copies = new Map<string, Secret>();

@@ -44,7 +44,7 @@ export async function frpsProxies(
   const { data } = await get(system, 'secret', 'frp-server-api');
   const decoded = (key: string) => Buffer.from(data[key] as string, 'base64').toString();
   const token = Buffer.from(`${decoded('user')}:${decoded('password')}`).toString('base64');
-  const curl = ['curl', '-f', '-sS', '-H', `Authorization: Basic ${token}`, api];
+  const curl = ['curl', '-k', '-f', '-sS', '-H', `Authorization: Basic ${token}`, api];
   const { proxies } = JSON.parse(await kubectl('-n', clientNamespace, 'exec', 'client', '--', ...curl)) as {
     proxies: { name: string; status: string }[];
   };

@@ -2,21 +2,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gatewayNamespace, gatewayReady } from './gateway.ts';
 import type { GatewayLoad, Step } from './gateway-load.ts';
+import { killed } from './gateway-hangs.ts';
 import { anApp, served, sidecarKilled, usual } from './gateway-subjects.ts';
 import { get, kubectl } from './kubectl.ts';
 import { killAtOnce, processesOf, signalTo } from './processes.ts';
-import { restartedBy } from './restarts.ts';
 import { eventually } from './run.ts';
 
 const replica = 'frp-gateway-1';
 
 /** Kills a part of one replica, and waits until it is back and so are its backends. */
-async function crash(name: string, command: RegExp, load: GatewayLoad): Promise<void> {
-  const kill = async () => {
-    await killAtOnce(() => processesOf(replica, command));
-    if (name === 'haproxy') load.died();
-  };
-  await restartedBy(kill, { namespace: gatewayNamespace, pod: replica, name });
+async function crash(part: 'agent' | 'frps' | 'users', load?: GatewayLoad): Promise<void> {
+  await killed(part, [replica], load);
   await served(usual);
 }
 
@@ -38,17 +34,17 @@ export const faults: readonly Step[] = [
   },
   {
     name: 'a crash of the agent in one replica',
-    run: (load) => crash('agent', /gateway --config/, load),
+    run: () => crash('agent'),
   },
   {
     name: 'a crash of frps in one replica',
     ends: [1],
-    run: (load) => crash('frps', /frps -c/, load),
+    run: () => crash('frps'),
   },
   {
     name: 'a crash of HAProxy in one replica',
     ends: [1],
-    run: (load) => crash('haproxy', /haproxy.*users\/haproxy\.cfg/, load),
+    run: (load) => crash('users', load),
   },
 ];
 

@@ -27,7 +27,7 @@ export const replicaAddress = async (ordinal: number): Promise<string> =>
 
 /** Where a replica tells of its members: what HAProxy says of them, health checks included. */
 export const membersApi = (ordinal: number): string =>
-  `http://frp-gateway-${ordinal}.frp-gateway.${gatewayNamespace}.svc:8081/api/proxy/tcp`;
+  `https://frp-gateway-${ordinal}.frp-gateway.${gatewayNamespace}.svc:10004/api/proxy/tcp`;
 
 /** Both replicas have so many members of a service in the traffic. */
 export async function onlineAtBoth(namespace: string, name: string, count: number): Promise<void> {

@@ -29,6 +29,8 @@ export interface Phase {
   failures: Record<string, number>;
   /** when the first of these failures were, for a look into logs */
   failedAt: string[];
+  /** milliseconds from the first to the last request that failed */
+  outageMs: number;
   /** cut off in the hands of a process that died */
   held: number;
   /** answered after more than `lateMs` */
@@ -152,6 +154,8 @@ class Recorder {
   sent = 0;
   open = 0;
   held = 0;
+  firstFailure: number | undefined;
+  lastFailure = 0;
   readonly times: number[] = [];
   readonly lags: number[] = [];
   readonly failures: Record<string, number> = {};
@@ -163,6 +167,8 @@ class Recorder {
 
   failed(what: string): void {
     this.failures[what] = (this.failures[what] ?? 0) + 1;
+    this.lastFailure = performance.now();
+    this.firstFailure ??= this.lastFailure;
     if (this.failedAt.length < 20) this.failedAt.push(`${new Date().toISOString()} ${what}`);
   }
 
@@ -175,6 +181,7 @@ class Recorder {
       answered: times.length,
       failures,
       failedAt,
+      outageMs: this.firstFailure === undefined ? 0 : this.lastFailure - this.firstFailure,
       held,
       late: times.filter((ms) => ms > lateMs).length,
       p50: quantile(times, 0.5),

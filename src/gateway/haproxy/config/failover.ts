@@ -13,6 +13,7 @@ import { requestTargetRules } from './request-target.ts';
 import { lookupRules } from './route-rules.ts';
 import { endpoint, everyAddress, sourceFor } from './addresses.ts';
 import { isHanded, isStopping, others, ownIp, replicasBackend } from './other-replicas.ts';
+import { replicaTlsOptions } from './replica-tls.ts';
 import { isStuck } from './replica-state.ts';
 import { waitForServers } from './recovery.ts';
 import { idleTime, maxTimer, type ServiceConfig } from './service-config.ts';
@@ -24,7 +25,7 @@ const innerSocket = 'inner.sock';
 /** The rates and numbers of what another replica hands over were counted there. */
 export const notCounted = '!{ var(txn.counted) -m bool }';
 
-/** Of a frontend: connections of other replicas begin with a PROXY protocol header, and are not handed on. */
+/** Of a port of users: connections of other replicas begin with a PROXY protocol header, and are not handed on. */
 export function fromReplicas(settings: UsersSettings): string[] {
   const addresses = others(settings).map(({ ip }) => ip);
   if (addresses.length === 0) return [];
@@ -41,7 +42,8 @@ function replicaServers(settings: UsersSettings, port: number | undefined, optio
   return others(settings).map(({ name, ip }) => {
     const source = own === undefined ? undefined : sourceFor(ip, [own]);
     const address = endpoint(ip, port ?? settings.failoverPort ?? failoverPort);
-    return `server ${name} ${address} send-proxy-v2${source === undefined ? '' : ` source ${source}`} track ${replicasBackend}/${name}${options}`;
+    const tls = port === undefined ? ` ${replicaTlsOptions}` : '';
+    return `server ${name} ${address} send-proxy-v2${tls}${source === undefined ? '' : ` source ${source}`} track ${replicasBackend}/${name}${options}`;
   });
 }
 
@@ -77,9 +79,8 @@ function handedSections(choices: readonly string[], longest: number, settings: U
       'frontend frp-handed',
       ...[
         'mode http',
-        `bind ${binds}`,
-        ...fromReplicas(settings),
-        `tcp-request connection reject if !${isHanded}`,
+        `bind ${binds} accept-proxy ${replicaTlsOptions}`,
+        'tcp-request connection set-var(sess.handed) bool(true)',
         `timeout client ${longest}ms`,
         ...requestTargetRules,
         'http-request set-var(txn.counted) bool(true)',
@@ -92,7 +93,11 @@ function handedSections(choices: readonly string[], longest: number, settings: U
     [
       `backend ${replicasBackend}`,
       '  mode tcp',
-      ...replicas.map(({ name, ip }) => `  server ${name} ${endpoint(ip, port)} check inter 1s rise 1 fall 2`),
+      // An answer is wanted, not a connection alone: one that hangs is none to hand over to.
+      ...replicas.map(
+        ({ name, ip }) =>
+          `  server ${name} ${endpoint(ip, port)} check inter 1s rise 1 fall 2 send-proxy-v2 check-send-proxy ${replicaTlsOptions}`,
+      ),
     ],
   ];
 }
@@ -158,9 +163,13 @@ export const unservedLines = (repeatable: string): string[] => {
 export const attemptsHere = (attempts: number, settings: UsersSettings): number =>
   attempts >= 3 && others(settings).length > 0 ? attempts - 1 : attempts;
 
-/** Of a frontend in mode tcp: where the target has no server here. @param port of users */
+/** Of a frontend in mode tcp: where the target has no server here, or the way to it is stuck. @param port of users */
 export const handStreams = (port: number, settings: UsersSettings): string[] =>
-  others(settings).length === 0 ? [] : [`use_backend frp-over-${port} if { var(txn.target),nbsrv eq 0 } !${isHanded} !${isStopping}`];
+  others(settings).length === 0
+    ? []
+    : ['{ var(txn.target),nbsrv eq 0 }', `${isStuck} { nbsrv(${replicasBackend}) gt 0 }`].map(
+        (condition) => `use_backend frp-over-${port} if ${condition} !${isHanded} !${isStopping}`,
+      );
 
 /** The section that it leads to. */
 export const streamHandover = (port: number, settings: UsersSettings): string[][] =>

@@ -3,8 +3,9 @@ import { probeFile } from './tcp-probe.ts';
 import { safeName } from './names.ts';
 import { recoveryFile } from './recovery.ts';
 import { tablesFile } from './stick-tables.ts';
+import { replicaTlsOptions } from './replica-tls.ts';
 import { answer, quote } from './escape.ts';
-import type { Peer, UsersSettings } from './rendered.ts';
+import type { UsersSettings } from './rendered.ts';
 
 /** The worker's runtime API, below the directory. The master's own is `master.sock`: `haproxy -W -S DIR/master.sock -f DIR/current/haproxy.cfg`. */
 export const workerSocket = 'worker.sock';
@@ -68,9 +69,20 @@ export function globalSections(settings: UsersSettings, skeleton: string): strin
 }
 
 /** The local process too: it takes what the tables hold from the old process at a reload. */
-function peersSection({ localPeer, peers }: UsersSettings): string[] {
-  const local: Peer[] = peers.some(({ name }) => name === localPeer) ? [] : [{ name: localPeer, address: '127.0.0.1:10000' }];
-  return [`peers ${peersName}`, ...[...local, ...peers].map(({ name, address }) => `  peer ${safeName(name)} ${address}`)];
+function peersSection(settings: UsersSettings): string[] {
+  const { localPeer, peers, replicaTls } = settings;
+  const own = peers.find(({ name }) => name === localPeer)?.address ?? '127.0.0.1:10000';
+  const section = `peers ${peersName}`;
+  // Nobody but this machine's own processes, as long as replicas cannot know each other.
+  if (replicaTls === undefined) return [section, `  peer ${safeName(localPeer)} 127.0.0.1${own.slice(own.lastIndexOf(':'))}`];
+  const tls = replicaTlsOptions;
+  return [
+    section,
+    `  bind ${own} ${tls}`,
+    `  default-server ${tls}`,
+    `  server ${safeName(localPeer)}`,
+    ...peers.filter(({ name }) => name !== localPeer).map(({ name, address }) => `  server ${safeName(name)} ${address}`),
+  ];
 }
 
 /**

@@ -21,6 +21,7 @@ export const ownIp = ({ peers, localPeer }: UsersSettings): string | undefined =
 
 /** The other replicas. One at this replica's own address would be taken for a user, so it is none. */
 export function others(settings: UsersSettings): Replica[] {
+  if (settings.replicaTls === undefined) return [];
   const own = ownIp(settings);
   return settings.peers.map(({ name, address }) => ({ name: safeName(name), ip: ipOf(address) })).filter(({ ip }) => ip !== own);
 }

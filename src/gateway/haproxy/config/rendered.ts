@@ -65,6 +65,8 @@ export interface UsersSettings {
   /** every replica, this one among them; addresses are IP addresses. Empty: no replication */
   peers: readonly Peer[];
   localPeer: string;
+  /** certificate, with its key, that replicas show each other, and the authority that issued it; without it this replica knows no others */
+  replicaTls?: { identityPem: string; authorityPem: string } | undefined;
   /** where replicas hand requests over to each other; default 10001 */
   failoverPort?: number | undefined;
   /** what the agent tells of this replica, changed without a reload; default: ready, and not stuck */

@@ -15,6 +15,7 @@ import { webExposures } from './routes.ts';
 import { hostsMap, pathsMap, redirectsMap, wildcardsMap } from './route-rules.ts';
 import { recoveryFile, recoveryLua } from './recovery.ts';
 import { healthSection, stateMap, stateMapLines } from './replica-state.ts';
+import { replicaTlsFiles } from './replica-tls.ts';
 import { servedOf, type ServiceConfig } from './service-config.ts';
 import { entriesByTarget, partOf, routingOf, readBy, sectionText, skeletonOf, type Routing, type ServicePart } from './service-part.ts';
 import { tablesFile, tablesLua } from './stick-tables.ts';
@@ -136,6 +137,7 @@ function sharedFiles(parts: readonly ServicePart[], settings: UsersSettings): Ma
     [stateMap, stateMapLines(settings.state)],
     [probeFile, probeLua],
     [tablesFile, tablesLua(`${settings.directory}/${workerSocket}`)],
+    ...replicaTlsFiles(settings),
     ...tlsFiles(services),
   ]);
 }

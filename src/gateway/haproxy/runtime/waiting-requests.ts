@@ -35,4 +35,4 @@ const unit: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400
 
 /** @param age such as 1m5s */
 const secondsOf = (age: string): number =>
-  [...age.matchAll(/([0-9]+)([smhd])/g)].reduce((sum, [, count, letter]) => sum + Number(count) * unit[letter!]!, 0);
+  [...age.matchAll(/([0-9]{1,9})([smhd])/g)].reduce((sum, [, count, letter]) => sum + Number(count) * unit[letter!]!, 0);
