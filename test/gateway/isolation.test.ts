@@ -142,7 +142,11 @@ test('HAProxy takes the configuration of whatever the API server admits', { time
     const claims = new Claims(store, config);
     const copies = new Copies(() => {});
     copies.replace(batch.flatMap((one) => copiesOf(one, 'frp-gateway')));
-    const issuers = new Issuers({ rules: { allow: ['127.0.0.1'], apiServer: [] }, log: { warn: () => {} } as never, changed: () => {} });
+    const issuers = new Issuers({
+      rules: { allow: ['127.0.0.1'], apiServer: [], allowHttp: true },
+      log: { warn: () => {} } as never,
+      changed: () => {},
+    });
     issuers.follow([...store.all()].flatMap((one) => issuerOf(one, copies) ?? []));
     await issuers.attempted();
     const members = batch.flatMap(({ service: { metadata }, hashes }, index) =>

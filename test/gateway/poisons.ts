@@ -348,7 +348,7 @@ export function copiesOf({ service, secrets }: Poison, gatewayNamespace: string)
     const encode = (values: Record<string, string>) =>
       Object.fromEntries(Object.entries(values).map(([name, value]) => [name, base64(value)]));
     const secret = { metadata: { name: reference.secret, namespace }, data: encode(data) };
-    const copied = contentOf(reference, secret, hostsOf(service.spec, undefined), Date.now()).data;
+    const copied = contentOf(reference, secret, { hosts: hostsOf(service.spec, undefined), now: Date.now(), allowHttp: true }).data;
     if (!copied) return [];
     const name = `copy-${service.metadata.name}-${reference.kind}`;
     const annotations = { 'frp.io/copy-of': `${namespace}/${reference.secret}`, 'frp.io/copy-kind': reference.kind };
