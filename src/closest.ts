@@ -1,20 +1,20 @@
 /** The name that was probably meant, for error messages. */
 
 /**
- * The candidate with the fewest edits to `name`, where that is at most a third of the longer one's length: of four
+ * The candidate with the fewest edits to `name`, where that is at most a third of the longer one's length, and 4: of four
  * letters one may be wrong, and of two none.
  */
 export function closest(name: string, candidates: readonly string[]): string | undefined {
-  const limit = (candidate: string) => Math.floor(Math.max(name.length, candidate.length) / 3);
+  const limit = (candidate: string) => Math.min(4, Math.floor(Math.max(name.length, candidate.length) / 3));
   return candidates
-    .filter((candidate) => Math.abs(candidate.length - name.length) <= limit(candidate))
-    .map((candidate) => ({ candidate, distance: editDistance(name, candidate) }))
+    .map((candidate) => ({ candidate, distance: editDistance(name, candidate, limit(candidate)) }))
     .filter(({ candidate, distance }) => distance <= limit(candidate))
     .sort((a, b) => a.distance - b.distance)[0]?.candidate;
 }
 
-/** Insertions, deletions, substitutions and swaps of neighbours (optimal string alignment). */
-function editDistance(a: string, b: string): number {
+/** Insertions, deletions, substitutions and swaps of neighbours (optimal string alignment); Infinity above the limit. */
+function editDistance(a: string, b: string, limit: number): number {
+  if (Math.abs(a.length - b.length) > limit) return Infinity;
   const rows = [Array.from({ length: b.length + 1 }, (_, index) => index)];
   for (let i = 1; i <= a.length; i++) {
     const row = [i];
@@ -25,6 +25,7 @@ function editDistance(a: string, b: string): number {
       if (swapped) row[j] = Math.min(row[j]!, rows[i - 2]![j - 2]! + 1);
     }
     rows.push(row);
+    if (Math.min(...row) > limit) return Infinity;
   }
   return rows[a.length]![b.length]!;
 }

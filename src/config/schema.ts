@@ -83,6 +83,15 @@ export const configSchema = z.strictObject({
   namespace: text.default('frp-system'),
   /** certificate from files; absent: self-managed */
   tls: z.strictObject({ certFile: text, keyFile: text }).optional(),
+  /** who may ask the webhooks; by default everybody that reaches the port (docs/guide/security.md) */
+  webhook: z
+    .strictObject({
+      /** PEM with the authority of the API server's client certificate: without such a certificate nobody is answered */
+      clientCAFile: text.optional(),
+      /** common names of which that certificate must have one; none: any that the authority has signed */
+      clientNames: z.array(text).default([]),
+    })
+    .prefault({}),
   /** DNS names of the self-managed serving certificate */
   serviceName: text.default('frp-webhook'),
   /** DistributedServices from files instead of a cluster (embedded default) */

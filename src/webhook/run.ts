@@ -2,12 +2,15 @@
  * The `serve` command: puts configuration, certificate, services, rules and servers together (the parts: sources.ts,
  * webhooks.ts, server/).
  */
+import { readFileSync } from 'node:fs';
+import { inspectCertificate, splitBundle } from '../../certs/inspect.ts';
 import type { Config } from '../config/schema.ts';
 import { UserError } from '../errors.ts';
 import { createLog, type Log } from '../log.ts';
 import { releaseMemory } from '../process/memory.ts';
 import { ServiceStore } from '../model/store.ts';
 import { everyAddress } from '../process/address.ts';
+import type { ClientTrust } from './server/clients.ts';
 import { createAdmissionServer } from './server/admission.ts';
 import { WebhookMetrics } from './server/metrics.ts';
 import { createOperationsServer } from '../process/operations.ts';
@@ -66,7 +69,7 @@ async function start(config: Config, log: Log, atEnd: (close: () => void | Promi
   // Later, because the first review need not wait for it.
   void services.filled.then(() => setTimeout(releaseMemory, tidyAfterMs).unref());
 
-  const admission = createAdmissionServer(webhooksOf(store, config), certificate.source, { log, metrics });
+  const admission = createAdmissionServer(webhooksOf(store, config), certificate.source, { log, metrics }, clientTrust(config));
   atEnd(() => admission.close(0));
   const port = await listening(admission.listen(host, config.port), 'port');
   phase = 'serving';
@@ -85,6 +88,23 @@ async function start(config: Config, log: Log, atEnd: (close: () => void | Promi
       await Promise.all([services.close(), certificate.close(), operations.close()]);
     },
   };
+}
+
+/** @throws UserError where the file cannot be used */
+function clientTrust({ webhook: { clientCAFile, clientNames } }: Config): ClientTrust | undefined {
+  if (clientCAFile === undefined) return undefined;
+  try {
+    const caPem = readFileSync(clientCAFile, 'utf8');
+    for (const pem of [...splitBundle(caPem), caPem]) inspectCertificate(pem);
+    return { caPem, names: clientNames };
+  } catch (error) {
+    throw new UserError(
+      `webhook.clientCAFile ${clientCAFile}: ${(error as Error).message}; name a PEM file with the authority of the API server's certificate`,
+      {
+        cause: error,
+      },
+    );
+  }
 }
 
 async function listening(server: Promise<number>, key: 'port' | 'metricsPort'): Promise<number> {

@@ -122,7 +122,7 @@ export const podCases: PodCase[] = [
   {
     name: 'a group that does not exist',
     pod: pod('unknown', group('nothing-like-it')),
-    refused: ['there is no DistributedService "nothing-like-it" in namespace "corpus"', 'existing: admin, db, dns-udp, guarded, web'],
+    refused: ['there is no DistributedService "nothing-like-it" in namespace "corpus"', 'kubectl get distributedservices -n corpus lists'],
   },
   {
     name: 'a misspelt group',

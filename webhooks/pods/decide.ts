@@ -147,14 +147,15 @@ function serviceOf(group: string, { namespace, services, config, conflictOf }: P
   return service;
 }
 
+/** Names nothing but a near name: whoever can send a review, of whatever namespace, reads the answer. */
 function unknownGroup(group: string, namespace: string, existing: readonly string[]): Denial {
   const similar = closest(group, existing);
-  const listed = existing.slice(0, 20).join(', ') + (existing.length > 20 ? `, and ${existing.length - 20} more` : '');
   return new Denial(
     'UnknownGroup',
     `annotation ${names.group}: there is no DistributedService "${group}" in namespace "${namespace}"` +
-      (similar === undefined ? '' : `; did you mean "${similar}"?`) +
-      (existing.length === 0 ? ` (the namespace has none); create it first` : ` (existing: ${listed})`),
+      (similar === undefined
+        ? `; create it first, or name one that kubectl get distributedservices -n ${namespace} lists`
+        : `; did you mean "${similar}"?`),
   );
 }
 

@@ -9,8 +9,9 @@ import { inspectCertificate } from '../../../certs/inspect.ts';
 import type { CertificateSource } from '../../../certs/source.ts';
 import { failure } from '../../../webhooks/review/respond.ts';
 import type { ReviewContext, Webhook } from '../../../webhooks/review/types.ts';
-import { collectBody } from './body.ts';
+import { bodyCollector } from './body.ts';
 import { secureOptions, useCertificate } from './certificates.ts';
+import { admitClients, clientOptions, type ClientTrust } from './clients.ts';
 import { timeoutOf } from './deadline.ts';
 import { answerReview, type Answer, type Reporting } from './reviewer.ts';
 
@@ -30,10 +31,15 @@ export interface AdmissionServer {
 }
 
 /** @throws when the source's certificate is unusable */
-export function createAdmissionServer(webhooks: readonly Webhook[], source: CertificateSource, reporting: Reporting): AdmissionServer {
+export function createAdmissionServer(
+  webhooks: readonly Webhook[],
+  source: CertificateSource,
+  reporting: Reporting,
+  trust?: ClientTrust,
+): AdmissionServer {
   const { log, metrics } = reporting;
   const app = fastify({
-    https: secureOptions(source.current()),
+    https: { ...secureOptions(source.current(), trust), ...clientOptions(trust) },
     keepAliveTimeout,
     requestTimeout,
     // A review that arrives while the server closes is answered like any other: failurePolicy Fail would refuse the Pod.
@@ -46,7 +52,8 @@ export function createAdmissionServer(webhooks: readonly Webhook[], source: Cert
   let draining = false;
 
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', collectBody);
+  app.addContentTypeParser('application/json', bodyCollector());
+  admitClients(server, trust, log);
   app.setErrorHandler<Error & { statusCode?: number; code?: string }>((error, request, reply) => {
     const status = error.statusCode ?? 500;
     const message = explain(error, request);
@@ -75,7 +82,7 @@ export function createAdmissionServer(webhooks: readonly Webhook[], source: Cert
   noteExpiry();
   const unsubscribe = source.onChange((material) => {
     try {
-      useCertificate(server, material);
+      useCertificate(server, material, trust);
       noteExpiry();
       log.info('serving certificate replaced');
     } catch (error) {

@@ -7,6 +7,7 @@ import type { Material } from '../../../certs/inspect.ts';
 import { Holder } from '../../../certs/source.ts';
 import { logTo } from '../../../src/log.ts';
 import { createAdmissionServer, type AdmissionServer } from '../../../src/webhook/server/admission.ts';
+import type { ClientTrust } from '../../../src/webhook/server/clients.ts';
 import { WebhookMetrics } from '../../../src/webhook/server/metrics.ts';
 import type { Decision, Webhook } from '../../../webhooks/review/types.ts';
 
@@ -38,7 +39,7 @@ export interface ServiceConfig extends AdmissionServer {
 }
 
 /** Serves `decide` at POST /mutate/pods, or a table of webhooks. */
-export async function serving(rules: Webhook['decide'] | Webhook[]): Promise<ServiceConfig> {
+export async function serving(rules: Webhook['decide'] | Webhook[], trust?: ClientTrust): Promise<ServiceConfig> {
   const material = await newCertificate();
   const holder = new Holder(material);
   const source = {
@@ -51,7 +52,7 @@ export async function serving(rules: Webhook['decide'] | Webhook[]): Promise<Ser
   const log = logTo({ write: (line) => void lines.push(JSON.parse(line) as Record<string, unknown>) }, 'debug');
   const metrics = new WebhookMetrics();
   const webhooks = Array.isArray(rules) ? rules : [{ path: '/mutate/pods', webhook: 'pods', decide: rules }];
-  const server = createAdmissionServer(webhooks, source, { log, metrics });
+  const server = createAdmissionServer(webhooks, source, { log, metrics }, trust);
   const port = await server.listen('127.0.0.1', 0);
   return { ...server, port, metrics, lines: () => lines, renew: (next) => holder.change(next), ca: material.caPem! };
 }
