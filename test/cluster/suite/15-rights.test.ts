@@ -32,7 +32,7 @@ suite('the rights of the service accounts', () => {
   let service: DistributedService;
   before(async () => {
     await installed();
-    ns = await testNamespace('rights');
+    ns = await testNamespace('frp-test-rights');
     const object = {
       apiVersion: 'frp.io/v1beta1',
       kind: 'DistributedService',
