@@ -71,13 +71,11 @@ export function keyOf(value: Scalar): string | undefined {
 }
 
 /** Line breaks and blanks of YAML 1.1, and what its reader refuses. */
-const special = '[\\0-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u2028\\u2029\\ufeff\\ufffe\\uffff]';
-const anySpecial = new RegExp(special);
-const everySpecial = new RegExp(special, 'g');
+const special = /[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]/g;
 
 /** Whether a text has characters that only a text in double quotes can have, as escapes. */
-export const isSpecial = (text: string): boolean => anySpecial.test(text);
+export const isSpecial = (text: string): boolean => text.search(special) >= 0;
 
 /** JSON in which such characters stand as escapes, which YAML has too. */
 export const escaped = (json: string): string =>
-  json.replace(everySpecial, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  json.replace(special, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
