@@ -1,15 +1,14 @@
 /** The name that was probably meant, for error messages. */
 
 /**
- * The candidate with the fewest edits to `name`, where that is at most a third of the longer one's length: of four
+ * The candidate with the fewest edits to `name`, where that is at most a third of the longer one's length, and 4: of four
  * letters one may be wrong, and of two none.
  */
 export function closest(name: string, candidates: readonly string[]): string | undefined {
+  const limit = (candidate: string) => Math.min(4, Math.floor(Math.max(name.length, candidate.length) / 3));
   return candidates
-    .map((candidate) => ({ candidate, limit: Math.floor(Math.max(name.length, candidate.length) / 3) }))
-    .filter(({ candidate, limit }) => Math.abs(candidate.length - name.length) <= limit)
-    .map(({ candidate, limit }) => ({ candidate, limit, distance: editDistance(name, candidate, limit) }))
-    .filter(({ distance, limit }) => distance <= limit)
+    .map((candidate) => ({ candidate, distance: editDistance(name, candidate, limit(candidate)) }))
+    .filter(({ candidate, distance }) => distance <= limit(candidate))
     .sort((a, b) => a.distance - b.distance)[0]?.candidate;
 }
 

@@ -76,7 +76,7 @@ export function parseStats(csv: string): ServerStats[] {
 
 /** Values in quotes may have commas in them: a check's text is what the app has answered. */
 const valuesOf = (line: string): string[] =>
-  Array.from(line.matchAll(/"((?:[^"]|"")*)"(?:,|$)|([^,]*)(?:,|$)/g), ([, quoted, plain = '']) => quoted?.replaceAll('""', '"') ?? plain);
+  Array.from(line.matchAll(/"((?:[^"]|"")*)"(?:,|$)|([^,]*)(?:,|$)/gy), ([, quoted, plain = '']) => quoted?.replaceAll('""', '"') ?? plain);
 
 function statusOf(status: string): ServerStats['status'] {
   if (status.startsWith('MAINT')) return 'maint';

@@ -27,12 +27,18 @@ export async function endWaiting(master: string, seconds: number): Promise<numbe
 
 /** Ids of such sessions. @param shown answer of `show sess` */
 export const waitingIn = (shown: string, seconds: number): string[] =>
-  [...shown.matchAll(/^(0x[0-9a-f]+): [^\n]* fe=frp-inner be=be-[^\n]* age=([0-9dhms]+) [^\n]* rp\[[^\]\n]*an=([0-9a-f]+)h/gm)]
-    .filter(([, , age, analysers]) => secondsOf(age!) >= seconds && Number.parseInt(analysers!, 16) & waitsForAnswer)
-    .map(([, id]) => id!);
+  shown.split('\n').flatMap((line) => {
+    if (!line.startsWith('0x') || !line.includes(' fe=frp-inner be=be-')) return [];
+    const age = after(line, ' age=', ' ');
+    const analysers = after(after(line, ' rp[', ']'), 'an=', 'h');
+    return secondsOf(age) >= seconds && Number.parseInt(analysers, 16) & waitsForAnswer ? [line.slice(0, line.indexOf(':'))] : [];
+  });
+
+/** What stands between a mark and the next end; empty without the mark. */
+const after = (text: string, mark: string, end: string): string => text.split(mark, 2)[1]?.split(end, 1)[0] ?? '';
 
 const unit: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
 
 /** @param age such as 1m5s */
 const secondsOf = (age: string): number =>
-  [...age.matchAll(/([0-9]{1,9})([smhd])/g)].reduce((sum, [, count, letter]) => sum + Number(count) * unit[letter!]!, 0);
+  [...age.matchAll(/([0-9]{1,9})([smhd])/gy)].reduce((sum, [, count, letter]) => sum + Number(count) * unit[letter!]!, 0);
