@@ -64,7 +64,7 @@ suite('raw manifests', { concurrency: 4 }, () => {
       const services = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: podServices });
       const { code, stdout, stderr } = await run(
         process.execPath,
-        [program, 'inject', '-f', file, '--services', '/dev/stdin', '-n', 'corpus'],
+        [program, 'inject', '-f', file, '--services', '-', '-n', 'corpus'],
         {
           input: services,
         },
