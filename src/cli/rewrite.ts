@@ -37,8 +37,23 @@ function rewritten({ source, format, value: before }: ManifestDocument, rewrites
   if (operations.length === 0) return { text: source, format, value: before };
   const value = apply(before, operations);
   if (format === 'json') return { text: toJson(value), format, value };
-  return { text: `${/^(?:[%#][^\n]*\n|[ \t\r]*\n)*---/.test(source) ? '---\n' : ''}${toYaml(value)}`, format, value };
+  return { text: `${separatorIn(source) >= 0 ? '---\n' : ''}${toYaml(value)}`, format, value };
 }
+
+/** Where the separator before a document's content is, after comments and directives; -1 without one. */
+function separatorIn(text: string): number {
+  let at = 0;
+  while (at >= 0 && at < text.length) {
+    if (text.startsWith('---', at)) return at;
+    const end = text.indexOf('\n', at);
+    const line = text.slice(at, end < 0 ? undefined : end).trim();
+    if (line !== '' && line[0] !== '#' && line[0] !== '%') return -1;
+    at = end < 0 ? -1 : end + 1;
+  }
+  return -1;
+}
+
+const withoutDirectives = (text: string): string => (text.startsWith('%') ? text.slice(Math.max(0, separatorIn(text))) : text);
 
 /** One separator between two documents, whatever files they came from. */
 function joined(results: readonly Result[]): string {
@@ -49,7 +64,7 @@ function joined(results: readonly Result[]): string {
       continue;
     }
     // Directives announce the first document only.
-    const further = format === 'json' ? jsonAsYaml(text, value) : text.replace(/^%(?:[%#]?[^\n]*\n)*?(?=---)/, '');
+    const further = format === 'json' ? jsonAsYaml(text, value) : withoutDirectives(text);
     output += `${output.endsWith('\n') ? '' : '\n'}${further.startsWith('---') ? '' : '---\n'}${further}`;
   }
   return output;

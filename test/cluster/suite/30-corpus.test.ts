@@ -62,13 +62,9 @@ suite('raw manifests', { concurrency: 4 }, () => {
     if (isPartial) continue;
     test(`${name}: what inject makes of it is accepted, and the webhook has nothing to add`, async () => {
       const services = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: podServices });
-      const { code, stdout, stderr } = await run(
-        process.execPath,
-        [program, 'inject', '-f', file, '--services', '/dev/stdin', '-n', 'corpus'],
-        {
-          input: services,
-        },
-      );
+      const { code, stdout, stderr } = await run(process.execPath, [program, 'inject', '-f', file, '--services', '-', '-n', 'corpus'], {
+        input: services,
+      });
       assert.equal(code, 0, stderr);
       const plain = await run('kubectl', ['create', ...dryRun, '-f', '-'], { input: text });
       assert.equal(plain.code, 0, plain.stderr);

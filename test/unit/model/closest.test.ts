@@ -7,7 +7,7 @@ describe('the name that was probably meant', () => {
     ['wbe', ['web', 'admin'], 'web'],
     ['admim', ['web', 'admin'], 'admin'],
     ['fronted', ['frontend', 'backend'], 'frontend'],
-    ['api', ['web', 'db', 'app'], undefined],
+    ['api', ['web', 'db', 'admin'], undefined],
     ['db', ['dc', 'ab', 'web'], undefined],
     ['x', ['y', ''], undefined],
     ['shop', ['stop', 'ship-yard'], 'stop'],
