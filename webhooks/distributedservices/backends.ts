@@ -61,7 +61,8 @@ export const backendRules: readonly Rule[] = [
   {
     id: 'R2.11',
     path: 'spec.backends.endpoints',
-    states: 'hosts that are neither loopback, link-local, cloud metadata, carrier-grade NAT, a translator, unspecified, multicast nor the API server',
+    states:
+      'hosts that are neither loopback, link-local, cloud metadata, carrier-grade NAT, a translator, unspecified, multicast nor the API server',
     broken: (s) => refusedEndpoint(s) !== undefined,
     message: (s) => refusedEndpoint(s)!,
   },

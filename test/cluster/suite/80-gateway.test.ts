@@ -78,10 +78,10 @@ suite('the gateway', () => {
     // Without a readiness probe the Pod stays ready: the gateway alone finds out.
     await apply(deployment({ namespace: ns, name: 'sick', frp: { group: 'sick' }, container: { readinessProbe: undefined } }));
     await kubectl('-n', ns, 'wait', '--for=condition=Ready', 'distributedservice/sick', '--timeout=90s');
-    const warnings = async () =>
+    const warnings = async (): Promise<string[]> =>
       (await eventsIn(ns))
         .filter(({ involvedObject, type }) => involvedObject.name === 'sick' && type === 'Warning')
-        .map(({ message }) => message);
+        .map(({ message }) => String(message));
     assert.deepEqual(await warnings(), [], 'a normal start warns of nothing');
     const [{ metadata, status: podStatus }] = (await items(ns, 'pod', '-l', 'app=sick')) as [Json];
     await ask(podStatus.podIP as string, { host, path: '/health?ok=false', method: 'POST' }, 8080);

@@ -16,9 +16,9 @@ function remembered<T>(ask: (...texts: string[]) => T): (...texts: string[]) => 
     return answers.get(key)!;
   };
 }
-const isSignedBy = remembered((certPem, bundlePem) => verify(certPem!, bundlePem!));
-const endOf = remembered((certPem) => inspectCertificate(certPem!).notAfter);
-const renewalOf = remembered((certPem, keyPem) => renewalTime({ certPem: certPem!, keyPem: keyPem! }, 7 * day, 0));
+const isSignedBy = remembered((certPem, bundlePem) => verify(certPem, bundlePem));
+const endOf = remembered((certPem) => inspectCertificate(certPem).notAfter);
+const renewalOf = remembered((certPem, keyPem) => renewalTime({ certPem, keyPem }, 7 * day, 0));
 
 const minute = 60_000;
 const hour = 60 * minute;
