@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import '../../support/few-keys.ts';
 import { createAuthority, issue } from '../../../certs/authority.ts';
 import { expiryOf } from '../../../src/controller/status/certificate-expiry.ts';
 

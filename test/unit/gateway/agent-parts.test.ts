@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { createServer as createNetServer, type AddressInfo, type Socket } from 'node:net';
 import { before, afterEach, beforeEach, describe, it } from 'node:test';
+import '../../support/few-keys.ts';
 import { splitBundle } from '../../../certs/inspect.ts';
 import { authorityBounds } from '../../../certs/authority-bounds.ts';
 import { createAuthority, issue, type Authority } from '../../../certs/authority.ts';

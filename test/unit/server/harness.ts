@@ -2,6 +2,7 @@
 import { Agent, request as httpsRequest, type RequestOptions } from 'node:https';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { TLSSocket } from 'node:tls';
+import '../../support/few-keys.ts';
 import { createAuthority, issue, type Authority } from '../../../certs/authority.ts';
 import type { Material } from '../../../certs/inspect.ts';
 import { Holder } from '../../../certs/source.ts';

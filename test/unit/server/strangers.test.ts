@@ -3,6 +3,7 @@ import { request as httpsRequest } from 'node:https';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { after, describe, it } from 'node:test';
 import fc from 'fast-check';
+import '../../support/few-keys.ts';
 import { createAuthority, issue } from '../../../certs/authority.ts';
 import { clientOptions } from '../../../src/webhook/server/clients.ts';
 import { FairShare } from '../../../src/webhook/server/fair-share.ts';
