@@ -12,6 +12,7 @@ import { exposuresOf } from '../model/exposure.ts';
 import { usesGateway } from '../model/gateway.ts';
 import { isObject, objectAt } from '../model/json.ts';
 import { annotation, group, kind as serviceKind } from '../model/names.ts';
+import { unservable } from '../model/plainmode.ts';
 import { ServiceStore } from '../model/store.ts';
 import type { DistributedService } from '../model/types.ts';
 import { validateOffline } from '../../webhooks/distributedservices/offline.ts';
@@ -45,6 +46,8 @@ interface Report {
   warnings: string[];
   /** what is good about the object; undefined for one with errors, and for one that asks for nothing */
   good?: string;
+  /** the API server takes it, and nothing serves it: the warnings say why */
+  isUnserved?: boolean;
 }
 
 export async function run(args: string[]): Promise<number> {
@@ -82,10 +85,12 @@ export async function run(args: string[]): Promise<number> {
 function summary(objects: number, reports: readonly Report[]): string {
   const bad = reports.filter(({ errors }) => errors.length > 0).length;
   const good = reports.filter((report) => report.good !== undefined).length;
+  const unserved = reports.filter(({ isUnserved }) => isUnserved).length;
   const parts = [
     `${good} good`,
+    ...(unserved > 0 ? [`${unserved} would be stored and not served (the warnings say why)`] : []),
     ...(bad > 0 ? [`${bad} with errors`] : []),
-    ...(objects > good + bad ? [`${objects - good - bad} not for frp-k8s to check`] : []),
+    ...(objects > good + bad + unserved ? [`${objects - good - bad - unserved} not for frp-k8s to check`] : []),
   ];
   return `${countOf(objects, 'object')}: ${parts.join(', ')}`;
 }
@@ -139,16 +144,17 @@ function checkServices(objects: readonly ManifestObject[], others: readonly Mani
     const { findings, warnings } = validateOffline(object.value, { config, claims, namespace });
     if (findings.length === 0) add(object);
     const line = (text: string) => `${where(object)}: ${text}`;
-    const good = findings.length === 0 ? { good: line(describeService(object, config)) } : {};
-    return { errors: findings.map((finding) => line(describeFinding(finding))), warnings: warnings.map(line), ...good };
+    const found = { errors: findings.map((finding) => line(describeFinding(finding))), warnings: warnings.map(line) };
+    if (findings.length > 0) return found;
+    const { spec } = defaulted(object.value) as unknown as DistributedService;
+    return unservable(spec, config) ? { ...found, isUnserved: true } : { ...found, good: line(describeService(spec, config)) };
   });
 }
 
 const isService = ({ value }: ManifestObject): boolean => value.kind === serviceKind && String(value.apiVersion).startsWith(`${group}/`);
 
 /** What a valid service is: `http at web.example.com/, through the gateway`. */
-function describeService({ value }: ManifestObject, config: Config): string {
-  const { spec } = defaulted(value) as unknown as DistributedService;
+function describeService(spec: DistributedService['spec'], config: Config): string {
   const places = exposuresOf(spec, config.baseDomain).map((exposure) =>
     exposure.kind === 'http' ? `${exposure.host}${exposure.path}` : exposure.kind === 'sni' ? exposure.host : `port ${exposure.port}`,
   );

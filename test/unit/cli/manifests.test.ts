@@ -144,6 +144,13 @@ describe('frp-k8s validate', () => {
     );
   });
 
+  it('does not call good what would be stored and not served', async (t) => {
+    const { code, lines } = await check(t, service.replace('spec: {', 'spec: {gateway: true, '));
+    assert.equal(code, 0);
+    assert.match(lines[0]!, /^warning: .*GatewayRequired/);
+    assert.deepEqual(lines.slice(1), ['1 object: 0 good, 1 would be stored and not served (the warnings say why)']);
+  });
+
   it('says of a Pod whose service is in the same input and has errors that it waits for them', async (t) => {
     const { code, lines } = await check(t, `${pod}---\n${service.replace('http,', 'smtp,')}`);
     assert.equal(code, 1);
