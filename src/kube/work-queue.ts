@@ -47,18 +47,6 @@ export class WorkQueue {
     this.#pump();
   }
 
-  /** Forgets the failures of a key, and that it was waiting: its object is gone. */
-  forget(key: string): void {
-    this.#cancelRetry(key);
-    this.#waiting.delete(key);
-    this.#failures.delete(key);
-  }
-
-  /** keys waiting, running or to be tried again */
-  get size(): number {
-    return this.#waiting.size + this.#running.size + this.#retries.size;
-  }
-
   /** Starts nothing more, and resolves when what is running has ended. */
   async close(): Promise<void> {
     this.#closed = true;

@@ -22,7 +22,6 @@
  * | NameTaken         | denied  | a container or volume of the user's has the sidecar's name        |
  * | TooLarge          | denied  | the annotations would exceed 256 KiB                              |
  */
-export type PodReason = 'Injected' | 'UpToDate' | 'NotAnnotated' | 'OptedOut' | 'StaticPod' | DenialReason;
 
 export type DenialReason =
   | 'InvalidPod'

@@ -5,7 +5,7 @@ export const reviewVersion = 'admission.k8s.io/v1';
 
 /** A request that is no review: the HTTP status to answer, and what is wrong with it. */
 export interface ProtocolError {
-  status: 400 | 413 | 415;
+  status: 400;
   message: string;
 }
 

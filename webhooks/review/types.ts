@@ -41,12 +41,10 @@ export interface Decision {
   details?: Record<string, unknown>;
 }
 
-/** How long the API server waits for the answer, and whether it still does. */
+/** How long the API server waits for the answer. */
 export interface ReviewContext {
   /** milliseconds, from the request's own `?timeout=` */
   timeoutMs: number;
-  /** aborted when the API server has hung up */
-  signal?: AbortSignal;
 }
 
 /** One admission endpoint: its URL path, its name in logs and metrics, and its rules. */

@@ -3,12 +3,11 @@
  * and ends both without losing a request. It knows nothing of what the webhooks decide.
  */
 import { fastify, type FastifyReply, type FastifyRequest } from 'fastify';
-import type { ServerResponse } from 'node:http';
 import type { Server } from 'node:https';
 import { inspectCertificate } from '../../../certs/inspect.ts';
 import type { CertificateSource } from '../../../certs/source.ts';
 import { failure } from '../../../webhooks/review/respond.ts';
-import type { ReviewContext, Webhook } from '../../../webhooks/review/types.ts';
+import type { Webhook } from '../../../webhooks/review/types.ts';
 import { bodyCollector } from './body.ts';
 import { secureOptions, useCertificate } from './certificates.ts';
 import { admitClients, clientOptions, type ClientTrust } from './clients.ts';
@@ -71,7 +70,7 @@ export function createAdmissionServer(
   });
   for (const webhook of webhooks) {
     app.post(webhook.path, (request, reply) => {
-      const answer = answerReview(webhook, request.body as Buffer | undefined, new HttpContext(request.url, reply.raw), reporting);
+      const answer = answerReview(webhook, request.body as Buffer | undefined, { timeoutMs: timeoutOf(request.url) }, reporting);
       if (answer instanceof Promise) void answer.then((late) => send(reply, late, draining));
       else send(reply, answer, draining);
     });
@@ -124,24 +123,4 @@ function explain({ code, message }: Error & { code?: string }, { headers }: Fast
     return `the content type is ${JSON.stringify(headers['content-type'] ?? 'missing')}; expected "application/json"`;
   }
   return message;
-}
-
-/** Made for each review, so the signal, which few rules want, is made only when asked for. */
-class HttpContext implements ReviewContext {
-  readonly timeoutMs: number;
-  readonly #response: ServerResponse;
-
-  constructor(url: string, response: ServerResponse) {
-    this.timeoutMs = timeoutOf(url);
-    this.#response = response;
-  }
-
-  get signal(): AbortSignal {
-    const abort = new AbortController();
-    // Without an answer written, the response closes because the connection did.
-    this.#response.once('close', () => {
-      if (!this.#response.writableEnded) abort.abort();
-    });
-    return abort.signal;
-  }
 }

@@ -60,7 +60,6 @@ describe('the work queue', () => {
     assert.deepEqual(started, ['a', 'a']);
     await finish('a');
     assert.deepEqual(started, ['a', 'a']);
-    assert.equal(queue.size, 0);
   });
 
   it('works on as many keys at a time as it may', async () => {
@@ -167,19 +166,6 @@ describe('the work queue', () => {
       await turn();
     }
     assert.equal(done.length, 8);
-  });
-
-  it('forgets a key whose object is gone', async () => {
-    const { queue, clock, started, finish } = held();
-    queue.start();
-    queue.add('a');
-    await turn();
-    await finish('a', new Error('no'));
-    queue.forget('a');
-    clock.advance(1_000_000);
-    await turn();
-    assert.deepEqual(started, ['a']);
-    assert.equal(queue.size, 0);
   });
 
   it('waits at its end for what is running, and starts nothing more', async () => {
