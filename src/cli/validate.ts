@@ -4,6 +4,7 @@ import type { Decision } from '../../webhooks/review/types.ts';
 import type { Config } from '../config/schema.ts';
 import { loadConfig } from '../config/load.ts';
 import { UserError } from '../errors.ts';
+import { asReviewed } from '../manifests/json.ts';
 import { objectsOf, readManifests, type ManifestDocument, type ManifestObject } from '../manifests/read.ts';
 import { Claims } from '../model/claims.ts';
 import { defaulted } from '../model/defaults.ts';
@@ -140,7 +141,8 @@ function checkServices(objects: readonly ManifestObject[], others: readonly Mani
     store.set({ ...service, metadata: { ...service.metadata, namespace: metadataOf(value).namespace ?? namespace } });
   };
   others.filter(isService).forEach(add);
-  return objects.filter(isService).map((object) => {
+  return objects.filter(isService).map((read) => {
+    const object = { ...read, value: asReviewed(read.value) };
     const { findings, warnings } = validateOffline(object.value, { config, claims, namespace });
     if (findings.length === 0) add(object);
     const line = (text: string) => `${where(object)}: ${text}`;

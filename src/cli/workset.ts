@@ -6,6 +6,7 @@ import { loadServices } from '../webhook/services/load.ts';
 import type { PodContext } from '../../webhooks/pods/decide.ts';
 import type { Decision } from '../../webhooks/review/types.ts';
 import { annotatedTemplatesIn, kindOf, podTemplateOf, type FurtherKinds } from '../../webhooks/workloads/templates.ts';
+import { asReviewed } from '../manifests/json.ts';
 import { objectsOf, type ManifestDocument, type ManifestObject } from '../manifests/read.ts';
 
 export interface Workset {
@@ -83,7 +84,7 @@ export interface FoundPod {
 export const podsOf = (objects: readonly ManifestObject[], further: FurtherKinds): FoundPod[] =>
   objects.flatMap((object) => {
     const template = podTemplateOf(object.value, further);
-    return template ? [{ object, pod: template.pod, pointer: object.pointer + template.pointer }] : [];
+    return template ? [{ object, pod: asReviewed(template.pod), pointer: object.pointer + template.pointer }] : [];
   });
 
 /** For people: `FILE: Deployment/web`. */

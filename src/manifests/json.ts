@@ -16,6 +16,15 @@ const raw = (JSON as unknown as { rawJSON: (text: string) => unknown }).rawJSON;
 export const toJson = (value: unknown): string =>
   `${JSON.stringify(value, (_key, item: unknown) => (typeof item === 'bigint' ? raw(String(item)) : item), 2)}\n`;
 
+/** The value as a webhook would have it: what JSON.parse makes of integers beyond 2^53. */
+export function asReviewed<T>(value: T): T {
+  if (typeof value === 'bigint') return Number(value) as T;
+  if (Array.isArray(value)) return value.map(asReviewed) as T;
+  if (typeof value !== 'object' || value === null) return value;
+  // Not assigned one by one: a key may be __proto__.
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, asReviewed(item) as unknown])) as T;
+}
+
 /**
  * The same JSON, so that a reader of YAML 1.1 takes it for the same value: it knows
  * neither pairs of \u escapes nor "\/", and more line breaks.

@@ -1,4 +1,5 @@
 /** Objects of files as DistributedServices: checked and defaulted as the API server would have done it. */
+import { asReviewed } from '../../manifests/json.ts';
 import type { ManifestObject } from '../../manifests/read.ts';
 import { decodingFindings } from '../../model/decoding.ts';
 import { defaulted } from '../../model/defaults.ts';
@@ -9,7 +10,8 @@ import type { DistributedService } from '../../model/types.ts';
 /** @returns the services, and each problem as a sentence that begins with its file and object */
 export function loadServices(inputs: readonly ManifestObject[]): { services: DistributedService[]; problems: string[] } {
   const problems: string[] = [];
-  const services = inputs.flatMap(({ document, value }): DistributedService[] => {
+  const services = inputs.flatMap(({ document, value: read }): DistributedService[] => {
+    const value = asReviewed(read);
     const object = defaulted(value);
     const decoding = decodingFindings(value);
     const findings = decoding.length > 0 ? decoding : schemaFindings(object);

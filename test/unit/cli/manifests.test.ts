@@ -144,6 +144,17 @@ describe('frp-k8s validate', () => {
     );
   });
 
+  it('says what is wrong with an integer that no number of JavaScript holds', async (t) => {
+    const { code, lines } = await check(t, service.replace('spec: {', 'spec: {spec: -9007199254740993, '));
+    assert.equal(code, 1);
+    assert.match(lines[0]!, /unknown field "spec\.spec"/);
+    const inList = await check(
+      t,
+      'apiVersion: frp.io/v1beta1\nkind: DistributedService\nmetadata: {name: own}\nspec: [-9007199254740993]\n',
+    );
+    assert.match(inList.lines[0]!, /spec: Invalid value/);
+  });
+
   it('does not call good what would be stored and not served', async (t) => {
     const { code, lines } = await check(t, service.replace('spec: {', 'spec: {gateway: true, '));
     assert.equal(code, 0);
