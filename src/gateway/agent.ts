@@ -284,11 +284,14 @@ export class GatewayAgent {
 
   async #applyTunnel(): Promise<Applied> {
     const { server, revoked, copies } = this.#watches;
-    const { material, problems } = tunnelMaterial({ server, revoked: revoked.values(), clientAuthorities: copies.of('client-ca') });
+    const now = Date.now();
+    const sources = { server, revoked: revoked.values(), clientAuthorities: copies.of('client-ca'), now };
+    const { material, problems, again } = tunnelMaterial(sources);
     this.#tell(problems);
     if (!material) throw new Error(problems.join('; '));
     this.#material = material;
-    return this.#proxies.applyTunnel(material);
+    const applied = await this.#proxies.applyTunnel(material);
+    return again === Infinity ? applied : { ...applied, waitMs: Math.min(applied.waitMs ?? Infinity, again - now, 3_600_000) };
   }
 
   /** Each problem once, as long as it lasts. */

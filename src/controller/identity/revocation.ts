@@ -12,7 +12,8 @@ import { configMaps, type ConfigMap, type Secret } from '../../kube/types.ts';
 import type { Config } from '../../config/schema.ts';
 import type { Log } from '../../log.ts';
 import { label, manager, revokedConfigMapNames } from '../../model/names.ts';
-import { added, revokedUntil, withoutNull, type Revoked } from './revoked-list.ts';
+import { revokedText } from '../../model/revocation.ts';
+import { added, withoutNull, type Revoked } from './revoked-list.ts';
 
 /** Key of a client Secret: certificates that were replaced and have not ended, PEM. */
 export const replacedKey = 'replaced.crt';
@@ -46,16 +47,17 @@ export function liveCertificates(secret: Secret, { commonName, bundlePem, now }:
 /**
  * Puts the fingerprints of certificates on the lists of revoked ones, and takes off what has expired anyway.
  * @param of namespace of the service that had them
+ * @param times now, and from when on they are turned away; milliseconds since the epoch
  * @throws KubeError: try again later
  */
 export async function revoke(
   { client, config, log }: { client: KubeClient; config: Config; log: Log },
   of: string,
   certificates: string[],
-  now: number,
+  { now, from }: { now: number; from: number },
 ): Promise<void> {
   let entries: Revoked = Object.fromEntries(
-    certificates.map(inspectCertificate).map(({ sha256, notAfter }) => [sha256, revokedUntil(notAfter, of)]),
+    certificates.map(inspectCertificate).map(({ sha256, notAfter }) => [sha256, revokedText({ end: notAfter, namespace: of, from })]),
   );
   try {
     for (const name of revokedConfigMapNames) {

@@ -1,6 +1,7 @@
 /** One list of revoked certificates as a value: what is added to it, and what makes room where it is full. */
+import { parseRevoked } from '../../model/revocation.ts';
 
-/** SHA-256 fingerprint → when the certificate ends (ISO 8601), a space, and the namespace that it was of. */
+/** SHA-256 fingerprint → text (model/revocation.ts). */
 export type Revoked = Readonly<Record<string, string>>;
 
 /** As a merge patch: null takes an entry off. */
@@ -8,8 +9,6 @@ export type RevokedPatch = Readonly<Record<string, string | null>>;
 
 /** Entries of one list: some 230 bytes each with their managed fields, of an object that may have 1.5 MB. */
 export const mostEntries = 4000;
-
-export const revokedUntil = (notAfter: number, namespace: string): string => `${new Date(notAfter).toISOString()} ${namespace}`;
 
 export const withoutNull = (patch: RevokedPatch): Record<string, string> =>
   Object.fromEntries(Object.entries(patch).filter((entry): entry is [string, string] => entry[1] !== null));
@@ -59,6 +58,5 @@ function surplus(entries: readonly Entry[], count: number): string[] {
   return off;
 }
 
-/** Of a text that nobody can read: now, so that it goes. */
-const endOf = (value: string): number => Date.parse(value.split(' ', 1)[0]!) || 0;
-const namespaceOf = (value: string): string => value.split(' ')[1] ?? '';
+const endOf = (text: string): number => parseRevoked(text).end;
+const namespaceOf = (text: string): string => parseRevoked(text).namespace;

@@ -63,6 +63,12 @@ export async function cleanUp(deps: IdentityDeps, service: DistributedService): 
   await removeFinalizer(client, service);
 }
 
+/**
+ * A service that is made again under its name finds its Pods with the certificate of before: the kubelet brings them the new
+ * one after 90 s at most. Until then the old one connects; what a Pod may do, its token says. Milliseconds.
+ */
+const redeploymentMs = 150_000;
+
 /** Of the certificates that the installation's authority issued for this service alone; those of mode manual are the user's, and may serve elsewhere. */
 async function revokeAll(deps: IdentityDeps, service: DistributedService): Promise<void> {
   const { namespace, name } = service.metadata;
@@ -76,7 +82,7 @@ async function revokeAll(deps: IdentityDeps, service: DistributedService): Promi
     ...(own ? liveCertificates(own, { commonName, bundlePem, now }) : []),
     ...(external ? liveCertificates(external, { commonName, bundlePem, now }) : []),
   ];
-  if (live.length > 0) await revoke(deps, namespace ?? '', live, now);
+  if (live.length > 0) await revoke(deps, namespace ?? '', live, { now, from: now + redeploymentMs });
 }
 
 function unlessGone(error: unknown): undefined {

@@ -4,6 +4,7 @@ import { parseCertificate, splitBundle } from '../../../certs/inspect.ts';
 import { clientAuthorities } from './client-authorities.ts';
 import { text } from '../../kube/authority-secret.ts';
 import type { ConfigMap, Secret } from '../../kube/types.ts';
+import { parseRevoked } from '../../model/revocation.ts';
 
 export interface TunnelMaterial {
   /** chain and key */
@@ -18,27 +19,47 @@ export interface TunnelSources {
   server: Secret | undefined;
   /** copies of the authorities that services with `mtls.mode: manual` name */
   clientAuthorities: readonly Secret[];
-  /** the lists of revoked certificates: fingerprint → when it ends */
+  /** the lists of revoked certificates: fingerprint → text (model/revocation.ts) */
   revoked: Iterable<ConfigMap>;
+  /** milliseconds since the epoch */
+  now: number;
 }
 
 /** What cannot be used is left out and told, so that one tenant's Secret cannot stop the tunnels of others. */
-export function tunnelMaterial({ server, clientAuthorities: copies, revoked }: TunnelSources): {
+export function tunnelMaterial({ server, clientAuthorities: copies, revoked, now }: TunnelSources): {
   material: TunnelMaterial | undefined;
   problems: string[];
+  /** when the next certificate is to be turned away; infinite: none is listed for later */
+  again: number;
 } {
   const problems: string[] = [];
-  const listed = [...revoked].flatMap(({ data }) => Object.keys(data ?? {}));
-  const fingerprints = [...new Set(listed)].filter((key) => /^[0-9a-f]{64}$/.test(key));
+  const listed = [...revoked].flatMap(({ data }) => Object.entries(data ?? {})).filter(([key]) => /^[0-9a-f]{64}$/.test(key));
+  const { fingerprints, again } = due(listed, now);
   const material = server && serverMaterial(server, problems);
   if (!material)
-    return { material: undefined, problems: server ? problems : ['Secret frp-gateway-tls is not there yet; the controller makes it'] };
+    return {
+      material: undefined,
+      problems: server ? problems : ['Secret frp-gateway-tls is not there yet; the controller makes it'],
+      again,
+    };
   const trusted = clientAuthorities(material.ca, copies);
   problems.push(...trusted.problems);
   return {
-    material: { serverPem: material.serverPem, clientCaPem: `${trusted.authorities.join('\n')}\n`, revoked: fingerprints.sort() },
+    material: { serverPem: material.serverPem, clientCaPem: `${trusted.authorities.join('\n')}\n`, revoked: fingerprints },
     problems,
+    again,
   };
+}
+
+function due(listed: readonly [fingerprint: string, text: string][], now: number): { fingerprints: string[]; again: number } {
+  const fingerprints = new Set<string>();
+  let again = Infinity;
+  for (const [fingerprint, text] of listed) {
+    const { from } = parseRevoked(text);
+    if (from <= now) fingerprints.add(fingerprint);
+    else again = Math.min(again, from);
+  }
+  return { fingerprints: [...fingerprints].sort(), again };
 }
 
 function serverMaterial(secret: Secret, problems: string[]): { serverPem: string; ca: string } | undefined {

@@ -6,14 +6,8 @@ import { createAuthority, issue, type Authority } from '../../../certs/authority
 import { inspectCertificate, splitBundle } from '../../../certs/inspect.ts';
 import { configSchema } from '../../../src/config/schema.ts';
 import { cleanUp } from '../../../src/controller/lifecycle/finalizer.ts';
-import {
-  added,
-  mostEntries,
-  revokedUntil,
-  withoutNull,
-  type Revoked,
-  type RevokedPatch,
-} from '../../../src/controller/identity/revoked-list.ts';
+import { added, mostEntries, withoutNull, type Revoked, type RevokedPatch } from '../../../src/controller/identity/revoked-list.ts';
+import { parseRevoked, revokedText, type RevokedEntry } from '../../../src/model/revocation.ts';
 import { ensureIdentity, ensureServerCertificates } from '../../../src/controller/identity/service-identity.ts';
 import type { ReconcileDeps } from '../../../src/controller/reconcile.ts';
 import { ObjectStore } from '../../../src/kube/object-store.ts';
@@ -96,6 +90,14 @@ describe('the certificates of a service that is deleted', () => {
       used.slice(1).map((fingerprint) => revoked()[fingerprint]),
       [41, 52, 63].map((end) => new Date(start + end * day).toISOString()),
     );
+  });
+
+  it('connect until the kubelet can have brought those of a service that is made again under the name', async () => {
+    await liveThrough(0);
+    await cleanUp(deps, service);
+    const { data } = api.objects.get('/api/v1/namespaces/frp-system/configmaps/frp-revoked') as ConfigMap;
+    const [{ from }] = Object.values(data!).map(parseRevoked) as [RevokedEntry];
+    assert.equal(from - clock.now(), 150_000);
   });
 
   it('are kept through a change of the bundle', async () => {
@@ -183,15 +185,16 @@ describe('the certificates of a service that is deleted', () => {
 });
 
 describe('a list of revoked certificates', () => {
+  const listed = (end: number, namespace: string) => revokedText({ end, namespace, from: end - day });
   const entry = fc.tuple(fc.integer({ min: 0, max: 40 }), fc.constantFrom('a', 'b', 'c'));
   const entriesOf = (from: string, all: readonly (readonly [number, string])[]): Revoked =>
-    Object.fromEntries(all.map(([at, of], index) => [`${from}${index}`, revokedUntil(start + at * day, of)]));
+    Object.fromEntries(all.map(([at, of], index) => [`${from}${index}`, listed(start + at * day, of)]));
   const applied = (list: Revoked, patch: RevokedPatch): Revoked => withoutNull({ ...list, ...patch });
   const countsOf = (list: Revoked) => Map.groupBy(Object.values(list), (value) => value.split(' ')[1]!);
 
   it('is never longer than it may be, and a namespace that fills it takes nothing from one that has fewer entries', () => {
     const busy = Object.fromEntries(
-      Array.from({ length: mostEntries }, (_, index) => [`busy${index}`, revokedUntil(start + 100 * day + index, 'busy')]),
+      Array.from({ length: mostEntries }, (_, index) => [`busy${index}`, listed(start + 100 * day + index, 'busy')]),
     );
     fc.assert(
       fc.property(
@@ -214,8 +217,8 @@ describe('a list of revoked certificates', () => {
   });
 
   it('leaves to the next one what it has no room for, and says nothing twice', () => {
-    const full = Object.fromEntries(Array.from({ length: mostEntries - 1 }, (_, index) => [`f${index}`, revokedUntil(start + day, 'a')]));
-    const entries = { x: revokedUntil(start + day, 'b'), y: revokedUntil(start + day, 'b') };
+    const full = Object.fromEntries(Array.from({ length: mostEntries - 1 }, (_, index) => [`f${index}`, listed(start + day, 'a')]));
+    const entries = { x: listed(start + day, 'b'), y: listed(start + day, 'b') };
     const { patch, left, dropped } = added(full, entries, { now: start, isLast: false });
     assert.deepEqual([Object.keys(patch), Object.keys(left), dropped], [['x'], ['y'], 0]);
     assert.deepEqual(added({ ...full, ...entries }, entries, { now: start, isLast: false }).patch, {});

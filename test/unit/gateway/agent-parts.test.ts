@@ -17,6 +17,7 @@ import { ordinalProblem, replicasOf } from '../../../src/gateway/replicas/peers.
 import { parseLogLine, RequestTimes } from '../../../src/gateway/telemetry/request-times.ts';
 import { isAuthorized } from '../../../src/gateway/api/proxy-status.ts';
 import { tunnelMaterial } from '../../../src/gateway/ir/tunnel-trust.ts';
+import { revokedText } from '../../../src/model/revocation.ts';
 import { base64 } from '../../../src/kube/authority-secret.ts';
 import type { KubeObject, Secret } from '../../../src/kube/types.ts';
 import { logTo } from '../../../src/log.ts';
@@ -48,10 +49,37 @@ describe('what the tunnels are served with', () => {
       { metadata: { name: 'frp-revoked-1' }, data: { ['b'.repeat(64)]: '', ['a'.repeat(64)]: '' } },
     ];
     const clientAuthorities = [secret({ 'ca.crt': other.bundlePem + authority.bundlePem })];
-    const { material, problems } = tunnelMaterial({ server, clientAuthorities, revoked });
+    const { material, problems } = tunnelMaterial({ server, clientAuthorities, revoked, now: 0 });
     assert.deepEqual(problems, []);
     assert.equal(material!.clientCaPem.match(/BEGIN CERTIFICATE/g)!.length, 2);
     assert.deepEqual(material!.revoked, ['a'.repeat(64), 'b'.repeat(64)]);
+  });
+
+  it('turns a certificate away from the time that the list names, and says when to look again', () => {
+    const listed = { end: 9000, namespace: 'shop' };
+    const data = {
+      ['a'.repeat(64)]: revokedText({ ...listed, from: 1000 }),
+      ['b'.repeat(64)]: revokedText({ ...listed, from: 3000 }),
+      ['c'.repeat(64)]: revokedText({ ...listed, from: 2000 }),
+    };
+    const at = (now: number) => {
+      const { material, again } = tunnelMaterial({
+        server,
+        clientAuthorities: [],
+        revoked: [{ metadata: { name: 'frp-revoked' }, data }],
+        now,
+      });
+      return [material!.revoked.map((fingerprint) => fingerprint[0]).join(''), again];
+    };
+    assert.deepEqual(
+      [at(999), at(1000), at(2500), at(3000)],
+      [
+        ['', 1000],
+        ['a', 2000],
+        ['ac', 3000],
+        ['abc', Infinity],
+      ],
+    );
   });
 
   it("is not spoilt by a Secret of one tenant, and that tenant's fault is told", () => {
@@ -59,7 +87,7 @@ describe('what the tunnels are served with', () => {
       secret({ 'ca.crt': '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n' }),
       secret({ 'ca.crt': Buffer.from(server.data!['tls.crt']!, 'base64').toString() }),
     ];
-    const { material, problems } = tunnelMaterial({ server, clientAuthorities: broken, revoked: [] });
+    const { material, problems } = tunnelMaterial({ server, clientAuthorities: broken, revoked: [], now: 0 });
     assert.equal(material!.clientCaPem.match(/BEGIN CERTIFICATE/g)!.length, 1);
     assert.equal(problems.length, 2);
     for (const problem of problems) assert.match(problem, /^Secret shop\/own-ca/);
@@ -75,7 +103,7 @@ describe('what the tunnels are served with', () => {
     const older = copy('bank', '2026-01-02T00:00:00Z', theirs.certPem);
     const younger = copy('attic', '2026-01-03T00:00:00Z', impersonatorOf(theirs.certPem));
     const same = copy('branch', '2026-01-04T00:00:00Z', theirs.certPem);
-    const { material, problems } = tunnelMaterial({ server, clientAuthorities: [younger, own, same, older], revoked: [] });
+    const { material, problems } = tunnelMaterial({ server, clientAuthorities: [younger, own, same, older], revoked: [], now: 0 });
     assert.deepEqual(splitBundle(material!.clientCaPem), splitBundle(authority.certPem + theirs.certPem));
     assert.match(problems[0]!, /^Secret thief\/ca: .* of the installation's, with another key; give it a name of its own$/);
     assert.match(problems[1]!, /^Secret attic\/ca: .* of one of namespace bank, with another key/);
@@ -86,13 +114,18 @@ describe('what the tunnels are served with', () => {
     const many = [];
     for (let index = 0; index <= authorityBounds.count; index++)
       many.push((await createAuthority({ lifetimeMs: hour, now: Date.now() })).certPem);
-    const { material, problems } = tunnelMaterial({ server, clientAuthorities: [secret({ 'ca.crt': many.join('') })], revoked: [] });
+    const { material, problems } = tunnelMaterial({
+      server,
+      clientAuthorities: [secret({ 'ca.crt': many.join('') })],
+      revoked: [],
+      now: 0,
+    });
     assert.equal(splitBundle(material!.clientCaPem).length, 1);
     assert.deepEqual(problems, ['Secret shop/own-ca: ca.crt has 17 certificates, and 16 is the limit']);
   });
 
   it('is not there without a usable server certificate', async () => {
-    const none = { clientAuthorities: [], revoked: [] };
+    const none = { clientAuthorities: [], revoked: [], now: 0 };
     assert.match(tunnelMaterial({ server: undefined, ...none }).problems[0]!, /not there yet/);
     const other = await issue(authority, { commonName: 'x', dnsNames: ['x'], usages: ['serverAuth'], lifetimeMs: hour, now: Date.now() });
     const mixed = { ...server, data: { ...server.data, 'tls.key': base64(other.keyPem) } };
