@@ -22,7 +22,7 @@ import { WarmUp } from './replicas/warm-up.ts';
 import { trustedClusters, type Clusters } from './admission/trusted-clusters.ts';
 import { proxyList } from './members/frps-client.ts';
 import { verifyToken } from './admission/pod-token.ts';
-import type { FetchRules } from './oidc/fetch-json.ts';
+import { fetchRules } from './oidc/fetch-json.ts';
 import { Issuers } from './oidc/issuers.ts';
 import { createLoopbackServer } from './admission/loopback-server.ts';
 import { Mark } from './liveness/mark.ts';
@@ -285,8 +285,8 @@ export class GatewayAgent {
   async #applyTunnel(): Promise<Applied> {
     const { server, revoked, copies } = this.#watches;
     const now = Date.now();
-    const sources = { server, revoked: revoked.values(), clientAuthorities: copies.of('client-ca'), now };
-    const { material, problems, again } = tunnelMaterial(sources);
+    const clientAuthorities = copies.of('client-ca');
+    const { material, problems, again } = tunnelMaterial({ server, revoked: revoked.values(), clientAuthorities, now });
     this.#tell(problems);
     if (!material) throw new Error(problems.join('; '));
     this.#material = material;
@@ -332,8 +332,4 @@ export class GatewayAgent {
         : Promise.reject(new Error('Secret frp-server-api is not there yet')),
     );
   }
-}
-
-function fetchRules({ connectors: { allowAddresses, apiServer }, gateway }: Config): FetchRules {
-  return { allow: allowAddresses, apiServer: apiServer === undefined ? [] : [apiServer], allowHttp: gateway.allowHttpIssuers };
 }

@@ -5,6 +5,7 @@ import { get as httpGet, type RequestOptions } from 'node:http';
 import { get as httpsGet } from 'node:https';
 import type { LookupFunction } from 'node:net';
 import { addressProblem, hostProblem, type AddressRules } from '../../net/addresses.ts';
+import type { Config } from '../../config/schema.ts';
 
 const maxBytes = 1024 * 1024;
 const timeoutMs = 10_000;
@@ -12,6 +13,11 @@ const timeoutMs = 10_000;
 export interface FetchRules extends AddressRules {
   /** whether http will do */
   allowHttp: boolean;
+}
+
+/** The rules of an installation. */
+export function fetchRules({ connectors: { allowAddresses, apiServer }, gateway }: Config): FetchRules {
+  return { allow: allowAddresses, apiServer: apiServer === undefined ? [] : [apiServer], allowHttp: gateway.allowHttpIssuers };
 }
 
 /** @throws Error that says what was wrong, without the document */
