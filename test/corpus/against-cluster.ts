@@ -32,13 +32,13 @@ for (const { name, object, stored, refused, warned = [] } of cases) {
   wrong++;
   console.log(`${name}: ${admitted ? 'admitted' : 'refused'}; lacks ${JSON.stringify(missing)}\n${stderr}`);
 }
-const [eligibility] = standingServices;
+const [standing] = standingServices;
 for (const { name, status, refused } of statusCases) {
   const { admitted, stderr } = kubectl([
     'patch',
     'distributedservice',
-    String(eligibility!.metadata.name),
-    `--namespace=${String(eligibility!.metadata.namespace)}`,
+    String(standing!.metadata.name),
+    `--namespace=${String(standing!.metadata.namespace)}`,
     ...['--subresource=status', '--type=merge', '--dry-run=server', '-p', JSON.stringify({ status })],
   ]);
   if (!admitted && refused.every((text) => stderr.includes(text))) continue;

@@ -43,9 +43,9 @@ const token = { authentication: { type: 'token', tokenSecret: 'keys' } };
 /** What the cases about tenancy and duplicates meet. They are in two namespaces, which the suite makes. */
 export const corpusNamespaces = ['corpus', 'corpus-other'];
 export const standingServices = [
-  service('eligibility-http', http({ expose: { type: 'path', domain: 'eligibility.corpus.example.com', path: '/taken/' } })),
-  service('eligibility-tcp', tcp({ expose: { type: 'port', port: 21100 } })),
-  service('eligibility-wildcard', http({ expose: { type: 'domain', domain: '*.wild.corpus.example.com' } }), { namespace: 'corpus-other' }),
+  service('standing-http', http({ expose: { type: 'path', domain: 'standing.corpus.example.com', path: '/taken/' } })),
+  service('standing-tcp', tcp({ expose: { type: 'port', port: 21100 } })),
+  service('standing-wildcard', http({ expose: { type: 'domain', domain: '*.wild.corpus.example.com' } }), { namespace: 'corpus-other' }),
 ];
 
 const bad =
@@ -567,33 +567,33 @@ const webhookCases: ServiceCase[] = [
   ),
   webhook(
     'the host and path of another service (G-14)',
-    { expose: { type: 'path', domain: 'eligibility.corpus.example.com', path: '/taken/' } },
-    'spec.expose.domain: eligibility.corpus.example.com/taken/ is already exposed by DistributedService corpus/eligibility-http',
+    { expose: { type: 'path', domain: 'standing.corpus.example.com', path: '/taken/' } },
+    'spec.expose.domain: standing.corpus.example.com/taken/ is already exposed by DistributedService corpus/standing-http',
   ),
   webhookTcp(
     'the port of another service (G-14)',
     { expose: { type: 'port', port: 21100 } },
-    'spec.expose.port: tcp port 21100 is already exposed by DistributedService corpus/eligibility-tcp',
+    'spec.expose.port: tcp port 21100 is already exposed by DistributedService corpus/standing-tcp',
   ),
   {
     name: "another path of another namespace's host (tenancy)",
-    object: service('bad', http({ expose: { type: 'path', domain: 'eligibility.corpus.example.com', path: '/free/' } }), {
+    object: service('bad', http({ expose: { type: 'path', domain: 'standing.corpus.example.com', path: '/free/' } }), {
       namespace: 'corpus-other',
     }),
     layer: 'webhook',
     refused: [
-      'spec.expose.domain: host eligibility.corpus.example.com belongs to the namespace of DistributedService corpus/eligibility-http, which claimed it first',
+      'spec.expose.domain: host standing.corpus.example.com belongs to the namespace of DistributedService corpus/standing-http, which claimed it first',
     ],
   },
   webhook(
     "a name below another namespace's wildcard (tenancy)",
     { expose: { domain: 'a.b.wild.corpus.example.com' } },
-    'spec.expose.domain: host a.b.wild.corpus.example.com belongs to the namespace of DistributedService corpus-other/eligibility-wildcard',
+    'spec.expose.domain: host a.b.wild.corpus.example.com belongs to the namespace of DistributedService corpus-other/standing-wildcard',
   ),
   webhook(
     'a wildcard above hosts of others (tenancy)',
     { expose: { domain: '*.corpus.example.com' } },
-    'spec.expose.domain: host *.corpus.example.com belongs to the namespace of DistributedService corpus-other/eligibility-wildcard',
+    'spec.expose.domain: host *.corpus.example.com belongs to the namespace of DistributedService corpus-other/standing-wildcard',
   ),
   webhookUdp(
     'several errors at once',
@@ -638,7 +638,7 @@ const goodCases: ServiceCase[] = [
   good('grpc by domain (G-1)', { serviceType: 'grpc', backends: discovery, expose: { type: 'domain', domain: 'grpc.corpus.example.com' } }),
   good(
     'another path of the same host in the same namespace',
-    http({ expose: { type: 'path', domain: 'eligibility.corpus.example.com', path: '/free/' } }),
+    http({ expose: { type: 'path', domain: 'standing.corpus.example.com', path: '/free/' } }),
   ),
   good('udp on a port that tcp has', udp({ expose: { type: 'port', port: 21100 } })),
   good(
@@ -819,7 +819,7 @@ const updateCases: ServiceCase[] = [
     stored: service('moving', tcp({ expose: { type: 'port', port: 21005 } })),
     object: service('moving', tcp({ expose: { type: 'port', port: 21100 } })),
     layer: 'webhook',
-    refused: ['spec.expose.port: tcp port 21100 is already exposed by DistributedService corpus/eligibility-tcp'],
+    refused: ['spec.expose.port: tcp port 21100 is already exposed by DistributedService corpus/standing-tcp'],
   },
   {
     name: 'an update of what is not claimed',
@@ -837,7 +837,7 @@ export const serviceCases: ServiceCase[] = [
   ...updateCases,
 ];
 
-/** Statuses that the status subresource of a eligibility service refuses (S-25). Offline there is nothing to check: users write no status. */
+/** Statuses that the status subresource of a standing service refuses (S-25). Offline there is nothing to check: users write no status. */
 export const statusCases: { name: string; status: unknown; refused: string[] }[] = [
   {
     name: 'a state of another seed (B1.15)',

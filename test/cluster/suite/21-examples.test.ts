@@ -9,14 +9,14 @@ import { images } from '../support/objects.ts';
 import { eventually } from '../support/run.ts';
 import { servedBy } from '../support/traffic.ts';
 
-/** How the named images answer; the cluster has no registry to pull them from. `only`: the path that is not 404. */
-const standIns: Record<string, { port: number; only: string }> = {
-  'nginx:1.29': { port: 80, only: '/' },
-  'nginxinc/nginx-unprivileged:stable': { port: 8080, only: '/' },
+/** How the named images run and answer; the cluster has no registry to pull them from. `only`: the path that is not 404. */
+const standIns: Record<string, { user: number; port: number; only: string }> = {
+  'nginx:1.29': { user: 0, port: 80, only: '/' },
+  'nginxinc/nginx-unprivileged:stable': { user: 101, port: 8080, only: '/' },
 };
 
 interface Workload extends Manifest {
-  spec: { replicas: number; template: { spec: { containers: { image: string; env?: object[] }[] } } };
+  spec: { replicas: number; template: { spec: { containers: { image: string; env?: object[]; securityContext?: object }[] } } };
 }
 interface Service extends Manifest {
   spec: { expose: { domain: string } };
@@ -32,6 +32,7 @@ function withStandIn(workload: Workload): Workload {
       { name: 'PORT', value: String(standIn.port) },
       { name: 'ECHO_ONLY', value: standIn.only },
     ];
+    container.securityContext = { runAsUser: standIn.user };
   }
   return copy;
 }
@@ -47,7 +48,7 @@ suite('the examples of README and docs', () => {
       const workload = find('Deployment') as Workload;
       const { name = '' } = workload.metadata;
       const ns = workload.metadata.namespace ?? 'demo';
-      // nginx listens at port 80 as root.
+      // The image of README starts as root.
       await testNamespace(ns, { 'pod-security.kubernetes.io/enforce': 'baseline' });
       for (const object of [service, withStandIn(workload)]) await apply({ ...object, metadata: { ...object.metadata, namespace: ns } });
       await rolledOut(ns, name);

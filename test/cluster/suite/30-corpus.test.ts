@@ -80,9 +80,9 @@ suite('the corpus of DistributedServices', { concurrency: 4 }, () => {
   before(async () => {
     await apply(...(standingServices as unknown as Manifest[]));
     // Each replica of the webhook knows them by its own watch.
-    const conflicts = serviceCases.filter(({ refused, stored }) => !stored && refused?.some((text) => text.includes('eligibility-')));
+    const conflicts = serviceCases.filter(({ refused, stored }) => !stored && refused?.some((text) => text.includes('standing-')));
     assert.ok(conflicts.length > 0);
-    await eventually('the eligibility services to be known to every replica of the webhook', async () => {
+    await eventually('the standing services to be known to every replica of the webhook', async () => {
       for (const { object, refused } of conflicts)
         for (const outcome of await Promise.all(Array.from({ length: 4 }, () => send(object, ...dryRun))))
           assertVerdict(outcome, { refused: refused! });

@@ -106,12 +106,9 @@ suite('the controller', () => {
   });
 
   test('lets a namespace go, with services and Pods in it', async () => {
-    const other = await testNamespace('controller-pendingRemoval');
-    await apply(
-      httpService(other, 'pendingRemoval', 'pendingRemoval.controller.example.com'),
-      deployment({ ...app('pendingRemoval', 1), namespace: other }),
-    );
-    await rolledOut(other, 'pendingRemoval');
+    const other = await testNamespace('controller-leaving');
+    await apply(httpService(other, 'leaving', 'leaving.controller.example.com'), deployment({ ...app('leaving', 1), namespace: other }));
+    await rolledOut(other, 'leaving');
     await kubectl('delete', 'namespace', other, '--timeout=120s');
   });
 

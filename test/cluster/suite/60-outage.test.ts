@@ -8,7 +8,7 @@ import { eventually } from '../support/run.ts';
 import { servedBy } from '../support/traffic.ts';
 
 const ns = 'outage';
-const pendingRemoval = 'outage-pendingRemoval';
+const leaving = 'outage-leaving';
 
 /** All Pods of a Deployment, killed, and none in their place. */
 async function kill(name: string): Promise<void> {
@@ -21,15 +21,11 @@ async function kill(name: string): Promise<void> {
 suite('outages', () => {
   before(async () => {
     await installed();
-    await Promise.all([
-      testNamespace(ns),
-      testNamespace(pendingRemoval),
-      testNamespace('outage-selector', { 'frp.io/injection': 'enabled' }),
-    ]);
+    await Promise.all([testNamespace(ns), testNamespace(leaving), testNamespace('outage-selector', { 'frp.io/injection': 'enabled' })]);
     await apply(
       httpService(ns, 'steady', 'steady.example.com'),
       httpService(ns, 'held', 'held.example.com'),
-      httpService(pendingRemoval, 'pendingRemoval', 'pendingRemoval.example.com'),
+      httpService(leaving, 'leaving', 'leaving.example.com'),
     );
     await kubectl(
       '-n',
@@ -43,9 +39,9 @@ suite('outages', () => {
     );
     await apply(
       deployment({ namespace: ns, name: 'steady', replicas: 2, frp: { group: 'steady' } }),
-      deployment({ namespace: pendingRemoval, name: 'pendingRemoval', frp: { group: 'pendingRemoval' } }),
+      deployment({ namespace: leaving, name: 'leaving', frp: { group: 'leaving' } }),
     );
-    await Promise.all([rolledOut(ns, 'steady'), rolledOut(pendingRemoval, 'pendingRemoval')]);
+    await Promise.all([rolledOut(ns, 'steady'), rolledOut(leaving, 'leaving')]);
     await servedBy('steady.example.com', 2);
   });
   after(async () => {
@@ -108,7 +104,7 @@ suite('outages', () => {
     });
 
     test('a namespace with services and injected Pods is deleted', async () => {
-      await kubectl('delete', 'namespace', pendingRemoval, '--timeout=120s');
+      await kubectl('delete', 'namespace', leaving, '--timeout=120s');
     });
   });
 

@@ -131,8 +131,8 @@ suite('the configuration', () => {
       );
     assert.equal(decideValidate(createOf(subdomain('free')), { config, claims }).outcome, 'allowed');
     assert.match(
-      decideValidate(createOf(subdomain('eligibility')), { config, claims }).message,
-      /^spec\.expose\.subdomain: host eligibility\.corpus/,
+      decideValidate(createOf(subdomain('standing')), { config, claims }).message,
+      /^spec\.expose\.subdomain: host standing\.corpus/,
     );
   });
 
