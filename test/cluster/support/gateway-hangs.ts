@@ -4,7 +4,7 @@ import { losses, type GatewayLoad, type Step, type Told } from './gateway-load.t
 import { gatewayNamespace, replicaAddress } from './gateway.ts';
 import { anApp, served, usual } from './gateway-subjects.ts';
 import { get } from './kubectl.ts';
-import { killAtOnce, processesOf, signalTo } from './processes.ts';
+import { ended, firstProcessOf, killAtOnce, processesOf, signalTo } from './processes.ts';
 import { eventually, must } from './run.ts';
 
 export interface Bounded extends Step {
@@ -19,14 +19,14 @@ const [first, second] = replicas;
 const commands = {
   agent: /^node .* gateway --config/,
   frps: /^\/usr\/bin\/frps -c/,
-  tunnel: /^haproxy.*tunnel\/haproxy\.cfg/,
-  users: /^haproxy.*users\/haproxy\.cfg/,
+  tunnel: /^haproxy.*tunnel\/current\/haproxy\.cfg/,
+  users: /^haproxy.*users\/current\/haproxy\.cfg/,
 };
 
 type Part = keyof typeof commands;
 
 /** Does something to the processes of a part, and waits until others have taken their place. */
-export async function replacing(part: Part, pods: readonly string[], act: () => Promise<void> | void): Promise<void> {
+export async function replacing(part: Part, pods: readonly string[], act: () => Promise<void>): Promise<void> {
   const before = new Set(pods.flatMap((pod) => processesOf(pod, commands[part])));
   await act();
   for (const pod of pods)
@@ -36,9 +36,15 @@ export async function replacing(part: Part, pods: readonly string[], act: () => 
     });
 }
 
-const stopped = (part: Part, pods: readonly string[]) =>
-  replacing(part, pods, () => {
+/** @param load where the part has connections of users in its hands: they are cut when its supervisor kills it */
+const stopped = (part: Part, pods: readonly string[], load?: GatewayLoad) =>
+  replacing(part, pods, async () => {
+    const since = performance.now();
+    const hung = pods.flatMap((pod) => processesOf(pod, commands[part]));
     for (const pod of pods) signalTo(pod, commands[part], 'SIGSTOP');
+    if (!load) return;
+    await ended(hung);
+    load.died(since);
   });
 
 export const killed = (part: Part, pods: readonly string[], load?: GatewayLoad): Promise<void> =>
@@ -49,7 +55,7 @@ export const killed = (part: Part, pods: readonly string[], load?: GatewayLoad):
 
 /** Drops every packet between a Pod and an address, while something happens. */
 async function cutOff(pod: string, addresses: readonly string[], work: () => Promise<void>): Promise<void> {
-  const [pid] = processesOf(pod);
+  const pid = firstProcessOf(pod);
   const rules = addresses.flatMap((address) => [
     ['INPUT', '-s', address, '-j', 'DROP'],
     ['OUTPUT', '-d', address, '-j', 'DROP'],
@@ -81,8 +87,7 @@ export const hangs: readonly Bounded[] = [
     // Whoever it held waits until it is killed; a new connection waits for the Service at the most.
     lateMs: 5000,
     run: async (load) => {
-      await stopped('users', [second]);
-      load.died();
+      await stopped('users', [second], load);
       await served(usual);
     },
   },

@@ -65,16 +65,22 @@ export class GatewayLoad {
     return new GatewayLoad(await usersAddress(), options, longLived);
   }
 
-  /** Something that has connections of users in its hands has just died. */
-  died(): void {
-    for (const load of this.#loads) load.died();
+  /** Something that has connections of users in its hands has just died. @param since when it began to, if not now */
+  died(since = performance.now()): void {
+    for (const load of this.#loads) load.died(since);
   }
 
   async during(step: Step): Promise<Told> {
     this.#phase(step.name);
-    await Promise.all([step.run(this), sleep(this.#leastMs)]);
-    this.#phase(between.name);
-    return this.#told(step, await this.longLived.cut());
+    let cut: Told['cut'] = [];
+    try {
+      await Promise.all([step.run(this), sleep(this.#leastMs)]);
+    } finally {
+      // Also where the step fails: what it cut is not the next one's doing.
+      this.#phase(between.name);
+      cut = await this.longLived.cut();
+    }
+    return this.#told(step, cut);
   }
 
   /** Ends it. @returns what became of the requests between the steps */

@@ -54,7 +54,7 @@ export class PhasedLoad {
   readonly #agent: Agent;
   readonly #timer: NodeJS.Timeout;
   readonly #phases = new Map<string, Recorder>();
-  readonly #deaths: number[] = [];
+  readonly #deaths: Death[] = [];
   readonly #timeoutMs: number;
   readonly #started = performance.now();
   readonly #rate: number;
@@ -77,16 +77,19 @@ export class PhasedLoad {
     this.#now = this.#recorder(name);
   }
 
-  /** Something has just died. What was sent before and is cut off was in its hands; what is sent from now on never was. */
-  died(): void {
-    this.#deaths.push(performance.now());
+  /**
+   * Something has just died. What was sent before and is cut off was in its hands; what is sent from now on never was.
+   * @param since when it stopped working, where it died later than that: what was cut off before was not in its hands
+   */
+  died(since = performance.now()): void {
+    this.#deaths.push({ since, until: performance.now() });
   }
 
   /** What became of a phase, once each of its requests has ended. */
   async told(name: string): Promise<Phase> {
     const phase = this.#recorder(name);
     while (phase.open > 0) await sleep(50);
-    return phase.result();
+    return phase.result(this.#deaths);
   }
 
   /** Stops sending, waits for the answers, and tells of every phase. */
@@ -123,20 +126,20 @@ export class PhasedLoad {
     phase.sent++;
     phase.open++;
     let isOver = false;
-    const end = (failure?: string) => {
+    const over = (failure?: string) => {
       if (isOver) return;
       isOver = true;
       phase.open--;
       clearTimeout(limit);
-      if (failure === undefined) phase.times.push(performance.now() - start);
-      else if (isCut(failure) && this.#deaths.some((at) => start <= at)) phase.held++;
-      else phase.failed(failure);
+      const end = performance.now();
+      if (failure === undefined) phase.times.push(end - start);
+      else phase.failures.push({ what: failure, start, end, at: new Date().toISOString() });
     };
-    const failed = (error: NodeJS.ErrnoException) => end(error.code ?? error.message);
+    const failed = (error: NodeJS.ErrnoException) => over(error.code ?? error.message);
     const options = { host: address, port, path, method, headers: { host }, agent: this.#agent };
     const answered = (incoming: IncomingMessage) => {
       incoming.resume();
-      incoming.on('end', () => end(incoming.statusCode === 200 ? undefined : `status ${incoming.statusCode}`));
+      incoming.on('end', () => over(incoming.statusCode === 200 ? undefined : `status ${incoming.statusCode}`));
       incoming.on('error', failed);
     };
     const outgoing = tls ? requestTls({ ...options, servername: host, rejectUnauthorized: false }, answered) : request(options, answered);
@@ -149,40 +152,50 @@ export class PhasedLoad {
 /** Ended by the other side on a connection that was established; one that was never established is refused. */
 const isCut = (failure: string): boolean => failure === 'ECONNRESET' || failure === 'EPIPE';
 
+/** From when something did not work to when it was gone, milliseconds. */
+interface Death {
+  since: number;
+  until: number;
+}
+
+interface Failure {
+  what: string;
+  /** milliseconds */
+  start: number;
+  end: number;
+  at: string;
+}
+
+const isHeld = ({ what, start, end }: Failure, deaths: readonly Death[]): boolean =>
+  isCut(what) && deaths.some(({ since, until }) => start <= until && end >= since);
+
 class Recorder {
   readonly name: string;
   sent = 0;
   open = 0;
-  held = 0;
-  firstFailure: number | undefined;
-  lastFailure = 0;
   readonly times: number[] = [];
   readonly lags: number[] = [];
-  readonly failures: Record<string, number> = {};
-  readonly failedAt: string[] = [];
+  readonly failures: Failure[] = [];
 
   constructor(name: string) {
     this.name = name;
   }
 
-  failed(what: string): void {
-    this.failures[what] = (this.failures[what] ?? 0) + 1;
-    this.lastFailure = performance.now();
-    this.firstFailure ??= this.lastFailure;
-    if (this.failedAt.length < 20) this.failedAt.push(`${new Date().toISOString()} ${what}`);
-  }
-
-  result(): Phase {
-    const { name, sent, held, failures, failedAt } = this;
+  /** A death is known after what it cut off has failed, so whose doing a failure was is decided here. */
+  result(deaths: readonly Death[]): Phase {
+    const { name, sent } = this;
+    const failed = this.failures.filter((failure) => !isHeld(failure, deaths));
+    const failures: Record<string, number> = {};
+    for (const { what } of failed) failures[what] = (failures[what] ?? 0) + 1;
     const times = this.times.toSorted((a, b) => a - b);
     return {
       name,
       sent,
       answered: times.length,
       failures,
-      failedAt,
-      outageMs: this.firstFailure === undefined ? 0 : this.lastFailure - this.firstFailure,
-      held,
+      failedAt: failed.slice(0, 20).map(({ at, what }) => `${at} ${what}`),
+      outageMs: failed.length === 0 ? 0 : failed.at(-1)!.end - failed[0]!.end,
+      held: this.failures.length - failed.length,
       late: times.filter((ms) => ms > lateMs).length,
       p50: quantile(times, 0.5),
       p99: quantile(times, 0.99),

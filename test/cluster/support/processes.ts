@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 
 const ours = `:/${process.env.FRP_LAB_NAME ?? 'frp-lab'}/`;
 
-/** Process ids of a Pod's processes whose command line matches, oldest first. */
+/** Process ids of a Pod's processes whose command line matches by number. */
 export function processesOf(pod: string, command = /^/): number[] {
   const read = (pid: string, file: string) => {
     try {
@@ -25,6 +25,13 @@ export function processesOf(pod: string, command = /^/): number[] {
   );
 }
 
+/** The first process of one of a Pod's containers: it stays while what it started is killed. */
+export function firstProcessOf(pod: string): number {
+  const first = processesOf(pod).find((pid) => /^NSpid:\s(?:\d+\s)*1$/m.test(readFileSync(`/proc/${pid}/status`, 'utf8')));
+  assert.ok(first !== undefined, `${pod} has a container`);
+  return first;
+}
+
 /** Sends a signal to each of them; there must be one at least. */
 export function signalTo(pod: string, command: RegExp, signal: NodeJS.Signals): void {
   const found = processesOf(pod, command);
@@ -42,6 +49,12 @@ export async function killAtOnce(find: () => number[]): Promise<void> {
   const clock = new Int32Array(new SharedArrayBuffer(4));
   for (const end = Date.now() + 10_000; pids.some(hasOpenFiles); Atomics.wait(clock, 0, 0, 1))
     assert.ok(Date.now() < end, `${pids.join(', ')} end when they are killed`);
+}
+
+/** Waits until they are gone, whoever ends them. */
+export async function ended(pids: readonly number[], seconds = 90): Promise<void> {
+  for (const end = Date.now() + seconds * 1000; pids.some(hasOpenFiles); await new Promise((resolve) => setTimeout(resolve, 10)))
+    assert.ok(Date.now() < end, `${pids.join(', ')} end`);
 }
 
 function kill(pid: number): void {
