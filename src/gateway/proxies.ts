@@ -94,7 +94,7 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
     check,
     changed: () => changed.tunnel(),
     log,
-    ...(options.memory?.tunnel === undefined ? {} : capacity(options.memory.tunnel, 0)),
+    ...(options.memory?.tunnel === undefined ? {} : capacity(options.memory.tunnel, 0, 1)),
     ...families,
     health: everyAddress(tunnelHealthPort, families.hasIpv6),
     ...options.tunnel,
@@ -148,7 +148,7 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
       const { users: limit } = options.memory ?? {};
       let problems: readonly string[] = [];
       const render = (part: View) => {
-        const fitting = limit === undefined ? current : { ...current, ...capacity(limit, part.services.length) };
+        const fitting = limit === undefined ? current : { ...current, ...capacity(limit, part.services.length, 2) };
         const rendered = renderUsers(part, fitting, memory);
         ({ problems, failed } = rendered);
         return rendered;

@@ -2,7 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createServer, type IncomingMessage, type Server as HttpServer, type ServerResponse } from 'node:http';
 import { createServer as createTcpServer, type AddressInfo } from 'node:net';
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -244,9 +244,18 @@ export async function app(t: TestContext, name: string, handler?: Handler): Prom
   return { port: (server.address() as AddressInfo).port, name, requests, server, close };
 }
 
+/** A process whose first thread has ended keeps its sockets until the others have, too. */
 export function isAlive(pid: number): boolean {
   try {
-    return !/^[0-9]+ \(.*\) [ZX]/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+    return readdirSync(`/proc/${pid}/task`).some((thread) => isRunning(`/proc/${pid}/task/${thread}/stat`));
+  } catch {
+    return false;
+  }
+}
+
+function isRunning(stat: string): boolean {
+  try {
+    return !/^[0-9]+ \(.*\) [ZX]/.test(readFileSync(stat, 'utf8'));
   } catch {
     return false;
   }

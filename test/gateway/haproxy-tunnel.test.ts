@@ -5,16 +5,17 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { connect as connectTls } from 'node:tls';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { checkWith, TunnelProxy } from '../../src/gateway/haproxy/index.ts';
+import type { TunnelSettings } from '../../src/gateway/haproxy/config/tunnel-config.ts';
 import { logTo } from '../../src/log.ts';
 import { both, certificate, type Pair } from './certificates.ts';
-import { bringTo, directory, freePort, haproxy, until } from './haproxy-harness.ts';
+import { bringTo, directory, freePort, haproxy, request, until } from './haproxy-harness.ts';
 
 const ignore = () => {};
 
 /** The tunnels' HAProxy in front of a server that echoes. */
-async function tunnel(t: TestContext, server: Pair, authorities: string[]) {
+async function tunnel(t: TestContext, server: Pair, authorities: string[], more: Partial<TunnelSettings> = {}) {
   const at = directory(t);
   const echo = createServer((socket) => socket.on('error', ignore).pipe(socket)).listen(0, '127.0.0.1');
   await once(echo, 'listening');
@@ -28,6 +29,7 @@ async function tunnel(t: TestContext, server: Pair, authorities: string[]) {
     check: checkWith([haproxy]),
     changed: ignore,
     log: logTo({ write: ignore }),
+    ...more,
   });
   t.after(() => proxy.close());
   const state = { serverPem: both(server), clientCaPem: authorities.join('\n'), revoked: [] };
@@ -84,4 +86,28 @@ test('connections that do not finish their handshake are bounded by address, and
   await until(() => refused >= 90);
   for (const socket of [...open].slice(0, 200)) socket.destroy();
   await until(() => dial(port, client));
+});
+
+test('sidecars that hold every connection they can have leave the kubelet its own, and the next one waits', async (t) => {
+  const own = certificate(t, 'own');
+  const client = certificate(t, 'client', own);
+  const health = await freePort();
+  const { port } = await tunnel(t, certificate(t, 'gateway'), [own.cert], { maxConnections: 20, health: `127.0.0.1:${health}` });
+  await until(() => dial(port, client));
+  const held: TLSSocket[] = [];
+  t.after(() => held.forEach((socket) => socket.destroy()));
+  const hold = () => {
+    const socket = connectTls({ host: '127.0.0.1', port, cert: client.cert, key: client.key, rejectUnauthorized: false });
+    held.push(socket.on('error', ignore));
+    socket.write('hello');
+    return once(socket, 'data');
+  };
+  // What was dialled to find out that it is there may still be under way.
+  await Promise.all(Array.from({ length: 20 }, hold));
+  let hasCome = false;
+  const next = hold().then(() => (hasCome = true));
+  for (let index = 0; index < 20; index++) assert.equal((await request(health, 'kubelet', '/')).status, 200);
+  assert.ok(!hasCome);
+  held[0]!.destroy();
+  await next;
 });

@@ -157,11 +157,12 @@ describe('a change that waits for a reload', () => {
 test('connections and processes fit into the memory together', () => {
   for (const memory of [256, 1024, 8192].map((size) => size * 2 ** 20))
     for (const services of [0, 300, 2000]) {
-      const { maxConnections, maxGenerations } = capacity(memory, services);
-      assert.ok(maxConnections * 64 * 1024 <= memory * 0.6 + 1, `${memory} ${services}`);
+      const { maxConnections, maxGenerations } = capacity(memory, services, 2);
+      assert.ok(maxConnections * 2 * 64 * 1024 <= memory * 0.6 + 1, `${memory} ${services}`);
       assert.ok(maxGenerations >= 1 && maxGenerations <= 8);
     }
-  assert.deepEqual(capacity(2 ** 30, 300), { maxConnections: 9830, maxGenerations: 3 });
+  assert.deepEqual(capacity(2 ** 30, 300, 2), { maxConnections: 4915, maxGenerations: 3 });
+  assert.deepEqual(capacity(2 ** 30, 0, 1), { maxConnections: 9830, maxGenerations: 8 });
 });
 
 describe('the configurations on disk', () => {

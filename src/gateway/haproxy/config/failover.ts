@@ -17,6 +17,7 @@ import { replicaTlsOptions } from './replica-tls.ts';
 import { isStuck } from './replica-state.ts';
 import { waitForServers } from './recovery.ts';
 import { idleTime, maxTimer, type ServiceConfig } from './service-config.ts';
+import { countedUsers } from './user-connections.ts';
 import type { UsersSettings } from './rendered.ts';
 
 export const failoverPort = 10_001;
@@ -80,6 +81,7 @@ function handedSections(choices: readonly string[], longest: number, settings: U
       ...[
         'mode http',
         `bind ${binds} accept-proxy ${replicaTlsOptions}`,
+        ...countedUsers(settings),
         'tcp-request connection set-var(sess.handed) bool(true)',
         `timeout client ${longest}ms`,
         ...requestTargetRules,

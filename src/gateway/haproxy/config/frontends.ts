@@ -8,6 +8,7 @@ import { hostRule, requestTargetRules } from './request-target.ts';
 import { hostRules, lookupRules, portRules, redirectsMap } from './route-rules.ts';
 import { endsTls, idleTime, type ServiceConfig } from './service-config.ts';
 import { certificateFile, sniMap, sniWildcardsMap, streamList, streamLoop, streamsMap, streamWildcardsMap, webList } from './tls.ts';
+import { countedUsers } from './user-connections.ts';
 import type { Way } from './routes.ts';
 import type { UsersSettings } from './rendered.ts';
 
@@ -15,11 +16,13 @@ const indent = (lines: readonly string[]): string[] => lines.map((line) => `  ${
 
 /**
  * How a port of users is bound: by its addresses, and by a socket for what the fallback (replicas/fallback-listener.ts) brings.
+ * Who comes in there is counted.
  * @param options such as `ssl …`
  */
-function bindTo({ directory, addresses, hasIpv6 = true }: UsersSettings, port: number, options = ''): string[] {
+function bindTo(settings: UsersSettings, port: number, options = ''): string[] {
+  const { directory, addresses, hasIpv6 = true } = settings;
   const all = addresses === undefined ? everyAddress(port, hasIpv6) : addresses.map((address) => endpoint(address, port)).join(',');
-  return [`bind ${all}${options}`, `bind ${fallbackSocket(directory, port)} mode 600 accept-proxy${options}`];
+  return [`bind ${all}${options}`, `bind ${fallbackSocket(directory, port)} mode 600 accept-proxy${options}`, ...countedUsers(settings)];
 }
 
 /** Where a connection that somebody else has accepted at a port of users is brought, after a PROXY protocol header. */

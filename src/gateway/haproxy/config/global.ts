@@ -5,6 +5,7 @@ import { recoveryFile } from './recovery.ts';
 import { tablesFile } from './stick-tables.ts';
 import { replicaTlsOptions } from './replica-tls.ts';
 import { answer, quote } from './escape.ts';
+import { defaultLimit, processLimit } from './user-connections.ts';
 import type { UsersSettings } from './rendered.ts';
 
 /** The worker's runtime API, below the directory. The master's own is `master.sock`: `haproxy -W -S DIR/master.sock -f DIR/current/haproxy.cfg`. */
@@ -19,7 +20,7 @@ const day = 86_400;
 
 /** global, defaults and peers. @param skeleton is told as `description` */
 export function globalSections(settings: UsersSettings, skeleton: string): string[][] {
-  const { directory, maxConnections, maxGenerations, lingerSeconds = day, accessLog } = settings;
+  const { directory, maxGenerations, lingerSeconds = day, accessLog } = settings;
   return [
     [
       'global',
@@ -38,7 +39,7 @@ export function globalSections(settings: UsersSettings, skeleton: string): strin
       ...(maxGenerations === undefined ? [] : [`  mworker-max-reloads ${maxGenerations}`]),
       '  ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets',
       '  tune.ssl.default-dh-param 2048',
-      ...(maxConnections === undefined ? [] : [`  maxconn ${maxConnections}`]),
+      ...processLimit(settings),
       ...(accessLog === undefined ? [] : [`  log ${accessLog === 'stdout' ? 'stdout format raw' : accessLog} local0 info`]),
       `  localpeer ${safeName(settings.localPeer)}`,
     ],
@@ -46,6 +47,7 @@ export function globalSections(settings: UsersSettings, skeleton: string): strin
       'defaults',
       // What follows of HTTP is passed on in this mode only.
       '  mode http',
+      ...defaultLimit(settings),
       '  load-server-state-from-file global',
       ...(accessLog === undefined ? [] : ['  log global']),
       '  option dontlognull',

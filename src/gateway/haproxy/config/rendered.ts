@@ -73,7 +73,7 @@ export interface UsersSettings {
   state?: ReplicaState | undefined;
   /** where the kubelet asks this process whether it serves; absent: nowhere */
   healthPort?: number | undefined;
-  /** of this process; absent: what the file limit allows */
+  /** of users, of this process; absent: what the file limit allows */
   maxConnections?: number | undefined;
   /** reloads that an old process survives while it has connections: so many old processes there are at most. Absent: no limit */
   maxGenerations?: number | undefined;

@@ -4,6 +4,7 @@
  */
 import { endpoint, everyAddress } from './addresses.ts';
 import { answer } from './escape.ts';
+import { ownLimit } from './user-connections.ts';
 import type { ReplicaState, UsersSettings } from './rendered.ts';
 
 export const stateMap = 'maps/state.map';
@@ -28,7 +29,9 @@ export function healthSection({ addresses, hasIpv6 = true, healthPort }: UsersSe
         'mode http',
         `bind ${binds}`,
         'no log',
+        ...ownLimit,
         'timeout client 5s',
+        'timeout http-keep-alive 1s',
         `${answer(200, 'ok')} if { path /healthz } or ${says('ready')}`,
         answer(503, 'this replica has not caught up with the others yet'),
       ].map((line) => `  ${line}`),

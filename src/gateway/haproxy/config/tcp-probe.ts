@@ -3,6 +3,7 @@
  * nothing: when frpc cannot reach the app it is closed at once. HAProxy's own checks cannot wait for that; this service
  * of HAProxy does: GET /PORT answers 200 if a connection to that port stays open for `patienceSeconds` or brings data.
  */
+import { ownLimit } from './user-connections.ts';
 
 /** One round trip of a tunnel, and the app's answer to a connection. */
 const patienceSeconds = 0.5;
@@ -37,6 +38,7 @@ export const probeSection = (directory: string): string[] => [
   'frontend frp-probe',
   '  mode http',
   `  bind ${directory}/${probeSocket} mode 600`,
+  ...ownLimit.map((line) => `  ${line}`),
   '  timeout client 10s',
   '  http-request use-service lua.frp-probe',
 ];

@@ -1,5 +1,6 @@
 /** The configuration of the tunnels' HAProxy, which never changes: it ends their mTLS in front of frps. */
 import { workerSocket } from './global.ts';
+import { reserved } from './user-connections.ts';
 import { everyAddress } from './addresses.ts';
 
 export interface TunnelSettings {
@@ -42,7 +43,7 @@ export function renderTunnel(settings: TunnelSettings): string {
   ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets
   # A resumed session would keep the rights of a certificate that is revoked or of another CA.
   tune.ssl.cachesize 0
-${maxConnections === undefined ? '' : `  maxconn ${maxConnections}\n`}${maxGenerations === undefined ? '' : `  mworker-max-reloads ${maxGenerations}\n`}
+${maxConnections === undefined ? '' : `  maxconn ${maxConnections + reserved}\n`}${maxGenerations === undefined ? '' : `  mworker-max-reloads ${maxGenerations}\n`}
 defaults
   mode tcp
   timeout connect 5s
@@ -52,7 +53,7 @@ defaults
   option clitcpka
 
 frontend tunnel
-  # A sidecar that nothing reaches any more has its tunnel ended, and what waits in it, sooner than by frp's heartbeats.
+${maxConnections === undefined ? '' : `  maxconn ${maxConnections}\n`}  # A sidecar that nothing reaches any more has its tunnel ended, and what waits in it, sooner than by frp's heartbeats.
   bind ${bind} tcp-ut 3s ssl crt ${serverPemFile} ca-verify-file ${clientsFile} verify required
   # Of one address: connections whose handshake is under way, and those that have shown a certificate. Many sidecars may be behind one.
   tcp-request connection set-var(sess.joined) src,table_conn_cur(joined)
@@ -79,7 +80,7 @@ backend sources
 backend joined
   stick-table type ipv6 size 100k expire 1s store conn_cur
 
-${health === undefined ? '' : `frontend health\n  mode http\n  bind ${health}\n  http-request return status 200\n\n`}backend frps
+${health === undefined ? '' : `frontend health\n  mode http\n  maxconn ${reserved}\n  bind ${health}\n  http-request return status 200\n\n`}backend frps
   server frps ${server}
 `;
 }
