@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { request as requestTls } from 'node:https';
 import { createServer as createHttpServer, request, type Server } from 'node:http';
-import { createServer, type AddressInfo, type Server as NetServer, type Socket } from 'node:net';
+import { type AddressInfo, type Server as NetServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -21,7 +21,7 @@ import { replicaSecretName } from '../../src/model/names.ts';
 import type { DistributedService } from '../../src/model/types.ts';
 import { issuer, Signer, type Pod, type TokenOptions } from '../unit/gateway/agent-tokens.ts';
 import { ApiServer } from '../unit/kube/api-server.ts';
-import { isAlive, remove, replicaTls } from './haproxy-harness.ts';
+import { freePort, isAlive, remove, replicaTls } from './haproxy-harness.ts';
 
 const hour = 3_600_000;
 
@@ -30,15 +30,6 @@ function program(variable: string): string {
   const path = process.env[variable];
   if (!path) throw new Error(`${variable} must be the path of the program (test/cluster/lab path frp; apt-get install haproxy)`);
   return path;
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 export async function eventually<T>(

@@ -8,7 +8,8 @@ import { after, before, describe, it } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import type { DistributedServiceSpec } from '../../src/model/types.ts';
 import { service } from '../support/services.ts';
-import { eventually, freePort, Gateway } from './agent-harness.ts';
+import { eventually, Gateway } from './agent-harness.ts';
+import { freePort } from './haproxy-harness.ts';
 import { certificate } from './certificates.ts';
 
 const uid = (end: number) => `5c2a6c1e-0000-4000-8000-${String(end).padStart(12, '0')}`;

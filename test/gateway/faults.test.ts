@@ -169,7 +169,7 @@ describe('the agent', { timeout: 120_000 }, () => {
       assert.ok(performance.now() - began < 3500, `after ${Math.round(performance.now() - began)} ms`);
       if (part !== 'users')
         await eventually('HAProxy knows', async () =>
-          /^stuck /m.test(await readFile(join(gateway.directory, 'users/maps/state.map'), 'utf8')),
+          /^stuck /m.test(await readFile(join(gateway.directory, 'users/current/maps/state.map'), 'utf8')),
         );
       await eventually('its supervisor is asked', () => existsSync(join(gateway.directory, `${part}.restart`)));
       gateway.signal(part, 'SIGCONT');

@@ -22,6 +22,7 @@ const hostile = fc.oneof(
     'a\\x27',
     '{ always_true }',
     'a b',
+    '-',
     "'",
     '"',
     'é\u2028\0',

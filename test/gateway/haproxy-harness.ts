@@ -31,17 +31,27 @@ import type { DistributedServiceSpec } from '../../src/model/types.ts';
 
 export const haproxy = process.env.HAPROXY ?? 'haproxy';
 
-const given = new Set<number>();
-
-/** A port that nobody listens on, another one each time: HAProxy would share one that it is given twice (SO_REUSEPORT). */
+/**
+ * A port that nobody listens on, another one each time: HAProxy would share one that it is given twice (SO_REUSEPORT). Below
+ * those that the kernel gives to connections and to listeners that ask for any, and above those that frps gives.
+ */
 export async function freePort(): Promise<number> {
-  const server = createTcpServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  await new Promise((closed) => server.close(closed));
-  if (given.has(port)) return freePort();
-  given.add(port);
-  return port;
+  for (;;) {
+    if (++lastPort >= ports.end) lastPort = ports.start;
+    if (await isFree(lastPort)) return lastPort;
+  }
+}
+
+const ports = { start: 32_001, end: 32_768 };
+/** Two runs in one network begin at different places. */
+let lastPort = ports.start + (process.pid % (ports.end - ports.start));
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createTcpServer();
+  return new Promise((resolve) => {
+    server.on('error', () => resolve(false));
+    server.listen(port, () => server.close(() => resolve(true)));
+  });
 }
 
 /** A directory that is gone after the test. Short, for Unix sockets. */

@@ -65,8 +65,8 @@ function allowing(origins: readonly string[], here: string): string[] {
     .map((origin) => /^([a-z0-9+.-]+:\/\/)\*(\.[a-z0-9._-]+(?::[0-9]+)?)$/.exec(origin))
     .filter((found) => found !== null);
   return [
-    ...(plain.length === 0 ? [] : [allow(`{ var(txn.origin) -m str ${plain.join(' ')} }`)]),
-    ...wild.map(([, start, end]) => allow(`{ var(txn.origin) -m beg ${start} }`, `{ var(txn.origin) -m end ${end} }`)),
+    ...(plain.length === 0 ? [] : [allow(`{ var(txn.origin) -m str -- ${plain.join(' ')} }`)]),
+    ...wild.map(([, start, end]) => allow(`{ var(txn.origin) -m beg -- ${start} }`, `{ var(txn.origin) -m end ${end} }`)),
   ];
 }
 
