@@ -1,4 +1,5 @@
 /** `frp-k8s gateway`: the agent of the gateway's Pod. */
+import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { loadConfig } from '../config/load.ts';
 import { runGateway } from '../gateway/run.ts';
@@ -20,8 +21,8 @@ changes what can be changed while it runs. It writes nothing to the API server.
 
 It uses the Pod's service account, else KUBECONFIG. Its name (POD_NAME, else the host name) ends in its ordinal in
 gateway.addresses. HAPROXY_USERS_MEMORY and HAPROXY_TUNNEL_MEMORY say how many bytes each of them may use: what they may
-hold of connections follows from it. Port 8081 has /healthz, /startedz, /readyz and /metrics; gateway.apiPort, by https and
-with user and password of Secret frp-server-api, /api/proxy/tcp.
+hold of connections follows from it, and from how many files a container may open. Port 8081 has /healthz, /startedz,
+/readyz and /metrics; gateway.apiPort, by https and with user and password of Secret frp-server-api, /api/proxy/tcp.
 
 example:
   POD_NAME=frp-gateway-0 frp-k8s gateway --config config.yaml
@@ -39,9 +40,20 @@ export async function run(args: string[]): Promise<number> {
     pod: process.env.POD_NAME || hostname(),
     haproxy: options.haproxy?.split(' ').filter((word) => word !== ''),
     memory: { users: bytes(process.env.HAPROXY_USERS_MEMORY), tunnel: bytes(process.env.HAPROXY_TUNNEL_MEMORY) },
+    openFiles: openFiles(),
   });
   return 0;
 }
 
 const bytes = (text: string | undefined): number | undefined =>
   text !== undefined && /^[1-9][0-9]{0,17}$/.test(text) ? Number(text) : undefined;
+
+/** How many files a process of this container may have open at most; the container runtime gives those of HAProxy the same. */
+function openFiles(): number | undefined {
+  try {
+    const limit = /^Max open files +\d+ +(\d{1,15}) /m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
+    return limit === undefined ? undefined : Number(limit);
+  } catch {
+    return undefined; // Only Linux has it.
+  }
+}

@@ -57,6 +57,8 @@ export interface ProxiesOptions {
   haproxy?: readonly string[] | undefined;
   /** bytes that each HAProxy may use; absent: no limit is known */
   memory?: { users?: number | undefined; tunnel?: number | undefined };
+  /** that a process of HAProxy may have at most; absent: not known */
+  openFiles?: number | undefined;
 }
 
 export interface Proxies {
@@ -94,7 +96,7 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
     check,
     changed: () => changed.tunnel(),
     log,
-    ...(options.memory?.tunnel === undefined ? {} : capacity(options.memory.tunnel, 0, 1)),
+    ...(options.memory?.tunnel === undefined ? {} : capacity(options.memory.tunnel, 0, 1, options.openFiles)),
     ...families,
     health: everyAddress(tunnelHealthPort, families.hasIpv6),
     ...options.tunnel,
@@ -148,7 +150,7 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
       const { users: limit } = options.memory ?? {};
       let problems: readonly string[] = [];
       const render = (part: View) => {
-        const fitting = limit === undefined ? current : { ...current, ...capacity(limit, part.services.length, 2) };
+        const fitting = limit === undefined ? current : { ...current, ...capacity(limit, part.services.length, 2, options.openFiles) };
         const rendered = renderUsers(part, fitting, memory);
         ({ problems, failed } = rendered);
         return rendered;

@@ -23,7 +23,10 @@ const beatMs = 1000;
 const drainMs = 1000;
 
 /** Runs until a signal ends it. @throws UserError for what a person can mend */
-export async function runGateway(config: Config, options: Pick<ProxiesOptions, 'directory' | 'pod' | 'haproxy' | 'memory'>): Promise<void> {
+export async function runGateway(
+  config: Config,
+  options: Pick<ProxiesOptions, 'directory' | 'pod' | 'haproxy' | 'memory' | 'openFiles'>,
+): Promise<void> {
   const { pod, directory } = options;
   const log = createLog(config.logLevel);
   const client = new KubeClient(loadAccess());

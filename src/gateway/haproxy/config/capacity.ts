@@ -1,4 +1,5 @@
-/** How many connections and processes fit into the memory that HAProxy may use. Pure. */
+/** How many connections and processes fit into the memory and the open files that HAProxy may have. Pure. */
+import { hops, reserved } from './user-connections.ts';
 
 const mebibyte = 1024 * 1024;
 /** Of a connection that has all it can have: two buffers of 16 KiB, what TLS needs, the session. A request has a second one, inside. */
@@ -9,6 +10,11 @@ const serviceBytes = 192 * 1024;
 /** Of the memory that processes may take without their connections. */
 const processShare = 0.4;
 const mostOld = 8;
+/** Open files beside those of connections: what a process has by itself; what a service adds, listeners and checks. */
+const processFiles = 200;
+const serviceFiles = 2;
+/** By connections that a process has for one from outside: open files of that one, and of those that are counted by themselves. */
+const filesOf = { 1: { each: 2, reserved: 2 * reserved }, 2: { each: 2 * hops, reserved: 4 * reserved } };
 
 export interface Capacity {
   /** connections of users or of tunnels at a time, of one process; requests inside and health checks come on top */
@@ -21,12 +27,15 @@ export interface Capacity {
  * 60 % of the memory is for connections, 40 % for processes: at 1 GiB 4,915 users with a request each, and with 300
  * services four processes.
  * @param memory limit of the container, bytes
+ * @param openFiles limit of the process: above what its connections need HAProxy would not start; absent: none is known
  * @param each connections that a process has for one from outside: the users' HAProxy two, the tunnels' one
  */
-export function capacity(memory: number, services: number, each: 1 | 2): Capacity {
+export function capacity(memory: number, services: number, each: 1 | 2, openFiles = Infinity): Capacity {
   const processes = Math.floor((memory * processShare) / (processBytes + services * serviceBytes));
+  const files = filesOf[each];
+  const byFiles = (openFiles - processFiles - services * serviceFiles - files.reserved) / files.each;
   return {
-    maxConnections: Math.max(100, Math.floor((memory * (1 - processShare)) / (connectionBytes * each))),
+    maxConnections: Math.max(100, Math.floor(Math.min((memory * (1 - processShare)) / (connectionBytes * each), byFiles))),
     maxGenerations: Math.min(mostOld, Math.max(1, processes - 1)),
   };
 }

@@ -5,7 +5,7 @@ import { recoveryFile } from './recovery.ts';
 import { tablesFile } from './stick-tables.ts';
 import { replicaTlsOptions } from './replica-tls.ts';
 import { answer, quote } from './escape.ts';
-import { defaultLimit, processLimit } from './user-connections.ts';
+import { defaultLimit, processLimit, startsAnyway } from './user-connections.ts';
 import type { UsersSettings } from './rendered.ts';
 
 /** The worker's runtime API, below the directory. The master's own is `master.sock`: `haproxy -W -S DIR/master.sock -f DIR/current/haproxy.cfg`. */
@@ -39,6 +39,7 @@ export function globalSections(settings: UsersSettings, skeleton: string): strin
       ...(maxGenerations === undefined ? [] : [`  mworker-max-reloads ${maxGenerations}`]),
       '  ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets',
       '  tune.ssl.default-dh-param 2048',
+      startsAnyway,
       ...processLimit(settings),
       ...(accessLog === undefined ? [] : [`  log ${accessLog === 'stdout' ? 'stdout format raw' : accessLog} local0 info`]),
       `  localpeer ${safeName(settings.localPeer)}`,

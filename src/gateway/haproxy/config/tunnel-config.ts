@@ -1,6 +1,6 @@
 /** The configuration of the tunnels' HAProxy, which never changes: it ends their mTLS in front of frps. */
 import { workerSocket } from './global.ts';
-import { reserved } from './user-connections.ts';
+import { reserved, startsAnyway } from './user-connections.ts';
 import { everyAddress } from './addresses.ts';
 
 export interface TunnelSettings {
@@ -43,6 +43,7 @@ export function renderTunnel(settings: TunnelSettings): string {
   ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets
   # A resumed session would keep the rights of a certificate that is revoked or of another CA.
   tune.ssl.cachesize 0
+${startsAnyway}
 ${maxConnections === undefined ? '' : `  maxconn ${maxConnections + reserved}\n`}${maxGenerations === undefined ? '' : `  mworker-max-reloads ${maxGenerations}\n`}
 defaults
   mode tcp

@@ -8,11 +8,14 @@ import type { UsersSettings } from './rendered.ts';
 /** At a time of the kubelet, and of checks of tcp services; each. */
 export const reserved = 1000;
 /** Frontends that a user may be in at once: where TLS may pass through, where it ends, and the one before the servers. */
-const hops = 3;
+export const hops = 3;
 
 const table = 'frp-users';
 
 type Limits = Pick<UsersSettings, 'maxConnections'>;
+
+/** Of the section `global`: HAProxy starts where it may open fewer files than all its connections need. */
+export const startsAnyway = '  no strict-limits';
 
 /** Of the section `global`. */
 export const processLimit = ({ maxConnections: most }: Limits): string[] =>
