@@ -1,5 +1,6 @@
 /** Users that hold every connection they can have: the kubelet is answered, their own requests pass, and who comes then waits or is refused. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { connect, createServer, type AddressInfo } from 'node:net';
@@ -75,4 +76,12 @@ test('users of all ports together have so many connections: one more at another 
     t.after(() => socket.destroy());
     return new Promise<boolean>((is) => socket.once('data', () => is(true)).once('close', () => is(false)));
   });
+});
+
+// The last one: this process, and what it starts, has the limit from here on.
+test('HAProxy starts and serves where it may open fewer files than all its connections need', async (t) => {
+  execFileSync('prlimit', ['--pid', String(process.pid), '--nofile=2000:2000']);
+  const backend = await app(t, 'app');
+  const gw = await gateway(t, view(service('web', { expose }, [member('shop/web', '1', backend.port)])), { maxConnections: 4915 });
+  assert.equal((await gw.http(host)).body, 'app');
 });
