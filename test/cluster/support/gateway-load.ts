@@ -10,7 +10,7 @@ import { PhasedLoad, type Phase } from './phased-load.ts';
 
 export interface Step {
   name: string;
-  /** in the long form only: it takes minutes */
+  /** in the long form only: it takes minutes, or the suite of the short form says why */
   isLong?: true;
   /** replicas of the gateway whose open connections it ends */
   ends?: readonly number[];
