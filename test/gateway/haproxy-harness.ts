@@ -27,6 +27,7 @@ import { identify } from '../../src/gateway/haproxy/runtime/running.ts';
 import { createAuthority, issue } from '../../certs/authority.ts';
 import { logTo } from '../../src/log.ts';
 import { exposuresOf } from '../../src/model/exposure.ts';
+import { serviceKey } from '../../src/model/store.ts';
 import type { DistributedServiceSpec } from '../../src/model/types.ts';
 
 export const haproxy = process.env.HAPROXY ?? 'haproxy';
@@ -298,7 +299,10 @@ export function service(
   };
 }
 
-export const view = (...services: ServedService[]): View => ({ services });
+/** In the order that a view has: by namespace and name. */
+export const view = (...services: ServedService[]): View => ({
+  services: services.toSorted((a, b) => (serviceKey(a.service) < serviceKey(b.service) ? -1 : 1)),
+});
 
 /** What `haproxy -c` says of a configuration; undefined where it takes it, and every rule acts where it is written. */
 export async function complaint(rendered: Rendered, at: string): Promise<string | undefined> {
