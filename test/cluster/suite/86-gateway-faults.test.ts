@@ -5,8 +5,8 @@
  * not kept: about two seconds of 503 at that replica. Its frps refuses at once, and nobody takes the servers out of HAProxy:
  * the agent, which would do so, is being started again, and a health check fails seconds later. Until then a service still
  * counts servers, so its requests do not wait for them (src/gateway/haproxy/config/recovery.ts) and are answered 503 after
- * their attempts. From the agent's return on they wait, and none is lost. It takes servers that a refused connection puts
- * out, whether or not the agent is there.
+ * their attempts. From the agent's return on they wait, and none is lost. What is missing is that a
+ * refused connection puts a server out, whether or not the agent is there.
  */
 import { after, before, suite, test } from 'node:test';
 import assert from 'node:assert/strict';
