@@ -131,6 +131,9 @@ test('HAProxy takes the configuration of whatever the API server admits', { time
     httpsPort: 18_443,
     trustedProxies: ['10.0.0.0/8'],
     proxyProtocol: false,
+    healthPort: 10_002,
+    maxConnections: 1000,
+    maxGenerations: 8,
     peers: [
       { name: 'gw-0', address: '127.0.0.1:10000' },
       { name: 'gw-1', address: '127.0.0.2:10000' },
