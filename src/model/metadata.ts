@@ -2,9 +2,8 @@
  * What the API server checks of an object's metadata, in its own words.
  * Source: apimachinery v0.36, pkg/api/validation/objectmeta.go and pkg/api/validate/content.
  */
-import type { Finding } from './findings.ts';
+import { type Finding, quoted } from './findings.ts';
 import { isObject } from './json.ts';
-import { quoted } from './findings.ts';
 
 const subdomain = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 const keyName = /^([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$/;

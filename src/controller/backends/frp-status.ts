@@ -5,8 +5,7 @@
 import { ownerOf } from '../../frp/proxy-names.ts';
 import { askServerApi, type Credentials } from '../../frp/server-api.ts';
 import { pause } from '../../kube/backoff.ts';
-import type { Backend } from './health.ts';
-import type { ProxyCounts } from './health.ts';
+import type { Backend, ProxyCounts } from './health.ts';
 
 interface ListedProxy extends Pick<ProxyCounts, 'elsewhere' | 'reason'> {
   name: string;

@@ -7,8 +7,7 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { originMetadata, originsIn } from '../../frp/origins.ts';
 import { bandwidthLimit } from '../../frp/units.ts';
 import type { DistributedService } from '../../model/types.ts';
-import type { Identity } from '../pod-identity.ts';
-import { identityIn, parseProxyName, userOf, type ProxyName } from '../pod-identity.ts';
+import { type Identity, identityIn, parseProxyName, userOf, type ProxyName } from '../pod-identity.ts';
 import { refused, type Refusal } from './refusals.ts';
 import type { Load } from '../members/members.ts';
 

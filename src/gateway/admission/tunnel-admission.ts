@@ -1,7 +1,18 @@
 /** Puts the plugin's decisions together with what the agent knows, waits where a watch may be behind, and tells of refusals. */
 import type { Log } from '../../log.ts';
-import { identityOf, loginContent, loginProblem, newProxyContent, sessionOf, wantedProxy, withinLimits } from './plugin-protocol.ts';
-import type { CloseProxyContent, LoginContent, NewProxyContent, Eligibility } from './plugin-protocol.ts';
+import {
+  identityOf,
+  loginContent,
+  loginProblem,
+  newProxyContent,
+  sessionOf,
+  wantedProxy,
+  withinLimits,
+  type CloseProxyContent,
+  type LoginContent,
+  type NewProxyContent,
+  type Eligibility,
+} from './plugin-protocol.ts';
 import type { Verified } from './pod-token.ts';
 import type { Members } from '../members/members.ts';
 import { refused, type Refusal, type RefusalReason } from './refusals.ts';

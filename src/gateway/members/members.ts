@@ -7,8 +7,7 @@
  */
 import { originsIn } from '../../frp/origins.ts';
 import { isProxyPort, Ports } from './port-pool.ts';
-import { identityIn, parseProxyName } from '../pod-identity.ts';
-import type { Identity } from '../pod-identity.ts';
+import { identityIn, parseProxyName, type Identity } from '../pod-identity.ts';
 import type { ListProxies, OnlineProxy } from './frps-client.ts';
 
 import type { Log } from '../../log.ts';

@@ -4,8 +4,7 @@ import type { JSONWebKeySet } from 'jose';
 import { FairLimit } from '../../net/fair-limit.ts';
 import type { Log } from '../../log.ts';
 import { fetchJson, type FetchRules } from './fetch-json.ts';
-import { KeySource, keySet } from './key-source.ts';
-import type { JwtKey } from './key-source.ts';
+import { KeySource, keySet, type JwtKey } from './key-source.ts';
 
 export interface IssuersOptions {
   rules: FetchRules;

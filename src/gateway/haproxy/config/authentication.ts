@@ -7,8 +7,7 @@ import { authorizationLines, needsRules } from './authorization.ts';
 import { validPublicKey } from './pem.ts';
 import { jwtLines } from './jwt.ts';
 import type { ServiceConfig } from './service-config.ts';
-import { answer, hashRole, printable, when } from './escape.ts';
-import { unauthorized } from './escape.ts';
+import { answer, hashRole, printable, when, unauthorized } from './escape.ts';
 
 export interface AccessRules {
   lines: string[];

@@ -1,6 +1,5 @@
 /** JSON web tokens (RFC 7519): signature by the key that the token names, expiry, issuer, audience, roles. */
-import type { Access } from '../../ir/ir.ts';
-import type { JwtKey } from '../../ir/ir.ts';
+import type { Access, JwtKey } from '../../ir/ir.ts';
 import { hashRole, sha256, unauthorized, when } from './escape.ts';
 
 type JwtAccess = Extract<Access, { kind: 'jwt' }>;

@@ -1,7 +1,6 @@
 /** The rules that find the backend of a request (routes.ts), for frontends in mode http and tcp. */
-import type { Way } from './routes.ts';
+import { type Way, portSite } from './routes.ts';
 import { answer, when } from './escape.ts';
-import { portSite } from './routes.ts';
 import { hasParameters, withoutParameters } from './request-target.ts';
 
 export const hostsMap = 'maps/hosts.map';

@@ -1,7 +1,6 @@
 /** The servers of a backend: weights, and the arguments that `server` lines and `add server` have in common. */
 import type { BackendServer } from '../../ir/ir.ts';
-import type { ServiceConfig } from './service-config.ts';
-import { duration } from './service-config.ts';
+import { type ServiceConfig, duration } from './service-config.ts';
 import { checkKind } from './health-checks.ts';
 import { safeName, serverNumbers } from './names.ts';
 import type { Server } from './rendered.ts';
