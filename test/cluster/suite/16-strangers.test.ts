@@ -1,17 +1,10 @@
-/** What a Pod without credentials gets at every port of the installation (docs/guide/security.md has the table). */
+/** What a Pod without credentials gets at every port of manifests/install and manifests/frps (docs/guide/security.md). */
 import assert from 'node:assert/strict';
 import { before, suite, test } from 'node:test';
-import { clientNamespace, installed, system, testNamespace } from '../support/cluster.ts';
-import { apply, items, tryKubectl } from '../support/kubectl.ts';
+import { installed, system, testNamespace } from '../support/cluster.ts';
+import { apply, items } from '../support/kubectl.ts';
 import { httpService } from '../support/objects.ts';
-
-/** Status and body, or 000 and curl's own words where no HTTP was spoken. */
-async function asked(url: string, ...options: string[]): Promise<{ status: string; text: string }> {
-  const command = ['curl', '-sSk', '--max-time', '10', '-w', '\n%{http_code}', ...options, url];
-  const { stdout, stderr } = await tryKubectl('-n', clientNamespace, 'exec', 'client', '--', ...command);
-  const lines = stdout.trimEnd().split('\n');
-  return { status: lines.pop() ?? '', text: lines.join('\n') + stderr };
-}
+import { asked, problemsOf } from '../support/strangers.ts';
 
 suite('a Pod without credentials', () => {
   const ns = 'frp-test-private';
@@ -45,22 +38,8 @@ suite('a Pod without credentials', () => {
     assert.equal((await asked(`https://${address['frp-webhook']}:8443/`)).status, '404');
   });
 
-  test('gets at each port what the table says', async () => {
-    const rows: [part: string, url: string, status: string, not?: RegExp][] = [
-      ['webhooks, health', `http://${address['frp-webhook']}:8080/healthz`, '200', /salary/],
-      ['webhooks, readiness', `http://${address['frp-webhook']}:8080/readyz`, '200', /salary/],
-      ['webhooks, metrics', `http://${address['frp-webhook']}:8080/metrics`, '200', /salary/],
-      ['controller, health', `http://${address['frp-controller']}:8080/healthz`, '200', /salary/],
-      ['controller, anything else', `http://${address['frp-controller']}:8080/api`, '404', /salary/],
-      ['frp server, tunnels', `https://${address['frp-server']}:7000/`, '000', /salary/],
-      ['frp server, its API', `http://${address['frp-server']}:7500/api/proxy/http`, '401', /salary/],
-      ['frp server, an unknown host', `http://${address['frp-server']}:8080/`, '404', /salary/],
-    ];
-    const wrong: string[] = [];
-    for (const [part, url, status, not] of rows) {
-      const answer = await asked(url);
-      if (answer.status !== status || not?.test(answer.text)) wrong.push(`${part}: ${answer.status} ${answer.text.slice(0, 200)}`);
-    }
-    assert.deepEqual(wrong, []);
-  });
+  for (const part of ['frp-webhook', 'frp-controller', 'frp-server'] as const)
+    test(`gets at each port of ${part} what the table says, and the table has every port`, async () => {
+      assert.deepEqual(await problemsOf(part, /salary/), []);
+    });
 });
