@@ -29,10 +29,10 @@ const layers = {
 
   'src/gateway': ['src/frp', 'src/process', 'src/kube', ...base],
   'src/gateway/oidc': gatewayValues,
-  'src/gateway/watches': gatewayValues,
+  'src/gateway/sources': ['src/gateway/oidc', ...gatewayValues],
   'src/gateway/members': gatewayValues,
-  'src/gateway/admission': ['src/gateway/members', 'src/gateway/watches', 'src/gateway/oidc', ...gatewayValues],
-  'src/gateway/ir': ['src/gateway/members', 'src/gateway/watches', 'src/gateway/oidc', ...gatewayValues],
+  'src/gateway/admission': ['src/gateway/members', 'src/gateway/sources', 'src/gateway/oidc', ...gatewayValues],
+  'src/gateway/ir': ['src/gateway/members', 'src/gateway/sources', 'src/gateway/oidc', ...gatewayValues],
   'src/gateway/haproxy/config': ['src/gateway/ir', 'src/model', 'src/config', 'src/net'],
   'src/gateway/haproxy/runtime': ['src/gateway/haproxy/config', 'src/gateway/ir', ...gatewayValues],
   'src/gateway/haproxy': ['src/gateway/ir', ...gatewayValues],

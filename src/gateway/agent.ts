@@ -1,5 +1,5 @@
 /**
- * The gateway's agent. Watches, plugin calls and frps' own answers say what there is; from that a view is made (ir/translate.ts),
+ * The gateway's agent. Sources of intent, plugin calls and frps' own answers say what there is; from that a view is made (ir/translate.ts),
  * rendered (haproxy/) and applied to the two HAProxies of the Pod. It keeps nothing that it could not find out again.
  */
 import type { Server } from 'node:http';
@@ -9,7 +9,6 @@ import type { Registry } from '@prometheus-io/client';
 import type { Config } from '../config/schema.ts';
 import type { Credentials } from '../frp/server-api.ts';
 import { pause } from '../kube/backoff.ts';
-import type { KubeClient } from '../kube/client.ts';
 import { text } from '../kube/authority-secret.ts';
 import type { Log } from '../log.ts';
 import { Claims } from '../model/claims.ts';
@@ -19,7 +18,7 @@ import { accessOf, issuerOf } from './ir/access-policy.ts';
 import { TunnelAdmission } from './admission/tunnel-admission.ts';
 import { ApplyLoop } from './apply-loop.ts';
 import { WarmUp } from './replicas/warm-up.ts';
-import { trustedClusters, type Clusters } from './admission/trusted-clusters.ts';
+import { trustedClusters } from './admission/trusted-clusters.ts';
 import { proxyList } from './members/frps-client.ts';
 import { verifyToken } from './admission/pod-token.ts';
 import { fetchRules } from './oidc/fetch-json.ts';
@@ -31,6 +30,7 @@ import { frpsProbe } from './liveness/probes.ts';
 import { Members } from './members/members.ts';
 import { GatewayMetrics } from './telemetry/agent-metrics.ts';
 import type { View } from './ir/ir.ts';
+import type { Identity } from './pod-identity.ts';
 import { FrpsLiveness } from './members/frps-liveness.ts';
 import { listen, portOf } from './listen.ts';
 import { aborted, within } from './waiting.ts';
@@ -38,16 +38,17 @@ import { createGatewayOperations } from './api/operations-server.ts';
 import { createStatusServer } from './api/status-server.ts';
 import { ordinalProblem, PeerAddresses, replicasOf, servicesAt, servicesOnline, type Replica } from './replicas/peers.ts';
 import type { Applied } from './haproxy/index.ts';
-import { replicaIdentityIn, type ReplicaIdentity } from './watches/replica-identity.ts';
+import { replicaIdentityIn, type ReplicaIdentity } from './sources/replica-identity.ts';
 import type { Proxies } from './proxies.ts';
 import { eligibilityOf } from './admission/eligibility.ts';
 import { proxyStatuses } from './api/proxy-status.ts';
 import { tunnelMaterial, type TunnelMaterial } from './ir/tunnel-trust.ts';
 import { claimedPorts, isReserved, servedOnes, viewOf } from './ir/translate.ts';
-import { Watches } from './watches/watches.ts';
+import type { Sources } from './sources/sources.ts';
 
 export interface AgentOptions {
-  client: KubeClient;
+  /** closed with the agent */
+  sources: Sources;
   config: Config;
   log: Log;
   registry: Registry;
@@ -76,9 +77,8 @@ export class GatewayAgent {
   readonly #stop = new AbortController();
   readonly #metrics: GatewayMetrics;
   readonly #proxies: Proxies;
-  readonly #watches: Watches;
+  readonly #sources: Sources;
   readonly #claims: Claims;
-  readonly #clusters: Clusters;
   readonly #issuers: Issuers;
   readonly #members: Members;
   readonly #users: ApplyLoop;
@@ -103,23 +103,16 @@ export class GatewayAgent {
   #running: Promise<void> = Promise.resolve();
 
   constructor(options: AgentOptions) {
-    const { client, config, log, pod } = options;
+    const { config, log, pod, sources } = options;
     this.#options = options;
     this.#replicas = replicasOf(pod, config);
     this.#hasWarmedUp = new Mark(join(options.directory, 'warmed-up'));
-    const changed = () => this.#users?.schedule();
-    const servicesChanged = () => (this.#claimedPorts = undefined);
-    this.#watches = new Watches({
-      client,
-      config,
-      log,
-      directory: join(options.directory, 'known'),
-      changed,
-      tunnelChanged: () => this.#tunnel?.schedule(),
-    });
-    this.#watches.services.subscribe(servicesChanged);
-    this.#claims = new Claims(this.#watches.services, config);
-    this.#clusters = trustedClusters(config, client, { pods: this.#watches.pods, log, directory: join(options.directory, 'known') });
+    const changed = () => this.#users.schedule();
+    this.#sources = sources;
+    sources.subscribe({ changed, tunnelChanged: () => this.#tunnel.schedule() });
+    sources.services.subscribe(() => (this.#claimedPorts = undefined));
+    sources.services.subscribe(changed);
+    this.#claims = new Claims(sources.services, config);
     this.#issuers = new Issuers({ rules: fetchRules(config), log, changed });
     this.#members = new Members({ list: proxyList(options.frpsUrl), changed, isTaken: (port) => this.#isTaken(port), log });
     this.#metrics = new GatewayMetrics(options.registry, { members: () => this.#members.all, tunnel: () => this.#material });
@@ -129,7 +122,7 @@ export class GatewayAgent {
     this.#tunnel = new ApplyLoop({ what: "the tunnels' HAProxy", apply: () => this.#applyTunnel(), log });
     this.#loopback = createLoopbackServer({
       admission: this.#admission(),
-      keys: () => this.#clusters.keys(),
+      keys: () => sources.keys(),
       issuer: () => `http://127.0.0.1:${portOf(this.#loopback)}`,
       onFailure: (error) => log.error({ err: error }, 'a call on loopback failed'),
     });
@@ -170,15 +163,15 @@ export class GatewayAgent {
       server.closeAllConnections();
     }
     await Promise.all([this.#warmUp?.close(), this.#frps?.close(), this.#parts?.close()]);
-    await Promise.all([this.#members.close(), this.#users.close(), this.#tunnel.close(), this.#watches.close()]);
+    await Promise.all([this.#members.close(), this.#users.close(), this.#tunnel.close(), this.#sources.close()]);
     this.#claims.close();
-    await Promise.all([this.#clusters.close(), this.#issuers.close(), this.#running, this.#proxies.close()]);
+    await Promise.all([this.#issuers.close(), this.#running, this.#proxies.close()]);
   }
 
   async #run(): Promise<void> {
     const { signal } = this.#stop;
     // An empty view would take everybody out, so nothing is applied before all is known that can be.
-    await Promise.race([this.#watches.synced, aborted(signal)]);
+    await Promise.race([this.#sources.synced, aborted(signal)]);
     if (signal.aborted) return;
     this.#tunnel.start();
     const { hostname, port } = new URL(this.#options.frpsUrl);
@@ -230,10 +223,10 @@ export class GatewayAgent {
 
   #admission(): TunnelAdmission {
     const { config, log } = this.#options;
-    const eligibility = { services: this.#watches.services, config };
+    const eligibility = { services: this.#sources.services, config };
     return new TunnelAdmission({
-      isReady: () => within(this.#watches.synced, startWaitMs),
-      verify: (token) => verifyToken(token, this.#clusters.trusted, config.gateway.audience),
+      isReady: () => within(this.#sources.synced, startWaitMs),
+      verify: (token) => verifyToken(token, trustedClusters(this.#sources), config.gateway.audience),
       eligibilityOf: (namespace, service) => eligibilityOf(namespace, service, eligibility),
       members: this.#members,
       log,
@@ -246,8 +239,8 @@ export class GatewayAgent {
     const checks = {
       phase: () => (this.#isStopping ? 'the program is stopping' : undefined),
       ordinal: () => ordinalProblem(pod, config),
-      watches: () => this.#watches.problem(),
-      keys: () => this.#clusters.problem(),
+      watches: () => this.#sources.problem(),
+      keys: () => this.#keysProblem(),
       tunnel: () => this.#tunnel.problem,
       users: () => this.#users.problem,
       backends: () => (this.#warmUp ? this.#warmUp.problem : 'not started yet'),
@@ -257,17 +250,17 @@ export class GatewayAgent {
 
   #view(): View {
     const { config } = this.#options;
-    const { services, pods, copies } = this.#watches;
+    const sources = this.#sources;
     const input = {
-      services: [...services.all()],
+      services: [...sources.services.all()],
       conflictsOf: (service: DistributedService) => this.#claims.conflictsOf(service),
-      members: this.#members.all,
-      podOf: (uid: string) => pods.get(uid),
-      accessOf: (service: DistributedService) => accessOf(service, copies, this.#issuers),
-      certificateOf: (secret: string) => copies.certificate(secret),
+      members: [...this.#members.all].filter(({ identity }) => sources.has(identity.cluster)),
+      podOf: (identity: Identity) => sources.podOf(identity),
+      accessOf: (service: DistributedService) => accessOf(service, sources.copiesOf(service), this.#issuers),
+      certificateOf: (service: DistributedService, secret: string) => sources.copiesOf(service).certificate(secret),
       config,
     };
-    this.#issuers.follow(servedOnes(input, () => false).flatMap((service) => issuerOf(service, copies) ?? []));
+    this.#issuers.follow(servedOnes(input, () => false).flatMap((service) => issuerOf(service, sources.copiesOf(service)) ?? []));
     this.#lastView = viewOf(input, this.#lastView);
     return this.#lastView;
   }
@@ -283,15 +276,24 @@ export class GatewayAgent {
   }
 
   async #applyTunnel(): Promise<Applied> {
-    const { server, revoked, copies } = this.#watches;
+    const sources = this.#sources;
     const now = Date.now();
-    const clientAuthorities = copies.of('client-ca');
-    const { material, problems, again } = tunnelMaterial({ server, revoked: revoked.values(), clientAuthorities, now });
+    const { material, problems, again } = tunnelMaterial({
+      server: sources.home.server,
+      revoked: sources.revoked(),
+      clientAuthorities: sources.copies('client-ca'),
+      now,
+    });
     this.#tell(problems);
     if (!material) throw new Error(problems.join('; '));
     this.#material = material;
     const applied = await this.#proxies.applyTunnel(material);
     return again === Infinity ? applied : { ...applied, waitMs: Math.min(applied.waitMs ?? Infinity, again - now, 3_600_000) };
+  }
+
+  #keysProblem(): string | undefined {
+    const { set, problem } = this.#sources.home.tokens.keys;
+    return set ? undefined : (problem ?? 'the keys of service account tokens are being fetched');
   }
 
   /** Each problem once, as long as it lasts. */
@@ -301,7 +303,7 @@ export class GatewayAgent {
   }
 
   #followReplicaTls(): void {
-    const found = replicaIdentityIn(this.#watches.copies);
+    const found = replicaIdentityIn(this.#sources.home.copies);
     if (found && found.identityPem !== this.#replicaTls?.identityPem)
       this.#status.setSecureContext({ cert: found.identityPem, key: found.identityPem });
     this.#replicaTls = found;
@@ -309,17 +311,17 @@ export class GatewayAgent {
 
   #isTaken(port: number): boolean {
     const { config } = this.#options;
-    this.#claimedPorts ??= claimedPorts(this.#watches.services.all(), config);
+    this.#claimedPorts ??= claimedPorts(this.#sources.services.all(), config);
     return isReserved(port, config) || this.#claimedPorts.has(port);
   }
 
   async #statuses() {
-    const { services } = this.#watches;
+    const { services } = this.#sources;
     return proxyStatuses(this.#members.all, await this.#proxies.verdicts(), (key) => services.byKey(key)?.spec);
   }
 
   #credentials(): Credentials | undefined {
-    const secret = this.#watches.api;
+    const secret = this.#sources.home.api;
     return secret && { user: text(secret, 'user'), password: text(secret, 'password') };
   }
 

@@ -9,6 +9,9 @@ import { createLog } from '../log.ts';
 import { everyAddress } from '../process/address.ts';
 import { stopOnSignal } from '../process/shutdown.ts';
 import { GatewayAgent } from './agent.ts';
+import { ClusterSource } from './sources/cluster-source.ts';
+import { configuredClusters } from './sources/configured-clusters.ts';
+import { Sources } from './sources/sources.ts';
 import { openProxies, type ProxiesOptions } from './proxies.ts';
 
 /** frps.toml names the first and the last of these. */
@@ -34,7 +37,10 @@ export async function runGateway(
   const proxies = await openProxies({ ...options, config, log, registry, logPort });
   const host = config.host ?? everyAddress();
   const ports = { loopback: loopbackPort, operations: operationsPort, status: config.gateway.apiPort };
-  const agent = new GatewayAgent({ client, config, log, registry, proxies, pod, host, ports, frpsUrl, frpsPort, directory });
+  const known = join(directory, 'known');
+  const sources = new Sources((events) => new ClusterSource({ client, config, log, directory: known, events }));
+  for (const cluster of configuredClusters(config, log)) sources.add(cluster);
+  const agent = new GatewayAgent({ sources, config, log, registry, proxies, pod, host, ports, frpsUrl, frpsPort, directory });
   await agent.start();
   const beat = setInterval(() => void writeFile(join(directory, 'agent.beat'), `${Date.now()}\n`).catch(() => {}), beatMs);
   log.info({ pod, server: client.access.server }, 'gateway agent started');

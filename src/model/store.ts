@@ -78,15 +78,29 @@ export class ServiceStore implements ServiceReader {
     for (const service of keep.values()) this.#put(service);
   }
 
-  #put(service: DistributedService): void {
-    const key = serviceKey(service);
+  /** What was decided elsewhere, among several reports that no order of versions is known of. @param key namespace/name */
+  choose(key: string, service: DistributedService | undefined): void {
     const before = this.#services.get(key);
-    const { namespace = '', name, resourceVersion } = service.metadata;
+    if (before === service) return;
+    if (!service) return this.#remove(before!);
+    this.#store(service);
+    this.#notify(before, service);
+  }
+
+  #put(service: DistributedService): void {
+    const before = this.#services.get(serviceKey(service));
+    this.#store(service);
+    const { resourceVersion } = service.metadata;
+    if (!before || resourceVersion === undefined || before.metadata.resourceVersion !== resourceVersion) this.#notify(before, service);
+  }
+
+  #store(service: DistributedService): void {
+    const key = serviceKey(service);
+    const { namespace = '', name } = service.metadata;
     this.#services.set(key, service);
     let names = this.#byNamespace.get(namespace);
     if (!names) this.#byNamespace.set(namespace, (names = new Set()));
     names.add(name);
-    if (!before || resourceVersion === undefined || before.metadata.resourceVersion !== resourceVersion) this.#notify(before, service);
   }
 
   #remove(service: DistributedService): void {

@@ -13,6 +13,9 @@ import { Registry } from '@prometheus-io/client';
 import { createAuthority, issue, type Authority } from '../../certs/authority.ts';
 import { configSchema, type Config } from '../../src/config/schema.ts';
 import { GatewayAgent } from '../../src/gateway/agent.ts';
+import { ClusterSource } from '../../src/gateway/sources/cluster-source.ts';
+import { configuredClusters } from '../../src/gateway/sources/configured-clusters.ts';
+import { Sources } from '../../src/gateway/sources/sources.ts';
 import { openProxies } from '../../src/gateway/proxies.ts';
 import { base64 } from '../../src/kube/authority-secret.ts';
 import type { KubeObject } from '../../src/kube/types.ts';
@@ -172,8 +175,12 @@ export class Gateway {
       peersPort: this.ports.peers,
       haproxy: [program('HAPROXY')],
     });
+    const sources = new Sources(
+      (events) => new ClusterSource({ client: this.api.client, config, log, directory: join(directory, 'known'), events }),
+    );
+    for (const cluster of configuredClusters(config, log)) sources.add(cluster);
     this.agent = new GatewayAgent({
-      client: this.api.client,
+      sources,
       config,
       log,
       registry,

@@ -17,7 +17,7 @@ import { accessOf, issuerOf } from '../../src/gateway/ir/access-policy.ts';
 import { viewOf } from '../../src/gateway/ir/translate.ts';
 import type { Member } from '../../src/gateway/members/members.ts';
 import { Issuers } from '../../src/gateway/oidc/issuers.ts';
-import { Copies } from '../../src/gateway/watches/secret-copies.ts';
+import { Copies } from '../../src/gateway/sources/secret-copies.ts';
 import { configSchema } from '../../src/config/schema.ts';
 import { Claims } from '../../src/model/claims.ts';
 import type { DistributedService } from '../../src/model/types.ts';
@@ -171,7 +171,7 @@ test('HAProxy takes the configuration of whatever the API server admits', { time
       members,
       podOf: () => undefined,
       accessOf: (one) => accessOf(one, copies, issuers),
-      certificateOf: (secret) => copies.certificate(secret),
+      certificateOf: (_, secret) => copies.certificate(secret),
       config,
     });
     await issuers.close();

@@ -2,7 +2,7 @@
 import type { Secret } from '../../kube/types.ts';
 import type { DistributedService } from '../../model/types.ts';
 import { isObject } from '../../model/json.ts';
-import type { Copies } from '../watches/secret-copies.ts';
+import type { Copies } from '../sources/secret-copies.ts';
 import type { IssuerReference, Issuers } from '../oidc/issuers.ts';
 import type { Access } from './ir.ts';
 

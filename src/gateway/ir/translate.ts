@@ -10,17 +10,18 @@ import { endpointParts, type Part } from './endpoint-weights.ts';
 import { serverName } from './server-name.ts';
 import type { Member } from '../members/members.ts';
 import type { Access, BackendServer, ServedService, View } from './ir.ts';
-import type { PodFacts } from '../watches/pod-index.ts';
+import type { Identity } from '../pod-identity.ts';
+import type { PodFacts } from '../sources/pod-index.ts';
 
 export interface ViewInput {
   services: Iterable<DistributedService>;
   conflictsOf: (service: DistributedService) => readonly Conflict[];
   members: Iterable<Member>;
-  /** @param uid undefined where the Pod is gone */
-  podOf: (uid: string) => PodFacts | undefined;
+  /** undefined where the Pod is gone, 'unknown' where nothing is known of the Pods of its cluster */
+  podOf: (identity: Identity) => PodFacts | 'unknown' | undefined;
   accessOf: (service: DistributedService) => Access;
   /** PEM of chain and key. @param secret namespace/name */
-  certificateOf: (secret: string) => string | undefined;
+  certificateOf: (service: DistributedService, secret: string) => string | undefined;
   config: Config;
 }
 
@@ -99,14 +100,16 @@ function servedService(
     service,
     exposures: exposuresOf(service.spec, config.baseDomain).filter(isOpen),
     access: input.accessOf(service),
-    certificate: secret === undefined ? undefined : input.certificateOf(`${service.metadata.namespace}/${secret}`),
+    certificate: secret === undefined ? undefined : input.certificateOf(service, `${service.metadata.namespace}/${secret}`),
     backends: backendsOf(service, members, input),
   };
 }
 
 function backendsOf(service: DistributedService, members: readonly Member[], input: ViewInput): BackendServer[] {
-  // The Pods of other clusters are not watched.
-  const isDraining = ({ identity: { cluster, uid } }: Member) => cluster === '' && !input.podOf(uid)?.isReady;
+  const isDraining = ({ identity }: Member) => {
+    const pod = input.podOf(identity);
+    return pod !== 'unknown' && !pod?.isReady;
+  };
   const parts = endpointParts(service, members, isDraining);
   return members
     .map((member): BackendServer => {
@@ -123,9 +126,10 @@ function partOf(
   { podOf }: ViewInput,
 ): Part {
   const { cluster, uid, pod: podName } = identity;
-  if (cluster !== '') return { weight: endpoint?.weight ?? 1, address: `${cluster}/${endpoint?.address ?? name}` };
-  if (backendId !== uid) return endpoint ?? { weight: 1, address: backendId };
-  const pod = podOf(uid);
+  const part = (weight: number, address: string) => ({ weight, address: cluster === '' ? address : `${cluster}/${address}` });
+  if (backendId !== uid) return part(endpoint?.weight ?? 1, endpoint?.address ?? backendId);
+  const pod = podOf(identity);
+  if (pod === 'unknown') return part(1, name);
   const port = pod?.ports[metadata.name];
-  return { weight: pod?.weight ?? 1, address: port === undefined ? podName : `${pod?.ip ?? podName}:${port}` };
+  return part(pod?.weight ?? 1, port === undefined ? podName : `${pod?.ip ?? podName}:${port}`);
 }

@@ -12,7 +12,7 @@ import { ApplyLoop } from '../../../src/gateway/apply-loop.ts';
 import { WarmUp } from '../../../src/gateway/replicas/warm-up.ts';
 import { fetchJson } from '../../../src/gateway/oidc/fetch-json.ts';
 import { Issuers } from '../../../src/gateway/oidc/issuers.ts';
-import { PodIndex } from '../../../src/gateway/watches/pod-index.ts';
+import { PodIndex } from '../../../src/gateway/sources/pod-index.ts';
 import { ordinalProblem, replicasOf } from '../../../src/gateway/replicas/peers.ts';
 import { parseLogLine, RequestTimes } from '../../../src/gateway/telemetry/request-times.ts';
 import { isAuthorized } from '../../../src/gateway/api/proxy-status.ts';

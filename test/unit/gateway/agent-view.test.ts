@@ -4,11 +4,11 @@ import { describe, it } from 'node:test';
 import { configSchema } from '../../../src/config/schema.ts';
 import { originOf } from '../../../src/frp/origins.ts';
 import { accessOf } from '../../../src/gateway/ir/access-policy.ts';
-import { Copies } from '../../../src/gateway/watches/secret-copies.ts';
+import { Copies } from '../../../src/gateway/sources/secret-copies.ts';
 import type { Member } from '../../../src/gateway/members/members.ts';
 import { backendName } from '../../../src/gateway/haproxy/config/names.ts';
 import { serverName } from '../../../src/gateway/ir/server-name.ts';
-import { PodIndex } from '../../../src/gateway/watches/pod-index.ts';
+import { PodIndex } from '../../../src/gateway/sources/pod-index.ts';
 import { proxyStatuses } from '../../../src/gateway/api/proxy-status.ts';
 import { viewOf, type ViewInput } from '../../../src/gateway/ir/translate.ts';
 import { base64 } from '../../../src/kube/authority-secret.ts';
@@ -58,7 +58,7 @@ function viewInput(
     services: store.all(),
     conflictsOf: (of) => claims.conflictsOf(of),
     members,
-    podOf: (of) => index.get(of),
+    podOf: ({ cluster, uid: of }) => (cluster === '' ? index.get(of) : 'unknown'),
     accessOf: () => ({ kind: 'none' }),
     certificateOf: () => undefined,
     config,

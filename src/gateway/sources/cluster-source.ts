@@ -1,4 +1,4 @@
-/** Everything that the agent watches, in memory and, for the next agent of this Pod, on its disk. */
+/** The gateway's own cluster: everything that the agent watches, in memory and, for the next agent of this Pod, on its disk. */
 import { join } from 'node:path';
 import type { Config } from '../../config/schema.ts';
 import type { KubeClient } from '../../kube/client.ts';
@@ -18,26 +18,24 @@ import { gatewayTlsSecretName, label, manager, revokedConfigMapNames, serverApiS
 import { ServiceStore } from '../../model/store.ts';
 import { servicesSink } from '../../kube/services-sink.ts';
 import { pause } from '../../kube/backoff.ts';
+import type { KeySource } from '../oidc/key-source.ts';
+import { awayMs, clusterKeys } from './cluster-keys.ts';
 import { Journal } from './journal.ts';
 import { Copies, copyLabel } from './secret-copies.ts';
 import { PodIndex } from './pod-index.ts';
+import type { HomeSource, SourceEvents, TokenTrust } from './source.ts';
 
-export interface WatchDeps {
+export interface ClusterSourceDeps {
   client: KubeClient;
   config: Config;
   log: Log;
   /** where what was last known is kept; absolute */
   directory: string;
-  /** something that traffic depends on */
-  changed: () => void;
-  /** something that the tunnel depends on */
-  tunnelChanged: () => void;
+  events: SourceEvents;
 }
 
-/** How long the API server may take before it counts as away. Milliseconds. */
-export const awayMs = 2000;
-
-export class Watches {
+export class ClusterSource implements HomeSource {
+  readonly cluster = '';
   readonly services = new ServiceStore();
   readonly pods: PodIndex;
   readonly copies: Copies;
@@ -47,6 +45,8 @@ export class Watches {
   api: Secret | undefined;
   /** ConfigMaps frp-revoked…, as far as they are there; by name */
   readonly revoked = new Map<string, ConfigMap>();
+  readonly tokens: TokenTrust;
+  readonly #keys: KeySource;
   readonly #reflectors: Pick<Reflector<KubeObject>, 'synced' | 'hasSynced' | 'lastError' | 'close'>[];
   readonly #journals: Journal<never>[] = [];
   readonly #stop = new AbortController();
@@ -54,7 +54,10 @@ export class Watches {
   /** resolves once everything has been listed; where the API server is away, once what was last known has been read */
   readonly synced: Promise<void>;
 
-  constructor({ client, config, log, directory, changed, tunnelChanged }: WatchDeps) {
+  constructor({ client, config, log, directory, events: { changed, tunnelChanged } }: ClusterSourceDeps) {
+    const { keys, issuer } = clusterKeys(client, { log, file: join(directory, 'keys.json') });
+    this.#keys = keys;
+    this.tokens = { issuer, keys, trusts: () => true };
     this.services.subscribe(changed);
     this.pods = new PodIndex(changed);
     this.copies = new Copies(() => {
@@ -126,7 +129,7 @@ export class Watches {
   async close(): Promise<void> {
     this.#stop.abort();
     await Promise.all(this.#reflectors.map((reflector) => reflector.close()));
-    await Promise.all(this.#journals.map((journal) => journal.close()));
+    await Promise.all([...this.#journals.map((journal) => journal.close()), this.#keys.close()]);
   }
 }
 
