@@ -20,8 +20,8 @@ export const noBackendText = 'no backend of the service is available';
 /** Milliseconds that a request waits, and seconds since the last server went in which it does. */
 const patienceMs = 8000;
 const recentSeconds = 10;
-/** Milliseconds within which it is known that a tunnel has ended. */
-const verdictMs = 1000;
+/** Milliseconds within which it is known that a tunnel has ended: on a machine that is very busy it took 700. */
+const verdictMs = 2000;
 
 /**
  * Lua 5.3, with HAProxy's API (lua.txt): the action `lua.frp-recovery BACKEND` goes on when the backend has a server,
