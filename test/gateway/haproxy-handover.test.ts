@@ -149,6 +149,18 @@ test('where both have nothing the answer is 503, and nothing goes in circles', a
   }
 });
 
+test('a request whose attempts have all been closed without an answer gets 503, with the time to come again, where nobody is left', async (t) => {
+  const closing = (name: string, lost: () => Promise<unknown> = () => Promise.resolve()) =>
+    app(t, name, (req, res) => void (req.url === '/lost' ? lost().then(() => res.destroy()) : res.end(name)));
+  const here = await Promise.all(['a', 'b', 'c'].map((name) => closing(name)));
+  // By the time that the last attempt is closed the tunnels have ended.
+  const there = await closing('there', () => a.apply(view(web([]))));
+  const [a, b] = await replicas(t, [view(web(here)), view(web([there]))]);
+  await Promise.all([ready(a), ready(b)]);
+  const { status, headers, body } = await a.http(host, '/lost');
+  assert.deepEqual([status, headers.get('retry-after'), body], [503, '1', 'no backend of the service is available']);
+});
+
 test('the port for hand-over is for replicas only', async (t) => {
   const here = await app(t, 'here');
   const [a] = await replicas(t, [view(web([here])), view(web([]))]);

@@ -33,6 +33,8 @@ export class Parts {
   readonly #options: PartsOptions;
   readonly #watchdogs: Watchdog[];
   readonly #stuck = new Set<Part>();
+  /** of the stuck ones: its supervisor is about to end it */
+  readonly #givenUp = new Set<Part>();
   readonly #stop = new AbortController();
   #moving: Promise<void> | undefined;
 
@@ -45,7 +47,7 @@ export class Parts {
         new Watchdog({
           probe: options.probes[part],
           stuck: (isStuck) => this.#set(part, isStuck),
-          givenUp: () => void writeFile(restartFile(options.directory, part), '').catch(() => {}),
+          givenUp: () => void this.#giveUp(part),
         }),
     );
   }
@@ -63,7 +65,7 @@ export class Parts {
   #set(part: Part, isStuck: boolean): void {
     const { log, changed } = this.#options;
     if (isStuck) this.#stuck.add(part);
-    else this.#stuck.delete(part);
+    else for (const parts of [this.#stuck, this.#givenUp]) parts.delete(part);
     if (isStuck) log.warn({ part }, `${part} does not answer`);
     else log.info({ part }, `${part} answers again, or has ended`);
     if (part === 'users') return;
@@ -71,13 +73,24 @@ export class Parts {
     if (this.isStuck) this.#moving ??= this.#move().finally(() => (this.#moving = undefined));
   }
 
+  /**
+   * What waits ends with it, all at once. HAProxy knows a request by an address in its memory, which the next one may have
+   * then: so nothing is ended by address from here on.
+   */
+  async #giveUp(part: Part): Promise<void> {
+    this.#givenUp.add(part);
+    if (part !== 'users') await this.#moving;
+    await writeFile(restartFile(this.#options.directory, part), '').catch(() => {});
+  }
+
   /** An attempt that is ended may be followed by another one here, so again and again. */
   async #move(): Promise<void> {
     const { endWaiting, log } = this.#options;
     const { signal } = this.#stop;
     let count = 0;
-    while (this.isStuck && !signal.aborted) {
+    for (;;) {
       await pause(everyMs, signal);
+      if (!this.isStuck || this.#givenUp.size > 0 || signal.aborted) break;
       count += await endWaiting(waitedSeconds).catch(() => 0);
     }
     if (count > 0) log.info({ attempts: count }, 'attempts of requests that waited were ended');

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { losses, type GatewayLoad, type Step, type Told } from './gateway-load.ts';
 import { gatewayNamespace, replicaAddress } from './gateway.ts';
-import { anApp, served, usual } from './gateway-subjects.ts';
+import { allServed, anApp } from './gateway-subjects.ts';
 import { get } from './kubectl.ts';
 import { ended, firstProcessOf, killAtOnce, processesOf, signalTo } from './processes.ts';
 import { eventually, must } from './run.ts';
@@ -78,7 +78,7 @@ export const hangs: readonly Bounded[] = [
     lateMs: 3500,
     run: async () => {
       await stopped('frps', [second]);
-      await served(usual);
+      await allServed();
     },
   },
   {
@@ -88,7 +88,7 @@ export const hangs: readonly Bounded[] = [
     lateMs: 5000,
     run: async (load) => {
       await stopped('users', [second], load);
-      await served(usual);
+      await allServed();
     },
   },
   {
@@ -97,7 +97,7 @@ export const hangs: readonly Bounded[] = [
     lateMs: 3500,
     run: async () => {
       await stopped('tunnel', [second]);
-      await served(usual);
+      await allServed();
     },
   },
   {
@@ -106,7 +106,7 @@ export const hangs: readonly Bounded[] = [
     lateMs: 3500,
     run: async () => {
       await killed('tunnel', [second]);
-      await served(usual);
+      await allServed();
     },
   },
   {
@@ -116,7 +116,7 @@ export const hangs: readonly Bounded[] = [
     outageSeconds: 10,
     run: async () => {
       await killed('tunnel', replicas);
-      await served(usual);
+      await allServed();
     },
   },
   {
@@ -125,7 +125,7 @@ export const hangs: readonly Bounded[] = [
     lateMs: 3500,
     run: async (load) => {
       await killed('users', replicas, load);
-      await served(usual);
+      await allServed();
     },
   },
   {
@@ -133,7 +133,7 @@ export const hangs: readonly Bounded[] = [
     lateMs: 3500,
     run: async () => {
       await stopped('agent', replicas);
-      await served(usual);
+      await allServed();
     },
   },
   {
@@ -149,7 +149,7 @@ export const hangs: readonly Bounded[] = [
         await Promise.all([killed('frps', [second]), killed('agent', [second])]);
         await sleep(5000);
       });
-      await served(usual);
+      await allServed();
     },
   },
   {
@@ -158,7 +158,7 @@ export const hangs: readonly Bounded[] = [
     run: async () => {
       const pod = await anApp();
       await cutOff(pod, [await replicaAddress(1)], () => sleep(20_000));
-      await served(usual);
+      await allServed();
     },
   },
 ];
@@ -190,7 +190,7 @@ export const apiServerAway: Bounded = {
       await must('iptables', ['-w', '-D', ...noApiServer]);
     }
     await eventually('the API server answers', () => get(gatewayNamespace, 'pod', second));
-    await served(usual);
+    await allServed();
   },
 };
 

@@ -121,13 +121,15 @@ export function losses(told: Told): string[] {
 }
 
 /** One line: how many, how long, and what was lost by right. @param quiet the phase in which nothing happens */
-export function summary({ http, https, posts, cut }: Told, quiet?: Phase): string {
+export function summary(told: Told, quiet?: Phase): string {
+  const { http, https, posts, cut } = told;
   const all = [http, https];
   const counted = (what: (phase: Phase) => number) => all.reduce((sum, phase) => sum + what(phase), 0);
   const parts = [
     `${counted((phase) => phase.answered)} of ${counted((phase) => phase.sent)}`,
     `p50 ${http.p50} ms, p99 ${http.p99} ms${quiet ? ` (quiet ${quiet.p99})` : ''}, own lag ${http.lag} ms`,
     `held by who died: ${counted((phase) => phase.held)}`,
+    `failed: ${losses(told).join(', ') || 'none'} within ${Math.round(Math.max(http.outageMs, https.outageMs))} ms`,
     `late: ${counted((phase) => phase.late)}, at most ${Math.max(http.slowest, https.slowest)} ms`,
     `POST: ${posts.answered} of ${posts.sent}`,
     `cut off: ${cut.map(({ text }) => text).join(', ') || 'nobody'}`,

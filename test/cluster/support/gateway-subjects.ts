@@ -63,12 +63,17 @@ export async function subjects(): Promise<void> {
   await apply(chaosService(), ...still().slice(0, 2));
   await apply(chaosApp(), ...still().slice(2));
   await Promise.all([rolledOut(ns, 'app'), rolledOut(ns, 'still')]);
-  await served(usual);
-  for (const name of ['still', 'still-tcp']) await onlineAtBoth(ns, name, 1);
+  await allServed();
 }
 
 /** Both replicas have so many Pods of the app, each of them well. */
 export const served = (pods: number): Promise<void> => onlineAtBoth(ns, 'app', pods);
+
+/** Both replicas have everything, and hand over nothing. */
+export async function allServed(): Promise<void> {
+  await served(usual);
+  for (const name of ['still', 'still-tcp']) await onlineAtBoth(ns, name, 1);
+}
 
 /** So many Pods, all of them served. */
 export async function scaled(replicas: number): Promise<void> {

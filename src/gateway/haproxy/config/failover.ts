@@ -15,7 +15,7 @@ import { endpoint, everyAddress, sourceFor } from './addresses.ts';
 import { isHanded, isStopping, others, ownIp, replicasBackend } from './other-replicas.ts';
 import { replicaTlsOptions } from './replica-tls.ts';
 import { isStuck } from './replica-state.ts';
-import { waitForServers } from './recovery.ts';
+import { nobodyLines, waitForServers } from './recovery.ts';
 import { idleTime, maxTimer, type ServiceConfig } from './service-config.ts';
 import { countedUsers } from './user-connections.ts';
 import type { UsersSettings } from './rendered.ts';
@@ -137,6 +137,7 @@ export function failoverLines(served: ServiceConfig, settings: UsersSettings): s
           `http-request disable-l7-retry if ${isHanded}`,
         ]),
     ...servers,
+    ...nobodyLines(served, `{ status 425 } { res.hdr(x-frp-unserved) 502 } !${isHanded}`),
     ...['502', '503', '504'].map(
       (status) => `http-response set-status ${status} if { status 425 } { res.hdr(x-frp-unserved) ${status} } !${isHanded}`,
     ),

@@ -1,7 +1,7 @@
 /** The sections that do not depend on services. */
 import { probeFile } from './tcp-probe.ts';
 import { safeName } from './names.ts';
-import { recoveryFile } from './recovery.ts';
+import { noBackendText, recoveryFile } from './recovery.ts';
 import { tablesFile } from './stick-tables.ts';
 import { replicaTlsOptions } from './replica-tls.ts';
 import { answer, quote } from './escape.ts';
@@ -97,7 +97,7 @@ const errorTexts: readonly [status: number, text: string][] = [
   [408, 'the request did not arrive in time'],
   [500, 'the gateway failed'],
   [502, 'the backend gave no valid answer'],
-  [503, 'no backend of the service is available'],
+  [503, noBackendText],
   [504, 'the backend did not answer in time'],
 ];
 
