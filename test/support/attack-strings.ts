@@ -37,10 +37,12 @@ export function* attacksOn(expression: RegExp): Generator<string> {
     onCharacterEnter: (node) => void pumps.add(String.fromCodePoint(node.value)),
     onQuantifierEnter: (node) => void pumps.add(sample(node.element)),
     onAlternativeEnter({ elements }) {
-      // What stands between two repetitions repeats as well, where the first takes it in.
-      for (let from = 0; from < elements.length; from++) {
+      // What stands between two repetitions repeats as well, where the first takes it in. A word is taken in whole: a match
+      // that begins or ends inside of it has passed no repetition there, and costs at most the length of the word.
+      const cuts = [...Array(elements.length + 1).keys()].filter((at) => !isLetter(elements[at - 1]) || !isLetter(elements[at]));
+      for (const [index, from] of cuts.entries()) {
         prefixes.add(elements.slice(0, from).map(sample).join(''));
-        for (let to = from + 1; to <= Math.min(elements.length, from + 40); to++) pumps.add(elements.slice(from, to).map(sample).join(''));
+        for (const to of cuts.slice(index + 1, index + 40)) pumps.add(elements.slice(from, to).map(sample).join(''));
       }
     },
   });
@@ -52,6 +54,8 @@ export function* attacksOn(expression: RegExp): Generator<string> {
     for (const prefix of chosen) for (const suffix of ['', '\0', '\n\0']) yield prefix + body + suffix;
   }
 }
+
+const isLetter = (element: AST.Element | undefined): boolean => element?.type === 'Character';
 
 /** A short text that the node matches. */
 function sample(node: AST.Element | AST.Alternative | AST.CharacterClassElement | AST.QuantifiableElement): string {

@@ -8,7 +8,9 @@ import { parse } from 'yaml';
 import { parseManifests } from '../../../src/manifests/read.ts';
 import { toYaml } from '../../../src/manifests/yaml.ts';
 import { podCases, podServices } from '../../corpus/pods.ts';
-import { frpK8s } from '../../support/command.ts';
+import { run as runInject } from '../../../src/cli/inject.ts';
+import { run as runUninject } from '../../../src/cli/uninject.ts';
+import { frpK8s, inProcess } from '../../support/command.ts';
 
 const directory = mkdtempSync(path.join(tmpdir(), 'frp-k8s-test-'));
 after(() => rmSync(directory, { recursive: true }));
@@ -58,6 +60,8 @@ const pod = { apiVersion: 'v1', kind: 'Pod', ...template };
 const list = { apiVersion: 'v1', kind: 'List', items: [pod, { apiVersion: 'v1', kind: 'Service', metadata: { name: 'web' } }] };
 const manifest = [configMap, ...[...workloads, pod, list].map(toYaml)].join('---\n');
 
+const inject = (args: string[], input?: string) => inProcess(runInject, args, input);
+const uninject = (args: string[], input?: string) => inProcess(runUninject, args, input);
 const sidecarsIn = (text: string) => text.match(/name: frpc$/gm)?.length ?? 0;
 
 describe('frp-k8s inject', () => {
@@ -78,32 +82,32 @@ describe('frp-k8s inject', () => {
     assert.equal(read.spec.template.metadata.annotations.switch, 'on');
   });
 
-  it('changes nothing when its output is injected again', () => {
-    const again = frpK8s(['inject', '-f', '-', '--services', services], injected.stdout);
+  it('changes nothing when its output is injected again', async () => {
+    const again = await inject(['-f', '-', '--services', services], injected.stdout);
     assert.equal(again.stdout, injected.stdout);
   });
 
-  it('is undone by uninject, back to the same values', () => {
-    const back = frpK8s(['uninject', '-f', '-'], injected.stdout);
+  it('is undone by uninject, back to the same values', async () => {
+    const back = await uninject(['-f', '-'], injected.stdout);
     const values = (text: string) => parseManifests('-', text).map(({ value }) => value);
     assert.deepEqual(values(back.stdout), values(manifest));
     assert.equal(back.code, 0);
   });
 
-  it('writes the RFC 6902 patch of one object alone', () => {
-    const { stdout } = frpK8s(['inject', '-f', '-', '--services', services, '-o', 'patch'], toYaml(workloads[0]));
+  it('writes the RFC 6902 patch of one object alone', async () => {
+    const { stdout } = await inject(['-f', '-', '--services', services, '-o', 'patch'], toYaml(workloads[0]));
     const patched = jsonpatch.applyPatch(structuredClone(workloads[0]), JSON.parse(stdout) as Operation[], true).newDocument as unknown;
-    const { stdout: yaml } = frpK8s(['inject', '-f', '-', '--services', services], toYaml(workloads[0]));
+    const { stdout: yaml } = await inject(['-f', '-', '--services', services], toYaml(workloads[0]));
     assert.deepEqual(patched, parse(yaml));
   });
 
-  it('writes JSON, of several objects as a List', () => {
-    const { stdout } = frpK8s(['inject', '-f', '-', '--services', services, '-o', 'json'], manifest);
+  it('writes JSON, of several objects as a List', async () => {
+    const { stdout } = await inject(['-f', '-', '--services', services, '-o', 'json'], manifest);
     const { kind, items } = JSON.parse(stdout) as { kind: string; items: unknown[] };
     assert.deepEqual([kind, items.length], ['List', kinds.length + 3]);
   });
 
-  it('reads what other tools write: directives, byte order marks, Windows line ends, anchors and merges', () => {
+  it('reads what other tools write: directives, byte order marks, Windows line ends, anchors and merges', async () => {
     const anchored = toYaml(pod).replace('metadata:', 'metadata: &meta').concat('extra: {<<: *meta}\n');
     for (const text of [
       `%YAML 1.1\n# generated\n---\n${toYaml(pod)}`,
@@ -111,28 +115,28 @@ describe('frp-k8s inject', () => {
       toYaml(pod).replaceAll('\n', '\r\n'),
       anchored,
     ]) {
-      const { code, stdout, stderr } = frpK8s(['inject', '-f', '-', '--services', services], text);
+      const { code, stdout, stderr } = await inject(['-f', '-', '--services', services], text);
       assert.equal(code, 0, stderr);
       assert.equal(sidecarsIn(stdout), 1, text);
     }
   });
 
-  it('counts the services of its input', () => {
-    assert.equal(sidecarsIn(frpK8s(['inject', '-f', '-'], `${service}---\n${toYaml(pod)}`).stdout), 1);
+  it('counts the services of its input', async () => {
+    assert.equal(sidecarsIn((await inject(['-f', '-'], `${service}---\n${toYaml(pod)}`)).stdout), 1);
   });
 
-  it('leaves a namespace alone that is labelled disabled', () => {
+  it('leaves a namespace alone that is labelled disabled', async () => {
     const namespace = 'apiVersion: v1\nkind: Namespace\nmetadata: {name: default, labels: {frp.io/injection: disabled}}\n';
     const input = `${namespace}---\n${toYaml(pod)}`;
-    assert.equal(frpK8s(['inject', '-f', '-', '--services', services], input).stdout, input);
+    assert.equal((await inject(['-f', '-', '--services', services], input)).stdout, input);
   });
 
-  it('matches selectors in a namespace that is labelled enabled', () => {
+  it('matches selectors in a namespace that is labelled enabled', async () => {
     const namespace = 'apiVersion: v1\nkind: Namespace\nmetadata: {name: default, labels: {frp.io/injection: enabled}}\n';
     const selecting = service.replace('mode: auto', 'mode: selector, selector: {matchLabels: {app: web}}');
     const plain = { ...pod, metadata: { labels: { app: 'web' } } };
-    assert.equal(sidecarsIn(frpK8s(['inject', '-f', '-'], [namespace, selecting, toYaml(plain)].join('---\n')).stdout), 1);
-    assert.equal(sidecarsIn(frpK8s(['inject', '-f', '-'], [selecting, toYaml(plain)].join('---\n')).stdout), 0);
+    assert.equal(sidecarsIn((await inject(['-f', '-'], [namespace, selecting, toYaml(plain)].join('---\n'))).stdout), 1);
+    assert.equal(sidecarsIn((await inject(['-f', '-'], [selecting, toYaml(plain)].join('---\n'))).stdout), 0);
   });
 
   const failures: [what: string, args: string[], input: string, message: RegExp][] = [
@@ -166,8 +170,8 @@ describe('frp-k8s inject', () => {
     ],
   ];
   for (const [what, args, input, message] of failures) {
-    it(`fails for ${what}, with a message and nothing on stdout`, () => {
-      const result = frpK8s(['inject', '-f', '-', '--services', services, ...args], input);
+    it(`fails for ${what}, with a message and nothing on stdout`, async () => {
+      const result = await inject(['-f', '-', '--services', services, ...args], input);
       assert.deepEqual([result.code, result.stdout], [1, '']);
       assert.match(result.stderr, message);
     });
@@ -177,9 +181,9 @@ describe('frp-k8s inject', () => {
 describe('frp-k8s inject, on the corpus', () => {
   const known = file('corpus.yaml', podServices.map(toYaml).join('---\n'));
 
-  it('injects all good Pods, with their warnings', () => {
+  it('injects all good Pods, with their warnings', async () => {
     const good = podCases.filter(({ refused }) => !refused);
-    const { code, stdout, stderr } = frpK8s(['inject', '-f', '-', '--services', known], good.map(({ pod }) => toYaml(pod)).join('---\n'));
+    const { code, stdout, stderr } = await inject(['-f', '-', '--services', known], good.map(({ pod }) => toYaml(pod)).join('---\n'));
     assert.equal(code, 0, stderr);
     assert.equal(stdout.match(/- name: frpc(-[0-9])?$/gm)?.length, good.flatMap(({ sidecars = [] }) => sidecars).length);
     for (const text of good.flatMap(({ warned = [] }) => warned)) assert.ok(stderr.includes(text), text);
