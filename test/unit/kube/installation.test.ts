@@ -5,6 +5,7 @@ import { configSchema } from '../../../src/config/schema.ts';
 import { base64, ensureAuthority } from '../../../src/kube/authority-secret.ts';
 import { keepCaBundle, type CaBundleKeeper } from '../../../src/kube/ca-bundle.ts';
 import type { WebhookConfiguration } from '../../../src/kube/types.ts';
+import { newKey } from '../../../certs/keys.ts';
 import { FakeClock } from '../certs/fake-clock.ts';
 import { ApiServer, failure } from './api-server.ts';
 
@@ -17,7 +18,15 @@ afterEach(() => api.close());
 describe('the shared authority', () => {
   const config = configSchema.parse({});
 
-  it('is one for all that start at once', async () => {
+  it('is one for all that start at once', async (t) => {
+    // Each has looked for it in vain before the first one writes it.
+    const { promise: allHaveLooked, resolve } = Promise.withResolvers<void>();
+    const make = newKey.forAuthority;
+    const { mock } = t.mock.method(newKey, 'forAuthority', async () => {
+      if (mock.callCount() === 3) resolve();
+      await allHaveLooked;
+      return make();
+    });
     const all = await Promise.all([1, 2, 3, 4].map(() => ensureAuthority(api.client, config)));
     assert.equal(new Set(all.map(({ bundlePem, keyPem }) => bundlePem + keyPem)).size, 1);
     assert.equal(api.requests.filter(({ method }) => method === 'POST').length, 4);

@@ -1,0 +1,3 @@
+import { third } from './third.ts';
+
+third(2);
