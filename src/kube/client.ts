@@ -1,6 +1,7 @@
 /** Requests to the API server. client-node would open a new TLS connection for each; these share a few that stay open. */
 import { Agent, request as httpsRequest, type RequestOptions } from 'node:https';
 import type { Access } from './access.ts';
+import { Gate } from './gate.ts';
 import { errorFrom, KubeError } from './errors.ts';
 import { describe, pathOf, slim, type KubeObject, type Resource } from './types.ts';
 
@@ -26,10 +27,15 @@ interface Call {
   body?: unknown;
   contentType?: string;
   accept?: string;
+  /** the body is sent once everybody has come to it */
+  gate?: Gate;
 }
 
 const pageSize = 500;
 const requestTimeout = 30_000;
+/** A proxy that swallows `Expect` would let everybody wait for good. Milliseconds. */
+const admissionPatience = 2000;
+const mergePatchType = 'application/merge-patch+json';
 const metadataOnly = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1';
 
 /** All methods reject with a KubeError that carries the API server's code, reason and message, and the object's name. */
@@ -115,8 +121,27 @@ export class KubeClient {
       path: pathOf(resource, namespace, name),
       action: `patch ${describe(resource, namespace, name)}`,
       body: patch,
-      contentType: 'application/merge-patch+json',
+      contentType: mergePatchType,
     });
+  }
+
+  /**
+   * JSON merge patches of which each is allowed or forbidden before any is carried out: a server that reads a request's
+   * body has let it in, and no body is sent until all are waited for (`Expect: 100-continue`). So a patch may end the very
+   * right that another one needs.
+   * @returns for each patch why it failed, or undefined
+   */
+  async mergePatchesAtOnce(
+    patches: readonly { resource: Resource<KubeObject>; namespace?: string; name: string; patch: object }[],
+  ): Promise<(Error | undefined)[]> {
+    const gate = new Gate(patches.length, admissionPatience);
+    const done = patches.map(({ resource, namespace, name, patch }) => {
+      const action = `patch ${describe(resource, namespace, name)}`;
+      const call = { method: 'PATCH', path: pathOf(resource, namespace, name), action, body: patch, contentType: mergePatchType, gate };
+      return this.#call(call).finally(() => gate.arrive());
+    });
+    const results = await Promise.allSettled(done);
+    return results.map((result) => (result.status === 'rejected' ? (result.reason as Error) : undefined));
   }
 
   /** @param uid deletes this very object, and not another of its name */
@@ -141,7 +166,7 @@ export class KubeClient {
     const url = new URL(this.access.server.replace(/\/$/, '') + call.path);
     for (const [key, value] of Object.entries(call.query ?? {})) if (value !== undefined) url.searchParams.set(key, String(value));
     this.requests.set(call.method, (this.requests.get(call.method) ?? 0) + 1);
-    const answer = await send(url, options, text).catch((error: Error) => {
+    const answer = await send(url, options, text, call.gate).catch((error: Error) => {
       throw new KubeError(call.action, 0, 'Unreachable', error.message);
     });
     const body = parse(answer.text);
@@ -150,13 +175,14 @@ export class KubeClient {
   }
 
   /** Credentials are asked for at each call: tokens and client certificates may have been rotated. */
-  async #options({ method, accept, contentType }: Call, body: string | undefined): Promise<RequestOptions> {
+  async #options({ method, accept, contentType, gate }: Call, body: string | undefined): Promise<RequestOptions> {
     const headers: Record<string, string> = { accept: accept ?? 'application/json', 'user-agent': 'frp-k8s' };
     if (body !== undefined) {
       headers['content-type'] = contentType ?? 'application/json';
       // Node would send the body of a DELETE without it, and the server would read that as the next request.
       headers['content-length'] = String(Buffer.byteLength(body));
     }
+    if (gate) headers.expect = '100-continue';
     const options: RequestOptions = { method, headers };
     await this.access.kubeConfig.applyToHTTPSOptions(options);
     // The agent tells connections of different certificates apart by itself. A proxy needs client-node's own agent.
@@ -165,7 +191,7 @@ export class KubeClient {
   }
 }
 
-function send(url: URL, options: RequestOptions, body: string | undefined): Promise<{ status: number; text: string }> {
+function send(url: URL, options: RequestOptions, body: string | undefined, gate?: Gate): Promise<{ status: number; text: string }> {
   return new Promise((resolve, reject) => {
     const outgoing = httpsRequest(url, { ...options, signal: AbortSignal.timeout(requestTimeout) }, (incoming) => {
       const chunks: Buffer[] = [];
@@ -174,7 +200,10 @@ function send(url: URL, options: RequestOptions, body: string | undefined): Prom
       incoming.on('end', () => resolve({ status: incoming.statusCode ?? 0, text: Buffer.concat(chunks).toString('utf8') }));
     });
     outgoing.on('error', reject);
-    outgoing.end(body);
+    if (!gate) return void outgoing.end(body);
+    outgoing.on('continue', () => gate.arrive());
+    outgoing.flushHeaders();
+    void gate.open.then(() => outgoing.end(body));
   });
 }
 

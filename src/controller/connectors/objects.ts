@@ -92,6 +92,7 @@ export function deploymentOf(service: DistributedService, installation: Config):
           automountServiceAccountToken: false,
           enableServiceLinks: false,
           terminationGracePeriodSeconds: drain + 10,
+          ...(sidecar.imagePullSecrets.length > 0 && { imagePullSecrets: sidecar.imagePullSecrets.map((name) => ({ name })) }),
           containers: servers.map((gateway, index) => containerOf(index, service, gateway !== undefined, config)),
           volumes: servers.flatMap((gateway, index) => volumesOf(index, service, gateway && config.gateway.audience)),
         },

@@ -81,29 +81,19 @@ async function freeServices(client: KubeClient): Promise<number> {
 }
 
 /**
- * Takes the finalizer off what the controller acts with. All three at once: a request is judged when it arrives, and
- * once the first is gone the next would be refused. So each has a connection that is open before: one that had to be
- * opened first would come too late.
+ * Takes the finalizer off what the controller acts with, of all three at once: once the first is gone, a request that
+ * comes to the API server would be refused. These objects have no finalizer but ours: nobody else would know when they
+ * may go.
  */
 export async function freeRights(client: KubeClient, namespace: string, log: Log): Promise<void> {
-  const open = () => client.getMetadata(namespaces, undefined, namespace).catch(() => undefined);
-  await Promise.all([open(), open(), open()]);
-  const free = (resource: Resource<KubeObject>, scope: string | undefined, name: string) =>
-    freeObject(client, resource, scope, name).catch((error: unknown) =>
-      log.warn({ err: error }, `${resource.kind} ${name} keeps its finalizer`),
-    );
-  await Promise.all([
-    free(serviceAccounts, namespace, controllerAccountName),
-    free(clusterRoleBindings, undefined, controllerRoleName),
-    free(clusterRoles, undefined, controllerRoleName),
-  ]);
-}
-
-/** These objects have no finalizer but ours: nobody else would know when they may go. */
-async function freeObject(client: KubeClient, resource: Resource<KubeObject>, namespace: string | undefined, name: string): Promise<void> {
-  try {
-    await client.mergePatch(resource, namespace, name, { metadata: { finalizers: null } });
-  } catch (error) {
-    if (!isNotFound(error)) throw error;
-  }
+  const patch = { metadata: { finalizers: null } };
+  const rights = [
+    { resource: serviceAccounts, namespace, name: controllerAccountName, patch },
+    { resource: clusterRoleBindings, name: controllerRoleName, patch },
+    { resource: clusterRoles, name: controllerRoleName, patch },
+  ];
+  const errors = await client.mergePatchesAtOnce(rights);
+  errors.forEach((error, index) => {
+    if (error && !isNotFound(error)) log.warn({ err: error }, `${rights[index]!.resource.kind} ${rights[index]!.name} keeps its finalizer`);
+  });
 }

@@ -275,6 +275,27 @@ describe('the controller', { timeout: 60_000 }, () => {
     );
   });
 
+  it('tells of services at the replica that leads alone, so that a sum over all replicas is true', async () => {
+    const registries = [new Registry(), new Registry()] as const;
+    const election = (identity: string) => ({ identity, durationMs: 30_000, deadlineMs: 20_000, retryMs: 50, onLost: () => undefined });
+    put();
+    put('web');
+    const first = start({ registry: registries[0], election: election('a'), outdated: () => ['api'] });
+    await until(() => isReady() && isReady('web') && first.isLeading());
+    const second = start({ registry: registries[1], election: election('b'), outdated: () => ['api'] });
+    await until(() => second.problem() === undefined);
+    const servicesToldBy = async (registry: Registry) =>
+      (await registry.metrics()).split('\n').filter((line) => /^frp_(operator_managed_services|distributed_service_)/.test(line));
+    const sumOfStates = (lines: readonly string[]) =>
+      lines.filter((line) => line.startsWith('frp_operator_managed_services')).reduce((sum, line) => sum + Number(line.split(' ')[1]), 0);
+    assert.equal(sumOfStates(await servicesToldBy(registries[0])), 2);
+    assert.deepEqual(await servicesToldBy(registries[1]), []);
+    await first.close();
+    await until(() => second.isLeading());
+    assert.deepEqual(await servicesToldBy(registries[0]), []);
+    assert.equal(sumOfStates(await servicesToldBy(registries[1])), 2);
+  });
+
   it('gives the host to the older of two services, and to the other when that one is gone', async () => {
     const expose = { domain: 'api.example.com' };
     api.put(`${root}/old`, {

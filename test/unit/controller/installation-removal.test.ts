@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { freeRights } from '../../../src/controller/lifecycle/installation-removal.ts';
-import { ApiServer } from '../kube/api-server.ts';
+import { ApiServer, failure } from '../kube/api-server.ts';
 
 let api: ApiServer;
 beforeEach(async () => {
@@ -10,16 +11,34 @@ beforeEach(async () => {
 });
 afterEach(() => api.close());
 
+const free = () => freeRights(api.client, 'frp-system', pino({ level: 'silent' }));
+const freed = () =>
+  api.requests
+    .filter(({ method }) => method === 'PATCH')
+    .map(({ path }) => path.split('/').at(-2))
+    .sort();
+
 describe('the removal of the installation', () => {
-  it('frees its own rights over connections that are open already, so that no request comes after the rights have gone', async () => {
-    let openAtFirst: number | undefined;
-    api.intercept = ({ method }) => {
-      if (method === 'PATCH') openAtFirst ??= api.connections;
+  it('frees all of its own rights, though the first that goes ends the others, and requests arrive one after another', async () => {
+    let rights = 3;
+    let arrived = 0;
+    api.admit = async () => {
+      await sleep(20 * arrived++);
+      return rights === 3 ? undefined : failure(403, 'Forbidden', 'there is no such binding');
+    };
+    api.intercept = () => {
+      rights--;
       return { status: 200, body: { metadata: {} } };
     };
-    await freeRights(api.client, 'frp-system', pino({ level: 'silent' }));
-    const freed = api.requests.filter(({ method }) => method === 'PATCH').map(({ path }) => path);
-    assert.deepEqual(freed.map((path) => path.split('/').at(-2)).sort(), ['clusterrolebindings', 'clusterroles', 'serviceaccounts']);
-    assert.equal(api.connections, openAtFirst);
+    await free();
+    assert.equal(arrived, 3);
+    assert.deepEqual(freed(), ['clusterrolebindings', 'clusterroles', 'serviceaccounts']);
+  });
+
+  it('frees the others where one of them is refused from the start', async () => {
+    api.admit = ({ path }) => Promise.resolve(path.includes('clusterroles/') ? failure(403, 'Forbidden', 'no') : undefined);
+    api.intercept = () => ({ status: 200, body: { metadata: {} } });
+    await free();
+    assert.deepEqual(freed(), ['clusterrolebindings', 'serviceaccounts']);
   });
 });

@@ -28,6 +28,8 @@ export class ApiServer {
   readonly objects = new Map<string, KubeObject>();
   /** answers in place of the server's own; undefined passes */
   intercept: (request: Request) => Answer | 'hang up' | undefined = () => undefined;
+  /** what a server decides on a request's head, where the client waits for that (Expect: 100-continue); undefined lets it in */
+  admit: (head: { method: string; path: string }) => Promise<Answer | undefined> = () => Promise.resolve(undefined);
   connections = 0;
   pageSize = Infinity;
   #version = 1;
@@ -40,6 +42,7 @@ export class ApiServer {
     this.client = new KubeClient(access);
     server.on('connection', () => this.connections++);
     server.on('request', (incoming: IncomingMessage, response: ServerResponse) => void this.#handle(incoming, response));
+    server.on('checkContinue', (incoming: IncomingMessage, response: ServerResponse) => void this.#check(incoming, response));
   }
 
   static async start(): Promise<ApiServer> {
@@ -101,6 +104,16 @@ export class ApiServer {
     for (const watch of this.#watches)
       if (inCollection(path, watch.path) && isSelected(object, watch.labelSelector))
         watch.response.write(`${JSON.stringify({ type, object })}\n`);
+  }
+
+  async #check(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
+    const refused = await this.admit({ method: incoming.method ?? '', path: incoming.url ?? '/' });
+    if (refused) {
+      response.writeHead(refused.status, { 'content-type': 'application/json', connection: 'close' });
+      return void response.end(JSON.stringify(refused.body));
+    }
+    response.writeContinue();
+    await this.#handle(incoming, response);
   }
 
   async #handle(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
