@@ -1,9 +1,11 @@
-/** What a command works on: the objects of its input, the services among them, and the labels of its namespaces. */
+/** What a command works on: the objects of its input, the services among them, and the labels and annotations of its namespaces. */
 import type { Config } from '../config/schema.ts';
+import { isObject } from '../model/json.ts';
 import { annotation, label, kind as serviceKind } from '../model/names.ts';
 import { ServiceStore } from '../model/store.ts';
 import { loadServices } from '../webhook/services/load.ts';
 import type { PodContext } from '../../webhooks/pods/decide.ts';
+import { namespaceDefaults } from '../../webhooks/pods/namespace-defaults.ts';
 import type { Decision } from '../../webhooks/review/types.ts';
 import { annotatedTemplatesIn, kindOf, podTemplateOf, type FurtherKinds } from '../../webhooks/workloads/templates.ts';
 import { asReviewed } from '../manifests/json.ts';
@@ -37,11 +39,11 @@ export function workset(
   const known = new Set(services.map(({ metadata }) => metadata.name));
   const store = new ServiceStore();
   store.replace(services);
-  const injection = new Map(
-    all
-      .filter(({ value }) => value.apiVersion === 'v1' && value.kind === 'Namespace')
-      .map(({ value }) => [metadataOf(value).name, metadataOf(value).labels?.[label.injection]]),
-  );
+  const namespaces = all
+    .filter(({ value }) => value.apiVersion === 'v1' && value.kind === 'Namespace')
+    .map(({ value }) => metadataOf(asReviewed(value)));
+  const injection = new Map(namespaces.map(({ name, labels }) => [name, labels?.[label.injection]]));
+  const defaults = new Map(namespaces.map(({ name = '', annotations }) => [name, namespaceDefaults(name, objectOrNothing(annotations))]));
   return {
     objects,
     services: store,
@@ -50,7 +52,14 @@ export function workset(
     contextOf({ value }) {
       const own = metadataOf(value).namespace ?? namespace;
       const mode = injection.get(own);
-      return { namespace: own, services: store, config, selectorMode: mode === 'enabled', disabled: mode === 'disabled' };
+      return {
+        namespace: own,
+        services: store,
+        config,
+        namespaces: defaults,
+        selectorMode: mode === 'enabled',
+        disabled: mode === 'disabled',
+      };
     },
   };
 }
@@ -60,7 +69,10 @@ export interface Metadata {
   generateName?: string;
   namespace?: string;
   labels?: Record<string, string>;
+  annotations?: unknown;
 }
+
+const objectOrNothing = (value: unknown) => (isObject(value) ? value : undefined);
 
 export function metadataOf(value: Record<string, unknown>): Metadata {
   return typeof value.metadata === 'object' && value.metadata !== null ? value.metadata : {};

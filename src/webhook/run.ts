@@ -16,7 +16,8 @@ import { WebhookMetrics } from './server/metrics.ts';
 import { createOperationsServer } from '../process/operations.ts';
 import { Readiness } from '../process/readiness.ts';
 import { stopOnSignal, type Stoppable } from '../process/shutdown.ts';
-import { connect, supplyCertificate, supplyServices, type Supply } from './sources.ts';
+import { connect, supplyCertificate, supplyNamespaces, supplyServices, type Supply } from './sources.ts';
+import { KnownNamespaces } from './namespaces.ts';
 import { webhooksOf } from './webhooks.ts';
 
 const tidyAfterMs = 500;
@@ -65,11 +66,14 @@ async function start(config: Config, log: Log, atEnd: (close: () => void | Promi
   atEnd(() => certificate.close());
   const services = await supplyServices(config, client, store, log);
   atEnd(() => services.close());
-  addChecks(readiness, certificate, services);
+  const known = new KnownNamespaces();
+  const namespaces = await supplyNamespaces(client, known, log);
+  atEnd(() => namespaces.close());
+  addChecks(readiness, certificate, services, namespaces);
   // Later, because the first review need not wait for it.
   void services.filled.then(() => setTimeout(releaseMemory, tidyAfterMs).unref());
 
-  const admission = createAdmissionServer(webhooksOf(store, config), certificate.source, { log, metrics }, clientTrust(config));
+  const admission = createAdmissionServer(webhooksOf(store, config, known), certificate.source, { log, metrics }, clientTrust(config));
   atEnd(() => admission.close(0));
   const port = await listening(admission.listen(host, config.port), 'port');
   phase = 'serving';
@@ -85,7 +89,7 @@ async function start(config: Config, log: Log, atEnd: (close: () => void | Promi
     },
     close: async (graceMs) => {
       await admission.close(graceMs);
-      await Promise.all([services.close(), certificate.close(), operations.close()]);
+      await Promise.all([services.close(), namespaces.close(), certificate.close(), operations.close()]);
     },
   };
 }

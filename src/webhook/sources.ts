@@ -1,5 +1,5 @@
 /**
- * Where `serve` takes its certificate and its services from: files, a cluster, or memory. What only one of them needs
+ * Where `serve` takes its certificate, its services and its namespaces' defaults from: files, a cluster, or memory. What only one of them needs
  * is imported when it is chosen.
  */
 import type { CertificateSource } from '../../certs/source.ts';
@@ -11,6 +11,7 @@ import type { Log } from '../log.ts';
 import type { ServiceStore } from '../model/store.ts';
 import type { Check } from '../process/readiness.ts';
 import { servicesSink } from '../kube/services-sink.ts';
+import type { KnownNamespaces } from './namespaces.ts';
 
 /** Something that keeps the program supplied, and what readiness asks of it. */
 export interface Supply {
@@ -57,6 +58,22 @@ function fail(cause: Error): never {
   throw new UserError(cause.message, { cause });
 }
 
+/** Follows the Namespaces, for the defaults that they set; without a cluster there are none. */
+export async function supplyNamespaces(client: KubeClient | undefined, known: KnownNamespaces, log: Log): Promise<Supply> {
+  if (!client) return { checks: {}, close: () => {} };
+  const [{ Reflector }, { namespaces: resource }] = await Promise.all([import('../kube/reflector.ts'), import('../kube/types.ts')]);
+  const reflector = new Reflector({ client, log, resource, sink: known });
+  return { checks: { namespaces: listed(reflector) }, close: () => reflector.close() };
+}
+
+/** Only the first list is waited for: with the API server away, what is in memory is the best there is. */
+const listed =
+  (reflector: { hasSynced: boolean; lastError: Error | undefined }): Check =>
+  () => {
+    if (reflector.hasSynced) return undefined;
+    return reflector.lastError ? `not listed yet: ${reflector.lastError.message}` : 'not listed yet';
+  };
+
 /** Fills the store, from files or by a watch, and keeps it filled. */
 export async function supplyServices(
   config: Config,
@@ -79,12 +96,7 @@ async function watchedServices(client: KubeClient, store: ServiceStore, log: Log
     resource: distributedServices,
     sink: servicesSink(store),
   });
-  // Only the first list is waited for: with the API server away, what is in memory is the best there is.
-  const services: Check = () => {
-    if (reflector.hasSynced) return undefined;
-    return reflector.lastError ? `not listed yet: ${reflector.lastError.message}` : 'not listed yet';
-  };
-  return { checks: { services }, filled: reflector.synced, close: () => reflector.close() };
+  return { checks: { services: listed(reflector) }, filled: reflector.synced, close: () => reflector.close() };
 }
 
 function certificateSupply(source: CertificateSource): CertificateSupply {

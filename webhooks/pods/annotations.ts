@@ -17,7 +17,9 @@ const profileNames = Object.keys(profiles) as [ProfileName, ...ProfileName[]];
 const boolean = z.enum(['true', 'false'], 'must be "true" or "false"').transform((value) => value === 'true');
 
 /** `none` takes the configuration's limit away. */
-const limit = z.union([z.literal('none'), quantity], 'must be a Kubernetes quantity such as 10m, 64Mi or 1, or none');
+const limit = z
+  .string()
+  .refine((text) => text === 'none' || quantity.safeParse(text).success, 'must be a Kubernetes quantity such as 10m, 64Mi or 1, or none');
 
 const fields = {
   [names.port]: port,
@@ -83,6 +85,12 @@ export function readAnnotations(
   checkLimit(values, names.sidecarMemoryRequest, names.sidecarMemoryLimit);
   return { values, warnings };
 }
+
+/** Whether the key is an annotation of Pods: one that users write. */
+export const isAnnotation = (key: string): boolean => known.has(key) || key.startsWith(names.portOf);
+
+/** The value of one annotation that shapes a sidecar. @throws Denial InvalidAnnotation, whose message ends with what it must be */
+export const readAnnotation = (key: keyof Fields, text: string): unknown => read<unknown>(key, fields[key], text);
 
 /** The groups that the annotation frp.io/group names, in its order, each once. */
 export function readGroups(text: string): string[] {

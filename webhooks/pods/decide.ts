@@ -14,6 +14,7 @@ import type { DistributedService } from '../../src/model/types.ts';
 import type { Decision } from '../review/types.ts';
 import { optedOut, readAnnotations, readGroups, type PodAnnotations } from './annotations.ts';
 import { closest } from '../../src/closest.ts';
+import { withDefaults, type NamespaceReader } from './namespace-defaults.ts';
 import { shapeError, type CheckedPod } from './pod.ts';
 import { portOf } from './port.ts';
 import { Denial } from './reasons.ts';
@@ -27,6 +28,8 @@ export interface PodContext {
   namespace: string;
   services: ServiceReader;
   config: Config;
+  /** defaults that Namespaces set for their Pods; absent: none */
+  namespaces?: NamespaceReader;
   /** whether Pods without annotation may be taken in by a service's selector (namespace label frp.io/injection: enabled) */
   selectorMode: boolean;
   /** why a service must not have what it claims, or undefined */
@@ -59,7 +62,8 @@ function asksForGroups(pod: unknown, context: PodContext): boolean {
 }
 
 function decide(pod: CheckedPod, installation: PodContext): Decision {
-  const context = { ...installation, config: configFor(installation.config, installation.namespace) };
+  const defaults = installation.namespaces?.get(installation.namespace);
+  const context = { ...installation, config: withDefaults(configFor(installation.config, installation.namespace), defaults) };
   const annotations = pod.metadata?.annotations ?? {};
   if (optedOut(annotations)) return skipped('OptedOut', `${names.inject} is "false"`);
   const groups = groupsOf(pod, context);
@@ -72,7 +76,8 @@ function decide(pod: CheckedPod, installation: PodContext): Decision {
   const { values, warnings } = readAnnotations(annotations, groups);
   const members = services.map((service): Member => ({ service, localPort: portOf(pod, service, values) }));
   const result = render(pod, members, values, context);
-  const decision = { warnings: [...warnings, ...podWarnings(pod, values, context, services), ...result.warnings], details: { groups } };
+  const all = [...warnings, ...(defaults?.warnings ?? []), ...podWarnings(pod, values, context, services), ...result.warnings];
+  const decision = { warnings: all, details: { groups } };
   if (result.patch.length === 0) return { outcome: 'allowed', reason: 'UpToDate', message: 'the sidecars are there already', ...decision };
   const message = `injected ${Array.from({ length: result.sidecars }, (_, index) => containerName(index)).join(', ')} for ${groups.join(', ')}`;
   return { outcome: 'patched', reason: 'Injected', message, patch: result.patch, patchBase64: result.patchBase64, ...decision };

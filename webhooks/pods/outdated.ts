@@ -25,7 +25,8 @@ export function outdatedGroups(pod: unknown, services: ServiceReader, config: Co
   const texts = patch
     .map((operation) => changedTexts(operation, annotations ?? {}))
     .filter(
-      ([before, after]) => before === undefined || after === undefined || isPoolFixed(before) || withoutPool(before) !== withoutPool(after),
+      ([before, after]) =>
+        before === undefined || after === undefined || ofService(before, isPoolFixed(before)) !== ofService(after, isPoolFixed(before)),
     )
     .flat();
   if (texts.length === 0) return [];
@@ -34,13 +35,16 @@ export function outdatedGroups(pod: unknown, services: ServiceReader, config: Co
 }
 
 /**
- * Where the service does not say it, the pool follows from the Pod's size, which a resize in place
- * changes: a tunnel goes on well with the pool that it began with.
+ * What a service says of its tunnel. Where the service does not say it, the pool follows from the Pod's size, which a
+ * resize in place changes: a tunnel goes on well with the pool that it began with. Log level and the app's address are no
+ * service's: they are the Pod's, its namespace's or the installation's.
  */
-function withoutPool(text: string): string {
+function ofService(text: string, isPoolFixed: boolean): string {
   try {
-    const config = JSON.parse(text) as { transport?: { poolCount?: number } };
-    delete config.transport?.poolCount;
+    const config = JSON.parse(text) as { log?: unknown; transport?: { poolCount?: number }; proxies?: { localIP?: unknown }[] };
+    delete config.log;
+    if (!isPoolFixed) delete config.transport?.poolCount;
+    for (const proxy of config.proxies ?? []) delete proxy.localIP;
     return JSON.stringify(config);
   } catch {
     return text;

@@ -23,7 +23,11 @@ export interface PodReviewer {
   decide(request: AdmissionRequest, timeoutMs: number): Decision | Promise<Decision>;
 }
 
-export function createPodReviewer(services: ServiceReader, config: Config, conflictOf?: PodContext['conflictOf']): PodReviewer {
+export function createPodReviewer(
+  services: ServiceReader,
+  config: Config,
+  more: Pick<PodContext, 'conflictOf' | 'namespaces'> = {},
+): PodReviewer {
   let waiting = 0;
 
   async function decideLater(request: AdmissionRequest, groups: readonly string[], budget: number): Promise<Decision> {
@@ -37,7 +41,7 @@ export function createPodReviewer(services: ServiceReader, config: Config, confl
   }
 
   function decideNow({ namespace = '', object }: AdmissionRequest): Decision {
-    return decidePod(object, { namespace, services, config, selectorMode: true, conflictOf });
+    return decidePod(object, { namespace, services, config, selectorMode: true, ...more });
   }
 
   return {

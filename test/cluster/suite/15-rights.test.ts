@@ -211,6 +211,7 @@ suite('the rights of the service accounts', () => {
       ['frp-webhook', ['list', 'secrets', '-n', system]],
       ['frp-webhook', ['delete', 'secret/frp-webhook-authority', '-n', system]],
       ['frp-webhook', ['get', 'pods', '-A']],
+      ['frp-webhook', ['patch', 'namespaces']],
       ['frp-webhook', ['patch', 'validatingadmissionpolicies']],
       ['frp-controller', ['update', 'secrets', '-A']],
       ['frp-controller', ['create', 'serviceaccounts', '--subresource=token', '-A']],

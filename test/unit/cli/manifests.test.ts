@@ -71,6 +71,17 @@ describe('a raw manifest', () => {
     assert.match(json, /"defaultMode": 288\b/);
   });
 
+  it('whose Namespace is in the input gets that one’s defaults', async () => {
+    const raw = rawManifests.find(({ name }) => name === 'indentation.yaml')!;
+    const namespace = (value: string) =>
+      file(`apiVersion: v1\nkind: Namespace\nmetadata: {name: corpus, annotations: {frp.io/sidecar-image: ${value}}}\n`);
+    const { stdout } = await injected(namespace('registry.example.com/frpc:1'), raw.file);
+    assert.match(JSON.stringify(values(stdout)), /"name":"frpc","image":"registry.example.com\/frpc:1"/);
+    const wrong = await injected(namespace('"-"'), raw.file);
+    assert.equal(sidecarsIn(wrong.stdout), 1);
+    assert.match(wrong.stderr, /^warning: .*: namespace corpus: annotation frp.io\/sidecar-image has no effect: invalid value "-"/m);
+  });
+
   it('that is not touched comes out byte by byte', async () => {
     for (const text of ['a: 1', '# c\n---\na: 1\n--- # d\nb: 0o17\n', '{"a": 1}', '{"a": 1}\n', '%YAML 1.1\n---\na: 1\n', '\r\na: 1\r\n'])
       assert.equal((await injected(file(text))).stdout, text);

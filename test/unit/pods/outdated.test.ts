@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import jsonpatch, { type Operation } from 'fast-json-patch';
-import { defaultConfig } from '../../../src/config/schema.ts';
+import { configSchema, defaultConfig } from '../../../src/config/schema.ts';
 import type { DistributedService } from '../../../src/model/types.ts';
 import { decidePod } from '../../../webhooks/pods/decide.ts';
 import { outdatedGroups } from '../../../webhooks/pods/outdated.ts';
@@ -31,6 +31,13 @@ describe('a running Pod', () => {
 
   it('is not outdated by a change that no tunnel needs', () => {
     assert.deepEqual(outdated(service('web', { loadBalancing: { algorithm: 'ip-hash' } }), service('admin')), []);
+  });
+
+  it('is not outdated by what is the Pod’s own, its namespace’s or the installation’s to say', () => {
+    const config = configSchema.parse({ sidecar: { logLevel: 'debug', appAddress: 'podIP', memoryLimit: '1Gi' } });
+    assert.deepEqual(outdatedGroups(pod, storeOf(...before), config), []);
+    const moved = service('admin', { expose: { type: 'domain', domain: 'new.example.com' } });
+    assert.deepEqual(outdatedGroups(pod, storeOf(service('web'), moved), config), ['admin']);
   });
 
   it('is not outdated by a service that is gone', () => {
