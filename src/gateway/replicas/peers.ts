@@ -37,13 +37,19 @@ export function replicasOf(pod: string, { gateway }: Config): Replica[] {
 /** IP addresses of the replicas that are there. */
 export class PeerAddresses {
   readonly #known = new Map<string, string>();
+  readonly #resolve: (host: string) => Promise<{ address: string }>;
+
+  /** @param resolve fails with code ENOTFOUND where a name is no more */
+  constructor(resolve: (host: string) => Promise<{ address: string }> = (host) => lookup(host)) {
+    this.#resolve = resolve;
+  }
 
   /** @returns whether any has changed */
   async refresh(replicas: readonly Replica[]): Promise<boolean> {
     let hasChanged = false;
     await Promise.all(
       replicas.map(async ({ name, host }) => {
-        const address = await lookup(host).then(
+        const address = await this.#resolve(host).then(
           (found) => found.address,
           // A name that is no more: the address may be somebody else's soon. A server that does not answer says nothing.
           (error: NodeJS.ErrnoException) => (error.code === 'ENOTFOUND' ? undefined : this.#known.get(name)),
