@@ -177,6 +177,31 @@ suite('the rights of the service accounts', () => {
     ]);
   });
 
+  test('a connector pulls its image with the Secrets that the policy names, and with no other', async () => {
+    const policy = 'frp-k8s-own-connectors';
+    const { spec } = await get('', 'validatingadmissionpolicy', policy);
+    const index = (spec.variables as { name: string }[]).findIndex(({ name }) => name === 'pullSecrets');
+    const allow = (names: string) => {
+      const patch = [{ op: 'replace', path: `/spec/variables/${index}/expression`, value: names }];
+      return kubectl('patch', 'validatingadmissionpolicy', policy, '--type=json', '-p', JSON.stringify(patch));
+    };
+    const pulling = (name: string) => {
+      const made = structuredClone(deployment());
+      made.spec.template.spec.imagePullSecrets = [{ name }];
+      return made as Manifest;
+    };
+    await allow("['registry']");
+    try {
+      await eventually('the Secret that is named', async () => {
+        const { code, stderr } = await create('frp-controller', pulling('registry'));
+        assert.ok(code === 0 || /AlreadyExists/.test(stderr), stderr);
+      });
+      await refused([['another pull secret', 'frp-controller', pulling('other')]]);
+    } finally {
+      await allow('[]');
+    }
+  });
+
   test('of roles, bindings, accounts and services nothing but finalizers changes', async () => {
     const subjects = [{ kind: 'ServiceAccount', name: 'default', namespace: ns }];
     const role = { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', metadata: { name: 'frp-k8s-controller' } };
@@ -213,6 +238,12 @@ suite('the rights of the service accounts', () => {
       ['frp-webhook', ['get', 'pods', '-A']],
       ['frp-webhook', ['patch', 'namespaces']],
       ['frp-webhook', ['patch', 'validatingadmissionpolicies']],
+      ...['mutatingwebhookconfigurations', 'validatingwebhookconfigurations'].flatMap((kind): [Account, string[]][] => [
+        ['frp-webhook', ['patch', `${kind}/another`]],
+        ['frp-webhook', ['create', kind]],
+        ['frp-webhook', ['update', `${kind}/frp-k8s`]],
+        ['frp-webhook', ['delete', `${kind}/frp-k8s`]],
+      ]),
       ['frp-controller', ['update', 'secrets', '-A']],
       ['frp-controller', ['create', 'serviceaccounts', '--subresource=token', '-A']],
       ['frp-controller', ['create', 'pods', '-A']],

@@ -3,7 +3,7 @@ import { before, suite, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { ask } from '../support/ask.ts';
-import { root, testNamespace } from '../support/cluster.ts';
+import { root, testNamespace, usingImage } from '../support/cluster.ts';
 import { conditionOf, eventsIn, frpsProxies, statusOf } from '../support/controller.ts';
 import { gatewayInstalled, membersApi, users } from '../support/gateway.ts';
 import { apply, get, items, kubectl, rolledOut, type Json } from '../support/kubectl.ts';
@@ -12,6 +12,7 @@ import { eventually } from '../support/run.ts';
 import { requests, servedBy } from '../support/traffic.ts';
 
 const ns = 'gateway';
+const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration';
 
 suite('the gateway', () => {
   before(async () => {
@@ -167,6 +168,25 @@ suite('the gateway', () => {
     await rolledOut(ns, 'hello');
     await servedBy(host, 3, users);
     await kubectl('-n', ns, 'wait', '--for=jsonpath={.status.state}=Running', 'distributedservice/hello', '--timeout=90s');
+  });
+
+  test('applying what is applied already changes nothing', async () => {
+    for (const manifests of ['manifests/gateway', 'manifests/frps']) {
+      const folder = usingImage(manifests);
+      const versions = async (): Promise<string[]> =>
+        (JSON.parse(await kubectl('get', '-k', folder, '-o', 'json')) as { items: Json[] }).items.map(
+          ({ kind, metadata }) =>
+            `${kind} ${metadata.name} ${metadata.uid} ${metadata.generation ?? ''} ${metadata.annotations[lastApplied] as string}`,
+        );
+      const before = await versions();
+      const said = (await kubectl('apply', '-k', folder)).trim().split('\n');
+      assert.deepEqual(await versions(), before);
+      // Of a budget's selector kubectl sends the whole each time, because its patch strategy is to replace it.
+      assert.deepEqual(
+        said.filter((line) => !/ unchanged$/.test(line) && !/^poddisruptionbudget\.policy\/.* configured$/.test(line)),
+        [],
+      );
+    }
   });
 
   test('the samples for what is around it are taken by the API server', async () => {
