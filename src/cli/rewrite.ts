@@ -1,8 +1,10 @@
 /** Applies patches to the documents of an input and writes them again; what is not touched stays as it was, byte by byte. */
+import { isDeepStrictEqual } from 'node:util';
 import jsonpatch, { type Operation } from 'fast-json-patch';
 import { jsonAsYaml, toJson } from '../manifests/json.ts';
 import type { ManifestDocument, ManifestObject } from '../manifests/read.ts';
-import { toYaml } from '../manifests/yaml.ts';
+import { edited } from '../manifests/edit.ts';
+import { parseYaml, toYaml, YamlError } from '../manifests/yaml.ts';
 import type { PatchOperation } from '../model/json-patch.ts';
 import { metadataOf, nameOf } from './workset.ts';
 
@@ -37,7 +39,18 @@ function rewritten({ source, format, value: before }: ManifestDocument, rewrites
   if (operations.length === 0) return { text: source, format, value: before };
   const value = apply(before, operations);
   if (format === 'json') return { text: toJson(value), format, value };
-  return { text: `${separatorIn(source) >= 0 ? '---\n' : ''}${toYaml(value)}`, format, value };
+  return { text: editedAs(value, source, operations) ?? `${separatorIn(source) >= 0 ? '---\n' : ''}${toYaml(value)}`, format, value };
+}
+
+/** The source with the operations applied to its text; undefined where that would not read as the value. */
+function editedAs(value: unknown, source: string, operations: readonly PatchOperation[]): string | undefined {
+  const text = edited(source, operations);
+  try {
+    return text !== undefined && isDeepStrictEqual(parseYaml(text), value) ? text : undefined;
+  } catch (error) {
+    if (error instanceof YamlError) return undefined;
+    throw error;
+  }
 }
 
 /** Where the separator before a document's content is, after comments and directives; -1 without one. */

@@ -45,7 +45,7 @@ const tooLittleIndented = /^Missing closing ["']quote|^Flow (map|sequence) in bl
  * YAML 1.2 wants the further lines of quoted texts and of flow collections indented more than their parent, and
  * go-yaml does not. Space at the start of such a line means nothing, so it is added where it is missed.
  */
-function parseLeniently(text: string): Document.Parsed {
+export function parseLeniently(text: string): Document.Parsed {
   let document = parse(text);
   let repaired = text;
   for (let repairs = 0; repairs < mostRepairs; repairs++) {
@@ -63,7 +63,7 @@ function parseLeniently(text: string): Document.Parsed {
 }
 
 /** What each alias stands for: the anchor of its name that was seen last. */
-function targetsOf(document: Document.Parsed): Map<unknown, unknown> {
+export function targetsOf(document: Document.Parsed): Map<unknown, unknown> {
   const anchors = new Map<string, unknown>();
   const targets = new Map<unknown, unknown>();
   visit(document, {

@@ -47,6 +47,53 @@ describe('a raw manifest', () => {
     });
   }
 
+  it('that is changed keeps its comments, its order and its quoting; what is added is spaced as the rest', async () => {
+    const lines = [
+      '# of the shop',
+      '---',
+      '# its web server',
+      'apiVersion: apps/v1',
+      'kind: Deployment # a workload',
+      'metadata:',
+      '  name: "web"',
+      "  labels: {app: web, tier: 'front'}",
+      '',
+      'spec:',
+      '  # what each Pod is',
+      '  template:',
+      '    metadata:',
+      '      annotations:',
+      '        # joins the pool',
+      '        frp.io/group: web # see service.yaml',
+      '        mode: "0o755"',
+      '        text: "a\\Nb"',
+      '    spec:',
+      '      containers:',
+      '      # the app',
+      "      - name: 'web'",
+      '        command: [sh, -c, "sleep 1"]',
+      '        args:',
+      '        - |',
+      '          # no comment',
+      '          echo',
+      '        securityContext: {runAsUser: 0x7D0, privileged: no}',
+      '        ports: [{containerPort: 80}]',
+      '      # the last',
+    ];
+    const expected = lines.join('\n').replace('\\N', '\\u0085').split('\n');
+    for (const text of [lines.join('\n'), lines.join('\r\n')]) {
+      const { stdout } = await injected(file(text));
+      assert.equal(sidecarsIn(stdout), 1);
+      // What is before the separator is a document of its own, which passes through.
+      const found = stdout.replace('\r', '').split('\n');
+      let at = -1;
+      for (const line of expected) assert.ok((at = found.indexOf(line, at + 1)) >= 0, `${line}\n${stdout}`);
+      assert.ok(found.includes('      - name: frpc'));
+      const back = await output(uninject, '-f', file(stdout));
+      assert.equal(back.stdout.replace('\r', ''), `${expected.join('\n')}\n`);
+    }
+  });
+
   it('is joined to others with one separator, and nothing is lost', async () => {
     const { stdout } = await injected(...rawManifests.map(({ file: location }) => location));
     const all = rawManifests.flatMap(({ text }) => values(text));

@@ -21,14 +21,14 @@ import { ApiServer } from '../kube/api-server.ts';
 type Annotations = Record<string, string>;
 
 function decide(ofNamespace: Annotations, ofPod: Annotations = {}, config: Config = defaultConfig) {
-  const pod = {
+  const pod: Pod = {
     metadata: { annotations: { 'frp.io/group': 'web', ...ofPod } },
     spec: { containers: [{ name: 'app', image: 'nginx:1', ports: [{ containerPort: 80 }] }] },
   };
   const known = new KnownNamespaces();
   known.replace([{ metadata: { name: 'shop', annotations: ofNamespace } }]);
   const decision = decidePod(pod, { namespace: 'shop', services: storeOf(service('web')), config, namespaces: known, selectorMode: false });
-  const injected = jsonpatch.applyPatch(structuredClone(pod) as Pod, (decision.patch ?? []) as Operation[], true).newDocument;
+  const injected = jsonpatch.applyPatch(structuredClone(pod), (decision.patch ?? []) as Operation[], true).newDocument;
   return { ...decision, injected };
 }
 const sidecar = (annotations: Annotations, ofPod?: Annotations, config?: Config): Container =>
