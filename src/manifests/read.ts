@@ -112,21 +112,31 @@ export function objectsOf(document: ManifestDocument): ManifestObject[] {
 const isList = (value: JsonObject): value is JsonObject & { items: unknown[] } =>
   typeof value.kind === 'string' && value.kind.endsWith('List') && Array.isArray(value.items);
 
-/** Names that begin with a dot are an editor's, or the halves of a ConfigMap's symlink swap. */
+/** Names that begin with a dot are left out: they are an editor's, or the halves of a ConfigMap's symlink swap. */
 function filesOf(location: string): string[] {
   if (location === '-') return ['-'];
+  if (/^https?:/.test(location)) throw new UserError(`${location}: addresses are not read; pass what they answer: curl -sSfL ${location} | … -f -`);
   if (!isDirectory(location)) return [location];
-  const found = readdirSync(location, { recursive: true, encoding: 'utf8' })
-    .filter((name) => /\.(ya?ml|json)$/.test(name) && !name.split(path.sep).some((part) => part.startsWith('.')))
-    .filter((name) => !isDirectory(path.join(location, name)))
-    .sort();
+  const found = filesIn(location).sort();
   if (found.length === 0) throw new UserError(`${location}: the directory has no .yaml, .yml or .json file`);
-  return found.map((name) => path.join(location, name));
+  return found;
 }
 
-function isDirectory(location: string): boolean {
+/** As kubectl walks: a link to a file is that file, a link to a directory is passed over, so that no circle of links is one. */
+const filesIn = (directory: string): string[] =>
+  reading(directory, () => readdirSync(directory, { withFileTypes: true })).flatMap((entry) => {
+    const location = path.join(directory, entry.name);
+    if (entry.name.startsWith('.')) return [];
+    if (entry.isDirectory()) return filesIn(location);
+    return /\.(ya?ml|json)$/.test(entry.name) && !isDirectory(location) ? [location] : [];
+  });
+
+const isDirectory = (location: string): boolean => reading(location, () => statSync(location).isDirectory());
+
+/** @throws UserError in place of the file system's errors */
+function reading<T>(location: string, look: () => T): T {
   try {
-    return statSync(location).isDirectory();
+    return look();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw new UserError(`${location}: no such file or directory`);
     throw new UserError(`${location}: cannot be read: ${(error as Error).message}`);

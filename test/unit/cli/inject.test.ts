@@ -153,6 +153,7 @@ describe('frp-k8s inject', () => {
       service.replace('http', 'smtp'),
       /^frp-k8s: inject: -: DistributedService\/web: spec\.serviceType: Unsupported value: "smtp"/,
     ],
+    ['an address', ['-f', 'https://example.com/a.yaml'], '', /^frp-k8s: https:.*a\.yaml: addresses are not read; .* curl -sSfL /],
     ['a file that is not there', ['-f', '/nonexistent.yaml'], '', /^frp-k8s: \/nonexistent\.yaml: no such file or directory/],
     ['an unknown option', ['--nope'], '', /^frp-k8s: inject: Unknown option '--nope'; see frp-k8s inject --help/],
     ['an unknown format', ['-o', 'xml'], '', /^frp-k8s: inject: -o xml: must be one of: yaml, json, patch/],

@@ -1,9 +1,12 @@
 /** What is read, and what is refused, is what kubectl 1.36 does, but where a test says otherwise. */
 import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { UserError } from '../../../src/errors.ts';
-import { objectsOf, parseManifests } from '../../../src/manifests/read.ts';
+import { objectsOf, parseManifests, readManifests } from '../../../src/manifests/read.ts';
 
 const values = (text: string) => parseManifests('f', text).map(({ value }) => value);
 const message = (text: string): string => {
@@ -97,5 +100,29 @@ describe('a manifest', () => {
   it('is read or refused with a message, whatever its text is', () => {
     const piece = fc.oneof(fc.string({ unit: 'grapheme', maxLength: 8 }), fc.constantFrom('---\n', '{', '}', '"', "'", '[', ']', ': ', '- ', '&a ', '*a', '<<: ', '\n', '  ', '!!int ', '|', '\t', '#', '? ', '%YAML', '...\n'));
     fc.assert(fc.property(fc.array(piece, { maxLength: 30 }), (pieces) => void message(pieces.join(''))), { numRuns: 400 });
+  });
+});
+
+describe('a directory of manifests', () => {
+  it('is read with the directories in it and linked files, each once, whatever circles its links make', (t) => {
+    const directory = mkdtempSync(path.join(tmpdir(), 'frp-k8s-directory-'));
+    t.after(() => rmSync(directory, { recursive: true }));
+    const at = (...parts: string[]) => path.join(directory, ...parts);
+    mkdirSync(at('inner'));
+    mkdirSync(at('..data'));
+    writeFileSync(at('..data', 'b.yaml'), 'b: 1\n');
+    symlinkSync(path.join('..data', 'b.yaml'), at('b.yaml'));
+    writeFileSync(at('inner', 'a.json'), '{"a":1}');
+    symlinkSync(directory, at('inner', 'up'));
+    const documents = readManifests([directory]);
+    assert.deepEqual(
+      documents.map(({ file, value }) => [path.relative(directory, file), value]),
+      [
+        ['b.yaml', { b: 1 }],
+        [path.join('inner', 'a.json'), { a: 1 }],
+      ],
+    );
+    symlinkSync('c.yaml', at('c.yaml'));
+    assert.throws(() => readManifests([directory]), /c\.yaml: cannot be read: ELOOP/);
   });
 });
