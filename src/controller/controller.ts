@@ -28,7 +28,7 @@ import { WorkQueue } from '../kube/work-queue.ts';
 import { userSecretsOf } from './user-secrets.ts';
 import { authorityKey, copiesKey, keyOfSecret, serverKey, splitKey } from './keys.ts';
 import { reconcileServer, reconcileService, type Reconciled, type ReconcileDeps } from './reconcile.ts';
-import { referencesOf } from './gateway-secrets/references.ts';
+import { referencesOf } from '../kube/secret-references.ts';
 import { Entrance } from './backends/entrance.ts';
 import { ReadinessGates } from './backends/readiness-gates.ts';
 import { ObjectStore } from '../kube/object-store.ts';

@@ -1,10 +1,8 @@
 /** What speaks against serving a service, as values. */
 
-/** What speaks against serving a service as it is written: reason and message of ConfigurationValid=False. */
-export interface Problem {
-  reason: string;
-  message: string;
-}
+import type { Problem } from '../model/problem.ts';
+
+export type { Problem };
 
 /**
  * What became of the certificates of a service; `reason` is one word. `expiring`: one that somebody else renews is about

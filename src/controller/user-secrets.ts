@@ -1,7 +1,7 @@
 /** The Secrets, made by others, that a service depends on. */
 
 import type { DistributedService } from '../model/types.ts';
-import { referencesOf } from './gateway-secrets/references.ts';
+import { referencesOf } from '../kube/secret-references.ts';
 
 /** Names of the Secrets, made by others, that the service depends on. */
 export function userSecretsOf(service: DistributedService): string[] {

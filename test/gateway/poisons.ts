@@ -5,7 +5,7 @@
 import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import fc from 'fast-check';
 import forge from 'node-forge';
-import { contentOf, referencesOf } from '../../src/controller/gateway-secrets/references.ts';
+import { contentOf, referencesOf } from '../../src/kube/secret-references.ts';
 import { configSchema } from '../../src/config/schema.ts';
 import { openApiSchema, type SchemaNode } from '../../src/model/crd.ts';
 import { hostsOf } from '../../src/model/exposure.ts';

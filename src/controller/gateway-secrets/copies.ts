@@ -16,7 +16,7 @@ import { type ServiceReader } from '../../model/store.ts';
 import type { DistributedService } from '../../model/types.ts';
 import type { CertificatesOutcome, Problem } from '../problem.ts';
 import { create, type OwnedSecretsDeps, type Refused, type Whose } from '../identity/owned-secrets.ts';
-import { contentOf, missing, referencesOf, type Content, type Reference } from './references.ts';
+import { contentOf, missing, referencesOf, type Content, type Reference } from '../../kube/secret-references.ts';
 import type { ObjectStore } from '../../kube/object-store.ts';
 
 export interface GatewayCopiesDeps extends OwnedSecretsDeps {

@@ -12,7 +12,7 @@ import { metadataOf, nameTaken } from './owned-secrets.ts';
 import { clientRequest, renewBeforeOf } from './certificate-plan.ts';
 import { ownerReference, ownershipOf } from '../ownership.ts';
 import { endOfChain } from '../../../certs/inspect.ts';
-import { expiryOf } from '../status/certificate-expiry.ts';
+import { expiryOf } from '../../kube/certificate-expiry.ts';
 import { text } from '../../kube/authority-secret.ts';
 
 const lookAgainMs = 30_000;

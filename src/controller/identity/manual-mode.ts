@@ -5,7 +5,7 @@
 import { boundsProblem, isMistakable } from '../../../certs/authority-bounds.ts';
 import { chainsTo, endOfChain, inspectCertificate, parseable } from '../../../certs/inspect.ts';
 import { text } from '../../kube/authority-secret.ts';
-import { expiryOf } from '../status/certificate-expiry.ts';
+import { expiryOf } from '../../kube/certificate-expiry.ts';
 import type { Secret } from '../../kube/types.ts';
 import { label } from '../../model/names.ts';
 import type { DistributedService } from '../../model/types.ts';

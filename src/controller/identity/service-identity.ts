@@ -6,7 +6,7 @@ import type { Metadata, Secret } from '../../kube/types.ts';
 import { hasOwnGateway } from '../../model/gateway.ts';
 import { gatewayTlsSecretName, groupSecretName, label, manager, serverSecretName, tlsSecretName } from '../../model/names.ts';
 import type { DistributedService } from '../../model/types.ts';
-import { expiryOf } from '../status/certificate-expiry.ts';
+import { expiryOf } from '../../kube/certificate-expiry.ts';
 import { ensureExternal, leaveExternal } from './external-mode.ts';
 import { checkManual } from './manual-mode.ts';
 import { create, metadataOf, nameTaken, refusal, replace, type Refused, type Whose } from './owned-secrets.ts';

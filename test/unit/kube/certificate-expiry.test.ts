@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import '../../support/few-keys.ts';
 import { createAuthority, issue } from '../../../certs/authority.ts';
-import { expiryOf } from '../../../src/controller/status/certificate-expiry.ts';
+import { expiryOf } from '../../../src/kube/certificate-expiry.ts';
 
 const hour = 3_600_000;
 const day = 24 * hour;

@@ -1,6 +1,6 @@
 /** Certificates that somebody else renews, and when it is time to say that nobody has. */
-import { inspectCertificate } from '../../../certs/inspect.ts';
-import type { Problem } from '../problem.ts';
+import { inspectCertificate } from '../../certs/inspect.ts';
+import type { Problem } from '../model/problem.ts';
 
 const week = 7 * 86_400_000;
 

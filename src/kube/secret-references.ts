@@ -1,17 +1,18 @@
 /**
  * The Secrets that a service behind the gateway refers to, and what the gateway may know of them: of keys and tokens their
- * digests, of certificates what can be parsed. Decisions only; copies.ts acts on them.
+ * digests, of certificates what can be parsed. Decisions only: the controller makes copies by them, and so does a gateway
+ * that has its services from files.
  */
 import { createHash, createPrivateKey, X509Certificate } from 'node:crypto';
-import { boundsProblem } from '../../../certs/authority-bounds.ts';
-import { inspectCertificate, problemOf, splitBundle } from '../../../certs/inspect.ts';
-import { text } from '../../kube/authority-secret.ts';
-import type { Secret } from '../../kube/types.ts';
-import { coversHost } from '../../model/hosts.ts';
-import { externalSecretName, label } from '../../model/names.ts';
-import type { DistributedService } from '../../model/types.ts';
-import { expiryOf } from '../status/certificate-expiry.ts';
-import type { Problem } from '../problem.ts';
+import { boundsProblem } from '../../certs/authority-bounds.ts';
+import { inspectCertificate, problemOf, splitBundle } from '../../certs/inspect.ts';
+import { text } from './authority-secret.ts';
+import type { Secret } from './types.ts';
+import { coversHost } from '../model/hosts.ts';
+import { externalSecretName, label } from '../model/names.ts';
+import type { DistributedService } from '../model/types.ts';
+import { expiryOf } from './certificate-expiry.ts';
+import type { Problem } from '../model/problem.ts';
 
 /** What a copy is for; the gateway finds it by this and by the original's name. */
 export type CopyKind = 'credentials' | 'tls' | 'client-ca';

@@ -1,0 +1,5 @@
+/** What speaks against serving a service as it is written: reason and message of ConfigurationValid=False. */
+export interface Problem {
+  reason: string;
+  message: string;
+}
