@@ -27,9 +27,9 @@ const layers = {
   'src/controller/gateway-secrets': ['src/controller/identity', 'src/controller/status', ...controllerValues],
   'src/controller/lifecycle': ['src/controller/identity', 'src/controller/status', ...controllerValues],
 
-  'src/gateway': ['src/frp', 'src/process', 'src/kube', ...base],
+  'src/gateway': ['webhooks', 'src/frp', 'src/process', 'src/kube', ...base],
   'src/gateway/oidc': gatewayValues,
-  'src/gateway/sources': ['src/gateway/oidc', ...gatewayValues],
+  'src/gateway/sources': ['webhooks', 'src/gateway/oidc', ...gatewayValues],
   'src/gateway/members': gatewayValues,
   'src/gateway/admission': ['src/gateway/members', 'src/gateway/sources', 'src/gateway/oidc', ...gatewayValues],
   'src/gateway/ir': ['src/gateway/members', 'src/gateway/sources', 'src/gateway/oidc', ...gatewayValues],

@@ -8,15 +8,21 @@ export interface Command {
   help: string;
   /** @returns the exit code */
   run(args: string[]): Promise<number>;
+  /** by the word that follows the command's */
+  subcommands?: Readonly<Record<string, () => Promise<Command>>>;
 }
 
 const commands: Record<string, { summary: string; load: () => Promise<Command> }> = {
   serve: { summary: 'answer admission reviews: the webhooks', load: () => import('./cli/serve.ts') },
   controller: { summary: 'keep the Secrets and the status of DistributedServices', load: () => import('./cli/controller.ts') },
-  gateway: { summary: 'admit sidecars to the gateway and keep its HAProxy', load: () => import('./cli/gateway.ts') },
+  gateway: {
+    summary: 'a gateway on any machine (gateway up), or the agent of the one in the cluster',
+    load: () => import('./cli/gateway.ts'),
+  },
   inject: { summary: 'add frpc sidecars to manifests, offline', load: () => import('./cli/inject.ts') },
   uninject: { summary: 'take frpc sidecars out of manifests again', load: () => import('./cli/uninject.ts') },
   validate: { summary: 'check DistributedServices and annotations, offline', load: () => import('./cli/validate.ts') },
+  'client-config': { summary: 'configure frpc outside any cluster for a gateway', load: () => import('./cli/client-config.ts') },
   rotate: { summary: 'replace a group key or the certificate authority', load: () => import('./cli/rotate.ts') },
   uninstall: { summary: 'remove services, webhooks and the installation from a cluster', load: () => import('./cli/uninstall.ts') },
   demo: { summary: 'show the main job in one minute, without a cluster', load: () => import('./cli/demo.ts') },
@@ -27,7 +33,7 @@ const usage = `frp-k8s ${programVersion}: frpc sidecars for Kubernetes, by annot
 usage: frp-k8s COMMAND [options]
 
 ${Object.entries(commands)
-  .map(([name, { summary }]) => `  ${name.padEnd(12)}${summary}`)
+  .map(([name, { summary }]) => `  ${name.padEnd(15)}${summary}`)
   .join('\n')}
 
 frp-k8s COMMAND --help tells more. Start with:
@@ -46,7 +52,12 @@ async function main([name, ...args]: string[]): Promise<number> {
   }
   const entry = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (!entry) throw new UserError(`there is no command "${name}"; the commands are: ${Object.keys(commands).join(', ')}`);
-  const command = await entry.load();
+  let command = await entry.load();
+  const [word = ''] = args;
+  if (command.subcommands && Object.hasOwn(command.subcommands, word)) {
+    command = await command.subcommands[word]!();
+    args.shift();
+  }
   if (args.includes('--help') || args.includes('-h')) {
     process.stdout.write(command.help);
     return 0;

@@ -5,9 +5,12 @@ import { loadConfig } from '../config/load.ts';
 import { runGateway } from '../gateway/run.ts';
 import { parseOptions } from './options.ts';
 
+export const subcommands = { up: () => import('./gateway-up.ts') };
+
 export const help = `frp-k8s gateway: decide who joins which service, and keep HAProxy so
 
 usage: frp-k8s gateway [--config FILE] [--directory DIR] [--haproxy COMMAND]
+       frp-k8s gateway up --dir DIR --address NAME     a whole gateway on this machine: frp-k8s gateway up --help
 
 It runs beside frps and two HAProxies in a Pod of StatefulSet frp-gateway (manifests/gateway). For frps it is the server
 plugin (127.0.0.1:7400/plugin) and the issuer of service account tokens; for HAProxy it writes the configuration and

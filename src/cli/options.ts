@@ -1,5 +1,6 @@
 /** Command-line options, by node:util parseArgs, with errors that name the option and where help is. */
 import { parseArgs, type ParseArgsConfig } from 'node:util';
+import { milliseconds } from '../config/schema.ts';
 import { UserError } from '../errors.ts';
 
 type Options = NonNullable<ParseArgsConfig['options']>;
@@ -16,4 +17,10 @@ export function parseOptions<T extends Options>(command: string, args: string[],
     const message = (error as Error).message.replace(/\. To specify a positional.*$/s, '');
     throw new UserError(`${command}: ${message}; see frp-k8s ${command} --help`);
   }
+}
+
+/** Milliseconds of a duration such as 30s or 720h. @throws UserError */
+export function durationOption(command: string, option: string, text: string): number {
+  if (/^[0-9]{1,9}(ms|s|m|h|d)$/.test(text)) return milliseconds(text);
+  throw new UserError(`${command}: --${option} ${text} must be a duration such as 30s, 10m, 720h or 30d`);
 }

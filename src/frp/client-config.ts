@@ -40,16 +40,32 @@ export function renderClientConfig(input: ClientConfigInput, config: Config): st
   return toFrpJson({ ...clientSettings(input, config), proxies });
 }
 
-type ClientSettings = Pick<ClientConfigInput, 'tuning' | 'logLevel' | 'gateway'>;
+export interface ClientFiles {
+  certFile: string;
+  keyFile: string;
+  trustedCaFile: string;
+  tokenFile: string;
+}
+
+const filesOfSidecars: ClientFiles = {
+  certFile: `${certificateDirectory}/tls.crt`,
+  keyFile: `${certificateDirectory}/tls.key`,
+  trustedCaFile: `${certificateDirectory}/ca.crt`,
+  tokenFile: tokenPath,
+};
+
+/** `files`: default those of a sidecar */
+type ClientSettings = Pick<ClientConfigInput, 'tuning' | 'logLevel' | 'gateway'> & { files?: ClientFiles };
 
 /** Everything but the proxies. */
-export function clientSettings({ tuning, logLevel, gateway }: ClientSettings, { frps }: Config): object {
+export function clientSettings({ tuning, logLevel, gateway, files = filesOfSidecars }: ClientSettings, { frps }: Config): object {
+  const { tokenFile, ...certificates } = files;
   const server = gateway ?? { host: frps.address, port: frps.port };
   return {
     serverAddr: server.host,
     serverPort: server.port,
     loginFailExit: false,
-    auth: gateway && { method: 'oidc', oidc: { tokenSource: { type: 'file', file: { path: tokenPath } } } },
+    auth: gateway && { method: 'oidc', oidc: { tokenSource: { type: 'file', file: { path: tokenFile } } } },
     log: { level: logLevel, disablePrintColor: true },
     transport: {
       ...tuning,
@@ -58,9 +74,7 @@ export function clientSettings({ tuning, logLevel, gateway }: ClientSettings, { 
       tcpMuxKeepaliveInterval: 5,
       tls: {
         enable: true,
-        certFile: `${certificateDirectory}/tls.crt`,
-        keyFile: `${certificateDirectory}/tls.key`,
-        trustedCaFile: `${certificateDirectory}/ca.crt`,
+        ...certificates,
         serverName: gateway ? gateway.host : (frps.serverName ?? frps.address),
       },
     },

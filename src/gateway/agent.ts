@@ -56,6 +56,8 @@ export interface AgentOptions {
   /** name of the Pod */
   pod: string;
   host: string;
+  /** this one among them; default: those of a StatefulSet, as `gateway.addresses` speaks of them */
+  replicas?: readonly Replica[];
   /** 0: any, for tests */
   ports: { loopback: number; operations: number; status: number };
   /** frps' own API, and the port that sidecars come to, on loopback */
@@ -105,7 +107,7 @@ export class GatewayAgent {
   constructor(options: AgentOptions) {
     const { config, log, pod, sources } = options;
     this.#options = options;
-    this.#replicas = replicasOf(pod, config);
+    this.#replicas = options.replicas ?? replicasOf(pod, config);
     this.#hasWarmedUp = new Mark(join(options.directory, 'warmed-up'));
     const changed = () => this.#users.schedule();
     this.#sources = sources;

@@ -48,7 +48,7 @@ export interface ProxiesOptions {
   pod: string;
   /** UDP port on loopback for HAProxy's log; 0: any */
   logPort: number;
-  tunnel?: { bind?: string; server?: string; health?: string };
+  tunnel?: { bind?: string; server?: string; health?: string | undefined };
   /** default: the addresses of this Pod */
   users?: Pick<UsersSettings, 'addresses' | 'failoverPort' | 'healthPort'>;
   /** where the replicas tell each other of sessions; default 10000 */
@@ -73,6 +73,8 @@ export interface Proxies {
   probe: (part: 'users' | 'tunnel', limitMs: number) => Promise<Look>;
   /** sends elsewhere what has waited so many seconds for an answer. @returns how many requests */
   endWaiting: (seconds: number) => Promise<number>;
+  /** from now on nobody takes users' connections while HAProxy does not */
+  endFallback: () => void;
   close: () => Promise<void>;
 }
 
@@ -170,6 +172,7 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
     subscribe: (told) => (changed = told),
     probe: (part, limitMs) => haproxyProbe(join(directory, part, workerSocket))(limitMs),
     endWaiting: (seconds) => users.endWaiting(seconds),
+    endFallback: () => fallback.close(),
     close: async () => {
       fallback.close();
       users.close();

@@ -49,7 +49,7 @@ export class FallbackListener {
 
   /** From now on these ports, and no others. */
   listen(ports: Iterable<number>): void {
-    const wanted = new Set(ports);
+    const wanted = new Set(this.#stop.signal.aborted ? [] : ports);
     for (const [port, servers] of this.#servers) {
       if (wanted.has(port)) continue;
       this.#servers.delete(port);

@@ -1,0 +1,102 @@
+/** `frp-k8s client-config`: what frpc needs on a machine outside any cluster to join a service of a gateway. */
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { loadConfig } from '../config/load.ts';
+import { UserError } from '../errors.ts';
+import { tuningOf } from '../frp/tuning.ts';
+import { clientConfig } from '../gateway/up/client-files.ts';
+import { issueClient, markerFile, openHome, replaceFile } from '../gateway/up/home.ts';
+import { addressFile } from '../gateway/up/layout.ts';
+import { durationOption, parseOptions } from './options.ts';
+
+export const help = `frp-k8s client-config: let a machine outside any cluster join a service, with frpc alone
+
+usage: frp-k8s client-config --dir DIR --group SERVICE --name NAME --port PORT --out DIR [options]
+
+To be run where the gateway runs: it signs with the gateway's keys. It writes a directory with frpc.json, a client
+certificate, a token and the gateway's authority. Take it to the machine and start frpc in it: frpc -c frpc.json
+Whoever has the directory can join the services of its namespace, so keep it as you keep a private key.
+
+      --dir DIR           directory of the gateway (frp-k8s gateway up --dir)
+      --group SERVICE     name of the DistributedService
+  -n, --namespace NS      of the service, default: default
+      --name NAME         of the machine, among those of the service: lower-case letters, digits and -
+      --port PORT         where the app listens on the machine
+      --host HOST         where the app listens, default 127.0.0.1
+      --address HOST:PORT of the gateway, default: as gateway up was told (--address, --tunnel-port)
+      --path DIR          where the files will be on the machine; default: where frpc is started
+      --lifetime DURATION how long certificate and token are good, default 8760h (a year)
+      --config FILE       the configuration that gateway up has
+  -o, --out DIR           what to write; it must not be there yet
+
+example:
+  frp-k8s client-config --dir /var/lib/frp-k8s --group web --name laptop --port 3000 --out laptop
+  scp -r laptop me@laptop: && ssh me@laptop 'cd laptop && frpc -c frpc.json'
+`;
+
+export async function run(args: string[]): Promise<number> {
+  const values = parseOptions('client-config', args, {
+    dir: { type: 'string' },
+    group: { type: 'string' },
+    namespace: { type: 'string', short: 'n', default: 'default' },
+    name: { type: 'string' },
+    port: { type: 'string' },
+    host: { type: 'string', default: '127.0.0.1' },
+    address: { type: 'string' },
+    path: { type: 'string', default: '' },
+    lifetime: { type: 'string', default: '8760h' },
+    config: { type: 'string' },
+    out: { type: 'string', short: 'o' },
+  });
+  const need = (option: 'dir' | 'group' | 'name' | 'port' | 'out'): string => {
+    const value = values[option];
+    if (value === undefined) throw new UserError(`client-config: --${option} is missing; see frp-k8s client-config --help`);
+    return value;
+  };
+  const [directory, service, name, out] = [
+    resolve(need('dir')),
+    labelIn('group', need('group')),
+    labelIn('name', need('name')),
+    resolve(need('out')),
+  ];
+  const namespace = labelIn('namespace', values.namespace);
+  const port = /^[0-9]{1,5}$/.test(need('port')) ? Number(need('port')) : 0;
+  if (port < 1 || port > 65_535) throw new UserError(`client-config: --port ${need('port')} must be a port, 1 to 65535`);
+  const lifetimeMs = durationOption('client-config', 'lifetime', values.lifetime);
+  if (!existsSync(join(directory, markerFile)))
+    throw new UserError(`client-config: ${directory} is no gateway's directory yet: start frp-k8s gateway up --dir ${directory} first`);
+  if (existsSync(out)) throw new UserError(`client-config: ${out} is there already; name another --out, or remove it`);
+  const config = loadConfig(values.config, process.env);
+  const home = await openHome(directory);
+  const client = await issueClient(home, { namespace, name, lifetimeMs, audience: config.gateway.audience });
+  const files = clientConfig(client, home.authority.bundlePem, {
+    service,
+    localIP: values.host,
+    localPort: port,
+    address: values.address ?? knownAddress(directory),
+    path: values.path,
+    tuning: tuningOf({} as Parameters<typeof tuningOf>[0], undefined, { cpu: undefined, memory: undefined }),
+  });
+  mkdirSync(out, { recursive: true, mode: 0o700 });
+  for (const [file, text] of Object.entries(files)) replaceFile(join(out, file), text);
+  process.stdout.write(
+    `${out}: frpc of ${name} joins DistributedService ${namespace}/${service} until ${new Date(client.expires).toISOString()}\n` +
+      `take the directory to ${name} and start there, in it: frpc -c frpc.json\n`,
+  );
+  return 0;
+}
+
+function labelIn(option: string, text: string): string {
+  if (/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(text)) return text;
+  throw new UserError(`client-config: --${option} ${text} must be at most 63 lower-case letters, digits and -`);
+}
+
+function knownAddress(directory: string): string {
+  try {
+    return readFileSync(addressFile(directory), 'utf8').trim();
+  } catch {
+    throw new UserError(
+      'client-config: the address of the gateway is not known yet: start gateway up once, or name it with --address HOST:PORT',
+    );
+  }
+}

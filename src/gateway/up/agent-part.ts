@@ -1,0 +1,120 @@
+/** The agent of a gateway outside any cluster: as in the Pod, with another home. Runs as a child of `gateway up`. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Registry } from '@prometheus-io/client';
+import { managedSource } from '../../../certs/managed.ts';
+import type { Material } from '../../../certs/inspect.ts';
+import type { Config } from '../../config/schema.ts';
+import { base64 } from '../../kube/authority-secret.ts';
+import type { Secret } from '../../kube/types.ts';
+import { createLog, type Log } from '../../log.ts';
+import { gatewayTlsSecretName } from '../../model/names.ts';
+import { stopOnSignal } from '../../process/shutdown.ts';
+import { GatewayAgent } from '../agent.ts';
+import { everyAddress, hasIpv6 } from '../haproxy/index.ts';
+import { KeySource } from '../oidc/key-source.ts';
+import { openProxies } from '../proxies.ts';
+import { FileSource } from '../sources/file-source.ts';
+import { Sources } from '../sources/sources.ts';
+import { openHome, revokedClients, type Home } from './home.ts';
+import { beatFile, ports, runDirectory } from './layout.ts';
+import { namesOf, type UpOptions } from './settings.ts';
+
+/** `gateway up` ends an agent that has not written for five seconds. Milliseconds. */
+const beatMs = 1000;
+/** In the form of a Pod's of the StatefulSet. */
+const own = 'gateway-0';
+
+/** Runs until a signal ends it: SIGUSR2 takes users elsewhere first. @throws UserError for what a person can mend */
+export async function runAgentPart(config: Config, options: UpOptions & { haproxy: string }): Promise<void> {
+  const log = createLog(config.logLevel);
+  const home = await openHome(options.directory);
+  const directory = runDirectory(options.directory);
+  const registry = new Registry();
+  const proxies = await openProxies({
+    config,
+    log,
+    registry,
+    directory,
+    pod: own,
+    logPort: ports.log,
+    tunnel: { bind: everyAddress(options.tunnelPort, await hasIpv6()), health: undefined },
+    users: { healthPort: undefined },
+    haproxy: [options.haproxy],
+    openFiles: openFiles(),
+  });
+  const { sources, close: closeSources } = await homeSources(home, config, options, log);
+  const agent = new GatewayAgent({
+    sources,
+    config,
+    log,
+    registry,
+    proxies,
+    pod: own,
+    replicas: [],
+    host: '127.0.0.1',
+    ports: { loopback: ports.loopback, operations: ports.operations, status: ports.status },
+    frpsUrl: `http://127.0.0.1:${ports.frpsApi}`,
+    frpsPort: ports.frps,
+    directory,
+  });
+  await agent.start();
+  const beat = setInterval(() => writeFileSync(beatFile(options.directory), `${Date.now()}\n`), beatMs);
+  process.on('SIGUSR2', () => {
+    agent.drain();
+    proxies.endFallback();
+  });
+  log.info('gateway agent started');
+  const close = async () => {
+    clearInterval(beat);
+    closeSources();
+    await agent.close();
+  };
+  await stopOnSignal({ drain: () => agent.drain(), close }, 0, log);
+}
+
+/** Its certificate for the tunnels is renewed before it ends, and goes to the HAProxy that runs. */
+async function homeSources(home: Home, config: Config, options: UpOptions, log: Log): Promise<{ sources: Sources; close: () => void }> {
+  const keys = new KeySource({ load: () => Promise.resolve(home.keys), onFailure: () => {} });
+  const { lifetime, renewBefore } = config.certificates;
+  const certificate = await managedSource({
+    authority: () => home.authority,
+    request: { commonName: 'frp-gateway', ...namesOf(options.addresses, config), usages: ['serverAuth'] },
+    lifetimeMs: lifetime,
+    renewBeforeMs: renewBefore,
+    onFailure: (message) => log.error(message),
+  });
+  let files: FileSource | undefined;
+  const sources = new Sources(
+    (events) =>
+      (files = new FileSource({
+        directory: options.services,
+        config,
+        log,
+        events,
+        tokens: { issuer: () => home.issuer, keys, trusts: () => true },
+        api: home.api,
+        revoked: () => revokedClients(options.directory),
+      })),
+  );
+  files!.setServer(tunnelSecret(certificate.current()));
+  certificate.onChange((material) => files!.setServer(tunnelSecret(material)));
+  return {
+    sources,
+    close: () => {
+      certificate.close();
+      void keys.close();
+    },
+  };
+}
+
+const tunnelSecret = ({ certPem, keyPem, caPem = '' }: Material): Secret => ({
+  metadata: { name: gatewayTlsSecretName },
+  data: { 'tls.crt': base64(certPem), 'tls.key': base64(keyPem), 'ca.crt': base64(caPem) },
+});
+
+/** How many files one process may have open; HAProxy, started by the same supervisor, may have as many. */
+function openFiles(): number | undefined {
+  const limit = /^Max open files +\d+ +(\d{1,15}) /m.exec(readFileSync(join('/proc', 'self', 'limits'), 'utf8'))?.[1];
+  return limit === undefined ? undefined : Number(limit);
+}

@@ -1,0 +1,47 @@
+/** The files of a client outside any cluster: frpc as the injector configures it, with names in place of a Pod's environment. */
+import { join } from 'node:path';
+import { clientSettings, proxiesOf } from '../../frp/client-config.ts';
+import { toFrpJson } from '../../frp/template.ts';
+import type { Tuning } from '../../frp/tuning.ts';
+import { defaultConfig } from '../../config/schema.ts';
+import { gatewayAddresses } from '../../model/gateway.ts';
+import type { DistributedService } from '../../model/types.ts';
+import type { Client } from './home.ts';
+
+export interface ClientFilesInput {
+  /** name of the DistributedService */
+  service: string;
+  localIP: string;
+  localPort: number;
+  /** HOST or HOST:PORT of the gateway's tunnels */
+  address: string;
+  /** where the files will be; empty: where frpc is started */
+  path: string;
+  tuning: Tuning;
+}
+
+/** By name. */
+export function clientConfig(client: Client, authorityPem: string, input: ClientFilesInput): Record<string, string> {
+  const { namespace, name, uid, certPem, keyPem, token } = client;
+  const { service: serviceName, localIP, localPort, address, path, tuning } = input;
+  const [gateway] = gatewayAddresses({ ...defaultConfig, gateway: { ...defaultConfig.gateway, addresses: [address] } });
+  const service = { metadata: { name: serviceName, namespace }, spec: {} } as DistributedService;
+  const files = {
+    'tls.crt': certPem,
+    'tls.key': keyPem,
+    'ca.crt': authorityPem,
+    token,
+  };
+  const at = (file: keyof typeof files) => join(path, file);
+  const settings = clientSettings(
+    {
+      tuning,
+      logLevel: 'info',
+      gateway,
+      files: { certFile: at('tls.crt'), keyFile: at('tls.key'), trustedCaFile: at('ca.crt'), tokenFile: at('token') },
+    },
+    defaultConfig,
+  );
+  const proxies = proxiesOf({ service, namespace, localIP, localPort, member: [`${name}.${uid}`], gateway }, defaultConfig);
+  return { 'frpc.json': `${toFrpJson({ ...settings, proxies })}\n`, ...files };
+}

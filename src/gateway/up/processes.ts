@@ -1,0 +1,126 @@
+/** What runs of a gateway's directory, whoever started it: every process carries its directory and its part in its environment. */
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { markers, parts, type PartName } from './layout.ts';
+
+export interface ProcessId {
+  pid: number;
+  /** ticks since the machine started: another process of the same id has another */
+  started: string;
+}
+
+export interface GatewayProcess extends ProcessId {
+  part: PartName;
+  /** whether the others of its part are its descendants */
+  isLeader: boolean;
+}
+
+/** Those of the user's own that are alive. @param directory absolute */
+export function processesOf(directory: string): GatewayProcess[] {
+  return pids().flatMap((pid): GatewayProcess[] => {
+    const environment = readText(`/proc/${pid}/environ`)?.split('\0') ?? [];
+    if (!environment.includes(`${markers.directory}=${directory}`)) return [];
+    const part = parts.find((name) => environment.includes(`${markers.part}=${name}`));
+    const stat = statOf(pid);
+    return part && stat ? [{ pid, started: stat.started, part, isLeader: stat.group === pid }] : [];
+  });
+}
+
+/** undefined where there is none */
+export function processId(pid: number): ProcessId | undefined {
+  const stat = statOf(pid);
+  return stat && { pid, started: stat.started };
+}
+
+export const isAlive = ({ pid, started }: ProcessId): boolean => statOf(pid)?.started === started;
+
+/** Kills every process of a part and resolves when none is left: one that is ending may still listen. */
+export async function killPart(directory: string, part: PartName): Promise<void> {
+  for (;;) {
+    const found = processesOf(directory).filter((process) => process.part === part);
+    if (found.length === 0) return;
+    for (const { pid } of found) signal(pid, 'SIGKILL');
+    await sleep(20);
+  }
+}
+
+/** To a process that may have ended. */
+export function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // It has ended.
+  }
+}
+
+/** TCP sockets of the kernel's tables. */
+export interface TcpSocket {
+  port: number;
+  isListening: boolean;
+  isLoopback: boolean;
+  inode: string;
+}
+
+const listening = '0A';
+const established = '01';
+
+/** Those that listen, and those that are connected. */
+export function tcpSockets(): TcpSocket[] {
+  return ['/proc/net/tcp', '/proc/net/tcp6'].flatMap((file) =>
+    (readText(file) ?? '').split('\n').flatMap((line): TcpSocket[] => {
+      const [, local = '', , state, , , , , , inode = ''] = line.trim().split(/ +/);
+      const [address = '', port = ''] = local.split(':');
+      if (state !== listening && state !== established) return [];
+      const isLoopback = /^(.{6}7F|0{24}01000000)$/.test(address);
+      return [{ port: Number.parseInt(port, 16), isListening: state === listening, isLoopback, inode }];
+    }),
+  );
+}
+
+/** Inodes of the sockets that a process has; none where it is another user's. */
+export function socketsOf(pid: number): Set<string> {
+  try {
+    const links = readdirSync(`/proc/${pid}/fd`).map((fd) => linkOf(`/proc/${pid}/fd/${fd}`));
+    return new Set(links.flatMap((link) => /^socket:\[([0-9]+)\]$/.exec(link)?.[1] ?? []));
+  } catch {
+    return new Set();
+  }
+}
+
+/** Who listens at a TCP port, such as `nginx (process 812)`; undefined where the system does not tell. */
+export function listenerAt(port: number): { pid: number; text: string } | undefined {
+  const inodes = new Set(
+    tcpSockets()
+      .filter((socket) => socket.isListening && socket.port === port)
+      .map(({ inode }) => inode),
+  );
+  const pid = inodes.size === 0 ? undefined : pids().find((one) => [...socketsOf(one)].some((inode) => inodes.has(inode)));
+  return pid === undefined ? undefined : { pid, text: `${readText(`/proc/${pid}/comm`)?.trim() ?? 'a program'} (process ${pid})` };
+}
+
+const pids = (): number[] => readdirSync('/proc').flatMap((name) => (/^[0-9]+$/.test(name) ? [Number(name)] : []));
+
+/** undefined where it has ended, its parent having been told or not */
+function statOf(pid: number): { group: number; started: string } | undefined {
+  const text = readText(`/proc/${pid}/stat`);
+  // Its name, in parentheses, may have anything in it.
+  const [state, , group, ...rest] = text?.slice(text.lastIndexOf(')') + 2).split(' ') ?? [];
+  if (state === undefined || state === 'Z' || state === 'X') return undefined;
+  return { group: Number(group), started: rest[16] ?? '' };
+}
+
+function readText(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+function linkOf(file: string): string {
+  try {
+    return readlinkSync(file);
+  } catch {
+    return '';
+  }
+}
