@@ -6,7 +6,7 @@ import { UserError } from '../errors.ts';
 import { tuningOf } from '../frp/tuning.ts';
 import { clientConfig } from '../gateway/up/client-files.ts';
 import { issueClient, markerFile, openHome, replaceFile } from '../gateway/up/home.ts';
-import { addressFile } from '../gateway/up/layout.ts';
+import { addressesFile } from '../gateway/up/layout.ts';
 import { durationOption, parseOptions } from './options.ts';
 
 export const help = `frp-k8s client-config: let a machine outside any cluster join a service, with frpc alone
@@ -93,7 +93,8 @@ function labelIn(option: string, text: string): string {
 
 function knownAddress(directory: string): string {
   try {
-    return readFileSync(addressFile(directory), 'utf8').trim();
+    const [first] = JSON.parse(readFileSync(addressesFile(directory), 'utf8')) as [string];
+    return first;
   } catch {
     throw new UserError(
       'client-config: the address of the gateway is not known yet: start gateway up once, or name it with --address HOST:PORT',

@@ -48,7 +48,7 @@ function checkMarker(directory: string): void {
   try {
     text = readFileSync(join(directory, markerFile), 'utf8');
   } catch {
-    const others = readdirSync(directory).filter((name) => !/^(identity|run|log|up\.lock.*|lost\+found)$/.test(name));
+    const others = readdirSync(directory).filter((name) => !/^(identity|run|log|links|addresses\.json|up\.lock.*|lost\+found)$/.test(name));
     if (others.length === 0) return;
     throw new UserError(
       `${directory} is not a gateway's directory: it has ${others.slice(0, 3).join(', ')} and no ${markerFile}; name an empty or a new directory with --dir`,

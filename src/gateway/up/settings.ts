@@ -34,7 +34,7 @@ export function upConfig(base: Config, options: UpOptions): Config {
   const { httpPort = base.gateway.httpPort, httpsPort = base.gateway.httpsPort, tunnelPort } = options;
   const gateway = {
     ...base.gateway,
-    addresses: [`${bracketed(addresses[0]!)}:${tunnelPort}`],
+    addresses: addresses.map((address) => `${bracketed(address)}:${tunnelPort}`),
     httpPort,
     httpsPort,
     reservedPorts: [...new Set([...base.gateway.reservedPorts, ...Object.values(ports), tunnelPort])],

@@ -8,7 +8,7 @@ import type { Config } from '../../config/schema.ts';
 import { createLog, type Log } from '../../log.ts';
 import { openHome, pinOf, replaceFile } from './home.ts';
 import {
-  addressFile,
+  addressesFile,
   beatFile,
   frpsConfig,
   frpsFile,
@@ -85,7 +85,7 @@ export const wantedPorts = ({ gateway }: Config, { tunnelPort }: UpOptions): Wan
 function prepare(directory: string, { gateway }: Config): boolean {
   mkdirSync(runDirectory(directory), { recursive: true, mode: 0o700 });
   mkdirSync(new URL('.', `file://${logFile(directory, 'agent')}`), { recursive: true, mode: 0o700 });
-  replaceFile(addressFile(directory), `${gateway.addresses[0]!}\n`);
+  replaceFile(addressesFile(directory), `${JSON.stringify(gateway.addresses)}\n`);
   const wanted = frpsConfig(gateway.audience);
   const isSame = existsSync(frpsFile(directory)) && readFileSync(frpsFile(directory), 'utf8') === wanted;
   if (!isSame) replaceFile(frpsFile(directory), wanted);
