@@ -8,7 +8,7 @@ import { UserError } from '../../errors.ts';
 import { isObject } from '../../model/json.ts';
 import { programVersion } from '../../version.ts';
 import { format, markerFile } from './home.ts';
-import { listenerAt } from './processes.ts';
+import { listenersAt } from './processes.ts';
 
 /** The kernel takes 107 bytes for the path of a socket, and HAProxy's have up to 45 after the directory's. */
 const longestDirectory = 60;
@@ -26,16 +26,16 @@ export function checkDirectory(directory: string): void {
   } catch (error) {
     throw new UserError(`${directory} cannot be made (${codeOf(error)}): ${ownerRemedy(directory)}`);
   }
-  try {
-    accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK);
-  } catch {
-    throw new UserError(`${directory} cannot be written to by this user: ${ownerRemedy(directory)}`);
-  }
   const { uid, mode } = statSync(directory);
   if (process.getuid?.() !== uid)
     throw new UserError(
       `${directory} belongs to another user (${uid}), whose gateway it may be: run as that user, or name another directory with --dir`,
     );
+  try {
+    accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch {
+    throw new UserError(`${directory} cannot be written to by this user: ${ownerRemedy(directory)}`);
+  }
   if ((mode & 0o077) !== 0) throw new UserError(`${directory} holds keys, and others may read it: chmod 700 ${directory}`);
   checkMarker(directory);
 }
@@ -145,28 +145,28 @@ export interface WantedPort {
 
 /** @param own processes of this directory's gateway, whose ports are to be taken over @throws UserError that names all */
 export async function checkPorts(wanted: readonly WantedPort[], own: ReadonlySet<number>): Promise<void> {
-  const problems: string[] = [];
-  for (const one of wanted) {
-    const code = await refusalOf(one);
-    if (code === undefined) continue;
-    const problem = code === 'EACCES' ? forbidden(one) : taken(one, code, own);
-    if (problem !== undefined) problems.push(problem);
-  }
+  const refusals = await Promise.all(wanted.map(async (one) => ({ one, code: await refusalOf(one) })));
+  const busy = refusals.filter(({ code }) => code === 'EADDRINUSE').map(({ one }) => one.port);
+  const listeners = busy.length === 0 ? new Map<number, never>() : listenersAt(busy, [...own]);
+  const problems = refusals.flatMap(({ one, code }): string[] => {
+    if (code === undefined) return [];
+    if (code === 'EACCES') return [forbidden(one)];
+    if (code !== 'EADDRINUSE') return [`port ${one.port} (${one.use}) cannot be had: ${code}`];
+    const listener = listeners.get(one.port);
+    return listener && own.has(listener.pid) ? [] : [taken(one, listener?.text)];
+  });
   if (problems.length > 0) throw new UserError(['the gateway cannot have its ports:', ...problems].join('\n  '));
 }
 
 const forbidden = ({ port, use, option }: WantedPort): string =>
   `port ${port} (${use}) is below 1024, and this user may not listen there: give the program the right to (systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE), or all programs (sysctl -w net.ipv4.ip_unprivileged_port_start=${port}), or choose a port above 1023 with ${option}`;
 
-function taken({ port, use, option }: WantedPort, code: string, own: ReadonlySet<number>): string | undefined {
-  if (code !== 'EADDRINUSE') return `port ${port} (${use}) cannot be had: ${code}`;
-  const listener = listenerAt(port);
-  if (listener && own.has(listener.pid)) return undefined;
+function taken({ port, use, option }: WantedPort, by = 'a program of another user (root sees it: ss -ltnp)'): string {
   const remedy =
     option === undefined
       ? 'end that program; a second gateway needs a machine or a network namespace of its own'
       : `end that program, or choose another port with ${option}`;
-  return `port ${port} (${use}) is taken by ${listener?.text ?? 'a program of another user (root sees it: ss -ltnp)'}: ${remedy}`;
+  return `port ${port} (${use}) is taken by ${by}: ${remedy}`;
 }
 
 const refusalOf = ({ port, host }: WantedPort): Promise<string | undefined> =>

@@ -57,7 +57,6 @@ export function signal(pid: number, name: NodeJS.Signals): void {
 export interface TcpSocket {
   port: number;
   isListening: boolean;
-  isLoopback: boolean;
   inode: string;
 }
 
@@ -69,10 +68,8 @@ export function tcpSockets(): TcpSocket[] {
   return ['/proc/net/tcp', '/proc/net/tcp6'].flatMap((file) =>
     (readText(file) ?? '').split('\n').flatMap((line): TcpSocket[] => {
       const [, local = '', , state, , , , , , inode = ''] = line.trim().split(/ +/);
-      const [address = '', port = ''] = local.split(':');
       if (state !== listening && state !== established) return [];
-      const isLoopback = /^(.{6}7F|0{24}01000000)$/.test(address);
-      return [{ port: Number.parseInt(port, 16), isListening: state === listening, isLoopback, inode }];
+      return [{ port: Number.parseInt(local.split(':')[1] ?? '', 16), isListening: state === listening, inode }];
     }),
   );
 }
@@ -87,15 +84,18 @@ export function socketsOf(pid: number): Set<string> {
   }
 }
 
-/** Who listens at a TCP port, such as `nginx (process 812)`; undefined where the system does not tell. */
-export function listenerAt(port: number): { pid: number; text: string } | undefined {
-  const inodes = new Set(
-    tcpSockets()
-      .filter((socket) => socket.isListening && socket.port === port)
-      .map(({ inode }) => inode),
-  );
-  const pid = inodes.size === 0 ? undefined : pids().find((one) => [...socketsOf(one)].some((inode) => inodes.has(inode)));
-  return pid === undefined ? undefined : { pid, text: `${readText(`/proc/${pid}/comm`)?.trim() ?? 'a program'} (process ${pid})` };
+/** Who listens at TCP ports, such as `nginx (process 812)`, by port, where the system tells. @param first processes to look at first */
+export function listenersAt(wanted: readonly number[], first: readonly number[]): Map<number, { pid: number; text: string }> {
+  const found = new Map<number, { pid: number; text: string }>();
+  const open = tcpSockets().filter(({ isListening, port }) => isListening && wanted.includes(port));
+  for (const pid of [...first, ...pids()]) {
+    if (open.every(({ port }) => found.has(port))) break;
+    const inodes = socketsOf(pid);
+    for (const { port, inode } of open)
+      if (inodes.has(inode) && !found.has(port))
+        found.set(port, { pid, text: `${readText(`/proc/${pid}/comm`)?.trim() ?? 'a program'} (process ${pid})` });
+  }
+  return found;
 }
 
 const pids = (): number[] => readdirSync('/proc').flatMap((name) => (/^[0-9]+$/.test(name) ? [Number(name)] : []));

@@ -164,7 +164,7 @@ async function serve(children: Children, { directory, drainMs, log }: { director
   // What ends now is not to be started again, but goes on until its turn.
   for (const child of Object.values(children)) child.release();
   children.agent.signal('SIGUSR2');
-  const gone = untilUsersGone(directory, { ...(children.users.pid !== undefined && { softStop: () => children.users.signal('SIGUSR1') }) });
+  const gone = untilUsersGone(directory, { softStop: () => children.users.signal('SIGUSR1') });
   await Promise.race([gone, sleep(drainMs, undefined, { signal: hurry.signal }).catch(() => {})]);
   for (const part of ['users', 'frps', 'tunnel', 'agent'] as const) {
     await children[part].end('SIGTERM', hurry.signal.aborted ? 0 : patienceMs[part]);

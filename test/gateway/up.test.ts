@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { PartName } from '../../src/gateway/up/layout.ts';
+import { eventually } from './agent-harness.ts';
+import { Machine, web, type Outcome } from './up-harness.ts';
+
+const lost = (outcomes: readonly Outcome[]) => outcomes.filter(({ status }) => status !== 200);
+
+describe('a gateway outside any cluster', () => {
+  const machine = new Machine();
+  const served = (host: string, headers = {}) => machine.get('/hello', { host, headers });
+
+  before(async () => {
+    machine.write('web.yaml', web('web'));
+    await machine.started();
+    await machine.client('web', 'laptop', (incoming, response) => {
+      const seconds = Number(/^\/slow\/([0-9]+)/.exec(incoming.url ?? '')?.[1] ?? 0);
+      setTimeout(() => response.end('laptop'), seconds * 1000);
+    });
+    await eventually('the client serves', async () => (await served('web.example.com')).status === 200);
+  });
+  after(() => machine.close());
+
+  it('serves a service of a file by frpc that client-config configured', async () => {
+    assert.equal((await served('web.example.com')).body, 'laptop');
+  });
+
+  it('takes further files while it runs, with the Secrets beside them', async () => {
+    machine.write(
+      'shop.yaml',
+      `${web('shop', '  security: { authentication: { type: apikey, tokenSecret: keys } }')}
+---
+apiVersion: v1
+kind: Secret
+metadata: { name: keys }
+stringData: { alice: open-sesame }
+`,
+    );
+    await machine.client('shop', 'desk', (_, response) => response.end('desk'));
+    const ask = (key: string) => served('shop.example.com', { 'x-api-key': key });
+    await eventually('the shop is served', async () => (await ask('open-sesame')).status === 200);
+    assert.equal((await ask('guess')).status, 401);
+  });
+
+  it('names a file with a mistake, and leaves it and the others as they were', async () => {
+    machine.write('web.yaml', web('web').replace('type: domain', 'type: nonsense'));
+    machine.write('broken.yaml', 'kind: [');
+    const said = (text: RegExp) => eventually(`the log says ${text}`, () => machine.log.some(({ msg }) => text.test(msg)));
+    await said(/services\/web\.yaml: DistributedService\/web: spec\.expose\.type: .*stays as it was/);
+    await said(/services\/broken\.yaml:1: not valid YAML/);
+    for (const host of ['web.example.com', 'shop.example.com']) assert.notEqual((await served(host)).status, 503, host);
+    assert.equal((await served('web.example.com')).status, 200);
+    machine.write('web.yaml', web('web'));
+  });
+
+  for (const part of ['agent', 'frps', 'tunnel', 'users'] as const)
+    it(`loses nobody but whom it was serving when its ${part} is killed, and starts it again`, async () => {
+      const load = machine.load('web.example.com');
+      await sleep(500);
+      const [before, listeners] = [machine.leader(part), machine.listeners()];
+      const killedAt = performance.now();
+      process.kill(before, 'SIGKILL');
+      await eventually(`${part} is started again`, () => machine.processes(part).some(({ pid, isLeader }) => isLeader && pid !== before));
+      await machine.ready();
+      await eventually('it listens as before', () => machine.listeners().join() === listeners.join());
+      await eventually('the client serves', async () => (await served('web.example.com')).status === 200);
+      const outcomes = await load.end();
+      const excepted = part === 'users' ? ({ startedAt }: Outcome) => startedAt <= killedAt + 50 : () => false;
+      assert.deepEqual(
+        lost(outcomes).filter((one) => !excepted(one)),
+        [],
+      );
+      assert.ok(lost(outcomes).length <= 4, 'at most one of each line was under way');
+    });
+
+  it('goes on without a pause when gateway up itself is killed, and the next one takes over what runs', async () => {
+    const load = machine.load('web.example.com');
+    const pids = (parts: PartName[]) => parts.map((part) => machine.leader(part));
+    const [kept, agent, listeners] = [pids(['users', 'tunnel', 'frps']), machine.leader('agent'), machine.listeners()];
+    machine.up!.kill('SIGKILL');
+    await once(machine.up!, 'exit');
+    machine.start();
+    await eventually('there is another agent', () => machine.processes('agent').some(({ pid, isLeader }) => isLeader && pid !== agent));
+    await machine.ready();
+    assert.deepEqual(pids(['users', 'tunnel', 'frps']), kept);
+    assert.deepEqual(machine.listeners(), listeners);
+    assert.deepEqual(lost(await load.end()), []);
+  });
+
+  it('supervises what it has taken over', async () => {
+    const before = machine.leader('frps');
+    process.kill(before, 'SIGKILL');
+    await eventually('frps is started again', () => machine.processes('frps').some(({ pid, isLeader }) => isLeader && pid !== before));
+    await eventually('the client serves', async () => (await served('web.example.com')).status === 200);
+  });
+
+  it('starts anew as the program on disk by SIGHUP, while HAProxy and frps go on', async () => {
+    const load = machine.load('web.example.com');
+    const kept = (['users', 'tunnel', 'frps'] as const).map((part) => machine.leader(part));
+    const agent = machine.leader('agent');
+    machine.up!.kill('SIGHUP');
+    await eventually('there is another agent', () => machine.processes('agent').some(({ pid, isLeader }) => isLeader && pid !== agent));
+    await machine.ready();
+    assert.deepEqual(
+      (['users', 'tunnel', 'frps'] as const).map((part) => machine.leader(part)),
+      kept,
+    );
+    assert.equal(machine.up!.exitCode, null);
+    assert.deepEqual(lost(await load.end()), []);
+  });
+
+  it('is one for each directory', async () => {
+    const text = await machine.refusal('--dir', machine.directory);
+    assert.match(text, new RegExp(`^1: frp-k8s: another frp-k8s gateway up \\(process ${machine.up!.pid}\\) has ${machine.directory}`));
+  });
+
+  it('names whoever has one of its ports', async () => {
+    const text = await machine.refusal('--dir', join(machine.root, 'second'));
+    assert.match(text, /port 8080 \(users, http\) is taken by .+ \(process [0-9]+\): .*--http-port/);
+    assert.match(text, /port 7001 \(its own parts, on loopback\) is taken by frps \(process [0-9]+\)/);
+  });
+
+  it('turns a client away whose certificate is listed', async () => {
+    const { X509Certificate } = await import('node:crypto');
+    const { readFileSync } = await import('node:fs');
+    const certificate = new X509Certificate(readFileSync(join(machine.root, 'desk/tls.crt')));
+    const fingerprint = certificate.fingerprint256.replaceAll(':', '').toLowerCase();
+    writeFileSync(join(machine.directory, 'revoked.json'), JSON.stringify({ [fingerprint]: '' }));
+    await eventually(
+      'the shop has no backend any more',
+      async () => (await served('shop.example.com', { 'x-api-key': 'open-sesame' })).status === 503,
+    );
+    assert.equal((await served('web.example.com')).status, 200);
+  });
+
+  it('ends by SIGTERM in its order: who is served is served to the end, and nobody new is', async () => {
+    const slow = machine.get('/slow/3', { host: 'web.example.com' });
+    await sleep(500);
+    machine.up!.kill('SIGTERM');
+    await eventually('nobody new is taken', async () => (await served('web.example.com')).status === undefined);
+    assert.equal((await slow).status, 200);
+    const [code] = machine.up!.exitCode === null ? ((await once(machine.up!, 'exit')) as [number]) : [machine.up!.exitCode];
+    assert.equal(code, 0);
+    const order = machine.log.flatMap(({ msg }) => /^(users|frps|tunnel|agent) has ended$/.exec(msg)?.[1] ?? []);
+    assert.deepEqual(order.slice(-4), ['users', 'frps', 'tunnel', 'agent']);
+    assert.deepEqual(machine.processes(), []);
+  });
+
+  it('serves again from its directory, by the same clients', async () => {
+    await machine.started();
+    await eventually('the client serves', async () => (await served('web.example.com')).status === 200);
+  });
+
+  it('does not start over what is not its own', async () => {
+    machine.up!.kill('SIGTERM');
+    await once(machine.up!, 'exit');
+    const taken = createServer().listen(7000, '0.0.0.0');
+    await once(taken, 'listening');
+    assert.match(
+      await machine.refusal('--dir', machine.directory),
+      /port 7000 \(tunnels\) is taken by .*process [0-9]+\): .*--tunnel-port/,
+    );
+    taken.close();
+  });
+});
