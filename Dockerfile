@@ -2,11 +2,17 @@
 # network beyond its base image, and the file in the image is the file that the tests ran.
 #
 #   npm ci && docker build -t frp-k8s:dev .
+#   npm ci && docker build -t frp-k8s-gateway:dev --target gateway .     a whole gateway: frp-k8s gateway up
 #
 # BASE may be any image with a `node` (24, or 22.19 and newer) and, for the gateway, a `sh` with `cat`, `rm` and `sleep` on
 # its PATH.
 ARG BASE=docker.io/library/node:24-slim
-FROM ${BASE}
+ARG HAPROXY=docker.io/library/haproxy:2.6
+ARG FRPS=docker.io/fatedier/frps:v0.71.0
+
+FROM ${FRPS} AS frps
+
+FROM ${BASE} AS program
 # .mjs: an ES module without a package.json beside it.
 COPY dist/frp-k8s.js /app/frp-k8s.mjs
 ENV NODE_ENV=production NODE_COMPILE_CACHE=/app/.cache
@@ -15,3 +21,20 @@ RUN ["node", "/app/frp-k8s.mjs", "--help"]
 USER 65532:65532
 ENTRYPOINT ["node", "/app/frp-k8s.mjs"]
 CMD ["--help"]
+
+# Both are Debian's, so node runs beside HAProxy and its libraries.
+FROM ${HAPROXY} AS gateway
+ARG NODE=/usr/local/bin/node
+COPY --from=program ${NODE} /usr/local/bin/node
+COPY --from=frps /usr/bin/frps /usr/bin/frps
+COPY --from=program /app /app
+ENV NODE_ENV=production NODE_COMPILE_CACHE=/app/.cache
+USER 0:0
+# A volume that is new has the owner and the mode of what is here.
+RUN mkdir -p /var/lib/frp-k8s && chown 65532:65532 /var/lib/frp-k8s && chmod 700 /var/lib/frp-k8s
+USER 65532:65532
+EXPOSE 8080 8443 7000
+ENTRYPOINT ["node", "/app/frp-k8s.mjs"]
+CMD ["gateway", "up", "--help"]
+
+FROM program

@@ -7,6 +7,7 @@ import { tuningOf } from '../frp/tuning.ts';
 import { clientConfig } from '../gateway/up/client-files.ts';
 import { issueClient, markerFile, openHome, replaceFile } from '../gateway/up/home.ts';
 import { addressesFile } from '../gateway/up/layout.ts';
+import { tar } from './tar.ts';
 import { durationOption, parseOptions } from './options.ts';
 
 export const help = `frp-k8s client-config: let a machine outside any cluster join a service, with frpc alone
@@ -27,11 +28,12 @@ Whoever has the directory can join the services of its namespace, so keep it as 
       --path DIR          where the files will be on the machine; default: where frpc is started
       --lifetime DURATION how long certificate and token are good, default 8760h (a year)
       --config FILE       the configuration that gateway up has
-  -o, --out DIR           what to write; it must not be there yet
+  -o, --out DIR           what to write, which must not be there yet; - writes a tar archive to standard output
 
 example:
   frp-k8s client-config --dir /var/lib/frp-k8s --group web --name laptop --port 3000 --out laptop
   scp -r laptop me@laptop: && ssh me@laptop 'cd laptop && frpc -c frpc.json'
+  frp-k8s client-config --dir /var/lib/frp-k8s --group web --name nas --port 80 --out - | ssh me@nas tar -x
 `;
 
 export async function run(args: string[]): Promise<number> {
@@ -65,7 +67,8 @@ export async function run(args: string[]): Promise<number> {
   const lifetimeMs = durationOption('client-config', 'lifetime', values.lifetime);
   if (!existsSync(join(directory, markerFile)))
     throw new UserError(`client-config: ${directory} is no gateway's directory yet: start frp-k8s gateway up --dir ${directory} first`);
-  if (existsSync(out)) throw new UserError(`client-config: ${out} is there already; name another --out, or remove it`);
+  if (values.out !== '-' && existsSync(out))
+    throw new UserError(`client-config: ${out} is there already; name another --out, or remove it`);
   const config = loadConfig(values.config, process.env);
   const home = await openHome(directory);
   const client = await issueClient(home, { namespace, name, lifetimeMs, audience: config.gateway.audience });
@@ -77,10 +80,14 @@ export async function run(args: string[]): Promise<number> {
     path: values.path,
     tuning: tuningOf({} as Parameters<typeof tuningOf>[0], undefined, { cpu: undefined, memory: undefined }),
   });
-  mkdirSync(out, { recursive: true, mode: 0o700 });
-  for (const [file, text] of Object.entries(files)) replaceFile(join(out, file), text);
-  process.stdout.write(
-    `${out}: frpc of ${name} joins DistributedService ${namespace}/${service} until ${new Date(client.expires).toISOString()}\n` +
+  const isArchive = values.out === '-';
+  if (isArchive) process.stdout.write(tar(Object.fromEntries(Object.entries(files).map(([file, text]) => [`${name}/${file}`, text]))));
+  else {
+    mkdirSync(out, { recursive: true, mode: 0o700 });
+    for (const [file, text] of Object.entries(files)) replaceFile(join(out, file), text);
+  }
+  process[isArchive ? 'stderr' : 'stdout'].write(
+    `frpc of ${name} joins DistributedService ${namespace}/${service} until ${new Date(client.expires).toISOString()}\n` +
       `take the directory to ${name} and start there, in it: frpc -c frpc.json\n`,
   );
   return 0;

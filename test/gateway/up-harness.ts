@@ -47,6 +47,7 @@ export class Machine {
   readonly #children: ChildProcess[] = [];
   readonly #servers: Server[] = [];
   up: ChildProcess | undefined;
+  #isClosed = false;
 
   constructor() {
     mkdirSync(this.services);
@@ -86,7 +87,19 @@ export class Machine {
   }
 
   async ready(): Promise<void> {
-    await eventually('the agent is ready', async () => (await this.get('/readyz', { port: 8081 })).status === 200);
+    let last = '';
+    await eventually('the agent is ready', async () => {
+      const { status, body, problem = '' } = await this.get('/readyz', { port: 8081 });
+      last = problem + body;
+      return status === 200;
+    }).catch((error: Error) => {
+      throw new Error(
+        `${error.message}: ${last}\n${this.log
+          .slice(-40)
+          .map((line) => JSON.stringify(line))
+          .join('\n')}`,
+      );
+    });
     await eventually('users are served', async () => (await this.get('/')).status !== undefined);
   }
 
@@ -141,11 +154,11 @@ export class Machine {
   }
 
   /** Requests, one after the other in each of several lines, until it is ended. @returns how they ended */
-  load(host: string, lines = 4): { end: () => Promise<Outcome[]> } {
+  load(host: string, lines: number): { end: () => Promise<Outcome[]> } {
     const outcomes: Outcome[] = [];
     let isOver = false;
     const line = async () => {
-      while (!isOver) {
+      while (!isOver && !this.#isClosed) {
         outcomes.push(await this.get('/', { host }));
         await sleep(5);
       }
@@ -183,6 +196,7 @@ export class Machine {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     for (const child of this.#children) child.kill('SIGKILL');
     for (let left = this.processes(); left.length > 0; left = this.processes()) {
       for (const { pid } of left) process.kill(pid, 'SIGKILL');

@@ -165,7 +165,7 @@ async function serve(children: Children, { directory, drainMs, log }: { director
   for (const child of Object.values(children)) child.release();
   children.agent.signal('SIGUSR2');
   const gone = untilUsersGone(directory, { softStop: () => children.users.signal('SIGUSR1') });
-  await Promise.race([gone, sleep(drainMs, undefined, { signal: hurry.signal }).catch(() => {})]);
+  await Promise.race([gone, sleep(drainMs, undefined, { signal: hurry.signal, ref: false }).catch(() => {})]);
   for (const part of ['users', 'frps', 'tunnel', 'agent'] as const) {
     await children[part].end('SIGTERM', hurry.signal.aborted ? 0 : patienceMs[part]);
     log.info({ part }, `${part} has ended`);
