@@ -14,6 +14,8 @@ import { eventually } from './agent-harness.ts';
 
 const main = new URL('../../src/main.ts', import.meta.url).pathname;
 const run = promisify(execFile);
+/** Many processes of the same sources start here. */
+const env = { ...process.env, NODE_COMPILE_CACHE: new URL('../../node_modules/.cache/frp-k8s', import.meta.url).pathname };
 
 export const web = (name: string, more = ''): string => `
 apiVersion: frp.io/v1beta1
@@ -74,6 +76,7 @@ export class Machine {
     ];
     this.up = spawn(process.execPath, [main, 'gateway', 'up', ...flags, '--haproxy', process.env.HAPROXY!, ...words], {
       stdio: ['ignore', output, output],
+      env,
     });
     closeSync(output);
     this.#children.push(this.up);
@@ -119,14 +122,14 @@ export class Machine {
   }
 
   async command(...words: string[]): Promise<string> {
-    const { stdout } = await run(process.execPath, [main, ...words]);
+    const { stdout } = await run(process.execPath, [main, ...words], { env });
     return stdout;
   }
 
   /** What another `gateway up` says, and how it ends. */
   async refusal(...words: string[]): Promise<string> {
     const flags = ['--address', '127.0.0.1', '--frps', process.env.FRPS!, '--haproxy', process.env.HAPROXY!];
-    return run(process.execPath, [main, 'gateway', 'up', ...flags, ...words]).then(
+    return run(process.execPath, [main, 'gateway', 'up', ...flags, ...words], { env }).then(
       () => 'it ended without a word',
       (error: { code: number; stderr: string }) => `${error.code}: ${error.stderr}`,
     );

@@ -108,7 +108,7 @@ export async function checkProgram({ name, path, version, atLeast, remedy, argum
     throw new UserError(`${path === name ? `${name} is not on the PATH` : `there is no program ${path}`}: ${remedy}`);
   let said: string;
   try {
-    const { stdout, stderr } = await promisify(execFile)(found, words, { timeout: 10_000 });
+    const { stdout, stderr } = await promisify(execFile)(found, words, { timeout: 30_000 });
     said = stdout + stderr;
   } catch (error) {
     throw new UserError(`${found} cannot be run (${(error as Error).message.split('\n', 1)[0]}): ${remedy}`);

@@ -35,6 +35,8 @@ export interface UpDeps extends UpOptions {
 
 /** Milliseconds. */
 const hangMs = 5000;
+/** A slow machine takes its time to start a program. */
+const slowestStartMs = 60_000;
 const patienceMs: Readonly<Record<PartName, number>> = { users: 3000, frps: 5000, tunnel: 3000, agent: 8000 };
 
 /** Runs until a signal ends it. @throws UserError where it cannot start */
@@ -119,7 +121,7 @@ function supervise(options: {
       command: agent,
       // It has nothing that it could not find out again, and may be of an older version.
       mayAdopt: false,
-      hangs: (startedAt) => Date.now() - Math.max(startedAt + 2 * hangMs, beatOf(directory)) > hangMs,
+      hangs: (startedAt) => agentHangs(startedAt, beatOf(directory), Date.now()),
       log,
     }),
     tunnel: proxy('tunnel'),
@@ -135,6 +137,13 @@ function supervise(options: {
     users: proxy('users'),
   };
 }
+
+/**
+ * An agent that has written that it works writes it every second; one that starts has not yet.
+ * @param beat when it was last written, by this agent or one before; all in milliseconds since the epoch
+ */
+export const agentHangs = (startedAt: number, beat: number, now: number): boolean =>
+  beat > startedAt ? now - beat > hangMs : now - startedAt > slowestStartMs;
 
 /** When the agent last wrote that it works. */
 function beatOf(directory: string): number {

@@ -8,6 +8,7 @@ import { defaultConfig } from '../../../src/config/schema.ts';
 import { lock } from '../../../src/gateway/up/lock.ts';
 import { frpsConfig } from '../../../src/gateway/up/layout.ts';
 import { checkClock, checkDirectory, checkPorts, checkProgram, frps, haproxy } from '../../../src/gateway/up/preflight.ts';
+import { agentHangs } from '../../../src/gateway/up/up.ts';
 import { upConfig, type UpOptions } from '../../../src/gateway/up/settings.ts';
 
 let root: string;
@@ -203,4 +204,12 @@ it("frps has the configuration that it has in the gateway's Pod", () => {
   const lines = (text: string) => text.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('#'));
   const manifest = readFileSync(new URL('../../../manifests/gateway/frps.toml', import.meta.url), 'utf8');
   assert.deepEqual(lines(frpsConfig('frp.io/gateway')), lines(manifest));
+});
+
+it('an agent hangs when it has stopped to say that it works, and not while it starts', () => {
+  const started = 1_000_000;
+  assert.equal(agentHangs(started, started - 3000, started + 50_000), false, 'the beat is that of the one before');
+  assert.equal(agentHangs(started, started - 3000, started + 61_000), true);
+  assert.equal(agentHangs(started, started + 20_000, started + 24_000), false);
+  assert.equal(agentHangs(started, started + 20_000, started + 26_000), true);
 });
