@@ -7,7 +7,7 @@ import { outdatedGroups } from '../../webhooks/pods/outdated.ts';
 import type { Config } from '../config/schema.ts';
 import { Connectors } from './connectors/connectors.ts';
 import { startController } from './controller.ts';
-import { isBeingRemoved, sayFarewell } from './lifecycle/installation-removal.ts';
+import { isBeingRemoved, finishRemoval } from './lifecycle/installation-removal.ts';
 import { loadAccess } from '../kube/access.ts';
 import { KubeClient } from '../kube/client.ts';
 import { createLog } from '../log.ts';
@@ -49,7 +49,7 @@ export async function control(config: Config, env: NodeJS.ProcessEnv = process.e
   const drain = () => (stopping = true);
   const close = async () => {
     const [isTheEnd] = await Promise.all([isBeingRemoved(client, config.namespace), controller.close()]);
-    if (isTheEnd) await sayFarewell(client, config.namespace, log);
+    if (isTheEnd) await finishRemoval(client, config.namespace, log);
     await operations.close();
     client.close();
   };

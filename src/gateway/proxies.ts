@@ -103,7 +103,7 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
     health: everyAddress(tunnelHealthPort, families.hasIpv6),
     ...options.tunnel,
   });
-  let caught = 0;
+  let fallbacks = 0;
   let failed: ReadonlyMap<string, string> = new Map();
   const refusals = (): Refusal[] => [...[...failed].map(([service, message]) => ({ service, message })), ...users.refusals];
   const traffic = new TrafficMetrics(registry, {
@@ -111,7 +111,7 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
     reloads: () => users.reloads,
     oldProcesses: () => users.oldProcesses,
     refused: () => refusals().length,
-    caught: () => caught,
+    fallbacks: () => fallbacks,
     times,
   });
   const { httpPort, httpsPort, trustedProxies, proxyProtocol } = config.gateway;
@@ -122,7 +122,7 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
     proxies: networks(proxyProtocol ? trustedProxies : []),
     own: own.filter(isReachable),
     ...families,
-    onFallback: () => caught++,
+    onFallback: () => fallbacks++,
     log,
   });
   const memory = new Memory();

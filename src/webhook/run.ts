@@ -16,7 +16,7 @@ import { WebhookMetrics } from './server/metrics.ts';
 import { createOperationsServer } from '../process/operations.ts';
 import { Readiness } from '../process/readiness.ts';
 import { stopOnSignal, type Stoppable } from '../process/shutdown.ts';
-import { connect, supplyCertificate, supplyNamespaces, supplyServices, type Supply } from './sources.ts';
+import { connect, certificateSource, namespacesSource, servicesSource, type Source } from './sources.ts';
 import { KnownNamespaces } from './namespaces.ts';
 import { webhooksOf } from './webhooks.ts';
 
@@ -62,12 +62,12 @@ async function start(config: Config, log: Log, atEnd: (close: () => void | Promi
   atEnd(() => operations.close());
   const host = config.host ?? everyAddress();
   const metricsPort = await listening(operations.listen(host, config.metricsPort), 'metricsPort');
-  const certificate = await supplyCertificate(config, client, log);
+  const certificate = await certificateSource(config, client, log);
   atEnd(() => certificate.close());
-  const services = await supplyServices(config, client, store, log);
+  const services = await servicesSource(config, client, store, log);
   atEnd(() => services.close());
   const known = new KnownNamespaces();
-  const namespaces = await supplyNamespaces(client, known, log);
+  const namespaces = await namespacesSource(client, known, log);
   atEnd(() => namespaces.close());
   addChecks(readiness, certificate, services, namespaces);
   // Later, because the first review need not wait for it.
@@ -119,8 +119,8 @@ async function listening(server: Promise<number>, key: 'port' | 'metricsPort'): 
   }
 }
 
-function addChecks(readiness: Readiness, ...supplies: Supply[]): void {
-  for (const { checks } of supplies) {
+function addChecks(readiness: Readiness, ...sources: Source[]): void {
+  for (const { checks } of sources) {
     for (const [name, check] of Object.entries(checks)) readiness.add(name, check);
   }
 }

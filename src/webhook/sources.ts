@@ -13,17 +13,17 @@ import type { Check } from '../process/readiness.ts';
 import { servicesSink } from '../kube/services-sink.ts';
 import type { KnownNamespaces } from './namespaces.ts';
 
-/** Something that keeps the program supplied, and what readiness asks of it. */
-export interface Supply {
+/** What keeps a part of the program up to date, and what readiness asks of it. */
+export interface Source {
   checks: Record<string, Check>;
   close(): void | Promise<void>;
 }
 
-export interface CertificateSupply extends Supply {
+export interface ServingCertificate extends Source {
   source: CertificateSource;
 }
 
-export interface ServiceSupply extends Supply {
+export interface ServicesSource extends Source {
   /** resolves once the services that exist now are in the store */
   filled: Promise<void>;
 }
@@ -45,13 +45,13 @@ export async function connect({ servicesDir }: Config): Promise<KubeClient | und
 }
 
 /** tls files, else a certificate of the cluster's authority, else one of an authority in memory. */
-export async function supplyCertificate(config: Config, client: KubeClient | undefined, log: Log): Promise<CertificateSupply> {
+export async function certificateSource(config: Config, client: KubeClient | undefined, log: Log): Promise<ServingCertificate> {
   if (config.tls) {
     const { filesSource } = await import('../../certs/files.ts');
     const source = filesSource({ ...config.tls, onRefused: (message) => log.error(message) });
-    return certificateSupply(await source.catch((error: Error) => fail(error)));
+    return checked(await source.catch((error: Error) => fail(error)));
   }
-  return client ? clusterCertificate(config, client, log) : certificateSupply(await embeddedCertificate(config, log));
+  return client ? clusterCertificate(config, client, log) : checked(await embeddedCertificate(config, log));
 }
 
 function fail(cause: Error): never {
@@ -59,7 +59,7 @@ function fail(cause: Error): never {
 }
 
 /** Follows the Namespaces, for the defaults that they set; without a cluster there are none. */
-export async function supplyNamespaces(client: KubeClient | undefined, known: KnownNamespaces, log: Log): Promise<Supply> {
+export async function namespacesSource(client: KubeClient | undefined, known: KnownNamespaces, log: Log): Promise<Source> {
   if (!client) return { checks: {}, close: () => {} };
   const [{ Reflector }, { namespaces: resource }] = await Promise.all([import('../kube/reflector.ts'), import('../kube/types.ts')]);
   const reflector = new Reflector({ client, log, resource, sink: known });
@@ -75,12 +75,12 @@ const listed =
   };
 
 /** Fills the store, from files or by a watch, and keeps it filled. */
-export async function supplyServices(
+export async function servicesSource(
   config: Config,
   client: KubeClient | undefined,
   store: ServiceStore,
   log: Log,
-): Promise<ServiceSupply> {
+): Promise<ServicesSource> {
   if (client) return watchedServices(client, store, log);
   const { watchFiles } = await import('./services/files.ts');
   const files = watchFiles(config.servicesDir!, store, log);
@@ -88,7 +88,7 @@ export async function supplyServices(
   return { checks: { services: fine }, filled: Promise.resolve(), close: () => files.close() };
 }
 
-async function watchedServices(client: KubeClient, store: ServiceStore, log: Log): Promise<ServiceSupply> {
+async function watchedServices(client: KubeClient, store: ServiceStore, log: Log): Promise<ServicesSource> {
   const [{ Reflector }, { distributedServices }] = await Promise.all([import('../kube/reflector.ts'), import('../kube/types.ts')]);
   const reflector = new Reflector({
     client,
@@ -99,7 +99,7 @@ async function watchedServices(client: KubeClient, store: ServiceStore, log: Log
   return { checks: { services: listed(reflector) }, filled: reflector.synced, close: () => reflector.close() };
 }
 
-function certificateSupply(source: CertificateSource): CertificateSupply {
+function checked(source: CertificateSource): ServingCertificate {
   const certificate: Check = () => {
     const { healthy, reason } = source.health();
     return healthy ? undefined : reason;
@@ -108,7 +108,7 @@ function certificateSupply(source: CertificateSource): CertificateSupply {
 }
 
 /** A certificate of the webhooks' own authority, and that authority in the webhook configurations. */
-async function clusterCertificate(config: Config, client: KubeClient, log: Log): Promise<CertificateSupply> {
+async function clusterCertificate(config: Config, client: KubeClient, log: Log): Promise<ServingCertificate> {
   const [{ managedSource }, { servingAuthority }, { keepCaBundle }, { backoffMs, pause }, { systemClock }] = await Promise.all([
     import('../../certs/managed.ts'),
     import('./serving-authority.ts'),
@@ -127,15 +127,15 @@ async function clusterCertificate(config: Config, client: KubeClient, log: Log):
   const caBundles = keepCaBundle({ client, log, bundle: () => source.current().caPem ?? '' });
   keeper = caBundles;
   source.onChange(() => void caBundles.check());
-  const supply = certificateSupply(source);
+  const served = checked(source);
   // A mismatch later is repaired and logged; being unready for it would turn a fault of one field into an outage.
   const caBundle: Check = () => (caBundles.hasMatched() ? undefined : (caBundles.problem() ?? 'not compared yet'));
   return {
     source,
-    checks: { ...supply.checks, caBundle },
+    checks: { ...served.checks, caBundle },
     close: () => {
       caBundles.close();
-      return supply.close();
+      return served.close();
     },
   };
 }

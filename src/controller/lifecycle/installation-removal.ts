@@ -39,7 +39,7 @@ export async function isBeingRemoved(client: KubeClient, namespace: string): Pro
 }
 
 /** Takes the finalizer off every service, tries again until the deadline, then frees the controller's own rights. */
-export async function sayFarewell(client: KubeClient, namespace: string, log: Log): Promise<void> {
+export async function finishRemoval(client: KubeClient, namespace: string, log: Log): Promise<void> {
   const end = Date.now() + deadlineMs;
   log.info('the installation is being removed: services are freed of their finalizer');
   for (;;) {

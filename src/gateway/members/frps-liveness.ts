@@ -5,7 +5,7 @@
 import { connect, type Socket } from 'node:net';
 import { pause } from '../../kube/backoff.ts';
 
-export interface PresenceOptions {
+export interface LivenessOptions {
   host: string;
   port: number;
   /** nobody listens any more */
@@ -17,13 +17,13 @@ export interface PresenceOptions {
 const pauseMs = 100;
 
 export class FrpsLiveness {
-  readonly #options: PresenceOptions;
+  readonly #options: LivenessOptions;
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
   #socket: Socket | undefined;
 
   /** Starts at once. What was never there is not gone. */
-  constructor(options: PresenceOptions) {
+  constructor(options: LivenessOptions) {
     this.#options = options;
     this.#running = this.#run();
   }

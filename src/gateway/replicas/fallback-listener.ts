@@ -2,7 +2,7 @@
  * Takes users' connections while HAProxy cannot: it crashed and its container is being started anew, or it has stopped
  * listening because the Pod ends. HAProxy listens at the addresses of the Pod and this at every address, and the kernel gives
  * a connection to whoever listens at the more specific one; so between HAProxy's end and this there is no moment at which
- * a user is refused. What is caught is brought to HAProxy as soon as it is there, or to another replica.
+ * a user is refused. A connection that it takes is brought to HAProxy as soon as it is there, or to another replica.
  *
  * Both may listen at one port because both say SO_REUSEPORT and are the same user (socket(7)).
  */
@@ -12,7 +12,7 @@ import type { Log } from '../../log.ts';
 import { sourceFor } from '../haproxy/index.ts';
 import { endsOf, proxyHeader } from './proxy-protocol.ts';
 
-export interface CatcherOptions {
+export interface FallbackOptions {
   /** path of the socket where HAProxy takes what came to a port, after a PROXY protocol header */
   socketOf: (port: number) => string;
   /** IP addresses of the other replicas, which take a port's connections at the same port, after the header too */
@@ -38,12 +38,12 @@ const pauseMs = 50;
 const most = 10_000;
 
 export class FallbackListener {
-  readonly #options: CatcherOptions;
+  readonly #options: FallbackOptions;
   readonly #servers = new Map<number, Server[]>();
   readonly #sockets = new Set<Socket>();
   readonly #stop = new AbortController();
 
-  constructor(options: CatcherOptions) {
+  constructor(options: FallbackOptions) {
     this.#options = options;
   }
 
@@ -68,7 +68,7 @@ export class FallbackListener {
     const { addresses, hasIpv6 = true, log } = this.#options;
     return (addresses ?? ['0.0.0.0', ...(hasIpv6 ? ['::'] : [])]).map((host) => {
       const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, (socket) => void this.#take(socket, port));
-      server.on('error', (error) => log.warn(`port ${port} of ${host} is not caught while HAProxy is away: ${error.message}`));
+      server.on('error', (error) => log.warn(`port ${port} of ${host} has no listener while HAProxy is away: ${error.message}`));
       server.listen({ port, host, ipv6Only: true, reusePort: true, exclusive: true, backlog: 4096 });
       return server;
     });

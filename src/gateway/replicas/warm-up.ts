@@ -4,7 +4,7 @@
  */
 import { pause } from '../../kube/backoff.ts';
 
-export interface CatchingUpDeps {
+export interface WarmUpDeps {
   /** of each other replica: its services with backends; rejects where it cannot be asked */
   peers: () => Promise<Set<string>>[];
   own: () => Promise<Set<string>>;
@@ -18,7 +18,7 @@ export class WarmUp {
   readonly done: Promise<void>;
 
   /** Starts at once. */
-  constructor({ peers, own, limitMs = 30_000, everyMs = 500 }: CatchingUpDeps) {
+  constructor({ peers, own, limitMs = 30_000, everyMs = 500 }: WarmUpDeps) {
     this.done = this.#run(peers, own, performance.now() + limitMs, everyMs);
   }
 
@@ -32,7 +32,7 @@ export class WarmUp {
     await this.done;
   }
 
-  async #run(peers: CatchingUpDeps['peers'], own: CatchingUpDeps['own'], until: number, everyMs: number): Promise<void> {
+  async #run(peers: WarmUpDeps['peers'], own: WarmUpDeps['own'], until: number, everyMs: number): Promise<void> {
     const { signal } = this.#stop;
     while (!signal.aborted && performance.now() < until) {
       this.#problem = await missing(peers(), own);

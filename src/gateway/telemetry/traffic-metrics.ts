@@ -17,7 +17,7 @@ export interface TrafficSource {
   /** services that HAProxy refuses */
   refused: () => number;
   /** connections that were taken while HAProxy was away (replicas/fallback-listener.ts) */
-  caught: () => number;
+  fallbacks: () => number;
   times: RequestTimes;
 }
 
@@ -70,7 +70,7 @@ export class TrafficMetrics {
       registry,
       'frp_gateway_caught_connections_total',
       'Connections of users that were taken while HAProxy was away, and brought to it or to another replica',
-      source.caught,
+      source.fallbacks,
     );
     const number = (name: string, help: string, read: () => number) => {
       const gauge: Gauge = new Gauge({ name, help, registers: [registry], collect: () => gauge.set(read()) });

@@ -93,33 +93,33 @@ describe('the status of a service', () => {
   });
 
   it('advises by where the backends come from', () => {
-    const advice = (backends: DistributedService['spec']['backends'], ...counts: (ProxyCounts | undefined)[]) => {
+    const remedies = (backends: DistributedService['spec']['backends'], ...counts: (ProxyCounts | undefined)[]) => {
       const spec = { ...service().spec, backends };
       return conditionsOf(settled(facts({ judgement: judged(...counts) }), service({ spec }))).BackendsAvailable?.[2];
     };
     const endpoints = [{ host: 'db.example.com', port: 5432 }];
     const selector = { mode: 'selector' as const, selector: { matchLabels: { app: 'api' } } };
-    assert.equal(advice({ discovery: { mode: 'auto' } }), '0 backends available; annotate Pods of this namespace with frp.io/group');
-    assert.equal(advice({ endpoints }), '0 backends available; list hosts in spec.backends.endpoints that have an address');
+    assert.equal(remedies({ discovery: { mode: 'auto' } }), '0 backends available; annotate Pods of this namespace with frp.io/group');
+    assert.equal(remedies({ endpoints }), '0 backends available; list hosts in spec.backends.endpoints that have an address');
     assert.equal(
-      advice({ discovery: { mode: 'dns' } }),
+      remedies({ discovery: { mode: 'dns' } }),
       '0 backends available; let api.prod.svc resolve to addresses, or name another host in spec.backends.discovery.name',
     );
-    assert.match(advice({ discovery: { mode: 'dns', name: 'db.example.com' } }) ?? '', /; let db\.example\.com resolve/);
+    assert.match(remedies({ discovery: { mode: 'dns', name: 'db.example.com' } }) ?? '', /; let db\.example\.com resolve/);
     assert.equal(
-      advice({ discovery: selector }),
+      remedies({ discovery: selector }),
       '0 backends available; start Pods in this namespace that match spec.backends.discovery.selector, or correct the selector',
     );
     assert.equal(
-      advice({}, down),
+      remedies({}, down),
       '0 backends available, 1 unhealthy: api-0 (10.0.0.0:80); a plain frp server does not say why; see: kubectl -n prod logs api-0 -c frpc',
     );
     for (const backends of [{ endpoints }, { discovery: { mode: 'dns' as const } }])
       assert.equal(
-        advice(backends, down),
+        remedies(backends, down),
         '0 backends available, 1 unhealthy: api-0 (10.0.0.0:80); see the logs of what dials it: kubectl -n prod logs deployment/frp-api-connector',
       );
-    assert.match(advice({ discovery: selector }, down) ?? '', /kubectl -n prod logs deployment\/frp-api-connector$/);
+    assert.match(remedies({ discovery: selector }, down) ?? '', /kubectl -n prod logs deployment\/frp-api-connector$/);
   });
 
   it('names the backend that is unhealthy, and why, as far as that is known', () => {

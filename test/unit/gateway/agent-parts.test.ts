@@ -214,25 +214,25 @@ describe('a replica', () => {
 
   it('is Ready once it has what the others have', async () => {
     const here = new Set<string>();
-    const catching = new WarmUp({ peers: () => [Promise.resolve(new Set(['shop/web']))], own: async () => here, everyMs: 5 });
+    const warmUp = new WarmUp({ peers: () => [Promise.resolve(new Set(['shop/web']))], own: async () => here, everyMs: 5 });
     await pause(20);
-    assert.match(catching.problem!, /shop\/web/);
+    assert.match(warmUp.problem!, /shop\/web/);
     here.add('shop/web').add('shop/api');
-    await catching.done;
-    assert.equal(catching.problem, undefined);
+    await warmUp.done;
+    assert.equal(warmUp.problem, undefined);
   });
 
   it('is Ready when the time is over, though another cannot be asked', async () => {
-    const catching = new WarmUp({
+    const warmUp = new WarmUp({
       peers: () => [Promise.reject(new Error('away'))],
       own: async () => new Set(),
       everyMs: 5,
       limitMs: 50,
     });
     await pause(20);
-    assert.match(catching.problem!, /1 of 1 other replicas cannot be asked/);
-    await catching.done;
-    assert.equal(catching.problem, undefined);
+    assert.match(warmUp.problem!, /1 of 1 other replicas cannot be asked/);
+    await warmUp.done;
+    assert.equal(warmUp.problem, undefined);
   });
 });
 

@@ -16,14 +16,14 @@ export interface AccessRules {
 }
 
 /** The rules of a backend's section. @param entries services whose requests may come, itself among them */
-export function accessOf(served: ServiceConfig, entries: readonly ServiceConfig[]): AccessRules {
+export function accessOf(service: ServiceConfig, entries: readonly ServiceConfig[]): AccessRules {
   const rules: AccessRules = { lines: [], files: new Map(), problems: [] };
-  if (served.mode === 'tcp') {
+  if (service.mode === 'tcp') {
     if (entries.some(({ access }) => access.kind !== 'none')) rules.lines.push('tcp-request content reject');
     return rules;
   }
   for (const entry of entries) {
-    const here = entry === served ? undefined : `{ var(txn.entry) -m str ${entry.id} }`;
+    const here = entry === service ? undefined : `{ var(txn.entry) -m str ${entry.id} }`;
     rules.lines.push(...authenticationLines(entry, here, rules));
     if (needsRules(entry.spec)) rules.lines.push(...authorizationLines(entry.spec, here));
   }

@@ -27,21 +27,21 @@ export interface BackendSection {
   problems: readonly string[];
 }
 
-export function backendSection(served: ServiceConfig, { settings, entries }: Context): BackendSection {
-  const access = accessOf(served, entries);
-  const { mode, backend, pool } = served;
-  const limits = rateLimits(served, entries, settings).lines;
+export function backendSection(service: ServiceConfig, { settings, entries }: Context): BackendSection {
+  const access = accessOf(service, entries);
+  const { mode, backend, pool } = service;
+  const limits = rateLimits(service, entries, settings).lines;
   const cors = corsRules(entries);
   const rules = [...cors.deciding, ...limits, ...cors.answering, ...access.lines];
   const isLimited = limits.length > 0;
   const knowing = (needsTables: boolean, then: readonly string[]) => (needsTables ? [...waitForTables(mode), ...then] : then);
   const lines = [
-    ...balanceLines(served),
-    ...affinityLines(served),
-    ...(mode === 'http' ? httpLines(served, settings) : tcpLines(served)),
-    ...checkLines(served, settings.directory),
+    ...balanceLines(service),
+    ...affinityLines(service),
+    ...(mode === 'http' ? httpLines(service, settings) : tcpLines(service)),
+    ...checkLines(service, settings.directory),
   ];
-  const name = `# ${served.key.replace(/[^A-Za-z0-9./_-]/g, '_')}`;
+  const name = `# ${service.key.replace(/[^A-Za-z0-9./_-]/g, '_')}`;
   const section = (title: string, body: readonly string[]) => [
     name,
     `backend ${title}`,
@@ -49,11 +49,11 @@ export function backendSection(served: ServiceConfig, { settings, entries }: Con
     ...inOrder(body).map((line) => `  ${line}`),
   ];
   return {
-    entrance: mode === 'http' ? section(backend, [...knowing(isLimited, rules), ...failoverLines(served, settings)]) : [],
+    entrance: mode === 'http' ? section(backend, [...knowing(isLimited, rules), ...failoverLines(service, settings)]) : [],
     name: pool,
     lines: section(pool, [
-      `# each server: ${serverOptions(served)}`,
-      ...(mode === 'http' ? knowing(isBoundByAddress(served), []) : knowing(isBoundByAddress(served) || isLimited, rules)),
+      `# each server: ${serverOptions(service)}`,
+      ...(mode === 'http' ? knowing(isBoundByAddress(service), []) : knowing(isBoundByAddress(service) || isLimited, rules)),
       ...lines,
     ]),
     files: access.files,
@@ -107,21 +107,21 @@ function affinityLines({ spec }: ServiceConfig): string[] {
   ];
 }
 
-const tcpLines = (served: ServiceConfig): string[] => [...retries(attemptsOf(served)), 'timeout server 86400s'];
+const tcpLines = (service: ServiceConfig): string[] => [...retries(attemptsOf(service)), 'timeout server 86400s'];
 
-const httpLines = (served: ServiceConfig, settings: UsersSettings): string[] => [
-  ...retryLines(served, settings),
-  `timeout server ${idleTime(served)}ms`,
+const httpLines = (service: ServiceConfig, settings: UsersSettings): string[] => [
+  ...retryLines(service, settings),
+  `timeout server ${idleTime(service)}ms`,
   'http-reuse safe',
-  ...compressionLines(served),
+  ...compressionLines(service),
 ];
 
 /** A request that no backend has received is always sent again; one that was, if that can do no harm (RFC 9110, 9.2.2). */
-function retryLines(served: ServiceConfig, settings: UsersSettings): string[] {
-  const attempts = attemptsOf(served);
+function retryLines(service: ServiceConfig, settings: UsersSettings): string[] {
+  const attempts = attemptsOf(service);
   const here = attemptsHere(attempts, settings);
   const isIdempotent = '{ method GET HEAD OPTIONS TRACE PUT DELETE }';
-  const isAny = served.spec.advanced?.retry?.nonIdempotent === true;
+  const isAny = service.spec.advanced?.retry?.nonIdempotent === true;
   const isHandedOn = here < attempts;
   return [
     ...retries(here),

@@ -50,7 +50,7 @@ function replicaServers(settings: UsersSettings, port: number | undefined, optio
 
 /** Which replicas there are, and where they and `svc-…` come in. @param choices rules of every service's routes (choiceRules) */
 export function failoverSections(services: readonly ServiceConfig[], choices: readonly string[], settings: UsersSettings): string[][] {
-  const longest = services.reduce((most, served) => (served.mode === 'http' ? Math.max(most, patience(served)) : most), 60_000);
+  const longest = services.reduce((most, service) => (service.mode === 'http' ? Math.max(most, patience(service)) : most), 60_000);
   return [
     [
       'frontend frp-inner',
@@ -105,25 +105,25 @@ function handedSections(choices: readonly string[], longest: number, settings: U
 }
 
 /** The end of `svc-…`: to the servers here, and what nobody took to another replica. */
-export function failoverLines(served: ServiceConfig, settings: UsersSettings): string[] {
-  const protocol = served.isGrpc ? ' proto h2' : '';
+export function failoverLines(service: ServiceConfig, settings: UsersSettings): string[] {
+  const protocol = service.isGrpc ? ' proto h2' : '';
   const servers = replicaServers(settings, undefined, protocol);
   const isHere = [
-    `{ nbsrv(${served.pool}) gt 0 } !${isStuck}`,
+    `{ nbsrv(${service.pool}) gt 0 } !${isStuck}`,
     isStopping,
     // A replica that cannot be reached is none to hand over to.
     `{ nbsrv(${replicasBackend}) eq 0 }`,
   ];
   return [
-    `http-request set-header X-Frp-Pool ${served.pool}`,
+    `http-request set-header X-Frp-Pool ${service.pool}`,
     // A service with a port for itself has no host to be known by.
     'http-request set-header X-Frp-Site %[var(txn.site)]',
     // Of a request that was tried there, the attempt here is the last one.
     `http-request set-header X-Frp-Last 1 if ${isHanded} { req.hdr(x-frp-tried) -m found }`,
-    ...waitForServers(served, settings),
+    ...waitForServers(service, settings),
     ...(servers.length === 0 ? [] : isHere.map((condition) => `http-request set-var(txn.here) bool(true) if ${condition} !${isHanded}`)),
     'http-request set-header X-Frp-Tried 1 if { var(txn.here) -m bool }',
-    `timeout server ${patience(served)}ms`,
+    `timeout server ${patience(service)}ms`,
     'http-reuse never',
     // The first attempt is bound to `here`, which has no weight: every further one goes to another replica.
     servers.length === 0 ? 'use-server here if TRUE' : `use-server here if { var(txn.here) -m bool } or ${isHanded}`,
@@ -137,7 +137,7 @@ export function failoverLines(served: ServiceConfig, settings: UsersSettings): s
           `http-request disable-l7-retry if ${isHanded}`,
         ]),
     ...servers,
-    ...nobodyLines(served, `{ status 425 } { res.hdr(x-frp-unserved) 502 } !${isHanded}`),
+    ...nobodyLines(service, `{ status 425 } { res.hdr(x-frp-unserved) 502 } !${isHanded}`),
     ...['502', '503', '504'].map(
       (status) => `http-response set-status ${status} if { status 425 } { res.hdr(x-frp-unserved) ${status} } !${isHanded}`,
     ),
@@ -175,7 +175,7 @@ export const handStreams = (port: number, settings: UsersSettings): string[] =>
       );
 
 /** The section that it leads to. */
-export const streamHandover = (port: number, settings: UsersSettings): string[][] =>
+export const streamFailover = (port: number, settings: UsersSettings): string[][] =>
   others(settings).length === 0
     ? []
     : [
@@ -186,7 +186,7 @@ export const streamHandover = (port: number, settings: UsersSettings): string[][
       ];
 
 /** Milliseconds that all attempts of a request may take: `be-…` gives up first, and says why. */
-function patience(served: ServiceConfig): number {
-  const attempts = served.spec.advanced?.retry?.maxAttempts ?? 3;
-  return Math.min(maxTimer, (idleTime(served) + 10_000) * attempts);
+function patience(service: ServiceConfig): number {
+  const attempts = service.spec.advanced?.retry?.maxAttempts ?? 3;
+  return Math.min(maxTimer, (idleTime(service) + 10_000) * attempts);
 }

@@ -2,14 +2,14 @@
 import { isCidr } from '../../../net/addresses.ts';
 import { endpoint, everyAddress } from './addresses.ts';
 import { noBackend } from './global.ts';
-import { fromReplicas, handStreams, streamHandover } from './failover.ts';
+import { fromReplicas, handStreams, streamFailover } from './failover.ts';
 import { headerRules } from './request-headers.ts';
 import { hostRule, requestTargetRules } from './request-target.ts';
 import { hostRules, lookupRules, portRules, redirectsMap } from './route-rules.ts';
 import { endsTls, idleTime, type ServiceConfig } from './service-config.ts';
 import { certificateFile, sniMap, sniWildcardsMap, streamList, streamLoop, streamsMap, streamWildcardsMap, webList } from './tls.ts';
 import { countedUsers } from './user-connections.ts';
-import type { Way } from './routes.ts';
+import type { RouteTable } from './routes.ts';
 import type { UsersSettings } from './rendered.ts';
 
 const indent = (lines: readonly string[]): string[] => lines.map((line) => `  ${line}`);
@@ -26,11 +26,11 @@ function bindTo(settings: UsersSettings, port: number, options = ''): string[] {
 }
 
 /** Where a connection that somebody else has accepted at a port of users is brought, after a PROXY protocol header. */
-export const fallbackSocket = (directory: string, port: number): string => `${directory}/caught-${port}.sock`;
+export const fallbackSocket = (directory: string, port: number): string => `${directory}/fallback-${port}.sock`;
 
 /** Frontends of the http and https ports. @param choices rules of every service's routes (choiceRules) */
 export function webFrontends(services: readonly ServiceConfig[], choices: readonly string[], settings: UsersSettings): string[][] {
-  const longest = services.reduce((most, served) => Math.max(most, idleTime(served)), 60_000);
+  const longest = services.reduce((most, service) => Math.max(most, idleTime(service)), 60_000);
   const web = (proto: 'http' | 'https') => [
     'mode http',
     `timeout client ${longest}ms`,
@@ -82,7 +82,7 @@ function sniFrontend(settings: UsersSettings, socket: string): string[][] {
         'default_backend frp-tls',
       ]),
     ],
-    ...streamHandover(settings.httpsPort, settings),
+    ...streamFailover(settings.httpsPort, settings),
     ['backend frp-tls', ...indent(['mode tcp', 'timeout server 86400s', `server here ${socket} send-proxy-v2`])],
     [`backend ${streamLoop}`, ...indent(['mode tcp', 'timeout server 86400s', `server here ${streamSocket} send-proxy-v2`])],
     [
@@ -99,8 +99,8 @@ function sniFrontend(settings: UsersSettings, socket: string): string[][] {
 }
 
 /** The sections of a port that a service has for itself. @param choices rules of its routes */
-export function portFrontend(port: number, way: Way, choices: readonly string[], settings: UsersSettings): string[][] {
-  const { entry } = way;
+export function portFrontend(port: number, table: RouteTable, choices: readonly string[], settings: UsersSettings): string[][] {
+  const { entry } = table;
   const tls = endsTls(entry.spec) ? `${entry.isGrpc || entry.mode === 'http' ? ' alpn h2,http/1.1' : ''}` : undefined;
   const options =
     tls === undefined ? `${entry.isGrpc ? ' proto h2' : ''}` : entry.pem === undefined ? '' : ` ssl crt ${certificateFile(entry)}${tls}`;
@@ -113,10 +113,10 @@ export function portFrontend(port: number, way: Way, choices: readonly string[],
         ...bindTo(settings, port, options),
         ...refused,
         ...proxied(settings),
-        ...(entry.mode === 'http' ? webPort(port, entry, choices, settings, tls !== undefined) : tcpPort(port, way, choices, settings)),
+        ...(entry.mode === 'http' ? webPort(port, entry, choices, settings, tls !== undefined) : tcpPort(port, table, choices, settings)),
       ]),
     ],
-    ...(entry.mode === 'http' ? [] : streamHandover(port, settings)),
+    ...(entry.mode === 'http' ? [] : streamFailover(port, settings)),
   ];
 }
 
@@ -129,13 +129,13 @@ const webPort = (port: number, entry: ServiceConfig, choices: readonly string[],
   ...targetRules,
 ];
 
-const tcpPort = (port: number, way: Way, choices: readonly string[], settings: UsersSettings): string[] => [
+const tcpPort = (port: number, table: RouteTable, choices: readonly string[], settings: UsersSettings): string[] => [
   'mode tcp',
   'timeout client 86400s',
-  `clitcpka-idle ${Math.max(1, Math.round(idleTime(way.entry) / 1000))}s`,
-  `tcp-request content set-var(txn.way) str(${way.id})`,
-  `tcp-request content set-var(txn.entry) str(${way.entry.id})`,
-  `tcp-request content set-var(txn.target) str(${way.otherwise.backend})`,
+  `clitcpka-idle ${Math.max(1, Math.round(idleTime(table.entry) / 1000))}s`,
+  `tcp-request content set-var(txn.routes) str(${table.id})`,
+  `tcp-request content set-var(txn.entry) str(${table.entry.id})`,
+  `tcp-request content set-var(txn.target) str(${table.defaultBackend.backend})`,
   ...choices,
   ...handStreams(port, settings),
   'use_backend %[var(txn.target)]',

@@ -18,23 +18,23 @@ const table = ({ id }: ServiceConfig, replica: string): string => `rate-${id}-${
 const counter = ({ mode }: ServiceConfig): string => (mode === 'http' ? 'http_req_rate' : 'conn_rate');
 
 /** Sections of a service's tables. */
-export const rateTables = (served: ServiceConfig, settings: UsersSettings): string[][] =>
-  served.spec.security?.rateLimit
+export const rateTables = (service: ServiceConfig, settings: UsersSettings): string[][] =>
+  service.spec.security?.rateLimit
     ? replicas(settings).map((replica) => [
-        `backend ${table(served, replica)}`,
-        `  stick-table type ipv6 size 100k expire 60s store ${counter(served)}(${period}s),conn_cur peers ${peersName}`,
+        `backend ${table(service, replica)}`,
+        `  stick-table type ipv6 size 100k expire 60s store ${counter(service)}(${period}s),conn_cur peers ${peersName}`,
       ])
     : [];
 
 /** The rules of a backend's section. @param entries services whose requests may come, itself among them */
-export function rateLimits(served: ServiceConfig, entries: readonly ServiceConfig[], settings: UsersSettings): { lines: string[] } {
-  const limited = entries.filter(({ spec, mode }) => spec.security?.rateLimit && mode === served.mode);
+export function rateLimits(service: ServiceConfig, entries: readonly ServiceConfig[], settings: UsersSettings): { lines: string[] } {
+  const limited = entries.filter(({ spec, mode }) => spec.security?.rateLimit && mode === service.mode);
   // HAProxy has three trackers; a request passes one entry and its target.
   return {
     lines: limited.flatMap((entry) => {
-      const isEntry = entry === served ? undefined : `{ var(txn.entry) -m str ${entry.id} }`;
-      const here = [isEntry, served.mode === 'http' ? notCounted : undefined].filter((condition) => condition !== undefined).join(' ');
-      return linesOf(entry, here || undefined, entry === served ? 0 : 1, settings);
+      const isEntry = entry === service ? undefined : `{ var(txn.entry) -m str ${entry.id} }`;
+      const here = [isEntry, service.mode === 'http' ? notCounted : undefined].filter((condition) => condition !== undefined).join(' ');
+      return linesOf(entry, here || undefined, entry === service ? 0 : 1, settings);
     }),
   };
 }

@@ -1,5 +1,5 @@
 /** The rules that find the backend of a request (routes.ts), for frontends in mode http and tcp. */
-import { type Way, portSite } from './routes.ts';
+import { type RouteTable, portSite } from './routes.ts';
 import { answer, when } from './escape.ts';
 import { hasParameters, withoutParameters } from './request-target.ts';
 
@@ -8,10 +8,10 @@ export const wildcardsMap = 'maps/wildcards.map';
 export const pathsMap = 'maps/paths.map';
 export const redirectsMap = 'maps/redirects.map';
 
-/** What a way is in the map of paths: its id, the id of its entry, and the backend without conditions. */
-export const wayValue = ({ id, entry, otherwise }: Way): string => `${id}:${entry.id}:${otherwise.backend}`;
+/** What a route table is in the map of paths: its id, the id of its entry, and the backend without conditions. */
+export const routeTableValue = ({ id, entry, defaultBackend }: RouteTable): string => `${id}:${entry.id}:${defaultBackend.backend}`;
 
-/** Sets txn.way, txn.entry and txn.target by the path of the request and its site. @param site rules that set txn.site */
+/** Sets txn.routes, txn.entry and txn.target by the path of the request and its site. @param site rules that set txn.site */
 export const lookupRules = (site: readonly string[]): string[] => [
   ...site,
   'http-request set-var(txn.path) path',
@@ -21,7 +21,7 @@ export const lookupRules = (site: readonly string[]): string[] => [
   `http-request set-var(txn.plain) var(txn.site),concat(,txn.plain,/),map_beg(${pathsMap}) if { var(txn.plain) -m found }`,
   `${answer(400, 'the path leads elsewhere without its parameters')} if { var(txn.plain) -m found } !{ var(txn.plain),strcmp(txn.found) eq 0 }`,
   answer(404, 'no service is published under this path of the host') + ' if !{ var(txn.found) -m found }',
-  'http-request set-var(txn.way) var(txn.found),field(1,:)',
+  'http-request set-var(txn.routes) var(txn.found),field(1,:)',
   'http-request set-var(txn.entry) var(txn.found),field(2,:)',
   'http-request set-var(txn.target) var(txn.found),field(3,:)',
 ];
@@ -38,13 +38,13 @@ export const hostRules: readonly string[] = [
 ];
 
 /** Conditions and weights: they change txn.target. A condition for each header would not fit into a line, so they have names. */
-export function choiceRules(ways: Iterable<Way>, ruleset = 'http-request'): string[] {
+export function choiceRules(tables: Iterable<RouteTable>, ruleset = 'http-request'): string[] {
   const lines: string[] = [];
-  for (const { id, choices } of ways)
+  for (const { id, choices } of tables)
     for (const [index, { headers, groups }] of choices.entries()) {
       const names = headers.map((_, at) => `${id}-${index}-${at}`);
       lines.push(...headers.map(({ name, hash }, at) => `acl ${names[at]} req.fhdr(${name}),sha2(256),hex,lower -m str ${hash}`));
-      const here = [`{ var(txn.way) -m str ${id} }`, '!{ var(txn.decided) -m found }', ...names];
+      const here = [`{ var(txn.routes) -m str ${id} }`, '!{ var(txn.decided) -m found }', ...names];
       const total = groups.reduce((sum, { weight }) => sum + weight, 0);
       lines.push(`${ruleset} set-var(txn.draw) rand(${total})${when(...here)}`);
       let below = total;

@@ -2,20 +2,20 @@
  * Which backend a request goes to. Hosts and paths are looked up in maps, whatever their number; only routes with
  * conditions or weights (spec.routes) are rules, which all requests of HAProxy pass.
  *
- * A way is what the lookup of host and path ends at: the service that was asked for (`entry`, whose access rules hold)
+ * A route table is what the lookup of host and path ends at: the service that was asked for (`entry`, whose access rules hold)
  * and where its requests go.
  */
 import { hostPattern } from './host-maps.ts';
 import type { ServiceConfig } from './service-config.ts';
 import { sha256 } from './escape.ts';
 
-/** Where the requests of one way go: the first choice that matches, or else `otherwise`. */
-export interface Way {
-  /** identifies the way in maps and rules */
+/** Where the requests of a path go: the first choice that matches, or else `defaultBackend`. */
+export interface RouteTable {
+  /** in maps and rules */
   id: string;
   entry: ServiceConfig;
   choices: readonly Choice[];
-  otherwise: ServiceConfig;
+  defaultBackend: ServiceConfig;
 }
 
 export interface Choice {
@@ -29,7 +29,7 @@ export interface Choice {
 export interface PathEntry {
   /** host (or wildcard) and path with a slash at its end, so that a prefix ends with a segment: `a.example.com/v1/` */
   prefix: string;
-  way: Way;
+  table: RouteTable;
 }
 
 type Services = ReadonlyMap<string, ServiceConfig>;
@@ -50,7 +50,7 @@ export const entriesOf = (entry: ServiceConfig, services: Services): PathEntry[]
   entry.mode !== 'http'
     ? []
     : [...webExposures(entry), ...portExposures(entry)].flatMap(({ host, path }) =>
-        ways(entry, path, services).map(([below, way]) => ({ prefix: `${host}${below}/`, way })),
+        routeTables(entry, path, services).map(([below, table]) => ({ prefix: `${host}${below}/`, table })),
       );
 
 /** Names (namespace/name) of the services that the routes of a service lead to. */
@@ -71,18 +71,18 @@ export function webExposures({ given, mode, pem }: ServiceConfig): { host: strin
 const portExposures = ({ given }: ServiceConfig): { host: string; path: string }[] =>
   given.exposures.flatMap((exposure) => (exposure.kind === 'tcp' ? [{ host: portSite(exposure.port), path: '' }] : []));
 
-/** The ways of a service at `path` and at the paths of its routes below it. */
-function ways(entry: ServiceConfig, path: string, services: Services): [string, Way][] {
+/** The route tables of a service at `path` and at the paths of its routes below it. */
+function routeTables(entry: ServiceConfig, path: string, services: Services): [string, RouteTable][] {
   const paths = new Set([path]);
   for (const route of entry.spec.routes ?? []) {
     const top = routePath(route.path);
     if (isPlain(`${top}/`) && isBelow(top, path)) paths.add(top);
   }
-  return [...paths].map((below) => [below, wayAt(entry, below, services)]);
+  return [...paths].map((below) => [below, routeTableAt(entry, below, services)]);
 }
 
-/** What a request for `path`, or for what is below it down to the next way, meets: every route above it, in their order. */
-export function wayAt(entry: ServiceConfig, path: string, services: Services): Way {
+/** What a request for `path`, or for what is below it down to the next table, meets: every route above it, in their order. */
+export function routeTableAt(entry: ServiceConfig, path: string, services: Services): RouteTable {
   const choices: Choice[] = [];
   for (const route of entry.spec.routes ?? []) {
     if (!isBelow(path, routePath(route.path))) continue;
@@ -99,18 +99,18 @@ export function wayAt(entry: ServiceConfig, path: string, services: Services): W
   }
   const last = choices.at(-1);
   const only = last?.headers.length === 0 && last.groups.length === 1 ? last.groups[0]!.target : undefined;
-  const otherwise = only ?? entry;
+  const defaultBackend = only ?? entry;
   const conditional = only === undefined ? choices : choices.slice(0, -1);
-  const id = `w-${sha256(JSON.stringify([entry.key, otherwise.key, conditional.map(idOf)])).slice(0, 16)}`;
-  return { id, entry, choices: conditional, otherwise };
+  const id = `r-${sha256(JSON.stringify([entry.key, defaultBackend.key, conditional.map(idOf)])).slice(0, 16)}`;
+  return { id, entry, choices: conditional, defaultBackend };
 }
 
 const idOf = ({ headers, groups }: Choice) => [headers, groups.map(({ target, weight }) => [target.key, weight])];
 
-/** Backends that a way may end at. */
-export const targets = ({ choices, otherwise }: Way): ServiceConfig[] => [
+/** Backends that a route table may lead to. */
+export const targets = ({ choices, defaultBackend }: RouteTable): ServiceConfig[] => [
   ...choices.flatMap(({ groups }) => groups.map(({ target }) => target)),
-  otherwise,
+  defaultBackend,
 ];
 
 /** What stands for the host in the map of paths, where a service has a port for itself. */

@@ -28,7 +28,7 @@ export interface ServiceConfig {
 }
 
 /** @returns what a service of a view comes to, and what of it is not served as it says */
-export function servedOf(given: ServedService, memory: Memory): { served: ServiceConfig; problems: string[] } {
+export function serviceConfigOf(given: ServedService, memory: Memory): { service: ServiceConfig; problems: string[] } {
   const { service, access } = given;
   const { spec, metadata } = service;
   const key = serviceKey(service);
@@ -36,7 +36,7 @@ export function servedOf(given: ServedService, memory: Memory): { served: Servic
   const id = serviceId(key);
   const pool = backendName(key);
   const problems: string[] = [];
-  const served: ServiceConfig = {
+  const config: ServiceConfig = {
     key,
     namespace: metadata.namespace ?? '',
     name: metadata.name,
@@ -53,15 +53,15 @@ export function servedOf(given: ServedService, memory: Memory): { served: Servic
   const problem = (reason: string) => problems.push(`${key}: ${reason}`);
   if (access.kind === 'unavailable') problem(access.reason);
   if (mode === 'tcp' && (access.kind !== 'none' || spec.security?.authorization?.enabled)) {
-    served.access = { kind: 'unavailable', reason: 'connections without HTTP cannot be authenticated' };
+    config.access = { kind: 'unavailable', reason: 'connections without HTTP cannot be authenticated' };
     problem('authentication and authorization need HTTP; connections are refused');
   }
   if (endsTls(spec)) {
     const checked = memory.recall(`certificate ${key}`, [given.certificate], () => validCertificate(given.certificate));
-    if ('pem' in checked) served.pem = checked.pem;
+    if ('pem' in checked) config.pem = checked.pem;
     else problem(`spec.expose.tls: ${checked.problem}; it is not served by TLS`);
   }
-  return { served, problems };
+  return { service: config, problems };
 }
 
 /** Whether TLS of users ends in the gateway. */

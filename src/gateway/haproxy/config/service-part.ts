@@ -9,8 +9,8 @@ import { checkChoices, checkLines, checkMap, maxEntries } from './limits.ts';
 import type { Memory } from './memory.ts';
 import { rateTables } from './rate-limits.ts';
 import type { Rendered, Server, UsersSettings } from './rendered.ts';
-import { choiceRules, wayValue } from './route-rules.ts';
-import { entriesOf, targetKeys, targets, wayAt, type Way } from './routes.ts';
+import { choiceRules, routeTableValue } from './route-rules.ts';
+import { entriesOf, targetKeys, targets, routeTableAt, type RouteTable } from './routes.ts';
 import { serverLine, serversOf } from './servers.ts';
 import { idleTime, type ServiceConfig } from './service-config.ts';
 import { portsMapLines } from './tcp-probe.ts';
@@ -20,7 +20,7 @@ import { certificateFile, sniHosts } from './tls.ts';
 export interface Routing {
   /** of the map of paths; in the order of the service's hosts */
   paths: readonly { prefix: string; value: string }[];
-  ways: readonly Way[];
+  tables: readonly RouteTable[];
   /** rules of its routes, for the frontends that all share */
   choices: readonly string[];
   /** sections of the ports that it asks for */
@@ -30,7 +30,7 @@ export interface Routing {
 }
 
 export interface ServicePart {
-  served: ServiceConfig;
+  service: ServiceConfig;
   routing: Routing;
   /** sections, without the servers; those end the last one */
   text: string;
@@ -61,28 +61,30 @@ export const sectionText = (sections: readonly (readonly string[])[]): string =>
     .join('\n');
 
 /** @throws Error where it cannot be served */
-export function routingOf(served: ServiceConfig, services: Services, { settings, hash, memory }: Context): Routing {
-  const others = targetKeys(served).map((key) => services.get(key));
-  return memory.recall(`routing ${served.key}`, [served, hash, ...others], () => {
-    const entries = entriesOf(served, services);
-    const ports = served.given.exposures.flatMap((exposure) => (exposure.kind === 'tcp' ? [exposure.port] : []));
-    const portWay = wayAt(served, '', services);
-    const ways = [
-      ...new Map([...entries.map(({ way }) => way), ...(ports.length > 0 ? [portWay] : [])].map((way) => [way.id, way])).values(),
+export function routingOf(service: ServiceConfig, services: Services, { settings, hash, memory }: Context): Routing {
+  const others = targetKeys(service).map((key) => services.get(key));
+  return memory.recall(`routing ${service.key}`, [service, hash, ...others], () => {
+    const entries = entriesOf(service, services);
+    const ports = service.given.exposures.flatMap((exposure) => (exposure.kind === 'tcp' ? [exposure.port] : []));
+    const portTable = routeTableAt(service, '', services);
+    const tables = [
+      ...new Map(
+        [...entries.map(({ table }) => table), ...(ports.length > 0 ? [portTable] : [])].map((table) => [table.id, table]),
+      ).values(),
     ];
-    const choices = served.mode === 'http' ? choiceRules(ways) : [];
+    const choices = service.mode === 'http' ? choiceRules(tables) : [];
     checkChoices(choices);
-    const paths = entries.map(({ prefix, way }) => ({ prefix, value: wayValue(way) }));
+    const paths = entries.map(({ prefix, table }) => ({ prefix, value: routeTableValue(table) }));
     checkMap(paths.map(({ prefix, value }) => `${prefix} ${value}\n`).join(''));
     const sections = new Map(
       ports.map((port) => {
-        const own = served.mode === 'http' ? choices : choiceRules([portWay], 'tcp-request content');
-        const lines = portFrontend(port, portWay, own, settings);
+        const own = service.mode === 'http' ? choices : choiceRules([portTable], 'tcp-request content');
+        const lines = portFrontend(port, portTable, own, settings);
         checkLines(lines.flat());
         return [port, sectionText(lines)];
       }),
     );
-    return { paths, ways, choices, ports: sections, sniHosts: sniHosts(served) };
+    return { paths, tables, choices, ports: sections, sniHosts: sniHosts(service) };
   });
 }
 
@@ -91,30 +93,30 @@ export function routingOf(served: ServiceConfig, services: Services, { settings,
  * @throws Error where it cannot be served
  */
 export function partOf(
-  { served, problems }: { served: ServiceConfig; problems: readonly string[] },
+  { service, problems }: { service: ServiceConfig; problems: readonly string[] },
   routing: Routing,
   entries: readonly ServiceConfig[],
   { settings, hash, memory }: Context,
 ): ServicePart {
-  return memory.recall(`part ${served.key}`, [served, routing, hash, ...entries], () => {
+  return memory.recall(`part ${service.key}`, [service, routing, hash, ...entries], () => {
     if (entries.length > maxEntries)
       throw new Error(`the routes of ${entries.length} services lead to it, above the limit of ${maxEntries}; use fewer`);
-    idleTime(served);
-    const section = backendSection(served, { entries, settings });
-    const sections = [...rateTables(served, settings), section.entrance, section.lines];
+    idleTime(service);
+    const section = backendSection(service, { entries, settings });
+    const sections = [...rateTables(service, settings), section.entrance, section.lines];
     checkLines(sections.flat());
     for (const [path, text] of section.files) if (path.endsWith('.map')) checkMap(text);
-    const servers = serversOf(served);
+    const servers = serversOf(service);
     const text = sectionText(sections);
     return {
-      served,
+      service,
       routing,
       text,
       servers,
       serverText: servers.map((server) => `${serverLine(server)}\n`).join(''),
       portsMap: portsMapLines(servers),
       reads: readBy(text),
-      files: served.pem === undefined ? section.files : new Map([...section.files, [certificateFile(served), served.pem]]),
+      files: service.pem === undefined ? section.files : new Map([...section.files, [certificateFile(service), service.pem]]),
       skeleton: sha256(JSON.stringify([text, [...routing.ports], skeletonOf(section.files)])),
       problems: [...problems, ...section.problems],
     };
@@ -138,7 +140,8 @@ export const skeletonOf = (files: Rendered['files']): unknown[] =>
 export function entriesByTarget(routings: Iterable<readonly [ServiceConfig, Routing]>): ReadonlyMap<string, readonly ServiceConfig[]> {
   const found = new Map<string, Set<ServiceConfig>>();
   const all = [...routings];
-  for (const [served] of all) found.set(served.backend, new Set([served]));
-  for (const [, { ways }] of all) for (const way of ways) for (const target of targets(way)) found.get(target.backend)?.add(way.entry);
+  for (const [service] of all) found.set(service.backend, new Set([service]));
+  for (const [, { tables }] of all)
+    for (const table of tables) for (const target of targets(table)) found.get(target.backend)?.add(table.entry);
   return new Map([...found].map(([backend, entries]) => [backend, [...entries]]));
 }

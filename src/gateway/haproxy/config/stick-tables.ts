@@ -1,18 +1,18 @@
 /**
- * What HAProxy remembers of users (stick tables), over a reload. The old process teaches the new one, as a peer, within
+ * What HAProxy remembers of users (stick tables), over a reload. The old process sends them to the new one, as a peer, within
  * milliseconds of its start; two things are left to do.
  *
- * A process that has not yet finished its own first lesson has none to give (2.6.12, peers.c `process_peer_sync`: it
- * leaves its tables to nobody). With no replica to learn from, that is so for the first 5 s of its life, after a reload
- * that nobody taught for 10 s. So a reload waits for it, where there is something to lose.
+ * A process that has not yet finished its own first peer sync sends none (2.6.12, peers.c `process_peer_sync`: it
+ * leaves its tables to nobody). With no replica to sync with, that is so for the first 5 s of its life, after a reload
+ * that got no tables for 10 s. So a reload waits for it, where there is something to lose.
  *
- * And the new process serves before it has been taught. So a user whose place or count is in a table waits in it.
+ * And the new process serves before the sync is complete. So a user whose place or count is in a table waits in it.
  */
 
 export const tablesFile = 'tables.lua';
 
-/** Milliseconds that the new process waits for somebody to teach it, and for the lesson. */
-const patience = { teacher: 500, lesson: 2000 };
+/** Milliseconds that the new process waits for a peer that begins to sync, and for the sync to end. */
+const patience = { start: 500, end: 2000 };
 
 /**
  * Lua 5.3, with HAProxy's API (lua.txt): the action `lua.frp-tables` goes on when the tables hold what they will.
@@ -42,10 +42,10 @@ core.register_task(function()
     local now = core.now()
     local waited = (now.sec - start.sec) * 1000 + (now.usec - start.usec) / 1000
     if flags then
-      -- peers.c: 1 and 2, nothing to be learned from the process before and from replicas any more; 4, a teacher is there
-      isKnown = flags & 3 == 3 or waited > (flags & 4 == 4 and ${patience.lesson} or ${patience.teacher})
+      -- peers.c: 1 and 2, nothing more to come from the process before and from replicas; 4, a peer has been found
+      isKnown = flags & 3 == 3 or waited > (flags & 4 == 4 and ${patience.end} or ${patience.start})
     else
-      isKnown = waited > ${patience.lesson}
+      isKnown = waited > ${patience.end}
     end
     core.msleep(5)
   end
@@ -67,4 +67,4 @@ const gate = 'lua.frp-tables if !{ var(proc.frp_tables) -m bool }';
 
 /** Rules of a backend that a user waits at until the tables are known. */
 export const waitForTables = (mode: 'http' | 'tcp'): string[] =>
-  mode === 'http' ? [`http-request ${gate}`] : [`tcp-request inspect-delay ${patience.lesson}ms`, `tcp-request content ${gate}`];
+  mode === 'http' ? [`http-request ${gate}`] : [`tcp-request inspect-delay ${patience.end}ms`, `tcp-request content ${gate}`];

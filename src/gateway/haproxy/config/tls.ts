@@ -20,16 +20,16 @@ export const streamLoop = 'frp-streams';
 export function tlsFiles(all: readonly ServiceConfig[]): [string, string][] {
   const passed = new Map<string, string>();
   const streams = new Map<string, string>();
-  for (const served of all.filter(({ mode }) => mode === 'tcp'))
-    for (const host of sniHosts(served)) {
-      if (served.pem === undefined && served.spec.expose?.tls?.secretName !== undefined) continue;
+  for (const service of all.filter(({ mode }) => mode === 'tcp'))
+    for (const host of sniHosts(service)) {
+      if (service.pem === undefined && service.spec.expose?.tls?.secretName !== undefined) continue;
       if (passed.has(host)) continue;
-      passed.set(host, served.pem === undefined ? served.backend : streamLoop);
-      if (served.pem !== undefined) streams.set(host, served.backend);
+      passed.set(host, service.pem === undefined ? service.backend : streamLoop);
+      if (service.pem !== undefined) streams.set(host, service.backend);
     }
-  const web = all.flatMap((served) => webExposures(served).map(({ host }): [ServiceConfig, string] => [served, host]));
-  const stream = all.flatMap((served) =>
-    served.mode === 'tcp' ? sniHosts(served).map((host): [ServiceConfig, string] => [served, host]) : [],
+  const web = all.flatMap((service) => webExposures(service).map(({ host }): [ServiceConfig, string] => [service, host]));
+  const stream = all.flatMap((service) =>
+    service.mode === 'tcp' ? sniHosts(service).map((host): [ServiceConfig, string] => [service, host]) : [],
   );
   return [
     [webList, listOf(web)],
@@ -47,8 +47,8 @@ export const sniHosts = ({ given }: ServiceConfig): string[] =>
 /** A line for each certificate. The first service with a certificate has the host. */
 function listOf(hosts: readonly [ServiceConfig, string][]): string {
   const owners = new Map<string, ServiceConfig>();
-  for (const [served, host] of hosts) if (served.pem !== undefined && !owners.has(host)) owners.set(host, served);
+  for (const [service, host] of hosts) if (service.pem !== undefined && !owners.has(host)) owners.set(host, service);
   const lines = new Map<ServiceConfig, string>();
-  for (const [host, served] of owners) lines.set(served, `${lines.get(served) ?? certificateFile(served)} ${host}`);
+  for (const [host, service] of owners) lines.set(service, `${lines.get(service) ?? certificateFile(service)} ${host}`);
   return [...lines.values()].map((line) => `${line}\n`).join('');
 }

@@ -16,7 +16,7 @@ import { hostsMap, pathsMap, redirectsMap, wildcardsMap } from './route-rules.ts
 import { recoveryFile, recoveryLua } from './recovery.ts';
 import { healthSection, stateMap, stateMapLines } from './replica-state.ts';
 import { replicaTlsFiles } from './replica-tls.ts';
-import { servedOf, type ServiceConfig } from './service-config.ts';
+import { serviceConfigOf, type ServiceConfig } from './service-config.ts';
 import { entriesByTarget, partOf, routingOf, readBy, sectionText, skeletonOf, type Routing, type ServicePart } from './service-part.ts';
 import { tablesFile, tablesLua } from './stick-tables.ts';
 import { sha256 } from './escape.ts';
@@ -64,16 +64,16 @@ function partsOf(
   };
   const all = given.flatMap((one) => {
     const key = serviceKey(one.service);
-    return trying(key, () => memory.recall(`service ${key}`, [one], () => servedOf(one, memory)));
+    return trying(key, () => memory.recall(`service ${key}`, [one], () => serviceConfigOf(one, memory)));
   });
-  const services = new Map(all.map(({ served }) => [served.key, served]));
+  const services = new Map(all.map(({ service }) => [service.key, service]));
   const routings = new Map(
-    all.flatMap(({ served }) => trying(served.key, (): [ServiceConfig, Routing] => [served, routingOf(served, services, context)])),
+    all.flatMap(({ service }) => trying(service.key, (): [ServiceConfig, Routing] => [service, routingOf(service, services, context)])),
   );
   if (failures.size > 0) return { parts: [], failures };
   const entriesOf = entriesByTarget(routings);
   const parts = all.flatMap((one) =>
-    trying(one.served.key, () => partOf(one, routings.get(one.served)!, entriesOf.get(one.served.backend)!, context)),
+    trying(one.service.key, () => partOf(one, routings.get(one.service)!, entriesOf.get(one.service.backend)!, context)),
   );
   for (const [key, reason] of beyondShare(parts)) failures.set(key, reason);
   return { parts, failures };
@@ -82,7 +82,7 @@ function partsOf(
 /** The last services of a namespace that asks for more than its share of the configuration. */
 function beyondShare(parts: readonly ServicePart[]): [key: string, reason: string][] {
   const shares = new Map<string, NamespaceShare>();
-  return parts.flatMap(({ served: { key, namespace }, text, routing }): [string, string][] => {
+  return parts.flatMap(({ service: { key, namespace }, text, routing }): [string, string][] => {
     let share = shares.get(namespace);
     if (!share) shares.set(namespace, (share = new NamespaceShare()));
     const reason = share.take(text, routing.choices);
@@ -91,7 +91,7 @@ function beyondShare(parts: readonly ServicePart[]): [key: string, reason: strin
 }
 
 function compose(parts: readonly ServicePart[], settings: UsersSettings): Omit<Rendered, 'failed'> {
-  const services = parts.map(({ served }) => served);
+  const services = parts.map(({ service }) => service);
   const choices = parts.flatMap(({ routing }) => routing.choices);
   const ports = portsOf(parts);
   const shared = [
@@ -120,15 +120,15 @@ function compose(parts: readonly ServicePart[], settings: UsersSettings): Omit<R
     ].join('\n'),
     files,
     skeleton,
-    servers: new Map(parts.map(({ served, servers }) => [served.pool, servers])),
+    servers: new Map(parts.map(({ service, servers }) => [service.pool, servers])),
     ports: [settings.httpPort, settings.httpsPort, ...ports.keys()],
     problems: parts.flatMap(({ problems }) => problems),
   };
 }
 
 function sharedFiles(parts: readonly ServicePart[], settings: UsersSettings): Map<string, string> {
-  const services = parts.map(({ served }) => served);
-  const hosts = new Map(services.flatMap((served) => webExposures(served).map(({ host }): [string, string] => [host, host])));
+  const services = parts.map(({ service }) => service);
+  const hosts = new Map(services.flatMap((service) => webExposures(service).map(({ host }): [string, string] => [host, host])));
   return new Map([
     [hostsMap, exactMap(hosts)],
     [wildcardsMap, wildcardMap(hosts)],

@@ -20,7 +20,7 @@ import { CliError, runCommand } from './cli.ts';
 import { Generations, isSame } from './generations.ts';
 import { changedServices, heldBack, keyOf, namespaceOf } from './held-back.ts';
 import { oldProcesses, reloadMaster } from './master.ts';
-import { canTeach, lessonMs } from './peer-sync.ts';
+import { canSync, syncMs } from './peer-sync.ts';
 import { ReloadBudget, usersBudget, type BudgetLimits } from './reload-budget.ts';
 import { identify, readRunning } from './running.ts';
 import { stateFileText } from './state-file.ts';
@@ -74,7 +74,7 @@ export class UsersProxy {
   #state: State = { name: 'absent' };
   /** what HAProxy has, or will start with */
   #has: { view: View; ports: readonly number[] } | undefined;
-  #teachableAt = 0;
+  #canSyncAt = 0;
   #persistAt = 0;
   #repairedAt = -Infinity;
   #reloads = 0;
@@ -152,7 +152,7 @@ export class UsersProxy {
     if (this.#state.name === 'absent') this.#options.log.info({ pid: who.pid }, 'HAProxy answers');
     if (!('known' in this.#state && this.#state.pid === who.pid)) {
       this.#state = { name: 'running', pid: who.pid, known: undefined };
-      this.#teachableAt = performance.now() + lessonMs;
+      this.#canSyncAt = performance.now() + syncMs;
     }
     const accepted = this.#acceptance.without(view);
     const rendered = render(accepted);
@@ -214,7 +214,7 @@ export class UsersProxy {
     const changed = this.#has ? changedServices(this.#has.view, accepted) : [];
     const namespaces = new Set(changed.map(namespaceOf));
     this.#old = (await oldProcesses(this.#options.directory).catch(() => [])).length;
-    const wait = Math.max(this.#budget.waitMs(namespaces, this.#old), await this.#untilTeachable());
+    const wait = Math.max(this.#budget.waitMs(namespaces, this.#old), await this.#untilCanSync());
     if (wait === 0) return this.#reload(view, render, { pid: who.pid, namespaces });
     if (this.#has) {
       const held = heldBack(this.#has.view, accepted, namespaces);
@@ -228,8 +228,8 @@ export class UsersProxy {
   }
 
   /** Milliseconds until a reload keeps what HAProxy remembers of users. */
-  async #untilTeachable(): Promise<number> {
-    if (performance.now() >= this.#teachableAt || (await canTeach(this.#worker).catch(() => true))) return 0;
+  async #untilCanSync(): Promise<number> {
+    if (performance.now() >= this.#canSyncAt || (await canSync(this.#worker).catch(() => true))) return 0;
     return 100;
   }
 
@@ -253,7 +253,7 @@ export class UsersProxy {
     await rm(join(directory, stateFile), { force: true });
     if (next === undefined) return this.#goBack(before, { pid, had, accepted });
     this.#reloads++;
-    this.#teachableAt = performance.now() + lessonMs;
+    this.#canSyncAt = performance.now() + syncMs;
     this.#state = { name: 'running', pid: next, known: undefined };
     this.#has = { view: accepted, ports: rendered.ports };
     await this.#tellOfOld();

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { BlockList, createConnection } from 'node:net';
 import { once } from 'node:events';
 import { test, type TestContext } from 'node:test';
-import { FallbackListener, type CatcherOptions } from '../../src/gateway/replicas/fallback-listener.ts';
+import { FallbackListener, type FallbackOptions } from '../../src/gateway/replicas/fallback-listener.ts';
 import { fallbackSocket } from '../../src/gateway/haproxy/index.ts';
 import { proxyHeader } from '../../src/gateway/replicas/proxy-protocol.ts';
 import { app, gateway, member, service, tally, until, view, type Gateway } from './haproxy-harness.ts';
@@ -15,21 +15,21 @@ const web = (port: number) =>
     member('shop/web', 'x', port),
   ]);
 
-function fallback(t: TestContext, { settings }: Gateway, more: Partial<CatcherOptions> = {}): { caught: () => number } {
-  let caught = 0;
+function fallback(t: TestContext, { settings }: Gateway, more: Partial<FallbackOptions> = {}): { taken: () => number } {
+  let taken = 0;
   const found = new FallbackListener({
     socketOf: (port) => fallbackSocket(settings.directory, port),
     replicas: () => [],
     proxies: new BlockList(),
     own: [],
     addresses: ['0.0.0.0'],
-    onFallback: () => caught++,
-    log: { info: () => undefined, warn: (text: unknown) => t.diagnostic(String(text)) } as CatcherOptions['log'],
+    onFallback: () => taken++,
+    log: { info: () => undefined, warn: (text: unknown) => t.diagnostic(String(text)) } as FallbackOptions['log'],
     ...more,
   });
   t.after(() => found.close());
   found.listen([settings.httpPort]);
-  return { caught: () => caught };
+  return { taken: () => taken };
 }
 
 /** A load of one connection for each request, until it is ended. @returns what became of those that were begun after `from()` */
@@ -55,28 +55,28 @@ function load(t: TestContext, gw: Gateway) {
   return { results, end };
 }
 
-test('as long as HAProxy is there nothing is caught, over reloads too', async (t) => {
+test('as long as HAProxy is there nothing is taken, over reloads too', async (t) => {
   const backend = await app(t, 'x');
   const gw = await gateway(t, view(web(backend.port)));
-  const { caught } = fallback(t, gw);
+  const { taken } = fallback(t, gw);
   await until(async () => (await gw.http(host)).status === 200);
   for (let n = 0; n < 2; n++) {
     await gw.apply(view(web(backend.port), service(`extra-${n}`, { expose: { domain: `e${n}.example.com` } }, [])));
     for (let i = 0; i < 50; i++) assert.equal((await gw.http(host)).status, 200);
   }
-  assert.equal(caught(), 0);
+  assert.equal(taken(), 0);
 });
 
 test('while HAProxy is away nobody is refused: users wait, and are served when it is back', async (t) => {
   const backend = await app(t, 'x');
   const gw = await gateway(t, view(web(backend.port)));
-  const { caught } = fallback(t, gw);
+  const { taken } = fallback(t, gw);
   await until(async () => (await gw.http(host)).status === 200);
   const users = load(t, gw);
   await until(() => users.results.length > 50);
   await gw.crash();
   const died = performance.now();
-  await until(() => caught() > 5);
+  await until(() => taken() > 5);
   gw.start();
   await until(() => users.results.filter(({ began }) => began > died).length > 100);
   await users.end();
@@ -104,12 +104,12 @@ test('what a load balancer says of its users goes along', async (t) => {
   const gw = await gateway(t, view(web(backend.port)), proxies);
   const trusted = new BlockList();
   trusted.addAddress('127.0.0.1');
-  const { caught } = fallback(t, gw, { proxies: trusted });
+  const { taken } = fallback(t, gw, { proxies: trusted });
   await gw.crash();
   const balancer = createConnection(gw.settings.httpPort, '127.0.0.1');
   balancer.write(proxyHeader({ source: '203.0.113.9', sourcePort: 7, destination: '203.0.113.1', destinationPort: 80 }));
   balancer.write(`GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
-  await until(() => caught() === 1);
+  await until(() => taken() === 1);
   gw.start();
   let text = '';
   balancer.on('data', (data) => (text += data.toString()));
@@ -125,5 +125,5 @@ test('where nobody comes back users are let go, and nothing goes in circles', as
   const second = fallback(t, b, { ...options, addresses: ['127.0.0.3'], replicas: () => ['127.0.0.2'], own: ['127.0.0.3'] });
   await Promise.all([a.crash(), b.crash()]);
   await assert.rejects(a.http(host), /socket hang up|ECONNRESET/);
-  assert.deepEqual([first.caught(), second.caught()], [1, 1]);
+  assert.deepEqual([first.taken(), second.taken()], [1, 1]);
 });
