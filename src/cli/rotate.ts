@@ -4,7 +4,7 @@ import { UserError } from '../errors.ts';
 import { loadAccess } from '../kube/access.ts';
 import { base64 } from '../kube/authority-secret.ts';
 import { KubeClient } from '../kube/client.ts';
-import { isNotFound } from '../kube/errors.ts';
+import { ignoreNotFound } from '../kube/errors.ts';
 import { describe, distributedServices, pods, secrets, type KubeObject, type Resource } from '../kube/types.ts';
 import { annotation, authoritySecretName, groupSecretName, label, webhookAuthoritySecretName } from '../model/names.ts';
 import { parseOptions } from './options.ts';
@@ -94,10 +94,9 @@ async function askForAuthority(client: KubeClient, namespace: string, name: stri
   const keeper = name === authoritySecretName ? 'the controller' : 'one of the webhooks';
   const within = name === authoritySecretName ? 'seconds' : 'a minute';
   const patch = { metadata: { annotations: { [annotation.rotate]: new Date().toISOString() } } };
-  const secret = await client.mergePatch(secrets, namespace, name, patch).catch((error: unknown) => {
-    if (!isNotFound(error)) throw error;
+  const secret = await client.mergePatch(secrets, namespace, name, patch).catch(ignoreNotFound);
+  if (!secret)
     throw new UserError(`rotate: ${describe(secrets, namespace, name)} does not exist; name the installation's namespace with --system`);
-  });
   const phase = secret.metadata.annotations?.[annotation.rotationPhase];
   say(
     phase === undefined

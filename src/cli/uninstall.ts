@@ -1,7 +1,7 @@
 /** `frp-k8s uninstall`: services first, then the webhooks, then everything else of the installation. */
 import { loadAccess } from '../kube/access.ts';
 import { KubeClient } from '../kube/client.ts';
-import { isNotFound } from '../kube/errors.ts';
+import { ignoreNotFound } from '../kube/errors.ts';
 import {
   clusterRoleBindings,
   clusterRoles,
@@ -117,7 +117,7 @@ class Removal {
   async rights(namespace: string): Promise<void> {
     if (this.#dryRun) return;
     const free = (resource: Resource<KubeObject>, scope: string | undefined, name: string) =>
-      found(this.client.mergePatch(resource, scope, name, { metadata: { finalizers: null } }));
+      this.client.mergePatch(resource, scope, name, { metadata: { finalizers: null } }).catch(ignoreNotFound);
     await free(serviceAccounts, namespace, controllerAccountName);
     await free(clusterRoleBindings, undefined, controllerRoleName);
     await free(clusterRoles, undefined, controllerRoleName);
@@ -131,7 +131,7 @@ class Removal {
 
   /** Deletes an object, and waits until it is gone. */
   async one(resource: Resource<KubeObject>, name: string): Promise<void> {
-    const gone = async () => (await found(this.client.getMetadata(resource, undefined, name))) === undefined;
+    const gone = async () => (await this.client.getMetadata(resource, undefined, name).catch(ignoreNotFound)) === undefined;
     if (await gone()) return;
     await this.#delete(resource, undefined, name);
     if (this.#dryRun || (await this.#gone(gone))) return;
@@ -141,12 +141,12 @@ class Removal {
   }
 
   async #services() {
-    return (await found(this.client.list(distributedServices)))?.items ?? [];
+    return (await this.client.list(distributedServices).catch(ignoreNotFound))?.items ?? [];
   }
 
   async #delete(resource: Resource<KubeObject>, namespace: string | undefined, name: string): Promise<void> {
     say(`${this.#dryRun ? 'would delete' : 'deleting'} ${describe(resource, namespace, name)}`);
-    if (!this.#dryRun) await found(this.client.delete(resource, namespace, name));
+    if (!this.#dryRun) await this.client.delete(resource, namespace, name).catch(ignoreNotFound);
   }
 
   async #gone(check: () => Promise<boolean>): Promise<boolean> {
@@ -156,15 +156,5 @@ class Removal {
       await new Promise((resolve) => setTimeout(resolve, 500));
     }
     return true;
-  }
-}
-
-/** What a request answers, or undefined where the object or its kind is not there (any more). */
-async function found<T>(answer: Promise<T>): Promise<T | undefined> {
-  try {
-    return await answer;
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
   }
 }

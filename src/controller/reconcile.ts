@@ -1,5 +1,5 @@
 /** Brings one service to what it should be, or to its end: finalizer, Secrets, connector, status, Events. */
-import { isNotFound, KubeError } from '../kube/errors.ts';
+import { ignoreNotFound, KubeError } from '../kube/errors.ts';
 import { fieldManager } from '../kube/managers.ts';
 import { distributedServices, type Metadata } from '../kube/types.ts';
 import { serviceKey } from '../model/store.ts';
@@ -68,8 +68,8 @@ function both(tunnel: CertificatesOutcome, users: CertificatesOutcome = { ready:
 async function hold(deps: ReconcileDeps, service: DistributedService): Promise<DistributedService | undefined> {
   const held = await addFinalizer(deps.client, service).catch((error: unknown) => {
     // Of a service that is gone an apply would make a new one; the uid in it turns that into a Conflict.
-    if (isNotFound(error) || (error instanceof KubeError && /no existing object was found/.test(error.message))) return undefined;
-    throw error;
+    if (!(error instanceof KubeError && /no existing object was found/.test(error.message))) ignoreNotFound(error);
+    return undefined;
   });
   if (held) deps.statusWritten(held);
   return held;
@@ -99,10 +99,7 @@ function applyStatus(
 ): Promise<DistributedService | undefined> {
   const object = { metadata: { name, namespace, uid, resourceVersion } as Metadata, status };
   const options = { fieldManager: fieldManager.controller, force: true, subresource: 'status' } as const;
-  return client.apply<DistributedService>(distributedServices, object, options).catch((error: unknown) => {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  });
+  return client.apply<DistributedService>(distributedServices, object, options).catch(ignoreNotFound);
 }
 
 /** The certificate of the frp server. @throws as reconcileService, and where the Secret is somebody else's */

@@ -9,7 +9,7 @@ import type { AuthorityState } from '../../certs/rotation.ts';
 import type { Config } from '../config/schema.ts';
 import { annotation, authoritySecretName, label, manager } from '../model/names.ts';
 import type { KubeClient } from './client.ts';
-import { isAlreadyExists, isNotFound } from './errors.ts';
+import { ignoreNotFound, isAlreadyExists } from './errors.ts';
 import { fieldManager } from './managers.ts';
 import { secrets, type Secret } from './types.ts';
 
@@ -25,11 +25,8 @@ export async function ensureAuthority(client: KubeClient, config: Config, clock:
 /** The Secret with an authority; where there is none, a new one. @throws KubeError where the API server cannot be asked */
 export async function ensureAuthoritySecret(client: KubeClient, config: Config, name: string, clock: Clock): Promise<Secret> {
   const read = () => client.get(secrets, config.namespace, name);
-  try {
-    return await read();
-  } catch (error) {
-    if (!isNotFound(error)) throw error;
-  }
+  const found = await read().catch(ignoreNotFound);
+  if (found) return found;
   const authority = await createAuthority({ lifetimeMs: config.certificates.authorityLifetime, now: clock.now() });
   await storeAuthority(client, config, authority, name);
   return read();

@@ -3,7 +3,7 @@ import { every, systemClock, type Clock } from '../../certs/clock.ts';
 import type { Log } from '../log.ts';
 import { base64 } from './authority-secret.ts';
 import type { KubeClient } from './client.ts';
-import { isNotFound } from './errors.ts';
+import { ignoreNotFound } from './errors.ts';
 import { fieldManager, webhookConfigurationName } from './managers.ts';
 import { mutatingWebhooks, validatingWebhooks, type Resource, type WebhookConfiguration } from './types.ts';
 
@@ -60,10 +60,7 @@ async function heal(
   resource: Resource<WebhookConfiguration>,
   caBundle: string,
 ) {
-  const configuration = await client.get(resource, undefined, name).catch((error: unknown) => {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  });
+  const configuration = await client.get(resource, undefined, name).catch(ignoreNotFound);
   const webhooks = configuration?.webhooks ?? [];
   const different = webhooks.filter(({ clientConfig }) => clientConfig.caBundle !== caBundle);
   if (different.length === 0) return [];

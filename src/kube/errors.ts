@@ -29,7 +29,20 @@ const is = (reason: string, code: number) => (error: unknown) =>
   error instanceof KubeError && (error.reason === reason || (error.reason === 'Unknown' && error.code === code));
 
 export const isNotFound = is('NotFound', 404);
+/** For `catch` of a request: undefined where the object, or its kind, does not exist. @throws every other error */
+export function ignoreNotFound(error: unknown): undefined {
+  if (!isNotFound(error)) throw error;
+}
+
 export const isAlreadyExists = is('AlreadyExists', 409);
 export const isConflict = is('Conflict', 409);
+/**
+ * For `catch` of a request that names a uid: undefined where that object does not exist any more. Another object of its name
+ * is answered with a Conflict. @throws every other error
+ */
+export function ignoreGone(error: unknown): undefined {
+  if (!isConflict(error)) ignoreNotFound(error);
+}
+
 /** The resource version is too old to list or watch from: list anew. */
 export const isExpired = (error: unknown) => error instanceof KubeError && error.code === 410;

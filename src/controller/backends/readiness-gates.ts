@@ -6,7 +6,7 @@
 import { membershipsIn } from '../../frp/proxy-names.ts';
 import { pause } from '../../kube/backoff.ts';
 import type { KubeClient } from '../../kube/client.ts';
-import { isConflict, isNotFound } from '../../kube/errors.ts';
+import { ignoreGone } from '../../kube/errors.ts';
 import { fieldManager } from '../../kube/managers.ts';
 import type { Sink } from '../../kube/reflector.ts';
 import { pods, type KubeObject, type Metadata } from '../../kube/types.ts';
@@ -114,10 +114,8 @@ export class ReadinessGates implements Sink<KubeObject> {
     const condition = { type: registeredGate, status: 'True', reason, message, lastTransitionTime: time };
     const object = { metadata: { name, namespace, uid } as Metadata, status: { conditions: [condition] } };
     const options = { fieldManager: fieldManager.controller, force: true, subresource: 'status' } as const;
-    await client.apply(pods, object, options).catch((error: unknown) => {
-      // Another Pod of the name: its own event puts it here.
-      if (!isNotFound(error) && !isConflict(error)) throw error;
-    });
+    // Another Pod of the name: its own event puts it here.
+    await client.apply(pods, object, options).catch(ignoreGone);
     if (missing.length > 0) await tellOf(client, log, { apiVersion: 'v1', kind: 'Pod', metadata }, [late]);
   }
 }

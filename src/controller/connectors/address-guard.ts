@@ -1,7 +1,7 @@
 /** The rules of what connectors may dial, with the API server's addresses as the cluster has them now. */
 import type { Config } from '../../config/schema.ts';
 import type { KubeClient } from '../../kube/client.ts';
-import { isNotFound } from '../../kube/errors.ts';
+import { ignoreNotFound } from '../../kube/errors.ts';
 import { endpointSlices, services, type KubeObject, type Resource } from '../../kube/types.ts';
 import type { AddressRules } from '../../net/addresses.ts';
 
@@ -37,9 +37,6 @@ export class AddressGuard {
 
   /** The API servers make and keep both themselves (kube-apiserver, pkg/controlplane/reconcilers). */
   #kubernetes<T extends KubeObject>(resource: Resource<T>): Promise<T | undefined> {
-    return this.#client.get(resource, 'default', 'kubernetes').catch((error: unknown) => {
-      if (isNotFound(error)) return undefined;
-      throw error;
-    });
+    return this.#client.get(resource, 'default', 'kubernetes').catch(ignoreNotFound);
   }
 }

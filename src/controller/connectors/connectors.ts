@@ -8,7 +8,7 @@ import { systemClock, type Clock } from '../../../certs/clock.ts';
 import type { Config } from '../../config/schema.ts';
 import { backendId, endpointId, endpointsIn, renderConnectorConfig } from '../../frp/connector-config.ts';
 import type { KubeClient } from '../../kube/client.ts';
-import { isAlreadyExists, isConflict, isNotFound } from '../../kube/errors.ts';
+import { ignoreGone, isAlreadyExists } from '../../kube/errors.ts';
 import { fieldManager } from '../../kube/managers.ts';
 import { Reflector } from '../../kube/reflector.ts';
 import { budgets, configMaps, deployments, pods, type ConfigMap, type KubeObject, type Metadata, type Resource } from '../../kube/types.ts';
@@ -186,7 +186,7 @@ export class Connectors {
     for (const { metadata } of this.#podsOf(service)) {
       if (metadata.annotations?.[annotation.configHash] === hash) continue;
       const patch = { metadata: { uid: metadata.uid, annotations: { [annotation.configHash]: hash } } };
-      const patched = await this.#deps.client.mergePatch(pods, metadata.namespace, metadata.name, patch).catch(unlessGone);
+      const patched = await this.#deps.client.mergePatch(pods, metadata.namespace, metadata.name, patch).catch(ignoreGone);
       if (patched) this.#pods.store.set(patched);
     }
   }
@@ -214,7 +214,7 @@ export class Connectors {
     const { namespace = '', name } = service.metadata;
     const known = store.get(namespace, connectorName(name));
     if (!known || ownershipOf(known.metadata, service) !== 'ours') return;
-    await this.#deps.client.delete(resource, namespace, known.metadata.name, known.metadata.uid).catch(unlessGone);
+    await this.#deps.client.delete(resource, namespace, known.metadata.name, known.metadata.uid).catch(ignoreGone);
     store.delete(known);
   }
 
@@ -252,10 +252,6 @@ function refusal({ kind }: Resource<KubeObject>, metadata: Metadata, service: Di
     return { reason: 'Replacing', message: `${name} belongs to an earlier DistributedService of this name and is being removed` };
   const message = `${name} exists and was not made by frp-k8s for this service, so it is left alone and its backends are not connected; rename or delete it, or give the DistributedService another name`;
   return { reason: 'NameTaken', message };
-}
-
-function unlessGone(error: unknown): undefined {
-  if (!isNotFound(error) && !isConflict(error)) throw error;
 }
 
 const maybe = (problem: Problem | undefined): { problem?: Problem } => (problem ? { problem } : {});

@@ -6,7 +6,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../../certs/clock.ts';
 import type { Config } from '../../config/schema.ts';
 import { base64 } from '../../kube/authority-secret.ts';
-import { isConflict, isNotFound } from '../../kube/errors.ts';
+import { ignoreGone } from '../../kube/errors.ts';
 import { secrets, type Metadata, type Secret } from '../../kube/types.ts';
 import type { Log } from '../../log.ts';
 import { hostsOf } from '../../model/exposure.ts';
@@ -83,9 +83,7 @@ export async function reconcileCopies(deps: GatewayCopiesDeps): Promise<number> 
   for (const [name, secret] of there) {
     if (wanted.has(name) || kept.has(name) || name === replicaSecretName) continue;
     const { namespace, uid } = secret.metadata;
-    await deps.client.delete(secrets, namespace, name, uid).catch((error: unknown) => {
-      if (!isNotFound(error) && !isConflict(error)) throw error;
-    });
+    await deps.client.delete(secrets, namespace, name, uid).catch(ignoreGone);
     deps.secrets.delete(secret);
   }
   return until;

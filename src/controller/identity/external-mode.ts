@@ -1,7 +1,7 @@
 /** Mode external: a Certificate of cert-manager for each service (R4.15), and the Secret that cert-manager writes for it. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Config } from '../../config/schema.ts';
-import { isNotFound } from '../../kube/errors.ts';
+import { ignoreNotFound } from '../../kube/errors.ts';
 import { fieldManager } from '../../kube/managers.ts';
 import { certificates, type Certificate, type Metadata } from '../../kube/types.ts';
 import { certificateName, externalSecretName, label, manager } from '../../model/names.ts';
@@ -93,13 +93,13 @@ export async function leaveExternal({ client, log }: IdentityDeps, service: Dist
   const { namespace, name, generation } = service.metadata;
   const followed = service.status?.observedGeneration;
   if (followed === undefined || followed === generation) return;
-  const found = await client.get(certificates, namespace, certificateName(name)).catch(unlessAbsent);
+  const found = await client.get(certificates, namespace, certificateName(name)).catch(ignoreNotFound);
   if (!found || ownershipOf(found.metadata, service) !== 'ours') return;
   log.info(
     { certificate: `${namespace}/${found.metadata.name}` },
     'deleting a Certificate of cert-manager: its service has left mode external',
   );
-  await client.delete(certificates, namespace, found.metadata.name, found.metadata.uid).catch(unlessAbsent);
+  await client.delete(certificates, namespace, found.metadata.name, found.metadata.uid).catch(ignoreNotFound);
 }
 
 /** cert-manager overwrites a Secret of the name, whoever made it: so none is asked for where one is there that is not its own. */
@@ -114,19 +114,14 @@ async function secretOfOthers({ client, userSecrets }: IdentityDeps, wanted: Cer
 /** @returns the Certificate as it is, whoever's it is; undefined where the cluster has no such kind */
 async function ensureCertificate({ client, log }: IdentityDeps, wanted: Certificate): Promise<Certificate | undefined> {
   const { namespace, name } = wanted.metadata;
-  const found = await client.get(certificates, namespace, name).catch(unlessAbsent);
+  const found = await client.get(certificates, namespace, name).catch(ignoreNotFound);
   // A POST, never an apply: it must not take over what is there already. Not found again: the kind itself is missing.
-  if (!found) return client.create(certificates, wanted, fieldManager.controller).catch(unlessAbsent);
+  if (!found) return client.create(certificates, wanted, fieldManager.controller).catch(ignoreNotFound);
   const isOurs = found.metadata.ownerReferences?.some(({ uid }) => uid === wanted.metadata.ownerReferences?.[0]?.uid);
   if (!isOurs || isApplied(found, wanted)) return found;
   log.info({ certificate: `${namespace}/${name}` }, 'writing a Certificate of cert-manager');
   const metadata: Metadata = { ...wanted.metadata, ...(found.metadata.uid ? { uid: found.metadata.uid } : {}) };
   return client.apply(certificates, { ...wanted, metadata }, { fieldManager: fieldManager.controller, force: true });
-}
-
-function unlessAbsent(error: unknown): undefined {
-  if (isNotFound(error)) return undefined;
-  throw error;
 }
 
 const isApplied = ({ spec = {} }: Certificate, { spec: wanted = {} }: Certificate): boolean =>

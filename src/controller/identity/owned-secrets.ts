@@ -1,6 +1,6 @@
 /** Secrets that this program made, written without ever taking over another's: create by POST, replace what was seen. */
 import type { KubeClient } from '../../kube/client.ts';
-import { isAlreadyExists, isNotFound } from '../../kube/errors.ts';
+import { ignoreNotFound, isAlreadyExists } from '../../kube/errors.ts';
 import { fieldManager } from '../../kube/managers.ts';
 import { secrets, type Metadata, type Secret } from '../../kube/types.ts';
 import type { ObjectStore } from '../../kube/object-store.ts';
@@ -48,13 +48,7 @@ export async function replace(
 }
 
 export const metadataOf = (client: KubeClient, { namespace, name }: Metadata): Promise<Metadata | undefined> =>
-  client.getMetadata(secrets, namespace, name).then(
-    ({ metadata }) => metadata,
-    (error: unknown) => {
-      if (isNotFound(error)) return undefined;
-      throw error;
-    },
-  );
+  client.getMetadata(secrets, namespace, name).then(({ metadata }) => metadata, ignoreNotFound);
 
 export function refusal(metadata: Metadata | undefined, whose: Whose): Refused | undefined {
   if (!metadata) return undefined;

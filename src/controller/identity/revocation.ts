@@ -6,7 +6,7 @@
 import { inspectCertificate, isSignedBy, splitBundle } from '../../../certs/inspect.ts';
 import { text } from '../../kube/authority-secret.ts';
 import type { KubeClient } from '../../kube/client.ts';
-import { isAlreadyExists, isNotFound, KubeError } from '../../kube/errors.ts';
+import { ignoreNotFound, isAlreadyExists, isNotFound, KubeError } from '../../kube/errors.ts';
 import { fieldManager } from '../../kube/managers.ts';
 import { configMaps, type ConfigMap, type Secret } from '../../kube/types.ts';
 import type { Config } from '../../config/schema.ts';
@@ -61,7 +61,7 @@ export async function revoke(
   );
   try {
     for (const name of revokedConfigMapNames) {
-      const list = await client.get(configMaps, config.namespace, name).catch(unlessAbsent);
+      const list = await client.get(configMaps, config.namespace, name).catch(ignoreNotFound);
       const isLast = name === revokedConfigMapNames.at(-1);
       const { patch, left, dropped } = added(list?.data ?? {}, entries, { now, isLast });
       if (dropped > 0) log.warn({ list: name, dropped }, 'the list of revoked certificates is full: those that end first were taken off');
@@ -75,11 +75,6 @@ export async function revoke(
     if (isAlreadyExists(error) || !isEnding(error)) throw error;
     log.info('the namespace of the installation is being deleted: nothing is left to revoke a certificate for');
   }
-}
-
-function unlessAbsent(error: unknown): undefined {
-  if (isNotFound(error)) return undefined;
-  throw error;
 }
 
 /** Nothing can be created in a namespace that is being deleted (apiserver, NamespaceLifecycle). */

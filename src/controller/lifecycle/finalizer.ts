@@ -1,6 +1,6 @@
 /** The end of a service (R5.04, R5.05): its Secrets go, its certificates are revoked, and then it may. */
 import type { KubeClient } from '../../kube/client.ts';
-import { isNotFound, KubeError } from '../../kube/errors.ts';
+import { ignoreGone, ignoreNotFound, isNotFound } from '../../kube/errors.ts';
 import { fieldManager } from '../../kube/managers.ts';
 import { distributedServices, secrets, type Metadata } from '../../kube/types.ts';
 import { cleanupFinalizer, externalSecretName, groupSecretName, tlsSecretName } from '../../model/names.ts';
@@ -35,12 +35,8 @@ function applyFinalizers(client: KubeClient, { metadata }: DistributedService, f
 }
 
 async function isGone(client: KubeClient, { metadata }: DistributedService): Promise<boolean> {
-  try {
-    return (await client.getMetadata(distributedServices, metadata.namespace, metadata.name)).metadata.uid !== metadata.uid;
-  } catch (error) {
-    if (isNotFound(error)) return true;
-    throw error;
-  }
+  const found = await client.getMetadata(distributedServices, metadata.namespace, metadata.name).catch(ignoreNotFound);
+  return !found || found.metadata.uid !== metadata.uid;
 }
 
 /** Everything that must happen before a service may go. Each step may be repeated. @throws KubeError: try again later */
@@ -52,13 +48,13 @@ export async function cleanUp(deps: IdentityDeps, service: DistributedService): 
     const object = { metadata: { name, namespace, uid } as Metadata, status };
     await client
       .apply(distributedServices, object, { fieldManager: fieldManager.controller, force: true, subresource: 'status' })
-      .catch(unlessGone);
+      .catch(ignoreGone);
   }
   await revokeAll(deps, service);
   for (const secretName of [tlsSecretName(name), groupSecretName(name)]) {
     const secret = deps.secrets.get(namespace, secretName);
     if (!secret || ownershipOf(secret.metadata, service) !== 'ours') continue;
-    await client.delete(secrets, namespace, secretName, secret.metadata.uid).catch(unlessGone);
+    await client.delete(secrets, namespace, secretName, secret.metadata.uid).catch(ignoreGone);
   }
   await removeFinalizer(client, service);
 }
@@ -83,10 +79,4 @@ async function revokeAll(deps: IdentityDeps, service: DistributedService): Promi
     ...(external ? liveCertificates(external, { commonName, bundlePem, now }) : []),
   ];
   if (live.length > 0) await revoke(deps, namespace ?? '', live, { now, from: now + redeploymentMs });
-}
-
-function unlessGone(error: unknown): undefined {
-  // A Conflict: another object of the name, since the uid is in the request.
-  if (isNotFound(error) || (error instanceof KubeError && error.reason === 'Conflict')) return undefined;
-  throw error;
 }

@@ -6,7 +6,7 @@
  */
 import type { KubeClient } from '../../kube/client.ts';
 import { pause } from '../../kube/backoff.ts';
-import { isNotFound } from '../../kube/errors.ts';
+import { ignoreNotFound, isNotFound } from '../../kube/errors.ts';
 import {
   clusterRoleBindings,
   clusterRoles,
@@ -59,11 +59,8 @@ export async function finishRemoval(client: KubeClient, namespace: string, log: 
 
 /** @returns how many still have it */
 async function freeServices(client: KubeClient): Promise<number> {
-  const list = await client.list(distributedServices).catch((error: unknown) => {
-    if (isNotFound(error)) return { items: [] }; // the CRD is gone, and all services with it
-    throw error;
-  });
-  const held = list.items.filter(hasFinalizer);
+  const list = await client.list(distributedServices).catch(ignoreNotFound); // the CRD is gone, and all services with it
+  const held = list?.items.filter(hasFinalizer) ?? [];
   const results: boolean[] = [];
   const next = held.values();
   const worker = async () => {
