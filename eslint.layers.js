@@ -33,7 +33,7 @@ const layers = {
   'src/gateway/members': gatewayValues,
   'src/gateway/admission': ['src/gateway/members', 'src/gateway/sources', 'src/gateway/oidc', ...gatewayValues],
   'src/gateway/ir': ['src/gateway/members', 'src/gateway/sources', 'src/gateway/oidc', ...gatewayValues],
-  'src/gateway/haproxy/config': ['src/gateway/ir', 'src/model', 'src/config', 'src/net'],
+  'src/gateway/haproxy/config': ['src/gateway/ir', 'src/model', 'src/config', 'src/net', 'certs'],
   'src/gateway/haproxy/runtime': ['src/gateway/haproxy/config', 'src/gateway/ir', ...gatewayValues],
   'src/gateway/haproxy': ['src/gateway/ir', ...gatewayValues],
   'src/gateway/api': ['src/gateway/haproxy', 'src/gateway/ir', 'src/gateway/members', ...gatewayValues],

@@ -50,6 +50,9 @@ export function splitBundle(pem: string): string[] {
   return blocks;
 }
 
+/** The certificates of a bundle, the leaf of a chain first. @throws Error where one cannot be parsed; its text may quote the PEM */
+export const certificatesIn = (pem: string): X509Certificate[] => splitBundle(pem).map((each) => new X509Certificate(each));
+
 /** Those of a bundle that can be parsed. */
 export const parseable = (pem: string): X509Certificate[] =>
   splitBundle(pem).flatMap((each) => {
@@ -145,7 +148,8 @@ export const expiredIn = (pem: string, now: number): CertificateFacts | undefine
 /** When the first certificate of a chain or bundle ends; milliseconds since the epoch. @throws as inspectCertificate */
 export const endOfChain = (pem: string): number => Math.min(...splitBundle(pem).map((each) => inspectCertificate(each).notAfter));
 
-function keyProblem({ certPem, keyPem }: Material): string | undefined {
+/** Why a key is not that of its certificate, as the end of a sentence. @throws as parseCertificate */
+export function keyProblem({ certPem, keyPem }: Material): string | undefined {
   const certificate = parseCertificate(certPem);
   let key;
   try {

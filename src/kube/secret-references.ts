@@ -3,9 +3,9 @@
  * digests, of certificates what can be parsed. Decisions only: the controller makes copies by them, and so does a gateway
  * that has its services from files.
  */
-import { createHash, createPrivateKey, X509Certificate } from 'node:crypto';
+import { createHash, createPrivateKey } from 'node:crypto';
 import { boundsProblem } from '../../certs/authority-bounds.ts';
-import { inspectCertificate, problemOf, splitBundle } from '../../certs/inspect.ts';
+import { certificatesIn, inspectCertificate, problemOf, splitBundle } from '../../certs/inspect.ts';
 import { text } from './authority-secret.ts';
 import type { Secret } from './types.ts';
 import { coversHost } from '../model/hosts.ts';
@@ -149,7 +149,7 @@ function certificateIn(secret: Secret, name: string, hosts: readonly string[], n
   let facts;
   try {
     // Written anew from what was parsed: nothing else of the text goes on.
-    const chain = splitBundle(material.certPem).map((pem) => new X509Certificate(pem).toString());
+    const chain = certificatesIn(material.certPem);
     facts = inspectCertificate(material.certPem);
     data = { 'tls.crt': chain.join(''), 'tls.key': createPrivateKey(material.keyPem).export({ type: 'pkcs8', format: 'pem' }).toString() };
   } catch (error) {
@@ -185,7 +185,7 @@ function authoritiesIn(secret: Secret, now: number): Content {
   });
   if (authorities.length === 0) return {};
   return {
-    data: { 'ca.crt': authorities.map((pem) => new X509Certificate(pem).toString()).join('') },
+    data: { 'ca.crt': certificatesIn(authorities.join('\n')).join('') },
     until: Math.min(...authorities.map((pem) => inspectCertificate(pem).notAfter)),
   };
 }

@@ -1,7 +1,7 @@
 /** Whose client certificates may open a tunnel: the installation's authority, and those that services bring (`mtls.mode`). */
-import { X509Certificate } from 'node:crypto';
+import type { X509Certificate } from 'node:crypto';
 import { boundsProblem, isMistakable } from '../../../certs/authority-bounds.ts';
-import { splitBundle } from '../../../certs/inspect.ts';
+import { parseCertificate, splitBundle } from '../../../certs/inspect.ts';
 import { text } from '../../kube/authority-secret.ts';
 import type { Secret } from '../../kube/types.ts';
 
@@ -45,11 +45,11 @@ const byAge = ({ metadata: a }: Secret, { metadata: b }: Secret): number =>
 function parsed(bundle: string, name: string, of: string, problems: string[]): Trusted[] {
   return splitBundle(bundle).flatMap((pem): Trusted[] => {
     try {
-      const certificate = new X509Certificate(pem);
+      const certificate = parseCertificate(pem);
       if (certificate.ca) return [{ pem, certificate, of }];
       problems.push(`${name}: a certificate in ca.crt is no authority`);
     } catch (error) {
-      problems.push(`${name}: the certificate cannot be parsed: ${(error as Error).message}`);
+      problems.push(`${name}: ${(error as Error).message}`);
     }
     return [];
   });

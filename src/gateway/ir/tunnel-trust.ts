@@ -1,6 +1,5 @@
 /** What the HAProxy in front of frps needs: the server's certificate, the authorities of clients, and who is turned away. */
-import { createPrivateKey } from 'node:crypto';
-import { parseCertificate, splitBundle } from '../../../certs/inspect.ts';
+import { keyProblem, splitBundle } from '../../../certs/inspect.ts';
 import { clientAuthorities } from './client-authorities.ts';
 import { text } from '../../kube/authority-secret.ts';
 import type { ConfigMap, Secret } from '../../kube/types.ts';
@@ -65,7 +64,8 @@ function due(listed: readonly [fingerprint: string, text: string][], now: number
 function serverMaterial(secret: Secret, problems: string[]): { serverPem: string; ca: string } | undefined {
   const [cert, key, ca] = [text(secret, 'tls.crt'), text(secret, 'tls.key'), text(secret, 'ca.crt')];
   try {
-    if (!parseCertificate(cert).checkPrivateKey(createPrivateKey(key))) throw new Error('its key is not that of its certificate');
+    const fault = keyProblem({ certPem: cert, keyPem: key });
+    if (fault !== undefined) throw new Error(fault);
     if (splitBundle(ca).length === 0) throw new Error('it has no ca.crt');
     return { serverPem: `${cert.trim()}\n${key.trim()}\n`, ca };
   } catch (error) {

@@ -2,14 +2,15 @@
  * Certificates and public keys from Secrets. HAProxy does not start with a bad one, so each is parsed here, and written
  * anew from what was parsed.
  */
-import { createPrivateKey, createPublicKey, X509Certificate, type KeyObject } from 'node:crypto';
+import { createPrivateKey, createPublicKey, type KeyObject, type X509Certificate } from 'node:crypto';
+import { certificatesIn } from '../../../../certs/inspect.ts';
 import type { JwtKey } from '../../ir/ir.ts';
 
 /** A chain and its key in the order that HAProxy wants, or why not. @param pem of certificates, the leaf first, and a key */
 export function validCertificate(pem: string | undefined): { pem: string } | { problem: string } {
   if (pem === undefined) return { problem: 'its Secret is not there, or has no tls.crt and tls.key' };
   try {
-    const chain = (pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []).map((text) => new X509Certificate(text));
+    const chain = certificatesIn(pem);
     const [, keyPem] = /(-----BEGIN (?:[A-Z0-9]+ )?PRIVATE KEY-----[^-]+-----END (?:[A-Z0-9]+ )?PRIVATE KEY-----)/.exec(pem) ?? [];
     const leaf = chain[0];
     if (!leaf) return { problem: 'tls.crt has no certificate' };

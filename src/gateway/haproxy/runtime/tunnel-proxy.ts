@@ -1,6 +1,6 @@
 /** Changes certificates and the list of revoked ones in the tunnels' HAProxy (`haproxy -W -S DIR/master.sock -f DIR/current/haproxy.cfg`), with every other tunnel staying up. */
-import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
+import { certificatesIn, parseCertificate, splitBundle } from '../../../../certs/inspect.ts';
 import type { Log } from '../../../log.ts';
 import { configFile, masterSocket, workerSocket } from '../config/global.ts';
 import { clientsFile, renderTunnel, revokedFile, serverPemFile, type TunnelSettings } from '../config/tunnel-config.ts';
@@ -90,7 +90,7 @@ export class TunnelProxy {
   async #stage(wanted: TunnelState): Promise<TunnelState> {
     const refused = await this.#refusal(wanted);
     if (!refused) return wanted;
-    const authorities = wanted.clientCaPem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+    const authorities = splitBundle(wanted.clientCaPem);
     const part = (keys: readonly string[]): TunnelState => ({
       ...wanted,
       clientCaPem: keys.map((key) => `${authorities[Number(key)]}\n`).join(''),
@@ -103,7 +103,7 @@ export class TunnelProxy {
     });
     const out = new Set([...culprits.keys(), ...undecided]);
     for (const key of out) {
-      const { subject, fingerprint256 } = new X509Certificate(authorities[Number(key)]!);
+      const { subject, fingerprint256 } = parseCertificate(authorities[Number(key)]!);
       this.#options.log.error({ subject, fingerprint256 }, 'HAProxy refuses an authority of clients; sidecars of it cannot connect');
     }
     const rest = part(authorities.map((_, index) => `${index}`).filter((key) => !out.has(key)));
@@ -172,10 +172,7 @@ const chainLength = (shown: string): number => 1 + (shown.match(/^Chain Subject:
 /** SHA-1, upper-case hexadecimal, as the runtime API tells them. */
 const shownFingerprints = (shown: string): string[] =>
   [...shown.matchAll(/SHA1 FingerPrint: ([0-9A-F]{40})/gi)].map(([, print]) => print!.toUpperCase());
-const fingerprints = (pem: string): string[] =>
-  (pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []).map((text) =>
-    new X509Certificate(text).fingerprint.replaceAll(':', ''),
-  );
+const fingerprints = (pem: string): string[] => certificatesIn(pem).map(({ fingerprint }) => fingerprint.replaceAll(':', ''));
 
 /** An empty line ends a payload of the runtime API. */
 const withoutEmptyLines = (text: string): string =>
