@@ -6,6 +6,7 @@
 import { connect } from 'node:net';
 import type { Config } from '../../config/schema.ts';
 import { pause } from '../../kube/backoff.ts';
+import { Loop } from '../../kube/loop.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { Reflector } from '../../kube/reflector.ts';
 import { services, type ClusterService } from '../../kube/types.ts';
@@ -45,12 +46,11 @@ const failuresUntilTold = 3;
 
 export class Entrance {
   readonly #deps: EntranceDeps;
-  readonly #stop = new AbortController();
+  readonly #loop = new Loop();
   /** by whether it is the gateway's */
   readonly #published = new Map<boolean, Published>();
   /** failures in a row, and the last one, by address */
   readonly #failures = new Map<string, { count: number; why: string }>();
-  #running: Promise<void> = Promise.resolve();
 
   constructor(deps: EntranceDeps) {
     this.#deps = deps;
@@ -63,18 +63,17 @@ export class Entrance {
 
   /** Begins to look at the gateway's addresses. */
   start(): void {
-    this.#running = this.#run();
+    this.#loop.start(() => this.look(), this.#deps.periodMs ?? periodMs);
   }
 
   async close(): Promise<void> {
-    this.#stop.abort();
-    await Promise.all([this.#running, ...[...this.#published.values()].map(({ reflector }) => reflector.close())]);
+    await Promise.all([this.#loop.close(), ...[...this.#published.values()].map(({ reflector }) => reflector.close())]);
   }
 
   /** Resolves when the Services are known, or in a while: without the right to read them nothing is said of them. */
   async known(): Promise<void> {
     const all = Promise.all([...this.#published.values()].map(({ reflector }) => reflector.synced));
-    await Promise.race([all, pause(knownMs, this.#stop.signal)]);
+    await Promise.race([all, pause(knownMs, this.#loop.signal)]);
   }
 
   /** Where users reach the ports of a server; undefined where nobody says it. */
@@ -149,25 +148,17 @@ export class Entrance {
     this.#published.set(isGateway, published);
   }
 
-  async #run(): Promise<void> {
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
-      await this.look();
-      await pause(this.#deps.periodMs ?? periodMs, signal);
-    }
-  }
-
   /** Tries each address once. */
   async look(): Promise<void> {
     const before = JSON.stringify(this.#unreachable(false));
     await Promise.all(
       gatewayAddresses(this.#deps.config).map(async (address) => {
-        const why = await tryToConnect(address, this.#stop.signal);
+        const why = await tryToConnect(address, this.#loop.signal);
         const count = why === undefined ? 0 : (this.#failures.get(keyOf(address))?.count ?? 0) + 1;
         this.#failures.set(keyOf(address), { count, why: why ?? '' });
       }),
     );
-    if (JSON.stringify(this.#unreachable(false)) !== before && !this.#stop.signal.aborted) this.#deps.changed();
+    if (JSON.stringify(this.#unreachable(false)) !== before && !this.#loop.signal.aborted) this.#deps.changed();
   }
 }
 

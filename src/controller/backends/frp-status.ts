@@ -4,7 +4,7 @@
  */
 import { ownerOf } from '../../frp/proxy-names.ts';
 import { askServerApi, type Credentials } from '../../frp/server-api.ts';
-import { pause } from '../../kube/backoff.ts';
+import { Loop } from '../../kube/loop.ts';
 import type { Backend, ProxyCounts } from './health.ts';
 
 interface ListedProxy extends Pick<ProxyCounts, 'elsewhere' | 'reason'> {
@@ -61,8 +61,7 @@ interface Answer {
 
 export class ServerView {
   readonly #options: ServerViewOptions;
-  readonly #stop = new AbortController();
-  #running: Promise<void> = Promise.resolve();
+  readonly #loop = new Loop();
   #services: Proxies = new Map();
   #refused: Answer['refused'] = new Map();
   #health: ServerHealth = { status: 'unknown' };
@@ -74,12 +73,13 @@ export class ServerView {
   }
 
   start(): void {
-    this.#running = this.#run();
+    this.#loop.start(async () => {
+      if (this.#options.isWanted()) await this.poll();
+    }, periodMs);
   }
 
-  async close(): Promise<void> {
-    this.#stop.abort();
-    await this.#running;
+  close(): Promise<void> {
+    return this.#loop.close();
   }
 
   get health(): ServerHealth {
@@ -108,17 +108,9 @@ export class ServerView {
     );
   }
 
-  async #run(): Promise<void> {
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
-      if (this.#options.isWanted()) await this.poll();
-      await pause(periodMs, signal);
-    }
-  }
-
   /** Asks until it is known whether the server answers, where there is anything to ask for. */
   async meet(): Promise<void> {
-    while (this.#options.isWanted() && this.#health.status === 'unknown' && !this.#stop.signal.aborted) await this.poll();
+    while (this.#options.isWanted() && this.#health.status === 'unknown' && !this.#loop.signal.aborted) await this.poll();
   }
 
   /** Asks once, and tells what has changed. */
@@ -126,7 +118,7 @@ export class ServerView {
     const now = this.#options.now ?? Date.now;
     try {
       const next = await this.#ask();
-      if (this.#stop.signal.aborted) return;
+      if (this.#loop.signal.aborted) return;
       const before: Answer = { services: this.#services, refused: this.#refused };
       if (this.#options.listsUnchecked) rememberServed(before.services, next.services);
       this.#services = next.services;
@@ -136,7 +128,7 @@ export class ServerView {
       if (this.#health.status !== 'reachable') this.#become({ status: 'reachable' });
       else this.#options.changed(differing(before, next));
     } catch (error) {
-      if (this.#stop.signal.aborted || ++this.#failures < failuresUntilUnreachable) return;
+      if (this.#loop.signal.aborted || ++this.#failures < failuresUntilUnreachable) return;
       this.#become({ status: 'unreachable', message: (error as Error).message });
     }
   }
@@ -180,7 +172,7 @@ export class ServerView {
   }
 
   async #list(url: URL, credentials: Credentials): Promise<Listed> {
-    const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(timeoutMs)]);
+    const signal = AbortSignal.any([this.#loop.signal, AbortSignal.timeout(timeoutMs)]);
     return (await askServerApi(url, { credentials, authorityPem: this.#options.authority?.(), signal })) as Listed;
   }
 }

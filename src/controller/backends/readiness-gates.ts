@@ -4,7 +4,7 @@
  * ever. It is never shut again (KEP-580).
  */
 import { membershipsIn } from '../../frp/proxy-names.ts';
-import { pause } from '../../kube/backoff.ts';
+import { Loop } from '../../kube/loop.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { ignoreGone } from '../../kube/errors.ts';
 import { fieldManager } from '../../kube/managers.ts';
@@ -43,28 +43,18 @@ const periodMs = 1000;
 export class ReadinessGates implements Sink<KubeObject> {
   readonly #deps: ReadinessGatesDeps;
   readonly #waiting = new Map<string, Waiting>();
-  readonly #stop = new AbortController();
-  #running: Promise<void> = Promise.resolve();
+  readonly #loop = new Loop();
 
   constructor(deps: ReadinessGatesDeps) {
     this.#deps = deps;
   }
 
   start(): void {
-    this.#running = this.#run();
+    this.#loop.start(() => this.look(), periodMs);
   }
 
-  async close(): Promise<void> {
-    this.#stop.abort();
-    await this.#running;
-  }
-
-  async #run(): Promise<void> {
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
-      await this.look();
-      await pause(periodMs, signal);
-    }
+  close(): Promise<void> {
+    return this.#loop.close();
   }
 
   replace(listed: KubeObject[]): void {

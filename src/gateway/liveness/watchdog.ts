@@ -2,7 +2,7 @@
  * Whether a part of the gateway still answers. One that is stuck keeps its sockets, and the kernel goes on to accept
  * connections for it: only an answer tells. Noticed 2.5 seconds after the last answer at the latest.
  */
-import { pause } from '../../kube/backoff.ts';
+import { Loop } from '../../kube/loop.ts';
 
 /** absent: nobody listens, which is not the same as being stuck */
 export type Look = 'answers' | 'absent';
@@ -25,34 +25,29 @@ const givenUpAfter = 3;
 
 export class Watchdog {
   readonly #options: Required<WatchdogOptions>;
-  readonly #stop = new AbortController();
-  readonly #running: Promise<void>;
+  readonly #loop = new Loop();
   #isStuck = false;
+  #misses = 0;
 
   /** Starts at once. */
   constructor(options: WatchdogOptions) {
     this.#options = { limitMs: 1000, everyMs: 500, ...options };
-    this.#running = this.#run();
+    this.#loop.start(
+      () => this.#judge(),
+      (tookMs) => this.#options.everyMs - tookMs,
+    );
   }
 
-  async close(): Promise<void> {
-    this.#stop.abort();
-    await this.#running;
+  close(): Promise<void> {
+    return this.#loop.close();
   }
 
-  async #run(): Promise<void> {
-    const { signal } = this.#stop;
-    const { everyMs, givenUp } = this.#options;
-    let misses = 0;
-    while (!signal.aborted) {
-      const began = performance.now();
-      const answered = await this.#look();
-      if (signal.aborted) return;
-      if (answered !== undefined) misses = answered ? 0 : misses + 1;
-      this.#set(misses >= stuckAfter);
-      if (misses >= givenUpAfter) givenUp();
-      await pause(Math.max(0, began + everyMs - performance.now()), signal);
-    }
+  async #judge(): Promise<void> {
+    const answered = await this.#look();
+    if (this.#loop.signal.aborted) return;
+    if (answered !== undefined) this.#misses = answered ? 0 : this.#misses + 1;
+    this.#set(this.#misses >= stuckAfter);
+    if (this.#misses >= givenUpAfter) this.#options.givenUp();
   }
 
   /** @returns undefined where this process was itself too late to judge */

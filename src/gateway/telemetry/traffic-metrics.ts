@@ -3,7 +3,7 @@
  * of the requests that its log samples (request-times.ts).
  */
 import { Counter, Gauge, type Registry } from '@prometheus-io/client';
-import { pause } from '../../kube/backoff.ts';
+import { Loop } from '../../kube/loop.ts';
 import { backendOf, type ServerStats } from '../haproxy/index.ts';
 import type { View } from '../ir/ir.ts';
 import type { RequestTimes } from './request-times.ts';
@@ -28,8 +28,7 @@ const periodMs = 2000;
 
 export class TrafficMetrics {
   readonly #source: TrafficSource;
-  readonly #stop = new AbortController();
-  readonly #running: Promise<void>;
+  readonly #loop = new Loop();
   /** by backend/server */
   #labels = new Map<string, Labels>();
   #last = new Map<string, ServerStats>();
@@ -81,7 +80,7 @@ export class TrafficMetrics {
       source.oldProcesses,
     );
     number('frp_gateway_services_refused', 'Services that are left out because HAProxy refuses their configuration', source.refused);
-    this.#running = this.#run();
+    this.#loop.start(() => this.#read(), periodMs);
   }
 
   /** Names and addresses as they are now; series of backends that are gone go. */
@@ -105,20 +104,15 @@ export class TrafficMetrics {
     this.#labels = labels;
   }
 
-  async close(): Promise<void> {
-    this.#stop.abort();
-    await this.#running;
+  close(): Promise<void> {
+    return this.#loop.close();
   }
 
-  async #run(): Promise<void> {
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
-      await this.#source.stats().then(
-        (stats) => this.#take(stats),
-        () => {},
-      );
-      await pause(periodMs, signal);
-    }
+  #read(): Promise<void> {
+    return this.#source.stats().then(
+      (stats) => this.#take(stats),
+      () => {},
+    );
   }
 
   #take(stats: readonly ServerStats[]): void {
