@@ -133,7 +133,7 @@ class Controller {
       gatewayAuthority: () => replicaAuthorityIn(this.#secrets, config),
     });
     const isRegistered = (service: string, uid: string) => this.#facts.isRegistered(service, uid);
-    this.#gates = new ReadinessGates({ client, log, isRegistered, now: () => this.#clock.now() });
+    this.#gates = new ReadinessGates({ client, log, isRegistered, clock: this.#clock });
     const onFailure = (key: string, error: unknown, waitMs: number) =>
       deps.log.warn({ err: error, key, waitMs: Math.round(waitMs) }, 'reconciling failed, trying again');
     this.#queue = new WorkQueue({ handle: (key) => this.#reconcile(key), onFailure });

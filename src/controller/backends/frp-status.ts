@@ -3,6 +3,7 @@
  * The gateway's replicas answer in the same form; a backend serves where one of them has it online.
  */
 import { ownerOf } from '../../frp/proxy-names.ts';
+import { systemClock, type Clock } from '../../../certs/clock.ts';
 import { askServerApi, type Credentials } from '../../frp/server-api.ts';
 import { Loop } from '../../kube/loop.ts';
 import type { Backend, ProxyCounts } from './health.ts';
@@ -36,7 +37,7 @@ export interface ServerViewOptions {
   isWanted: () => boolean;
   /** services (namespace/name) whose proxies have changed; undefined: the server's own health has */
   changed: (services: Iterable<string> | undefined) => void;
-  now?: () => number;
+  clock?: Pick<Clock, 'now'>;
 }
 
 const allTypes = ['http', 'https', 'tcp', 'udp'];
@@ -115,7 +116,7 @@ export class ServerView {
 
   /** Asks once, and tells what has changed. */
   async poll(): Promise<void> {
-    const now = this.#options.now ?? Date.now;
+    const { clock = systemClock } = this.#options;
     try {
       const next = await this.#ask();
       if (this.#loop.signal.aborted) return;
@@ -124,7 +125,7 @@ export class ServerView {
       this.#services = next.services;
       this.#refused = next.refused;
       this.#failures = 0;
-      if (this.#health.status === 'unreachable') this.#graceUntil = now() + graceMs;
+      if (this.#health.status === 'unreachable') this.#graceUntil = clock.now() + graceMs;
       if (this.#health.status !== 'reachable') this.#become({ status: 'reachable' });
       else this.#options.changed(differing(before, next));
     } catch (error) {

@@ -3,6 +3,7 @@
  * has it online, or two minutes after its containers are ready, for an outage of the tunnel must not hold an app back for
  * ever. It is never shut again (KEP-580).
  */
+import type { Clock } from '../../../certs/clock.ts';
 import { membershipsIn } from '../../frp/proxy-names.ts';
 import { Loop } from '../../kube/loop.ts';
 import type { KubeClient } from '../../kube/client.ts';
@@ -24,7 +25,7 @@ export interface ReadinessGatesDeps {
   log: Log;
   /** whether a service (namespace/name) has the Pod online */
   isRegistered: (service: string, podUid: string) => boolean;
-  now: () => number;
+  clock: Pick<Clock, 'now'>;
 }
 
 /** A Pod whose gate is shut. */
@@ -74,11 +75,11 @@ export class ReadinessGates implements Sink<KubeObject> {
 
   /** Opens the gates that may open now. A Pod that could not be written is tried again at the next look. */
   async look(): Promise<void> {
-    const { isRegistered, now, log } = this.#deps;
+    const { isRegistered, clock, log } = this.#deps;
     for (const [key, waiting] of [...this.#waiting]) {
       const { metadata, services, readyAt = Infinity } = waiting;
       const missing = services.filter((service) => !isRegistered(service, metadata.uid ?? ''));
-      if (missing.length > 0 && now() - readyAt < patienceMs) continue;
+      if (missing.length > 0 && clock.now() - readyAt < patienceMs) continue;
       try {
         await this.#open(metadata, missing);
         // Another Pod of its name, such as a StatefulSet's next one, may wait by now.
@@ -91,7 +92,7 @@ export class ReadinessGates implements Sink<KubeObject> {
 
   /** @param missing services that do not have it */
   async #open(metadata: Metadata, missing: readonly string[]): Promise<void> {
-    const { client, log, now } = this.#deps;
+    const { client, log, clock } = this.#deps;
     const { namespace = '', name, uid = '' } = metadata;
     const late: EventText = {
       type: 'Warning',
@@ -100,7 +101,7 @@ export class ReadinessGates implements Sink<KubeObject> {
       message: `not registered for ${missing.join(', ')} after ${patienceMs / 1000} s; readiness gate ${registeredGate} is opened all the same, see the logs of its frpc containers`,
     };
     const [reason, message] = missing.length === 0 ? ['Registered', 'every group has the Pod online'] : [late.reason, late.message];
-    const time = new Date(now()).toISOString().replace(/\.\d+Z$/, 'Z');
+    const time = new Date(clock.now()).toISOString().replace(/\.\d+Z$/, 'Z');
     const condition = { type: registeredGate, status: 'True', reason, message, lastTransitionTime: time };
     const object = { metadata: { name, namespace, uid } as Metadata, status: { conditions: [condition] } };
     const options = { fieldManager: fieldManager.controller, force: true, subresource: 'status' } as const;

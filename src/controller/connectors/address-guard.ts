@@ -1,4 +1,5 @@
 /** The rules of what connectors may dial, with the API server's addresses as the cluster has them now. */
+import type { Clock } from '../../../certs/clock.ts';
 import type { Config } from '../../config/schema.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { ignoreNotFound } from '../../kube/errors.ts';
@@ -10,18 +11,20 @@ const freshMs = 60_000;
 export class AddressGuard {
   readonly #client: KubeClient;
   readonly #config: Config;
+  readonly #clock: Clock;
   #rules: Promise<AddressRules> | undefined;
   #until = 0;
 
-  constructor(client: KubeClient, config: Config) {
+  constructor(client: KubeClient, config: Config, clock: Clock) {
     this.#client = client;
     this.#config = config;
+    this.#clock = clock;
   }
 
   /** At most a minute old. @throws KubeError: without knowing the API server nothing may be dialled */
   rules(): Promise<AddressRules> {
-    if (this.#rules && Date.now() < this.#until) return this.#rules;
-    this.#until = Date.now() + freshMs;
+    if (this.#rules && this.#clock.now() < this.#until) return this.#rules;
+    this.#until = this.#clock.now() + freshMs;
     this.#rules = this.#read();
     this.#rules.catch(() => (this.#until = 0));
     return this.#rules;

@@ -68,7 +68,7 @@ export class Connectors {
   constructor({ client, config, log, namespace, clock = systemClock, resolve = systemResolve() }: ConnectorsDeps) {
     this.#deps = { client, config, log, clock };
     const changed = (key: string) => this.#changed(key);
-    this.#guard = new AddressGuard(client, config);
+    this.#guard = new AddressGuard(client, config, clock);
     this.#names = new Names({ resolve, clock, domain: clusterDomain(), changed });
     this.#selected = new SelectedPods({ client, log, changed });
     this.#reflectors = [];

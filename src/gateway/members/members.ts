@@ -5,6 +5,7 @@
  * A registration is a name and a port: a port is not given out again for a minute, so an event of an earlier session
  * with the same name cannot be taken for one of this.
  */
+import { systemClock, type Clock } from '../../../certs/clock.ts';
 import { originsIn } from '../../frp/origins.ts';
 import { isProxyPort, Ports } from './port-pool.ts';
 import { identityIn, parseProxyName, type Identity } from '../pod-identity.ts';
@@ -31,7 +32,7 @@ export interface MembersOptions {
   /** whether a port is somebody else's */
   isTaken: (port: number) => boolean;
   log: Log;
-  now?: () => number;
+  clock?: Pick<Clock, 'now'>;
 }
 
 interface Registration {
@@ -53,7 +54,7 @@ const gapMs = 10;
 
 export class Members {
   readonly #options: MembersOptions;
-  readonly #now: () => number;
+  readonly #clock: Pick<Clock, 'now'>;
   readonly #ports: Ports;
   /** given out, and not online yet; by port */
   readonly #pending = new Map<number, Registration>();
@@ -77,8 +78,8 @@ export class Members {
 
   constructor(options: MembersOptions) {
     this.#options = options;
-    this.#now = options.now ?? Date.now;
-    this.#ports = new Ports(this.#now);
+    this.#clock = options.clock ?? systemClock;
+    this.#ports = new Ports(this.#clock);
   }
 
   /** @returns after the first attempt; asks again every 10 s */
@@ -121,7 +122,7 @@ export class Members {
   assign(name: string, identity: Identity, session: string): number | undefined {
     const port = this.#ports.assign(this.#options.isTaken);
     if (port === undefined) return undefined;
-    this.#pending.set(port, { name, port, session, identity, at: this.#now() });
+    this.#pending.set(port, { name, port, session, identity, at: this.#clock.now() });
     this.#attempts = 0;
     this.#syncIn(gapMs);
     return port;
@@ -214,7 +215,7 @@ export class Members {
       this.#add(member);
       hasChanged = true;
     }
-    for (const { port, at } of this.#pending.values()) if (this.#now() - at >= pendingMs) this.#forgetPending(port);
+    for (const { port, at } of this.#pending.values()) if (this.#clock.now() - at >= pendingMs) this.#forgetPending(port);
     return hasChanged;
   }
 

@@ -1,4 +1,5 @@
 /** Loopback ports for proxies. */
+import { systemClock, type Clock } from '../../../certs/clock.ts';
 
 /** frps' allowPorts (manifests/gateway/frps.toml); 10000 to 10004 are the gateway's own. Below Linux' ephemeral ports. */
 const first = 10_005;
@@ -14,10 +15,10 @@ export class Ports {
   readonly #used = new Set<number>();
   /** port → when it was freed */
   readonly #resting = new Map<number, number>();
-  readonly #now: () => number;
+  readonly #clock: Pick<Clock, 'now'>;
 
-  constructor(now: () => number = Date.now) {
-    this.#now = now;
+  constructor(clock: Pick<Clock, 'now'> = systemClock) {
+    this.#clock = clock;
   }
 
   get used(): number {
@@ -26,7 +27,7 @@ export class Ports {
 
   /** @param isTaken says which ports others have. @returns undefined where none is free */
   assign(isTaken: (port: number) => boolean): number | undefined {
-    for (const [port, at] of this.#resting) if (this.#now() - at >= restMs) this.#resting.delete(port);
+    for (const [port, at] of this.#resting) if (this.#clock.now() - at >= restMs) this.#resting.delete(port);
     const isFree = (port: number) => !this.#used.has(port) && !this.#resting.has(port) && !isTaken(port);
     for (let port = preferred; port >= first; port--) if (isFree(port)) return this.use(port);
     for (let port = preferred + 1; port <= last; port++) if (isFree(port)) return this.use(port);
@@ -40,6 +41,6 @@ export class Ports {
   }
 
   free(port: number): void {
-    if (this.#used.delete(port)) this.#resting.set(port, this.#now());
+    if (this.#used.delete(port)) this.#resting.set(port, this.#clock.now());
   }
 }

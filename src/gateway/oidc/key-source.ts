@@ -1,5 +1,6 @@
 /** Public keys (RFC 7517) that are fetched from elsewhere: kept, refreshed, and never lost to a failure. */
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
+import { systemClock, type Clock } from '../../../certs/clock.ts';
 import { pause } from '../../kube/backoff.ts';
 
 export interface KeySourceOptions {
@@ -15,7 +16,7 @@ export interface KeySourceOptions {
   onFailure: (message: string) => void;
   /** told when the keys differ from before */
   changed?: () => void;
-  now?: () => number;
+  clock?: Pick<Clock, 'now'>;
 }
 
 const retryMs = 2000;
@@ -35,7 +36,7 @@ export class KeySource {
 
   /** Starts at once. */
   constructor(options: KeySourceOptions) {
-    this.#options = { everyMs: 300_000, unknownKeyMs: 10_000, slowestMs: retryMs, changed: () => {}, now: Date.now, ...options };
+    this.#options = { everyMs: 300_000, unknownKeyMs: 10_000, slowestMs: retryMs, changed: () => {}, clock: systemClock, ...options };
     this.attempted = this.#refresh();
     this.#running = this.#run();
   }
@@ -56,7 +57,7 @@ export class KeySource {
       return await this.#find(header, token);
     } catch (error) {
       if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
-      const age = this.#options.now() - this.#fetchedAt;
+      const age = this.#options.clock.now() - this.#fetchedAt;
       if (this.#fetching === undefined && age < this.#options.unknownKeyMs) throw error;
       await this.#refresh();
       return this.#find(header, token);
@@ -94,7 +95,7 @@ export class KeySource {
   }
 
   async #fetch(): Promise<void> {
-    this.#fetchedAt = this.#options.now();
+    this.#fetchedAt = this.#options.clock.now();
     try {
       const set = await this.#options.load();
       this.#problem = undefined;

@@ -4,6 +4,7 @@
  * lost under load is lost to the sample alone.
  */
 import { createSocket } from 'node:dgram';
+import { systemClock, type Clock } from '../../../certs/clock.ts';
 
 /** Buckets of 5 percent, from 1 ms to a day; a quantile is exact to that. */
 const step = Math.log(1.05);
@@ -33,11 +34,11 @@ export class RequestTimes {
   #current = new Map<string, Uint32Array>();
   #previous = new Map<string, Uint32Array>();
   #since: number;
-  readonly #now: () => number;
+  readonly #clock: Pick<Clock, 'now'>;
 
-  constructor(now: () => number = Date.now) {
-    this.#now = now;
-    this.#since = now();
+  constructor(clock: Pick<Clock, 'now'> = systemClock) {
+    this.#clock = clock;
+    this.#since = clock.now();
   }
 
   add({ backend, server, milliseconds }: Timed): void {
@@ -65,11 +66,11 @@ export class RequestTimes {
   }
 
   #turn(): void {
-    const age = this.#now() - this.#since;
+    const age = this.#clock.now() - this.#since;
     if (age < windowMs) return;
     this.#previous = age < 2 * windowMs ? this.#current : new Map<string, Uint32Array>();
     this.#current = new Map();
-    this.#since = this.#now();
+    this.#since = this.#clock.now();
   }
 }
 

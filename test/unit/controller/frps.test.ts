@@ -42,7 +42,7 @@ beforeEach(async () => {
     credentials: () => ({ user: 'frp-k8s', password }),
     isWanted: () => true,
     changed: (services) => changes.push(services ? [...services].join(' ') : 'health'),
-    now: () => 1000,
+    clock: { now: () => 1000 },
   });
 });
 afterEach(async () => {

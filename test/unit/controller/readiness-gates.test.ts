@@ -25,7 +25,7 @@ beforeEach(async () => {
     client: api.client,
     log: pino({ level: 'silent' }),
     isRegistered: (service, uid) => online.has(`${service} ${uid}`),
-    now: () => now,
+    clock: { now: () => now },
   });
 });
 afterEach(() => api.close());

@@ -83,7 +83,7 @@ describe('keys that are fetched', () => {
       loads++;
       return set;
     };
-    const keys = new KeySource({ load, now: () => now, onFailure: assert.fail });
+    const keys = new KeySource({ load, clock: { now: () => now }, onFailure: assert.fail });
     const own = cluster(signer, { keys });
     try {
       assert.equal(await reason(await signer.token(pod), own), 'accepted');
@@ -108,7 +108,7 @@ describe('keys that are fetched', () => {
       if (isBroken) throw new Error('no route to the API server');
       return signer.keys;
     };
-    const keys = new KeySource({ load, now: () => now, onFailure: (message) => failures.push(message) });
+    const keys = new KeySource({ load, clock: { now: () => now }, onFailure: (message) => failures.push(message) });
     const own = cluster(signer, { keys });
     try {
       await keys.attempted;

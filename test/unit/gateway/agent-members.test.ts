@@ -27,7 +27,7 @@ beforeEach(() => {
     await meanwhile();
     return answer;
   };
-  members = new Members({ list, changed: () => {}, isTaken: () => false, log: logTo({ write: () => {} }), now: () => now });
+  members = new Members({ list, changed: () => {}, isTaken: () => false, log: logTo({ write: () => {} }), clock: { now: () => now } });
 });
 afterEach(() => members.close());
 
@@ -134,7 +134,7 @@ describe('members', () => {
 
 describe('ports', () => {
   it('rest for a minute before they are given out again, and never are those of others', () => {
-    const all = new Ports(() => now);
+    const all = new Ports({ now: () => now });
     const isTaken = (port: number) => port === 29_999;
     assert.equal(all.assign(isTaken), 29_998);
     all.free(29_998);
@@ -144,7 +144,7 @@ describe('ports', () => {
   });
 
   it('end', () => {
-    const all = new Ports(() => now);
+    const all = new Ports({ now: () => now });
     let count = 0;
     while (all.assign(() => false) !== undefined) count++;
     assert.equal(count, 32_000 - 10_005 + 1);

@@ -279,7 +279,7 @@ describe('times of requests', () => {
 
   it('give quantiles to five percent, of the last minutes', () => {
     let now = 0;
-    const times = new RequestTimes(() => now);
+    const times = new RequestTimes({ now: () => now });
     for (let milliseconds = 1; milliseconds <= 1000; milliseconds++) times.add({ backend: 'b', server: 's', milliseconds });
     const close = (actual: number | undefined, wanted: number) =>
       assert.ok(Math.abs(actual! - wanted) <= 0.05 * wanted, `${actual} for ${wanted}`);
