@@ -2,11 +2,12 @@
  * What a gateway outside any cluster keeps in its directory: its authority, the key that it signs clients' tokens with, the
  * password of its API, and which certificates of clients it turns away. Made once; a restart finds all of it again.
  */
-import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, randomUUID, X509Certificate } from 'node:crypto';
+import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { calculateJwkThumbprint, exportJWK, importPKCS8, SignJWT, type JSONWebKeySet } from 'jose';
 import { createAuthority, issue, parseAuthority, type Authority } from '../../../certs/authority.ts';
+import { inspectCertificate } from '../../../certs/inspect.ts';
 import { UserError } from '../../errors.ts';
 import { base64 } from '../../kube/authority-secret.ts';
 import type { Secret } from '../../kube/types.ts';
@@ -84,7 +85,7 @@ async function createHome(directory: string): Promise<void> {
 }
 
 /** SHA-256 of the authority's certificate, lower-case hexadecimal. */
-export const pinOf = ({ certPem }: Authority): string => new X509Certificate(certPem).fingerprint256.replaceAll(':', '').toLowerCase();
+export const pinOf = ({ certPem }: Authority): string => inspectCertificate(certPem).sha256;
 
 /** A certificate that opens the tunnel's door, and a token in the form of a Pod's that says who comes in. */
 export async function issueClient(
@@ -93,7 +94,7 @@ export async function issueClient(
 ): Promise<Client> {
   const now = Date.now();
   const uid = randomUUID();
-  const expires = Math.min(now + lifetimeMs, new X509Certificate(authority.certPem).validToDate.getTime());
+  const expires = Math.min(now + lifetimeMs, inspectCertificate(authority.certPem).notAfter);
   const commonName = `${name}.${namespace}`.slice(0, 64);
   const { certPem, keyPem } = await issue(authority, { commonName, usages: ['clientAuth'], lifetimeMs, now });
   const token = await new SignJWT({ 'kubernetes.io': { namespace, pod: { name, uid } } })
