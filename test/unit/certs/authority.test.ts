@@ -195,11 +195,11 @@ describe('what is wrong with a pair', () => {
     });
   }
 
-  it('is not a name written another way', async () => {
+  it('is not reported where a name is only written another way', async () => {
     assert.equal(problemOf(await server(ours), { now, names: ['::1', '0:0::1', 'FRP-server.frp-system.svc'] }), undefined);
   });
 
-  it('is its signer', async () => {
+  it('is reported when another authority has signed it', async () => {
     assert.match(problemOf(await client(theirs), { now, signedBy: ours.bundlePem }) ?? '', /signed by another authority/);
     assert.equal(problemOf(await client(theirs), { now, signedBy: ours.bundlePem + theirs.bundlePem }), undefined);
   });

@@ -103,7 +103,7 @@ somethingElse: 1
     );
   });
 
-  it('is told by the kind of value', () => {
+  it('is reported with the kind of value that is expected', () => {
     assert.equal(
       errorOf('tls: x\nhost: 3\nexposure: {}\nport: 3.5\nbaseDomain: ""\n', { FRPK8S_TLS_CERT_FILE: '/a' }),
       `the configuration is not valid:
@@ -133,7 +133,7 @@ somethingElse: 1
     assert.match(errorOf('port: 1\nport: 2\n'), /^the configuration is not YAML:\n {2}FILE: Map keys must be unique at line 2, column 1$/);
   });
 
-  it('is told where it is no mapping', () => {
+  it('is reported where it is no mapping', () => {
     assert.equal(errorOf('- port: 1\n'), 'FILE: expected a mapping of configuration keys, such as "logLevel: debug"');
   });
 

@@ -44,7 +44,7 @@ const users = (more: Pick<ClusterService, 'spec' | 'status'>) =>
     ...more,
   });
 
-describe('the way of users', () => {
+describe('the entrance for users', () => {
   const tcp = [{ kind: 'tcp', port: 5432 }] as const;
 
   it('is missing where the Service for users does not publish the port, with the command that adds it', async () => {

@@ -51,8 +51,8 @@ afterEach(async () => {
   server.closeAllConnections();
 });
 
-describe('what the frp server says', { timeout: 20_000 }, () => {
-  it('is which proxies of a backend are online and offline, and of which services that has changed', async () => {
+describe('the view of an frp server', { timeout: 20_000 }, () => {
+  it('tells which proxies of a backend are online and offline, and which services have changed', async () => {
     proxies = [
       { name: 'prod.api.0a1b2c3d.api-0.u0', status: 'online' },
       { name: 'prod.api.4e5f6071.api-0.u0', status: 'offline' },
@@ -68,7 +68,7 @@ describe('what the frp server says', { timeout: 20_000 }, () => {
     assert.deepEqual(changes, ['health', 'prod/api', '']);
   });
 
-  it('is why a backend of the gateway is offline, and whether it has been online since it came', async () => {
+  it('tells why a backend of the gateway is offline, and whether it has been online since it came', async () => {
     await view.close();
     view = new ServerView({
       urls: [urlOf(server)],
@@ -90,7 +90,7 @@ describe('what the frp server says', { timeout: 20_000 }, () => {
     assert.deepEqual(view.countsOf('prod/api', 'u0'), { online: 0, offline: 1, reason: proxy.reason, hasServed: true });
   });
 
-  it('is missing only after two failures, with the cause, and sidecars get time when it is back', async () => {
+  it('counts the server as unreachable only after two failures, with the cause, and gives sidecars time once it answers again', async () => {
     await view.poll();
     proxies = undefined;
     await view.poll();
@@ -104,7 +104,7 @@ describe('what the frp server says', { timeout: 20_000 }, () => {
     assert.deepEqual([health().status, view.graceUntil], ['reachable', 16_000]);
   });
 
-  it('is which services the gateway leaves out, and why, as long as one replica says so', async () => {
+  it('tells which services the gateway leaves out, and why, as long as one replica reports it', async () => {
     const refused = [{ service: 'prod/api', message: 'HAProxy says: no' }];
     let isRefused = true;
     const gateway = createServer((_, response) => response.end(JSON.stringify({ proxies: [], ...(isRefused && { refused }) })));
@@ -130,7 +130,7 @@ describe('what the frp server says', { timeout: 20_000 }, () => {
     await both.close();
   });
 
-  it('is for the gateway what one replica at least says, and a replica that is away takes nothing from it', async () => {
+  it('combines what all replicas of the gateway report, and loses nothing while one is unreachable', async () => {
     const name = 'prod.api.0a1b2c3d.api-0.u0';
     const other = createServer((_, response) => response.end(JSON.stringify({ proxies: [{ name, status: 'online' }] })));
     other.listen(0, '127.0.0.1');
@@ -151,7 +151,7 @@ describe('what the frp server says', { timeout: 20_000 }, () => {
     await both.close();
   });
 
-  it('names the backends of other clusters, which nobody else here knows', async () => {
+  it('names the backends of other clusters, which no watch here reports', async () => {
     proxies = [
       { name: 'prod.api.0a1b2c3d.api-0.u0', status: 'online' },
       { name: 'prod.api.0a1b2c3d.api-1.u1', status: 'offline', elsewhere: 'edge/api-1' },
@@ -162,7 +162,7 @@ describe('what the frp server says', { timeout: 20_000 }, () => {
     assert.deepEqual(view.elsewhere('prod/web'), []);
   });
 
-  it('needs the right password, and that is said', async () => {
+  it('reports a refused password as the cause', async () => {
     password = 'wrong';
     await view.poll();
     await view.poll();

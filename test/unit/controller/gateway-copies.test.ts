@@ -73,8 +73,8 @@ async function until(isSo: () => boolean): Promise<void> {
 const digest = (value: string) => createHash('sha256').update(value).digest('hex');
 const clientsIn = (secret: Secret | undefined) => JSON.parse(text(secret!, 'clients.json')) as Record<string, string>;
 
-describe('what the gateway may read', { timeout: 60_000 }, () => {
-  it('is of API keys the digests, which follow the Secret at once', async () => {
+describe('the copy of a Secret for the gateway', { timeout: 60_000 }, () => {
+  it('holds the digests of API keys, and follows the Secret at once', async () => {
     give('keys', { alice: 's3cret\n', bob: 'other' });
     put('web', authenticated('apikey'));
     await until(() => copyOf('keys', 'credentials') !== undefined);
@@ -89,7 +89,7 @@ describe('what the gateway may read', { timeout: 60_000 }, () => {
     await until(() => reasonOf('web') === 'Valid');
   });
 
-  it('is nothing of a Secret without the label, and the service says what to do', async () => {
+  it('is not made of a Secret without the label, and the status of the service says what to do', async () => {
     give('keys', { token: 't' }, {});
     put('web', authenticated('token'));
     await until(() => reasonOf('web') === 'SecretMissing');
@@ -100,7 +100,7 @@ describe('what the gateway may read', { timeout: 60_000 }, () => {
     assert.deepEqual(clientsIn(copyOf('keys', 'credentials')), { [digest('t')]: 'token' });
   });
 
-  it('goes when no service refers to it any more, or the service goes, or the label', async () => {
+  it('is deleted when no service refers to the Secret any more, the service is deleted, or the label is removed', async () => {
     for (const name of ['a', 'b', 'c']) give(`keys-${name}`, { token: name });
     for (const name of ['a', 'b', 'c']) put(name, authenticated('token', `keys-${name}`));
     await until(() => ['a', 'b', 'c'].every((name) => copyOf(`keys-${name}`, 'credentials')));
@@ -123,7 +123,7 @@ describe('what the gateway may read', { timeout: 60_000 }, () => {
     assert.deepEqual(Object.keys(copyOf('keys', 'credentials')!.data!), ['clients.json']);
   });
 
-  it('is nothing where services read a Secret as credentials of different types, and both say so', async () => {
+  it('is not made where services read a Secret as credentials of different types, and the status of both says so', async () => {
     give('keys', { issuer: 'https://login.example.com', audience: 'web' });
     put('web', authenticated('oauth2'));
     await until(() => copyOf('keys', 'credentials') !== undefined);
@@ -134,7 +134,7 @@ describe('what the gateway may read', { timeout: 60_000 }, () => {
     assert.match(messageOf('web'), /DistributedService \\"other\\"/);
   });
 
-  it('is a certificate for users only where it can be parsed; a broken one does not take the good one away', async () => {
+  it('holds a certificate for users only where it can be parsed; a broken one does not replace the good one', async () => {
     const pair = await issue(authority, {
       commonName: 'web',
       dnsNames: ['web.example.com'],
@@ -186,7 +186,7 @@ describe('what the gateway may read', { timeout: 60_000 }, () => {
     ],
     ['keys that are a file', 'oauth2', { issuer: 'https://a.b', audience: 'a', jwksURL: 'file:///etc/passwd' }, 'CredentialsUnusable'],
   ] as const) {
-    it(`is nothing of a Secret with ${what} (${type})`, async () => {
+    it(`is not made of a Secret with ${what} (${type})`, async () => {
       give('keys', data);
       put('web', authenticated(type));
       await until(() => reasonOf('web') !== undefined);

@@ -171,7 +171,7 @@ describe('mode manual', () => {
     assert.match(await outcome(mtls), /^CertificateExpired/);
   });
 
-  it('is followed by the names of its Secrets', () => {
+  it('lists the names of its Secrets for the watches', () => {
     assert.deepEqual(userSecretsOf(service(mtls)), ['their-ca', 'their-cert']);
     assert.deepEqual(userSecretsOf(service({ enabled: true, mode: 'external' })), ['frp-api-external-tls']);
     assert.deepEqual(userSecretsOf(service({ ...mtls, enabled: false })), []);
@@ -189,7 +189,7 @@ describe('mode external', () => {
     assert.match(await outcome(mtls), /^Issuing/);
   });
 
-  it('asks for a certificate as R4.15 has it, owned by the service, and waits for it', async () => {
+  it('creates a Certificate of cert-manager that the service owns, and waits for its Secret', async () => {
     assert.match(await outcome(mtls), /^Issuing: Certificate prod\/frp-api has not been issued yet by ClusterIssuer frp-ca-issuer/);
     assert.deepEqual(stored()?.spec, {
       secretName: 'frp-api-external-tls',
@@ -241,14 +241,14 @@ describe('mode external', () => {
         assert.equal(stored(), undefined);
       });
 
-    it('the Certificate of another stays', async () => {
+    it('the Certificate of another service is left alone', async () => {
       const theirCertificate = { metadata: { name: 'frp-api', namespace: 'prod', uid: 'c9' }, spec: {} };
       api.put(certificatePath, theirCertificate);
       await ensureIdentity(deps, left({ observedGeneration: 1 }));
       assert.ok(stored());
     });
 
-    it('it is tried again until it is gone, and not looked for after that', async () => {
+    it('the deletion of its Certificate is retried until it succeeds, and no further request is made', async () => {
       await outcome(mtls);
       api.intercept = ({ method, path }) =>
         method === 'DELETE' && path === certificatePath ? failure(500, 'InternalError', 'etcd') : undefined;

@@ -61,7 +61,7 @@ const conditionsOf = (status: DistributedServiceStatus) =>
   Object.fromEntries((status.conditions ?? []).map(({ type, status: value, reason, message }) => [type, [value, reason, message]]));
 
 describe('the status of a service', () => {
-  it('of n healthy backends is Running, with five conditions and its endpoints', () => {
+  it('with n healthy backends is Running, with five conditions and its endpoints', () => {
     const status = settled(facts({ judgement: judged(up, up) }));
     assert.equal(status.state, 'Running');
     assert.deepEqual([status.activeBackends, status.totalBackends, status.observedGeneration], [2, 2, 3]);
@@ -82,7 +82,7 @@ describe('the status of a service', () => {
     );
   });
 
-  it('of no backend is Provisioning, and says how to get one', () => {
+  it('without a backend is Provisioning, and says how to get one', () => {
     const status = settled();
     assert.equal(status.state, 'Provisioning');
     assert.deepEqual(conditionsOf(status).Ready, [
@@ -173,7 +173,7 @@ describe('the status of a service', () => {
     assert.equal(conditionsOf(status).Ready?.[0], 'True');
   });
 
-  it('of backends that have all failed is Failed, and Running again with the first', () => {
+  it('is Failed when all backends have failed, and Running again with the first that recovers', () => {
     const running = settled(facts({ judgement: judged(up, up) }));
     const failed = writes(service({ status: running }), facts({ judgement: judged(down, down) }));
     assert.deepEqual(

@@ -134,7 +134,7 @@ describe('the tuning of a tunnel', () => {
     [undefined, undefined, 5],
   ];
   for (const [cpu, memory, pool] of sizes) {
-    it(`has a pool of ${pool} for ${cpu ?? 'unknown'} cores and ${memory === undefined ? 'unknown memory' : `${memory / gb} GB`} (R1.42)`, () => {
+    it(`has a pool of ${pool} for ${cpu ?? 'unknown'} cores and ${memory === undefined ? 'unknown memory' : `${memory / gb} GB`}`, () => {
       assert.equal(tuningOf(service('web').spec, undefined, { cpu, memory }).poolCount, pool);
     });
   }
@@ -149,7 +149,7 @@ describe('the tuning of a tunnel', () => {
     assert.equal(tuningOf(spec, undefined, unknownSize).poolCount, 0);
   });
 
-  it('knows the profile of language models (R1.43)', () => {
+  it('applies the profile of language models', () => {
     assert.deepEqual(tuningOf(service('web').spec, 'ollama', unknownSize), {
       poolCount: 5,
       dialServerTimeout: 30,

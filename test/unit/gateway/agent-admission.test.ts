@@ -268,7 +268,7 @@ describe('a proxy', () => {
     contentOf(await newProxy({ proxy_name: `shop.web.0a1b2c3d.web-2.${next.uid}` }));
   });
 
-  it('operations that were not asked for are refused', async () => {
+  it('is refused in an operation of frps that the plugin did not subscribe to', async () => {
     assert.ok((await admission.answer('NewWorkConn', {})).reject);
     assert.ok((await admission.answer(undefined, {})).reject);
   });

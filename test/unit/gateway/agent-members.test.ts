@@ -71,7 +71,7 @@ describe('members', () => {
     assert.equal((await origins({ origins: many.join(',') })).length, 256);
   });
 
-  it('are gone at once when frps closes them, and stay when it closes one of an earlier session', async () => {
+  it('are removed at once when frps closes their proxy, and kept when it closes one of an earlier session', async () => {
     const first = members.assign(name, identity, 's1')!;
     online = [opened(first)];
     await members.sync();
@@ -85,7 +85,7 @@ describe('members', () => {
     assert.deepEqual(ports(), []);
   });
 
-  it('do not come back by an answer that is older than their end', async () => {
+  it('are not restored by an answer of frps that is older than the close of their proxy', async () => {
     const port = members.assign(name, identity, 's1')!;
     online = [opened(port)];
     await members.sync();
@@ -106,7 +106,7 @@ describe('members', () => {
     assert.deepEqual(ports(), []);
   });
 
-  it('that were announced and never came give their port back', async () => {
+  it('that were announced and never registered free their port', async () => {
     members.assign(name, identity, 's1');
     assert.equal(members.loadOf(identity).ofPod, 1);
     now = 15_000;
@@ -114,14 +114,14 @@ describe('members', () => {
     assert.equal(members.loadOf(identity).ofPod, 0);
   });
 
-  it('frps is asked soon after an announcement, without being told to', async () => {
+  it('are asked for at frps soon after an announcement, without a call of sync', async () => {
     const port = members.assign(name, identity, 's1')!;
     online = [opened(port)];
     while (members.size === 0) await new Promise((resolve) => setTimeout(resolve, 5));
     assert.deepEqual(ports(), [port]);
   });
 
-  it('frps is asked again after an answer that was so slow that the next question fell due before it', async () => {
+  it('are asked for again after an answer that was so slow that the next question fell due before it', async () => {
     meanwhile = async () => {
       meanwhile = () => {};
       online = [opened(members.assign(name, identity, 's1')!)];
@@ -143,7 +143,7 @@ describe('ports', () => {
     assert.equal(all.assign(isTaken), 29_998);
   });
 
-  it('end', () => {
+  it('run out: once all have been given out, an assignment finds none', () => {
     const all = new Ports({ now: () => now });
     let count = 0;
     while (all.assign(() => false) !== undefined) count++;

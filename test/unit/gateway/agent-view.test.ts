@@ -242,7 +242,7 @@ describe('the view', () => {
   });
 });
 
-describe('who may use a service', () => {
+describe('access to a service', () => {
   const digest = 'a'.repeat(64);
   function copies(data: Record<string, string>): Copies {
     const all = new Copies(() => {});
@@ -255,26 +255,26 @@ describe('who may use a service', () => {
   const of = (type: 'token' | 'apikey' | 'oauth2' | 'none', data: Record<string, string>, namespace = 'shop', keysOf = noKeys) =>
     accessOf(service('web', { security: { authentication: { type, tokenSecret: 'clients' } } }, namespace), copies(data), keysOf);
 
-  it('is everybody without authentication, and nobody where authorization is enabled without it', () => {
+  it('is open to everybody without authentication, and to nobody where authorization is enabled without it', () => {
     assert.deepEqual(of('none', {}), { kind: 'none' });
     const open = service('web', { security: { authorization: { enabled: true } } });
     assert.equal(accessOf(open, copies({}), noKeys).kind, 'unavailable');
   });
 
-  it('is who has a key of the copied Secret', () => {
+  it('is open to holders of a key of the copied Secret', () => {
     const text = JSON.stringify({ [digest]: 'alice', nonsense: 'bob' });
     assert.deepEqual(of('apikey', { 'clients.json': text }), { kind: 'keys', header: 'apikey', clients: { [digest]: 'alice' } });
     assert.deepEqual(of('token', { 'clients.json': text }), { kind: 'keys', header: 'bearer', clients: { [digest]: 'alice' } });
   });
 
-  it('is nobody where the Secret is missing, broken, or of another namespace', () => {
+  it('is refused to everybody where the Secret is missing, broken, or of another namespace', () => {
     assert.equal(of('apikey', {}).kind, 'unavailable');
     assert.equal(of('apikey', { 'clients.json': '{' }).kind, 'unavailable');
     assert.equal(of('apikey', { 'clients.json': '{}' }).kind, 'unavailable');
     assert.equal(of('apikey', { 'clients.json': JSON.stringify({ [digest]: 'alice' }) }, 'bank').kind, 'unavailable');
   });
 
-  it('is nobody until the keys of the issuer are known', () => {
+  it('is refused to everybody until the keys of the issuer are known', () => {
     const data = { issuer: 'https://id.example', audience: 'web' };
     assert.equal(of('oauth2', { issuer: 'https://id.example' }).kind, 'unavailable');
     assert.deepEqual(of('oauth2', data), {
@@ -295,8 +295,8 @@ describe('who may use a service', () => {
   });
 });
 
-describe('what the gateway says of its members', () => {
-  it('is the verdict of HAProxy, and of other clusters whose they are', () => {
+describe('the status API of the gateway', () => {
+  it('reports the verdict of HAProxy on each member, and the cluster that a member belongs to', () => {
     const own = member(1);
     const foreign = member(2, { identity: { ...member(2).identity, cluster: 'edge' } });
     const failing = member(3);

@@ -43,7 +43,7 @@ function served(name: string, spec: Partial<DistributedServiceSpec> = {}, more: 
 const render = (...services: ServedService[]) => renderUsers({ services }, settings);
 const linesOf = (config: string, start: string) => config.split('\n').filter((line) => line.trim().startsWith(start));
 
-describe('a service that HAProxy could not take', () => {
+describe('a service whose configuration HAProxy would refuse', () => {
   const roles = Array.from({ length: 64 }, (_, index) => `${index}${'é'.repeat(250)}`);
   const rules = Array.from({ length: 512 }, () => ({ path: '/a', methods: ['GET' as const], roles }));
   const keys = { kind: 'keys', header: 'bearer', clients: { ['0'.repeat(64)]: 'me' } } as const;

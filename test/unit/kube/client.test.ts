@@ -80,7 +80,7 @@ describe('a request to the API server', () => {
     assert.deepEqual(request.body, { ...secret('a'), apiVersion: 'v1', kind: 'Secret' });
   });
 
-  it('deletes this very object', async () => {
+  it('deletes the object only with the uid that it was given', async () => {
     api.put(path('a'), secret('a'));
     await api.client.delete(secrets, 'prod', 'a', 'uid-9');
     assert.deepEqual((api.requests[0]?.body as { preconditions: unknown }).preconditions, { uid: 'uid-9' });
@@ -146,7 +146,7 @@ clusters: [{ name: k, cluster: { server: "https://k.example.com" } }]
 users: [{ name: u, user: { token: t } }]
 `;
 
-  it('comes from KUBECONFIG', async () => {
+  it('is read from the file that KUBECONFIG names', async () => {
     await writeFile(join(folder, 'good'), kubeconfig);
     const access = loadAccess({ KUBECONFIG: join(folder, 'good') }, folder);
     assert.equal(access.server, 'https://k.example.com');

@@ -67,7 +67,7 @@ suite('the schema', () => {
 });
 
 suite('the CRD', () => {
-  test('has the names, columns and subresources of R2.04 to R2.06', () => {
+  test('has its names, printed columns and subresources', () => {
     const { names, versions, scope } = customResourceDefinition().spec;
     assert.deepEqual(names.shortNames, ['ds', 'dsvc']);
     assert.equal(scope, 'Namespaced');

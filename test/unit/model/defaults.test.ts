@@ -61,7 +61,7 @@ suite("the webhook's defaulting", () => {
   });
 
   for (const [serviceType, type] of Object.entries({ http: 'http', tcp: 'tcp', grpc: 'tcp', udp: undefined })) {
-    test(`${serviceType}: health check ${type ?? 'none'} (R2.37)`, () => {
+    test(`${serviceType}: health check ${type ?? 'none'}`, () => {
       const { loadBalancing } = defaulted(service({ ...http, serviceType })).spec as { loadBalancing?: { healthCheck?: { type: string } } };
       assert.equal(loadBalancing?.healthCheck?.type, type);
     });

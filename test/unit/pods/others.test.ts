@@ -214,8 +214,8 @@ describe('a named port', () => {
   });
 });
 
-describe('what a user had', () => {
-  it('of label frp.io/sidecar comes back with uninject', () => {
+describe('a field that a user had set', () => {
+  it('is restored by uninject, such as the label frp.io/sidecar', () => {
     for (const value of ['mine', 'injected']) {
       const pod = podOf({}, {}, { 'frp.io/sidecar': value });
       const injected = inject(pod);
@@ -225,7 +225,7 @@ describe('what a user had', () => {
     }
   });
 
-  it('of metadata may be nothing: the template gets one, and loses it again', () => {
+  it('may be absent: a template without metadata gets it, and loses it again', () => {
     const selecting = {
       backends: {
         discovery: { mode: 'selector' as const, selector: { matchExpressions: [{ key: 'x', operator: 'DoesNotExist' as const }] } },
@@ -239,7 +239,7 @@ describe('what a user had', () => {
     }
   });
 
-  it('of a sidecar without its annotation is named', () => {
+  it('is named in a warning where it is a sidecar that has lost its annotation', () => {
     const pod = inject(podOf());
     delete pod.metadata!.annotations!['frp.io/group'];
     const { outcome, warnings } = decide(pod);
@@ -250,12 +250,12 @@ describe('what a user had', () => {
     );
   });
 
-  it('of a short grace period gives no warning where nobody asked for a drain time', () => {
+  it('such as a short grace period gives no warning where nobody asked for a drain time', () => {
     assert.deepEqual(decide(podOf({ terminationGracePeriodSeconds: 3 })).warnings, []);
     assert.match(decide(podOf({ terminationGracePeriodSeconds: 3 }, { 'frp.io/drain': '5s' })).warnings.join(), /2 s are used/);
   });
 
-  it('may be names of prototypes', () => {
+  it('may have the name of a property of Object.prototype', () => {
     const constructor = service('constructor');
     const pod = podOf({}, { 'frp.io/group': 'constructor' }, { toString: 'x' });
     assert.equal(localPort(inject(pod, { services: [constructor] })), 8080);

@@ -56,7 +56,7 @@ describe('a drain', () => {
   });
 });
 
-describe('the end', () => {
+describe('the end of the server', () => {
   it('waits for reviews under way, and takes no new ones', async () => {
     const asked = latch();
     const decision = latch<Decision>();

@@ -90,7 +90,7 @@ describe('services from files', () => {
     while (store.names('prod').join() !== 'two') assert.equal(await next(), 'services read again');
   });
 
-  it('must be good at the start', () => {
+  it('stop the start when their directory does not exist', () => {
     assert.throws(
       () => watchFiles(path.join(root, 'nowhere'), new ServiceStore(), logTo({ write: () => {} })),
       /nowhere: no such file or directory/,
