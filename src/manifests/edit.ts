@@ -19,8 +19,21 @@ export function edited(source: string, operations: readonly PatchOperation[]): s
   if (document.errors.length > 0 || !expandAliases(document)) return undefined;
   const style = styleOf(document, text);
   for (const operation of operations) if (!applyTo(document, operation)) return undefined;
+  rewriteForGoYaml(document);
   // As escapes, which only texts in double quotes may have: where one stands elsewhere the result reads as another value.
   return escaped(document.toString({ ...style, lineWidth: 0, doubleQuotedMinMultiLineLength: Number.MAX_SAFE_INTEGER }));
+}
+
+/** Go-yaml takes `{a:}` for a key "a:", and refuses a block whose first line begins with a tab. */
+function rewriteForGoYaml(document: Document.Parsed): void {
+  visit(document, {
+    Map: (_key, map) => {
+      for (const { value } of map.flow ? map.items : []) if (isScalar(value) && value.source === '' && !value.tag) value.value = 'null';
+    },
+    Scalar: (_key, node) => {
+      if (typeof node.value === 'string' && /^BLOCK/.test(node.type ?? '') && /^\n*\t/.test(node.value)) node.type = 'QUOTE_DOUBLE';
+    },
+  });
 }
 
 /** How the text is spaced, by the first place of each kind. */

@@ -94,6 +94,32 @@ describe('a raw manifest', () => {
     }
   });
 
+  it('that is changed has no flow value left out and no block that begins with a tab, which kubectl reads otherwise or not at all', async () => {
+    const lines = [
+      'apiVersion: v1',
+      'kind: Pod',
+      'metadata:',
+      '  name: web',
+      '  annotations:',
+      '    frp.io/group: web',
+      '    script: |2',
+      '      \tmake # in block',
+      'spec:',
+      '  containers:',
+      '  - name: web',
+      '    ports: [{containerPort: 80}]',
+      '    args: # kept',
+      '    - x',
+      '  volumes: [{name: tmp, emptyDir: }, {name: "b", emptyDir: , x}]',
+    ];
+    const { stdout } = await injected(file(lines.join('\n')));
+    assert.equal(sidecarsIn(stdout), 1);
+    assert.match(stdout, /^ {4}script: "\\tmake # in block\\n"$/m);
+    assert.match(stdout, /^ +- \{name: tmp, emptyDir: null\}$/m);
+    assert.match(stdout, /^ +- \{name: "b", emptyDir: null, x\}$/m);
+    assert.match(stdout, /# kept$/m);
+  });
+
   it('is joined to others with one separator, and nothing is lost', async () => {
     const { stdout } = await injected(...rawManifests.map(({ file: location }) => location));
     const all = rawManifests.flatMap(({ text }) => values(text));
