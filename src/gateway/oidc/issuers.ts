@@ -109,10 +109,19 @@ const idOf = ({ issuer, jwksUrl }: IssuerReference): string => JSON.stringify([i
 
 /** Of one issuer: each is a rule that every request with a token may have to pass. Published sets have two to ten. */
 const maxKeys = 64;
+/** Each of these is tried on every token that names it, and a signature with a wide key takes HAProxy half a millisecond. */
+const maxKeysOfOneName = 4;
 
 function answerOf(set: JSONWebKeySet): IssuerKeys {
   const keys = verificationKeys(set);
   if (keys.length > maxKeys) return { problem: `there are ${keys.length} keys for signatures among them, above the limit of ${maxKeys}` };
+  for (const [kid, { length }] of Map.groupBy(keys, (key) => key.kid))
+    if (length > maxKeysOfOneName) {
+      const which = kid === undefined ? 'without a kid' : 'of one kid';
+      return {
+        problem: `there are ${length} keys ${which} among them, above the limit of ${maxKeysOfOneName}; give each a kid of its own`,
+      };
+    }
   return keys.length > 0 ? { keys } : { problem: 'there is no RSA or EC key for signatures among them' };
 }
 

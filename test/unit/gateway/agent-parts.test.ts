@@ -367,14 +367,23 @@ describe("the keys of users' issuers", () => {
     };
     documents['/none'] = { keys: [null, jwk] };
     documents['/many'] = { keys: Array.from({ length: 65 }, (_, index) => ({ ...jwk, kid: String(index) })) };
+    documents['/nameless'] = { keys: Array.from({ length: 5 }, () => ({ ...jwk, kid: undefined })) };
+    documents['/same'] = { keys: Array.from({ length: 5 }, () => ({ ...jwk, kid: 'a' })) };
     const issuers = new Issuers({ rules: here, log, changed: () => {} });
-    const references = ['keys', 'none', 'many'].map((path) => ({ issuer: url, jwksUrl: `${url}/${path}`, namespace: 'shop' }));
+    const references = ['keys', 'none', 'many', 'nameless', 'same'].map((path) => ({
+      issuer: url,
+      jwksUrl: `${url}/${path}`,
+      namespace: 'shop',
+    }));
     issuers.follow(references);
     await issuers.attempted();
-    const [keys, none, many] = references.map((reference) => issuers.keysOf(reference));
+    const [keys, none, many, nameless, same] = references.map((reference) => issuers.keysOf(reference));
     assert.deepEqual('keys' in keys! ? keys.keys.map(({ kid }) => kid) : keys, ['good', undefined]);
     assert.ok('problem' in none!);
     assert.deepEqual(many, { problem: 'there are 65 keys for signatures among them, above the limit of 64' });
+    const remedy = 'among them, above the limit of 4; give each a kid of its own';
+    assert.deepEqual(nameless, { problem: `there are 5 keys without a kid ${remedy}` });
+    assert.deepEqual(same, { problem: `there are 5 keys of one kid ${remedy}` });
     await issuers.close();
   });
 
