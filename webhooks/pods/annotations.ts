@@ -64,6 +64,7 @@ export function readAnnotations(
   annotations: Record<string, string>,
   groups: readonly string[],
 ): { values: PodAnnotations; warnings: string[] } {
+  const joined = new Set(groups);
   const ports = new Map<string, string>();
   const values: PodAnnotations = { ports };
   const warnings: string[] = [];
@@ -72,8 +73,10 @@ export function readAnnotations(
     const text = annotations[key]!;
     if (key.startsWith(names.portOf)) {
       const group = key.slice(names.portOf.length);
-      if (!groups.includes(group))
-        warnings.push(`annotation ${key}: the Pod is not in group "${group}" (${names.group}: ${groups.join(',')})`);
+      if (!joined.has(group))
+        warnings.push(
+          `annotation ${key}: the Pod is not in group "${group}" (${names.group}: ${groups.slice(0, 3).join(',')}${groups.length > 3 ? ',…' : ''})`,
+        );
       ports.set(group, read(key, port, text));
     } else if (Object.hasOwn(fields, key)) {
       Object.assign(values, { [key]: read<unknown>(key, fields[key as keyof Fields], text) });
@@ -91,6 +94,15 @@ export const isAnnotation = (key: string): boolean => known.has(key) || key.star
 
 /** The value of one annotation that shapes a sidecar. @throws Denial InvalidAnnotation, whose message ends with what it must be */
 export const readAnnotation = (key: keyof Fields, text: string): unknown => read<unknown>(key, fields[key], text);
+
+/** The configuration of so many does not fit into a Pod's annotations, and each takes the webhook a fraction of a millisecond. */
+const mostGroups = 256;
+
+/** @throws Denial for more groups than a Pod can join */
+export function checkNumber(groups: readonly string[]): void {
+  if (groups.length <= mostGroups) return;
+  throw new Denial('TooLarge', `the Pod is to join ${groups.length} groups, and ${mostGroups} is the most; join fewer groups`);
+}
 
 /** The groups that the annotation frp.io/group names, in its order, each once. */
 export function readGroups(text: string): string[] {

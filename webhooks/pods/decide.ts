@@ -12,7 +12,7 @@ import { exposuresOf, isRoutedOnly } from '../../src/model/exposure.ts';
 import type { ServiceReader } from '../../src/model/store.ts';
 import type { DistributedService } from '../../src/model/types.ts';
 import type { Decision } from '../review/types.ts';
-import { optedOut, readAnnotations, readGroups, type PodAnnotations } from './annotations.ts';
+import { checkNumber, optedOut, readAnnotations, readGroups, type PodAnnotations } from './annotations.ts';
 import { closest } from '../../src/closest.ts';
 import { withDefaults, type NamespaceReader } from './namespace-defaults.ts';
 import { shapeError, type CheckedPod } from './pod.ts';
@@ -71,6 +71,7 @@ function decide(pod: CheckedPod, installation: PodContext): Decision {
   if ('kubernetes.io/config.mirror' in annotations) {
     return skipped('StaticPod', 'a static Pod is run by its kubelet from a file; add the sidecar to the file with frp-k8s inject', true);
   }
+  checkNumber(groups);
   refuseUnsupported(pod);
   const services = groups.map((group) => serviceOf(group, context));
   const { values, warnings } = readAnnotations(annotations, groups);

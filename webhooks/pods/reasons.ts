@@ -20,7 +20,7 @@
  * | MissingPort       | denied  | the port of the app cannot be told                                |
  * | UnsupportedOS     | denied  | a Windows Pod                                                     |
  * | NameTaken         | denied  | a container or volume of the user's has the sidecar's name        |
- * | TooLarge          | denied  | the annotations would exceed 256 KiB                              |
+ * | TooLarge          | denied  | the annotations would exceed 256 KiB, or the Pod 256 groups       |
  */
 
 export type DenialReason =

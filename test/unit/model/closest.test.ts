@@ -12,6 +12,8 @@ describe('the name that was probably meant', () => {
     ['x', ['y', ''], undefined],
     ['shop', ['stop', 'ship-yard'], 'stop'],
     ['cache', ['queue'], undefined],
+    ['shopping-cart', ['my-shopping-cart', 'shopping'], 'my-shopping-cart'],
+    ['frontend-of-shop', ['end-of-shop', 'front-of-shpo'], 'front-of-shpo'],
     ['constructor', ['constructors'], 'constructors'],
   ];
   for (const [name, candidates, meant] of cases) {

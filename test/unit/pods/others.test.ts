@@ -35,6 +35,24 @@ const sidecar = (pod: Pod): Container => pod.spec!.initContainers!.find(({ name 
 const localPort = (pod: Pod): number =>
   (JSON.parse(pod.metadata!.annotations!['frp.io/frpc.json']!) as { proxies: { localPort: number }[] }).proxies[0]!.localPort;
 
+describe('a Pod of many groups', () => {
+  const names = Array.from({ length: 257 }, (_, index) => `${'group'.repeat(10)}${index}`);
+  const services = names.map((name) => service(name, {}));
+
+  it('is refused before anything is rendered for it', () => {
+    const decision = decide(podOf({}, { 'frp.io/group': names.join(',') }), { services });
+    assert.equal(decision.reason, 'TooLarge');
+    assert.match(decision.message, /257 groups, and 256 is the most/);
+  });
+
+  it('is told briefly of each port for a group that it is not in', () => {
+    const group = names.slice(0, 100).join(',');
+    const { warnings } = decide(podOf({}, { 'frp.io/group': group, 'frp.io/port.other': '80' }), { services });
+    assert.equal(warnings.length, 1);
+    assert.ok(warnings[0]!.length < 400, warnings[0]);
+  });
+});
+
 /** What each mesh's injector adds, in its shape. */
 const meshes: [name: string, add: (pod: Pod) => void][] = [
   [
