@@ -24,7 +24,7 @@ function editDistance(a: string, b: string, limit: number): number {
       const same = a[i - 1] === b[j - 1];
       row[j] = Math.min(row[j - 1]! + 1, rows[i - 1]![j]! + 1, rows[i - 1]![j - 1]! + (same ? 0 : 1));
       const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
-      if (swapped) row[j] = Math.min(row[j], rows[i - 2]![j - 2]! + 1);
+      if (swapped) row[j] = Math.min(row[j]!, rows[i - 2]![j - 2]! + 1);
     }
     rows.push(row);
     if (Math.min(...row) > limit) return Infinity;

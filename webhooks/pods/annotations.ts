@@ -21,6 +21,11 @@ const limit = z
   .string()
   .refine((text) => text === 'none' || quantity.safeParse(text).success, 'must be a Kubernetes quantity such as 10m, 64Mi or 1, or none');
 
+const wrongImage = 'must be an image such as docker.io/fatedier/frpc:v0.71.0';
+/** Registry, repository, tag and digest as the kubelet reads them: with any other text a Pod would wait for its sidecar for ever. */
+const image =
+  /^([A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?\/)?[a-z0-9]+([._-]+[a-z0-9]+)*(\/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?$/;
+
 const fields = {
   [names.port]: port,
   [names.weight]: z
@@ -33,9 +38,7 @@ const fields = {
     .transform(milliseconds),
   [names.profile]: z.enum(profileNames, `must be one of: ${profileNames.join(', ')}`),
   [names.readinessGate]: boolean,
-  [names.sidecarImage]: z
-    .string()
-    .regex(/^[A-Za-z0-9][A-Za-z0-9._\-/:@]{0,511}$/, 'must be an image such as docker.io/fatedier/frpc:v0.71.0'),
+  [names.sidecarImage]: z.string().max(512, wrongImage).regex(image, wrongImage),
   [names.sidecarCpuRequest]: quantity,
   [names.sidecarCpuLimit]: limit,
   [names.sidecarMemoryRequest]: quantity,

@@ -35,6 +35,22 @@ const sidecar = (pod: Pod): Container => pod.spec!.initContainers!.find(({ name 
 const localPort = (pod: Pod): number =>
   (JSON.parse(pod.metadata!.annotations!['frp.io/frpc.json']!) as { proxies: { localPort: number }[] }).proxies[0]!.localPort;
 
+describe('an image for the sidecar', () => {
+  const digest = `@sha256:${'a'.repeat(64)}`;
+  for (const image of [
+    'frpc',
+    'frpc:1',
+    'own/frpc',
+    'Registry.example.com:5000/a_b/frpc-x:v0.71.0_A',
+    `docker.io/fatedier/frpc${digest}`,
+    `a/b:1${digest}`,
+  ])
+    it(`is ${image}`, () => assert.equal(decide(podOf({}, { 'frp.io/sidecar-image': image })).outcome, 'patched'));
+  for (const image of ['a:::@', 'a//b', 'Own', 'a/B', 'a:', 'a@', 'a/', 'a:b:c', 'a@sha256:1', `a${'b'.repeat(600)}`])
+    it(`is not ${image.slice(0, 20)}, which the kubelet would refuse`, () =>
+      assert.equal(decide(podOf({}, { 'frp.io/sidecar-image': image })).reason, 'InvalidAnnotation'));
+});
+
 describe('a Pod of many groups', () => {
   const names = Array.from({ length: 257 }, (_, index) => `${'group'.repeat(10)}${index}`);
   const services = names.map((name) => service(name, {}));

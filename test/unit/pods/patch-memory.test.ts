@@ -102,7 +102,7 @@ function review(): void {
         annotations: {
           'frp.io/group': groups.join(','),
           'frp.io/port': String(1 + index),
-          'frp.io/sidecar-image': `example.com/${'x'.repeat(index % 400)}/frpc:v${index}`,
+          'frp.io/sidecar-image': `example.com/${'x'.repeat(1 + (index % 400))}/frpc:v${index}`,
           'frp.io/weight': String(index),
         },
         labels: { 'frp.io/sidecar': 'y'.repeat(index % 60) },
