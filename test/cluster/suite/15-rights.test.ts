@@ -269,7 +269,7 @@ suite('the rights of the service accounts', () => {
     const can = async (verb: string, scope: string[]) =>
       (await run('kubectl', ['auth', 'can-i', verb, 'secrets', ...scope, asAccount('frp-controller')])).code === 0;
     const certificatesOf = async () => {
-      const { status } = (await get(elsewhere, 'distributedservice', 'web'));
+      const { status } = await get(elsewhere, 'distributedservice', 'web');
       return (status?.conditions as Json[] | undefined)?.find(({ type }) => type === 'CertificatesReady');
     };
     await kubectl('apply', '-k', usingImage('manifests/secrets-by-namespace'));
