@@ -22,6 +22,7 @@ const variables: Record<string, Path> = {
   FRPK8S_TLS_KEY_FILE: ['tls', 'keyFile'],
   FRPK8S_SERVICES_DIR: ['servicesDir'],
   FRPK8S_LOG_LEVEL: ['logLevel'],
+  FRPK8S_CONTROLLER_SECRETS: ['controller', 'secrets'],
   /** of every Pod, by the kubelet */
   KUBERNETES_SERVICE_HOST: ['connectors', 'apiServer'],
 };

@@ -196,6 +196,15 @@ export const configSchema = z.strictObject({
     })
     .superRefine(checkLives)
     .prefault({}),
+  controller: z
+    .strictObject({
+      /**
+       * whose Secrets it may read: of the cluster, or of the namespaces alone that have a RoleBinding of ClusterRole
+       * frp-k8s-secrets (docs/guide/security.md)
+       */
+      secrets: z.enum(['cluster', 'namespaces']).default('cluster'),
+    })
+    .prefault({}),
   connectors: z
     .strictObject({
       /** addresses that a connector may dial although they are loopback, link-local, reserved or the API server's */

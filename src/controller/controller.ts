@@ -12,9 +12,9 @@ import type { KubeClient } from '../kube/client.ts';
 import { DueTimes } from '../kube/due-times.ts';
 import { Election } from '../kube/lease.ts';
 import { Reflector } from '../kube/reflector.ts';
-import { distributedServices, pods, secrets, slim, type KubeObject, type Secret } from '../kube/types.ts';
+import { distributedServices, pods, slim, type KubeObject, type Secret } from '../kube/types.ts';
 import type { Log } from '../log.ts';
-import { label, leaseName, manager } from '../model/names.ts';
+import { label, leaseName } from '../model/names.ts';
 import { serviceKey, ServiceStore } from '../model/store.ts';
 import type { DistributedService } from '../model/types.ts';
 import { AuthorityKeeper } from './identity/authority-keeper.ts';
@@ -25,6 +25,7 @@ import { both, FactSource, type ConnectorSource } from './facts.ts';
 import { checkReferences, reconcileCopies, sharers, type GatewayCopiesDeps } from './gateway-secrets/copies.ts';
 import type { OutdatedOf } from './backends/outdated-pods.ts';
 import { WorkQueue } from '../kube/work-queue.ts';
+import { SecretWatches } from './secret-watches.ts';
 import { userSecretsOf } from './user-secrets.ts';
 import { authorityKey, copiesKey, keyOfSecret, serverKey, splitKey } from './keys.ts';
 import { reconcileServer, reconcileService, type Reconciled, type ReconcileDeps } from './reconcile.ts';
@@ -90,6 +91,7 @@ class Controller {
   readonly #metrics: ControllerMetrics;
   readonly #secrets = new ObjectStore<Secret>((secret) => this.#secretChanged(secret));
   readonly #userSecrets = new ObjectStore<Secret>((secret) => this.#userSecretChanged(secret));
+  readonly #secretWatches: SecretWatches;
   readonly #authority: AuthorityKeeper;
   readonly #entrance: Entrance;
   readonly #facts: FactSource;
@@ -111,7 +113,9 @@ class Controller {
     this.#deps = deps;
     this.#clock = deps.clock ?? systemClock;
     const { client, config, log } = deps;
-    this.#authority = new AuthorityKeeper({ client, config, log, clock: this.#clock, secrets: this.#secrets, services: this.services });
+    const changed = (namespace: string) => this.#secretsKnown(namespace);
+    this.#secretWatches = new SecretWatches({ client, config, log, own: this.#secrets, users: this.#userSecrets, changed });
+    this.#authority = new AuthorityKeeper(this.#copiesDeps);
     this.#metrics = new ControllerMetrics(deps.registry, {
       services: () => this.services.all(),
       isLeading: () => this.isLeading,
@@ -163,7 +167,7 @@ class Controller {
       this.#gates.close(),
       this.#deps.connectors?.close(),
     ]);
-    await Promise.all([...this.#reflectors.map((reflector) => reflector.close()), this.#election?.close()]);
+    await Promise.all([...this.#reflectors.map((reflector) => reflector.close()), this.#secretWatches.close(), this.#election?.close()]);
     this.isLeading = false;
   }
 
@@ -172,12 +176,11 @@ class Controller {
     await this.#loadAuthority();
     if (signal.aborted) return;
     const { client, log, config, ownNamespaceOnly } = this.#deps;
-    const own = `${label.managedBy}=${manager}`;
-    const common = { client, log, ...(ownNamespaceOnly ? { namespace: config.namespace } : {}) };
+    const only = ownNamespaceOnly ? { namespace: config.namespace } : {};
+    const common = { client, log, ...only };
     this.#reflectors = [
       new Reflector({ ...common, resource: distributedServices, sink: servicesSink(this.services) }),
-      new Reflector({ ...common, resource: secrets, labelSelector: own, sink: this.#secrets }),
-      new Reflector({ ...common, resource: secrets, labelSelector: `${label.use}=true`, sink: this.#userSecrets }),
+      ...this.#secretWatches.open(only.namespace),
       new Reflector({ ...common, resource: pods, labelSelector: `${label.sidecar}=injected`, sink: both(this.#facts.pods, this.#gates) }),
     ];
     this.#startProblem = 'the first lists of DistributedServices, Secrets and Pods are under way';
@@ -197,7 +200,7 @@ class Controller {
     const { config, connectors } = this.#deps;
     await this.#untilItWorks('the controller cannot begin its work', async () => {
       // Who has been cut off may get the Lease before its watches have caught up.
-      if (this.#election) await Promise.all([...this.#reflectors.map((reflector) => reflector.refresh()), connectors?.refresh?.()]);
+      if (this.#election) await Promise.all([...this.#reflectors, this.#secretWatches, connectors].map(async (each) => each?.refresh?.()));
       await this.#followAuthority();
       await ensureServerApi(this.#reconcileDeps);
       await ensureReplicaIdentity(this.#copiesDeps);
@@ -236,10 +239,13 @@ class Controller {
 
   #serviceChanged(before: DistributedService | undefined, after: DistributedService | undefined): void {
     const service = (after ?? before)!;
+    const { namespace = '' } = service.metadata;
+    if (after) this.#secretWatches.follow(namespace);
+    else if (this.services.names(namespace).length === 0) this.#secretWatches.leave(namespace);
     this.#queue.add(serviceKey(service));
     // Our own writes of the status change nothing for others.
     if (before && after && before.metadata.generation === after.metadata.generation) return;
-    this.#podsQueue.add(service.metadata.namespace ?? '');
+    this.#podsQueue.add(namespace);
     for (const changed of [before, after]) {
       if (!changed || referencesOf(changed).length === 0) continue;
       this.#queue.add(copiesKey);
@@ -265,6 +271,12 @@ class Controller {
     }
   }
 
+  /** What could not be decided of a namespace's services, or not any more, is decided now. */
+  #secretsKnown(namespace: string): void {
+    for (const name of this.services.names(namespace)) this.#queue.add(`${namespace}/${name}`);
+    this.#queue.add(copiesKey);
+  }
+
   #addDue(): void {
     for (const key of this.#due.take(this.#clock.now())) this.#queue.add(key);
   }
@@ -279,6 +291,8 @@ class Controller {
       }
       const service = key === serverKey ? undefined : this.services.get(...splitKey(key));
       if (key !== serverKey && !service) return this.#forget(key);
+      // It comes back when the first lists of its namespace are there.
+      if (service && this.#secretWatches.of(service.metadata.namespace ?? '') === 'pending') return;
       const { renewAt } = service ? await reconcileService(this.#reconcileDeps, service) : await this.#reconcileServer();
       this.#due.set(key, renewAt);
     });
@@ -291,7 +305,9 @@ class Controller {
 
   get #copiesDeps(): GatewayCopiesDeps {
     const { client, config, log } = this.#deps;
-    return { client, config, log, clock: this.#clock, services: this.services, secrets: this.#secrets, userSecrets: this.#userSecrets };
+    const isKnown = (namespace: string) => this.#secretWatches.of(namespace) === 'known';
+    const stores = { services: this.services, secrets: this.#secrets, userSecrets: this.#userSecrets };
+    return { client, config, log, clock: this.#clock, ...stores, isKnown };
   }
 
   #forget(key: string): void {
@@ -302,19 +318,15 @@ class Controller {
   }
 
   get #reconcileDeps(): ReconcileDeps {
-    const { client, config, log, debug, connectors, describeConflict, checks = [needsGateway(config)] } = this.#deps;
+    const { config, debug, connectors, describeConflict, checks = [needsGateway(config)] } = this.#deps;
     return {
-      client,
-      config,
-      log,
+      ...this.#copiesDeps,
       debug,
       checks: [...checks, losesExposure(this.#facts, describeConflict)],
       facts: this.#facts,
       connect: connectors && ((service, isRefused) => connectors.reconcile(service, isRefused)),
       references: (service) => checkReferences(this.#copiesDeps, service),
-      clock: this.#clock,
-      secrets: this.#secrets,
-      userSecrets: this.#userSecrets,
+      secretsProblem: (namespace) => this.#secretWatches.problemOf(namespace),
       authority: () => this.#authority.current,
       statusWritten: (service: DistributedService) => this.services.set(slim(service)),
       observed: (service, { server, judgement }) =>

@@ -10,6 +10,7 @@ import type { FactSource } from './facts.ts';
 import type { ReferencesOutcome } from './gateway-secrets/copies.ts';
 import { ensureIdentity, ensureServerCertificates } from './identity/service-identity.ts';
 import { type IdentityDeps } from './identity/deps.ts';
+import type { Refused } from './identity/owned-secrets.ts';
 import type { CertificatesOutcome, Problem } from './problem.ts';
 import { nextStatus, type ConfigurationCheck, type StatusFacts } from './status/status.ts';
 
@@ -19,6 +20,8 @@ export interface ReconcileDeps extends IdentityDeps {
   connect?: ((service: DistributedService, isRefused: boolean) => Promise<{ problem?: Problem }>) | undefined;
   /** what its Secrets for the gateway come to: said, and nothing of the service is taken back for it */
   references?: ((service: DistributedService) => ReferencesOutcome) | undefined;
+  /** why the Secrets of a namespace cannot be looked after */
+  secretsProblem: (namespace: string) => Refused | undefined;
   /** told of the service as the API server has it now, before the watch tells: nothing is written twice */
   statusWritten: (service: DistributedService) => void;
   /** told what was found, after it was written */
@@ -38,14 +41,16 @@ export interface Reconciled {
 export async function reconcileService(deps: ReconcileDeps, service: DistributedService): Promise<Reconciled> {
   const step = stepsOf(deps, service);
   step('start', { spec: service.spec, status: service.status });
+  const forbidden = deps.secretsProblem(service.metadata.namespace ?? '');
   if (service.metadata.deletionTimestamp !== undefined) {
+    if (forbidden) deps.log.warn({ service: serviceKey(service) }, `its certificates may not all be revoked: ${forbidden.message}`);
     await deps.connect?.(service, true);
     if (hasFinalizer(service)) await cleanUp(deps, service);
     return { renewAt: Infinity };
   }
   const held = hasFinalizer(service) ? service : await hold(deps, service);
   if (!held) return { renewAt: Infinity };
-  const { outcome, renewAt } = await ensureIdentity(deps, held);
+  const { outcome, renewAt } = forbidden ? { outcome: forbidden, renewAt: Infinity } : await ensureIdentity(deps, held);
   const refused = deps.checks.map((check) => check(held)).find((found) => found !== undefined);
   const connected = await deps.connect?.(held, refused !== undefined);
   step('provision', { certificates: outcome, connector: connected?.problem });

@@ -44,5 +44,7 @@ export function ignoreGone(error: unknown): undefined {
   if (!isConflict(error)) ignoreNotFound(error);
 }
 
+/** The account has no right to it. */
+export const isForbidden = is('Forbidden', 403);
 /** The resource version is too old to list or watch from: list anew. */
 export const isExpired = (error: unknown) => error instanceof KubeError && error.code === 410;

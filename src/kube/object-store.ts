@@ -38,12 +38,21 @@ export class ObjectStore<T extends KubeObject> implements Sink<T> {
     this.#remove(object);
   }
 
-  /** @param version of the list */
-  replace(objects: T[], version?: string): void {
+  /** @param version of the list @param namespace where the list is of one; what is known of others stays */
+  replace(objects: T[], version?: string, namespace?: string): void {
     const keep = new Set(objects.map(keyOf));
-    for (const object of this.all()) if (!keep.has(keyOf(object))) this.#remove(object);
-    this.#versions.listed(version);
+    for (const object of this.all(namespace)) if (!keep.has(keyOf(object))) this.#remove(object);
+    this.#versions.listed(version, namespace);
     for (const object of objects) this.#put(object);
+  }
+
+  /** What a watch of one namespace fills. */
+  in(namespace: string): Sink<T> {
+    return {
+      replace: (objects, version) => this.replace(objects, version, namespace),
+      set: (object) => this.set(object),
+      delete: (object) => this.delete(object),
+    };
   }
 
   #isOld({ metadata }: KubeObject): boolean {

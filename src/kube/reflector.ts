@@ -3,7 +3,7 @@ import { Watch } from '@kubernetes/client-node/dist/watch.js';
 import type { Log } from '../log.ts';
 import { backoffMs, pause } from './backoff.ts';
 import type { KubeClient, ListOptions } from './client.ts';
-import { errorFrom, isExpired } from './errors.ts';
+import { errorFrom, isExpired, isForbidden } from './errors.ts';
 import { describe, pathOf, slim, type KubeObject, type Resource } from './types.ts';
 
 /** What to do with the collection. Objects are slim; an exception is logged and the rest goes on. */
@@ -21,6 +21,8 @@ export interface ReflectorOptions<T extends KubeObject> extends ListOptions {
   log: Log;
   /** a list this often, whatever the watch has said: it heals what a lost event has broken */
   relistMs?: number;
+  /** told after each list, after each failed attempt, and when the watch is well again: `hasSynced` or `lastError` may be another */
+  onHealth?: () => void;
 }
 
 const tenMinutes = 600_000;
@@ -90,7 +92,8 @@ export class Reflector<T extends KubeObject> {
         await this.#watch(this.#version, relistAt, given);
       } catch (error) {
         if (given.aborted) continue;
-        if (isExpired(error)) this.#version = undefined;
+        // A list tells at once that a right is back; of a watch nothing is heard until something happens.
+        if (isExpired(error) || isForbidden(error)) this.#version = undefined;
         await this.#failed(error as Error, given);
       }
     }
@@ -100,13 +103,16 @@ export class Reflector<T extends KubeObject> {
     const wait = backoffMs(this.#failures++, retry);
     this.lastError = new Error(`${this.#what} cannot be followed: ${messageOf(error)}`, { cause: error });
     const { log } = this.#options;
+    this.#options.onHealth?.();
     log.warn({ attempt: this.#failures, waitMs: Math.round(wait) }, `following ${this.#what} failed, trying again: ${messageOf(error)}`);
     await pause(wait, signal);
   }
 
   #succeeded(): void {
     this.#failures = 0;
+    if (!this.lastError) return;
     this.lastError = undefined;
+    this.#options.onHealth?.();
   }
 
   async #list(signal: AbortSignal): Promise<string> {
@@ -117,6 +123,7 @@ export class Reflector<T extends KubeObject> {
     this.lastError = undefined;
     this.hasSynced = true;
     this.#markSynced();
+    this.#options.onHealth?.();
     return resourceVersion;
   }
 

@@ -36,7 +36,7 @@ export interface Content {
   problem?: Problem;
   /** a certificate that is good, and about to end */
   expiring?: Problem;
-  /** what was copied before may stay: it was better than this */
+  /** what was copied before may stay: it was better than this, or this is not known */
   isBroken?: true;
   /** when that changes though nothing else does, milliseconds since the epoch */
   until?: number;

@@ -102,3 +102,5 @@ export const leaseName = 'frp-controller';
 export const controllerAccountName = 'frp-controller';
 /** ClusterRole and ClusterRoleBinding of the controller. */
 export const controllerRoleName = 'frp-k8s-controller';
+/** ClusterRole with the rights to Secrets, bound for the cluster or by namespace. */
+export const secretsRoleName = 'frp-k8s-secrets';

@@ -26,6 +26,8 @@ export interface GatewayCopiesDeps extends OwnedSecretsDeps {
   services: ServiceReader;
   /** Secrets of users that carry the label frp.io/use: "true", and no others */
   userSecrets: ObjectStore<Secret>;
+  /** whether the user's Secrets of a namespace are known; of one that is not, copies stay as they are */
+  isKnown: (namespace: string) => boolean;
 }
 type Reading = Omit<GatewayCopiesDeps, 'client' | 'secrets' | 'log'>;
 
@@ -149,6 +151,7 @@ function resolve(deps: Reading, service: DistributedService, reference: Referenc
   const others = reference.kind === 'credentials' ? (uses.get(reference.secret) ?? []) : [];
   const rival = others.find(({ type }) => type !== reference.type);
   if (rival) return { problem: ambiguous(reference, namespace, rival.service) };
+  if (!deps.isKnown(namespace)) return { isBroken: true };
   const secret = deps.userSecrets.get(namespace, reference.secret);
   if (!secret) return reference.isOptional ? {} : { problem: missing(reference, namespace) };
   const { baseDomain, gateway } = deps.config;

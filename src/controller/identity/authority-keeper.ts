@@ -22,6 +22,8 @@ export interface AuthorityDeps {
   log: Log;
   secrets: ObjectStore<Secret>;
   services: ServiceReader;
+  /** whether the Secrets of a namespace are known; those of one that may not be read hold no rotation up */
+  isKnown: (namespace: string) => boolean;
 }
 
 /** While a rotation is under way, how often to see how far it is. */
@@ -107,8 +109,9 @@ export class AuthorityKeeper {
 
   /** Secrets with a certificate of ours; undefined for one that should be there and is not. Those of others do not hold a rotation up. */
   #certificates(): (Secret | undefined)[] {
-    const { config, secrets, services } = this.#deps;
+    const { config, secrets, services, isKnown } = this.#deps;
     const ofService = (service: DistributedService) => {
+      if (!isKnown(service.metadata.namespace ?? '')) return [];
       const secret = secrets.get(service.metadata.namespace, tlsSecretName(service.metadata.name));
       return secret && ownershipOf(secret.metadata, service) === 'ours' ? [secret] : [];
     };

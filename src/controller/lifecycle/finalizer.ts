@@ -1,6 +1,6 @@
 /** The end of a service (R5.04, R5.05): its Secrets go, its certificates are revoked, and then it may. */
 import type { KubeClient } from '../../kube/client.ts';
-import { ignoreGone, ignoreNotFound, isNotFound } from '../../kube/errors.ts';
+import { ignoreGone, ignoreNotFound, isForbidden, isNotFound } from '../../kube/errors.ts';
 import { fieldManager } from '../../kube/managers.ts';
 import { distributedServices, secrets, type Metadata } from '../../kube/types.ts';
 import { cleanupFinalizer, externalSecretName, groupSecretName, tlsSecretName } from '../../model/names.ts';
@@ -54,7 +54,10 @@ export async function cleanUp(deps: IdentityDeps, service: DistributedService): 
   for (const secretName of [tlsSecretName(name), groupSecretName(name)]) {
     const secret = deps.secrets.get(namespace, secretName);
     if (!secret || ownershipOf(secret.metadata, service) !== 'ours') continue;
-    await client.delete(secrets, namespace, secretName, secret.metadata.uid).catch(ignoreGone);
+    await client.delete(secrets, namespace, secretName, secret.metadata.uid).catch((error: unknown) => {
+      // Who may not delete it leaves it to the garbage collector: it ends with its owner.
+      if (!isForbidden(error)) ignoreGone(error);
+    });
   }
   await removeFinalizer(client, service);
 }

@@ -6,8 +6,9 @@ import { defaultConfig } from '../../../src/config/schema.ts';
 import { budgetOf, configMapOf, deploymentOf } from '../../../src/controller/connectors/objects.ts';
 import { defaulted } from '../../../src/model/defaults.ts';
 import type { DistributedService } from '../../../src/model/types.ts';
-import { installed, system, testNamespace } from '../support/cluster.ts';
+import { install, installed, serving, system, testNamespace, usingImage } from '../support/cluster.ts';
 import { apply, get, kubectl, type Json, type Manifest } from '../support/kubectl.ts';
+import { httpService } from '../support/objects.ts';
 import { eventually, run } from '../support/run.ts';
 
 const binding: Manifest = {
@@ -261,6 +262,45 @@ suite('the rights of the service accounts', () => {
       table.filter((_, index) => answers[index]).map(([account, request]) => `${account} ${request.join(' ')}`),
       [],
     );
+  });
+
+  test('with the overlay for it, the controller reads Secrets in namespaces with a RoleBinding and in no other, and says where one is missing', async () => {
+    const elsewhere = await testNamespace('frp-test-rights-by-namespace');
+    const can = async (verb: string, scope: string[]) =>
+      (await run('kubectl', ['auth', 'can-i', verb, 'secrets', ...scope, asAccount('frp-controller')])).code === 0;
+    const certificatesOf = async () => {
+      const { status } = await get(elsewhere, 'distributedservice', 'web');
+      return (status?.conditions as Json[] | undefined)?.find(({ type }) => type === 'CertificatesReady');
+    };
+    await kubectl('apply', '-k', usingImage('manifests/secrets-by-namespace'));
+    await kubectl('delete', 'clusterrolebinding', 'frp-k8s-secrets');
+    try {
+      await serving();
+      await apply(httpService(elsewhere, 'web', 'by-namespace.example.com'));
+      let remedy = '';
+      await eventually('the condition', async () => {
+        const found = await certificatesOf();
+        assert.equal(found?.reason, 'SecretsForbidden', JSON.stringify(found));
+        remedy = /kubectl (.*)$/.exec(String(found?.message))![1]!;
+      });
+      for (const verb of ['get', 'list', 'watch', 'create', 'patch', 'delete']) {
+        assert.ok(!(await can(verb, ['-A'])), `${verb} in the cluster`);
+        assert.ok(!(await can(verb, ['-n', elsewhere])), `${verb} in the namespace`);
+        assert.ok(await can(verb, ['-n', system]), `${verb} in the installation's namespace`);
+      }
+      const { code } = await run('kubectl', ['-n', elsewhere, 'get', 'secret', 'frp-web-tls']);
+      assert.notEqual(code, 0, 'a certificate was made without the right to it');
+      await kubectl(...remedy.split(' '));
+      await eventually('the certificate', async () => assert.equal((await certificatesOf())?.status, 'True'), 60);
+      await get(elsewhere, 'secret', 'frp-web-tls');
+      await kubectl('-n', elsewhere, 'delete', 'rolebinding', 'frp-k8s-secrets');
+      // It goes without the right, too.
+      await kubectl('-n', elsewhere, 'delete', 'distributedservice', 'web', '--timeout=60s');
+    } finally {
+      await kubectl('-n', system, 'delete', 'rolebinding', 'frp-k8s-secrets', '--ignore-not-found');
+      await install();
+      await serving();
+    }
   });
 
   /** A policy takes a moment until every request meets it. */

@@ -31,7 +31,10 @@ describe('the rotation that the controller drives', () => {
   let secrets: ObjectStore<Secret>;
   let services: ServiceStore;
   let keeper: AuthorityKeeper;
+  /** namespaces whose Secrets may not be read */
+  let forbidden: Set<string>;
   beforeEach(async () => {
+    forbidden = new Set();
     api = await ApiServer.start();
     clock = new FakeClock();
     secrets = new ObjectStore<Secret>(() => undefined);
@@ -42,7 +45,8 @@ describe('the rotation that the controller drives', () => {
   afterEach(() => api.close());
 
   async function controllerStarts(): Promise<void> {
-    keeper = new AuthorityKeeper({ client: api.client, config, clock, log, secrets, services });
+    const isKnown = (namespace: string) => !forbidden.has(namespace);
+    keeper = new AuthorityKeeper({ client: api.client, config, clock, log, secrets, services, isKnown });
     await keeper.load();
     secrets.set(await api.client.get(secretResource, 'frp-system', 'frp-ca'));
   }
@@ -50,7 +54,7 @@ describe('the rotation that the controller drives', () => {
     const userSecrets = new ObjectStore<Secret>(() => undefined);
     const deps: IdentityDeps = { client: api.client, config, clock, log, secrets, userSecrets, authority: () => keeper.current };
     await ensureServerCertificates(deps);
-    await ensureIdentity(deps, service);
+    if (!forbidden.has(service.metadata.namespace!)) await ensureIdentity(deps, service);
   }
   async function ask(): Promise<void> {
     const patch = { metadata: { annotations: { 'frp.io/rotate': 'now' } } };
@@ -126,6 +130,16 @@ describe('the rotation that the controller drives', () => {
     await minutes(9);
     assert.equal(phase(), 'spread');
     await minutes(1);
+    assert.equal(phase(), 'reissue');
+  });
+
+  it('does not wait for a service whose Secrets may not be read any more', async () => {
+    await everythingReconciles();
+    await ask();
+    await keeper.reconcile();
+    forbidden.add(service.metadata.namespace!);
+    await everythingReconciles();
+    await minutes(10);
     assert.equal(phase(), 'reissue');
   });
 

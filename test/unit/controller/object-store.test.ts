@@ -62,6 +62,20 @@ describe('the store of objects that are watched and written', () => {
     assert.deepEqual(told, ['3']);
   });
 
+  it('takes a list of one namespace for that one, and judges late answers by it there alone', () => {
+    const { store } = storeOf();
+    const elsewhere = (resourceVersion: string): Secret => ({ metadata: { name: 'keys', namespace: 'blog', resourceVersion } });
+    store.set(at('5'));
+    store.set(elsewhere('6'));
+    store.in('shop').replace([], '9');
+    assert.equal(store.get('shop', 'keys'), undefined);
+    assert.equal(store.get('blog', 'keys')?.metadata.resourceVersion, '6');
+    store.set(at('8'));
+    store.set(elsewhere('7'));
+    assert.equal(store.get('shop', 'keys'), undefined);
+    assert.equal(store.get('blog', 'keys')?.metadata.resourceVersion, '7');
+  });
+
   it('takes a list as it is, older versions too', () => {
     const { store } = storeOf();
     store.set(at('90'));
