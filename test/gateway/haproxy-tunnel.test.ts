@@ -111,3 +111,24 @@ test('sidecars that hold every connection they can have leave the kubelet its ow
   held[0]!.destroy();
   await next;
 });
+
+test('old processes hold no more tunnels together than are allowed: the oldest ends, and those that the newest ones have go on', async (t) => {
+  const own = certificate(t, 'own');
+  const client = certificate(t, 'client', own);
+  const { port, proxy, state } = await tunnel(t, certificate(t, 'gateway'), [own.cert], { maxGenerations: 8, mostHeld: 25 });
+  await until(() => dial(port, client));
+  const hold = async () => {
+    const socket = connectTls({ host: '127.0.0.1', port, cert: client.cert, key: client.key, rejectUnauthorized: false });
+    t.after(() => socket.destroy());
+    socket.on('error', ignore).write('hello');
+    await once(socket, 'data');
+    return socket;
+  };
+  const held: TLSSocket[][] = [];
+  for (const tenant of ['a', 'b', 'c']) {
+    held.push(await Promise.all(Array.from({ length: 10 }, hold)));
+    await bringTo(proxy, { ...state, clientCaPem: `${own.cert}\n${certificate(t, tenant).cert}` });
+  }
+  await until(() => held[0]!.every((socket) => socket.closed));
+  assert.ok([...held[1]!, ...held[2]!].every((socket) => !socket.closed));
+});

@@ -19,8 +19,8 @@ import { podOf, writeSidecar } from './sidecars.ts';
 
 /** The open files of this machine may not allow what 1 GiB does. */
 const memory = 512 * 2 ** 20;
-const seconds = 12;
-const generations = 9;
+const seconds = 20;
+const generations = 6;
 const perProcess = 5000;
 const appPort = 6005;
 const healthPort = 10_002;
