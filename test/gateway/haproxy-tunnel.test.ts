@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { checkWith, TunnelProxy } from '../../src/gateway/haproxy/index.ts';
-import type { TunnelSettings } from '../../src/gateway/haproxy/config/tunnel-config.ts';
+import type { TunnelProxyOptions } from '../../src/gateway/haproxy/runtime/tunnel-proxy.ts';
 import { logTo } from '../../src/log.ts';
 import { both, certificate, type Pair } from './certificates.ts';
 import { bringTo, directory, freePort, haproxy, request, until } from './haproxy-harness.ts';
@@ -15,7 +15,7 @@ import { bringTo, directory, freePort, haproxy, request, until } from './haproxy
 const ignore = () => {};
 
 /** The tunnels' HAProxy in front of a server that echoes. */
-async function tunnel(t: TestContext, server: Pair, authorities: string[], more: Partial<TunnelSettings> = {}) {
+async function tunnel(t: TestContext, server: Pair, authorities: string[], more: Partial<TunnelProxyOptions> = {}) {
   const at = directory(t);
   const echo = createServer((socket) => socket.on('error', ignore).pipe(socket)).listen(0, '127.0.0.1');
   await once(echo, 'listening');
