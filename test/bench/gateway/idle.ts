@@ -61,13 +61,7 @@ async function watch(bench: Installation, name: string): Promise<string[]> {
   return row(bench, name, held, `${answered} of ${seconds}`, most);
 }
 
-function row(
-  { processes }: Installation,
-  name: string,
-  held: number,
-  answered: string,
-  most = processes.residentMb().get('users') ?? 0,
-) {
+function row({ processes }: Installation, name: string, held: number, answered: string, most = processes.residentMb().get('users') ?? 0) {
   const of = (sums: Map<string, number>) => String(sums.get('users') ?? 0);
   return [name, of(processes.count()), String(held), most.toFixed(0), of(processes.openFiles()), answered];
 }
