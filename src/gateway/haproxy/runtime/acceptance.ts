@@ -18,7 +18,8 @@ export interface Refusal {
   message: string;
 }
 
-export type Render = (view: View) => Rendered;
+/** @param old processes that a reload may leave at most; absent: as many as ever */
+export type Render = (view: View, old?: number) => Rendered;
 
 /** A service that is left out. */
 interface LeftOut {
