@@ -8,7 +8,7 @@ import { UserError } from '../errors.ts';
 import { parseOptions } from './options.ts';
 import { formats, output, type Format, type Rewrite } from './rewrite.ts';
 import { Report } from './report.ts';
-import { messageOf, passedOver, podsOf, where, workset } from './workset.ts';
+import { messageOf, misplacedGroups, passedOver, podsOf, where, workset } from './workset.ts';
 
 export const help = `frp-k8s inject: add frpc sidecars to manifests, as the webhook does it on admission
 
@@ -61,6 +61,7 @@ export async function run(args: string[]): Promise<number> {
     else report.add(decision.outcome, `${where(object)}: ${decision.message.replace(/^injected /, '')}`);
     if (decision.patch) rewrites.push({ object, pointer, patch: decision.patch });
   }
+  for (const text of misplacedGroups(input.objects, config.workloadKinds)) report.add('warning', text);
   for (const text of passedOver(input.objects, config.workloadKinds)) report.add('passed over', text);
   if (errors.length > 0) throw new UserError(problemText(errors));
   process.stdout.write(output(documents, rewrites, options.output as Format));

@@ -1,6 +1,5 @@
 /** `frp-k8s validate`: what kubectl, the API server and the webhooks would say, offline. */
 import { decidePod } from '../../webhooks/pods/decide.ts';
-import type { Decision } from '../../webhooks/review/types.ts';
 import type { Config } from '../config/schema.ts';
 import { loadConfig } from '../config/load.ts';
 import { UserError } from '../errors.ts';
@@ -19,7 +18,7 @@ import type { DistributedService } from '../model/types.ts';
 import { validateOffline } from '../../webhooks/distributedservices/offline.ts';
 import { parseOptions } from './options.ts';
 import { countOf } from './report.ts';
-import { messageOf, metadataOf, passedOver, podsOf, where, workset, type FoundPod, type Workset } from './workset.ts';
+import { messageOf, metadataOf, misplacedGroups, passedOver, podsOf, where, workset, type FoundPod, type Workset } from './workset.ts';
 
 export const help = `frp-k8s validate: check DistributedServices, and the frp.io annotations of Pods and workloads, offline
 
@@ -76,7 +75,11 @@ export async function run(args: string[]): Promise<number> {
     ...podsOf(objects, config.workloadKinds).map((found) => checkPod(found, input)),
   ];
   const errors = [...documents.flatMap(noObject), ...reports.flatMap((report) => report.errors)];
-  const warnings = [...reports.flatMap((report) => report.warnings), ...passedOver(objects, config.workloadKinds)];
+  const warnings = [
+    ...reports.flatMap((report) => report.warnings),
+    ...misplacedGroups(objects, config.workloadKinds),
+    ...passedOver(objects, config.workloadKinds),
+  ];
   const good = reports.flatMap((report) => report.good ?? []);
   const lines = [...errors, ...warnings.map((line) => `warning: ${line}`), ...good.map((line) => `good: ${line}`)];
   process.stdout.write([...lines, summary(objects.length, reports)].map((line) => `${line}\n`).join(''));
@@ -110,7 +113,7 @@ function checkPod(found: FoundPod, input: Workset): Report {
   const path = pointer.slice(object.pointer.length + 1).replaceAll('/', '.');
   const at = `${path === '' ? '' : `${path}.`}metadata.annotations`;
   const line = (message: string) => `${where(object)}: ${at}: ${message}`;
-  if (decision.reason === 'UnknownGroup') return unknownGroup(found, input, decision, line);
+  if (decision.reason === 'UnknownGroup') return unknownGroup(found, input, messageOf(found, decision), line);
   if (decision.outcome === 'denied') {
     const text = decision.reason === 'InvalidPod' ? `${where(object)}: ${messageOf(found, decision)}` : line(decision.message);
     return { errors: [text], warnings: decision.warnings.map(line) };
@@ -120,7 +123,7 @@ function checkPod(found: FoundPod, input: Workset): Report {
 }
 
 /** The service may be in the cluster already, so only here is that no error; or it is in the input, with errors of its own. */
-function unknownGroup({ pod }: FoundPod, { broken }: Workset, { message }: Decision, line: (text: string) => string): Report {
+function unknownGroup({ pod }: FoundPod, { broken }: Workset, message: string, line: (text: string) => string): Report {
   const groups = String(objectAt(pod, 'metadata', 'annotations')?.[annotation.group])
     .split(',')
     .map((name) => name.trim());
@@ -128,7 +131,7 @@ function unknownGroup({ pod }: FoundPod, { broken }: Workset, { message }: Decis
   const text =
     named.length > 0
       ? `DistributedService "${named[0]}" of the input has errors; this Pod can be checked once they are mended`
-      : `${message}; name its file with --services to check this Pod`;
+      : `${message} to check this Pod`;
   return { errors: [], warnings: [line(text)] };
 }
 

@@ -7,6 +7,7 @@ import { loadServices } from '../webhook/services/load.ts';
 import type { PodContext } from '../../webhooks/pods/decide.ts';
 import { namespaceDefaults } from '../../webhooks/pods/namespace-defaults.ts';
 import type { Decision } from '../../webhooks/review/types.ts';
+import { misplacedGroup } from '../../webhooks/workloads/decide.ts';
 import { annotatedTemplatesIn, kindOf, podTemplateOf, type FurtherKinds } from '../../webhooks/workloads/templates.ts';
 import { asReviewed } from '../manifests/json.ts';
 import { objectsOf, type ManifestDocument, type ManifestObject } from '../manifests/read.ts';
@@ -102,11 +103,20 @@ export const podsOf = (objects: readonly ManifestObject[], further: FurtherKinds
 /** For people: `FILE: Deployment/web`. */
 export const where = ({ document, value }: ManifestObject): string => `${document.file}: ${nameOf(value)}`;
 
-/** A decision's message with the field that it is about, seen from the object. */
+/** A decision's message with the field that it is about, seen from the object, and what is to be done about it here. */
 export function messageOf({ object, pointer }: FoundPod, { reason, message }: Decision): string {
+  if (reason === 'UnknownGroup') return `${message}; name its file with --services`;
   const path = pointer.slice(object.pointer.length + 1).replaceAll('/', '.');
   return reason === 'InvalidPod' && path !== '' ? `${path}${message.startsWith('a ') ? ': ' : '.'}${message}` : message;
 }
+
+/** What is to be said of workloads whose annotation has no effect where it is. */
+export const misplacedGroups = (objects: readonly ManifestObject[], further: FurtherKinds): string[] =>
+  objects.flatMap((object) => {
+    const template = podTemplateOf(object.value, further);
+    const text = template && misplacedGroup(object.value, template);
+    return text === undefined ? [] : [`${where(object)}: ${text}`];
+  });
 
 /** What is to be said of objects that have annotated Pod templates where nothing is injected. */
 export function passedOver(objects: readonly ManifestObject[], further: FurtherKinds): string[] {

@@ -12,11 +12,8 @@ export function decideWorkload(object: unknown, context: PodContext): Decision {
   const warnings: string[] = [];
   if (template?.pointer) {
     const annotations = annotationsOf(template.pod);
-    if (Object.hasOwn(annotationsOf(object), names.group) && !Object.hasOwn(annotations, names.group)) {
-      warnings.push(
-        `annotation ${names.group} is on the ${kindOf(object)} itself and has no effect there; put it on its Pod template: ${dotted(template.pointer)}.metadata.annotations`,
-      );
-    }
+    const misplaced = misplacedGroup(object, template);
+    if (misplaced !== undefined) warnings.push(misplaced);
     if (Object.hasOwn(annotations, names.group)) {
       const decision = decidePod(template.pod, context);
       if (decision.outcome === 'denied') warnings.push(`its Pods will be refused: ${decision.message}`);
@@ -24,6 +21,12 @@ export function decideWorkload(object: unknown, context: PodContext): Decision {
     }
   }
   return { outcome: 'allowed', reason: warnings.length > 0 ? 'Warned' : 'Fine', message: 'workloads are never refused', warnings };
+}
+
+/** What is to be said where the group is on the workload and not on its Pod template. */
+export function misplacedGroup(object: unknown, { pod, pointer }: { pod: unknown; pointer: string }): string | undefined {
+  if (!Object.hasOwn(annotationsOf(object), names.group) || Object.hasOwn(annotationsOf(pod), names.group)) return undefined;
+  return `annotation ${names.group} is on the ${kindOf(object)} itself and has no effect there; put it on its Pod template: ${dotted(pointer)}.metadata.annotations`;
 }
 
 const dotted = (pointer: string) => pointer.slice(1).replaceAll('/', '.');

@@ -153,6 +153,12 @@ describe('frp-k8s inject', () => {
       service.replace('http', 'smtp'),
       /^frp-k8s: inject: -: DistributedService\/web: spec\.serviceType: Unsupported value: "smtp"/,
     ],
+    [
+      'a group that is not among the services',
+      [],
+      toYaml({ ...pod, metadata: { name: 'x', annotations: { 'frp.io/group': 'elsewhere' } } }),
+      /there is no DistributedService "elsewhere" in namespace "default"; .*; name its file with --services/,
+    ],
     ['an address', ['-f', 'https://example.com/a.yaml'], '', /^frp-k8s: https:.*a\.yaml: addresses are not read; .* curl -sSfL /],
     ['a file that is not there', ['-f', '/nonexistent.yaml'], '', /^frp-k8s: \/nonexistent\.yaml: no such file or directory/],
     ['an unknown option', ['--nope'], '', /^frp-k8s: inject: Unknown option '--nope'; see frp-k8s inject --help/],

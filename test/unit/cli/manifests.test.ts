@@ -179,6 +179,15 @@ describe('a raw manifest', () => {
     ]);
   });
 
+  it('whose group is on the workload itself is warned of, by inject and by validate', async () => {
+    const text =
+      'apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, annotations: {frp.io/group: web}}\nspec: {template: {spec: {containers: [{name: a}]}}}\n';
+    const said =
+      /Deployment\/web: annotation frp.io\/group is on the Deployment itself and has no effect there; put it on its Pod template: spec.template.metadata.annotations/;
+    assert.match((await injected(file(text))).stderr, said);
+    assert.match((await output(validate, '-f', file(text))).stdout, said);
+  });
+
   it('of another kind is injected where the configuration lists it', async () => {
     const config = file('workloadKinds: [Rollout.argoproj.io]\n');
     const partial = rawManifests.find(({ name }) => name === 'partial.yaml')!;
