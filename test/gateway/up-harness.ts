@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { processesOf, tcpSockets, type GatewayProcess } from '../../src/gateway/up/processes.ts';
+import { processesOf, signal, tcpSockets, type GatewayProcess } from '../../src/gateway/up/processes.ts';
 import type { PartName } from '../../src/gateway/up/layout.ts';
 import { eventually } from './agent-harness.ts';
 
@@ -202,7 +202,7 @@ export class Machine {
     this.#isClosed = true;
     for (const child of this.#children) child.kill('SIGKILL');
     for (let left = this.processes(); left.length > 0; left = this.processes()) {
-      for (const { pid } of left) process.kill(pid, 'SIGKILL');
+      for (const { pid } of left) signal(pid, 'SIGKILL');
       await sleep(20);
     }
     for (const server of this.#servers) {
