@@ -9,6 +9,7 @@ import { serviceKey, type ServiceStore } from '../model/store.ts';
 import type { DistributedService } from '../model/types.ts';
 import { judge, type Backend } from './backends/health.ts';
 import type { CertificatesOutcome, Problem } from './problem.ts';
+import type { Verdict } from './connectors/verdict.ts';
 import type { Entrance } from './backends/entrance.ts';
 import { ServerView } from './backends/frp-status.ts';
 import { OutdatedPods, type OutdatedListener, type OutdatedOf } from './backends/outdated-pods.ts';
@@ -24,7 +25,7 @@ export interface ConnectorSource {
   /** Makes sure that nothing that is known is old: this replica has just begun to lead. @throws KubeError */
   refresh?(): Promise<void>;
   /** @param isRefused nothing of the service may be exposed */
-  reconcile(service: DistributedService, isRefused: boolean): Promise<{ problem?: Problem }>;
+  reconcile(service: DistributedService, isRefused: boolean): Promise<Verdict>;
   backendsOf(service: DistributedService): Backend[];
   /** label selector of its Pods; undefined where the service has no connector */
   selectorOf?(service: DistributedService): string | undefined;
@@ -141,7 +142,13 @@ export class FactSource {
     };
   }
 
-  of(service: DistributedService, certificates: CertificatesOutcome, problem: Problem | undefined, now: number): StatusFacts {
+  of(
+    service: DistributedService,
+    certificates: CertificatesOutcome,
+    problem: Problem | undefined,
+    now: number,
+    pending?: Problem,
+  ): StatusFacts {
     const key = serviceKey(service);
     const { config, connectors } = this.#deps;
     const isGateway = usesGateway(service.spec, config);
@@ -158,6 +165,7 @@ export class FactSource {
     });
     return {
       problem: problem ?? this.#refusal(service),
+      pending,
       certificates,
       server: isGateway && config.gateway.elsewhere ? { status: 'elsewhere' } : server.health,
       judgement,

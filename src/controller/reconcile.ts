@@ -11,13 +11,14 @@ import type { ReferencesOutcome } from './gateway-secrets/copies.ts';
 import { ensureIdentity, ensureServerCertificates } from './identity/service-identity.ts';
 import { type IdentityDeps } from './identity/deps.ts';
 import type { Refused } from './identity/owned-secrets.ts';
-import type { CertificatesOutcome, Problem } from './problem.ts';
+import type { Verdict } from './connectors/verdict.ts';
+import type { CertificatesOutcome } from './problem.ts';
 import { nextStatus, type ConfigurationCheck, type StatusFacts } from './status/status.ts';
 
 export interface ReconcileDeps extends IdentityDeps {
   facts: FactSource;
   /** @param isRefused nothing of the service may be exposed */
-  connect?: ((service: DistributedService, isRefused: boolean) => Promise<{ problem?: Problem }>) | undefined;
+  connect?: ((service: DistributedService, isRefused: boolean) => Promise<Verdict>) | undefined;
   /** what its Secrets for the gateway come to: said, and nothing of the service is taken back for it */
   references?: ((service: DistributedService) => ReferencesOutcome) | undefined;
   /** why the Secrets of a namespace cannot be looked after */
@@ -56,7 +57,8 @@ export async function reconcileService(deps: ReconcileDeps, service: Distributed
   step('provision', { certificates: outcome, connector: connected?.problem });
   const references = deps.references?.(held);
   const certificates = both(outcome, references?.certificates);
-  const facts = deps.facts.of(held, certificates, refused ?? connected?.problem ?? references?.problem, deps.clock.now());
+  const problem = refused ?? connected?.problem ?? references?.problem;
+  const facts = deps.facts.of(held, certificates, problem, deps.clock.now(), connected?.pending);
   const written = await writeStatus(deps, held, facts);
   step('configure', { status: written.status });
   deps.observed(written, facts);

@@ -21,7 +21,8 @@ import type { DistributedService } from '../../model/types.ts';
 import type { Backend } from '../backends/health.ts';
 import type { Problem } from '../problem.ts';
 import { AddressGuard } from './address-guard.ts';
-import { isConnected, membersOf, unnamed, type Member } from './targets.ts';
+import { isConnected, membersOf, remembered, type Member, type Members } from './targets.ts';
+import { verdictOf, type Verdict } from './verdict.ts';
 import { clusterDomain, Names, systemResolve, type Resolve } from './dns.ts';
 import { budgetOf, configKey, configMapOf, connectorSelector, deploymentOf, hasAll, type Budget, type Deployment } from './objects.ts';
 import { SelectedPods } from './selected-pods.ts';
@@ -61,6 +62,8 @@ export class Connectors {
   readonly #reflectors: Pick<Reflector<KubeObject>, 'hasSynced' | 'lastError' | 'refresh' | 'close'>[];
   /** by service; with the time since when each endpoint is one */
   readonly #members = new Map<string, (Member & { since: number })[]>();
+  /** services whose connectors dial what this controller has found */
+  readonly #found = new Set<string>();
   /** services that are looked at again though nothing changes */
   readonly #again = new Map<string, () => void>();
   #changed: (key: string) => void = () => {};
@@ -98,7 +101,7 @@ export class Connectors {
    * Makes the connector what it should be, or removes it. @param isRefused nothing of the service may be exposed
    * @throws KubeError: try again later
    */
-  async reconcile(service: DistributedService, isRefused = false): Promise<{ problem?: Problem }> {
+  async reconcile(service: DistributedService, isRefused = false): Promise<Verdict> {
     if (isRefused || service.metadata.deletionTimestamp !== undefined || !isConnected(service)) return this.#remove(service);
     const waiting = this.#reflectors.find(({ hasSynced }) => !hasSynced);
     if (waiting) throw new Error(`the connectors are not known yet: ${waiting.lastError?.message ?? 'the first lists are under way'}`);
@@ -106,18 +109,32 @@ export class Connectors {
     else this.#selected.forget(serviceKey(service));
     const found = membersOf(service, { names: this.#names, pods: this.#selected, rules: await this.#guard.rules() });
     const servers = serversOf(service.spec, this.#deps.config);
-    const served = found.pending ? this.#servedTexts(service, servers.length) : undefined;
+    const served = this.#isHeld(service, found) ? this.#servedTexts(service, servers.length) : undefined;
     if (!found.wanted && !found.pending) return this.#remove(service, false);
-    if (!found.wanted && served === undefined) return {};
+    const key = serviceKey(service);
+    const verdict = verdictOf(service, found, served !== undefined && !this.#found.has(key));
+    if (!found.wanted && served === undefined) return verdict;
     const taken = await (served === undefined
       ? this.#write(
           service,
           found.members,
           servers.map((_, index) => renderConnectorConfig(service, found.members, this.#deps.config, index)),
         )
-      : this.#write(service, endpointsIn(served[0]!).map(unnamed), served));
-    if (taken) this.#lookAgain(serviceKey(service));
-    return maybe(taken ?? found.problem);
+      : this.#write(
+          service,
+          endpointsIn(served[0]!).map((endpoint) => remembered(service, endpoint)),
+          served,
+        ));
+    if (served === undefined) this.#found.add(key);
+    if (taken) this.#lookAgain(key);
+    return taken ? { problem: taken } : verdict;
+  }
+
+  /** Whether what is served stays: not all is known yet, or nothing of what is named was found so far. */
+  #isHeld(service: DistributedService, { pending, unknown, members }: Members): boolean {
+    if (!pending) return false;
+    const isInherited = !this.#found.has(serviceKey(service));
+    return isInherited || members.length === 0 || (unknown !== undefined && this.#members.get(serviceKey(service))?.length !== 0);
   }
 
   backendsOf(service: DistributedService): Backend[] {
@@ -142,6 +159,7 @@ export class Connectors {
     this.#names.follow(key, '', []);
     this.#selected.forget(key);
     this.#members.delete(key);
+    this.#found.delete(key);
     this.#again.get(key)?.();
     this.#again.delete(key);
   }
@@ -203,9 +221,10 @@ export class Connectors {
     this.#members.set(serviceKey(service), kept);
   }
 
-  async #remove(service: DistributedService, isForgotten = true): Promise<{ problem?: Problem }> {
+  async #remove(service: DistributedService, isForgotten = true): Promise<Verdict> {
     if (isForgotten) this.forget(serviceKey(service));
     this.#members.delete(serviceKey(service));
+    this.#found.delete(serviceKey(service));
     for (const kind of [this.#budgets, this.#deployments, this.#configMaps]) await this.#delete(service, kind);
     return {};
   }
@@ -253,5 +272,3 @@ function refusal({ kind }: Resource<KubeObject>, metadata: Metadata, service: Di
   const message = `${name} exists and was not made by frp-k8s for this service, so it is left alone and its backends are not connected; rename or delete it, or give the DistributedService another name`;
   return { reason: 'NameTaken', message };
 }
-
-const maybe = (problem: Problem | undefined): { problem?: Problem } => (problem ? { problem } : {});

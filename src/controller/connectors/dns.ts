@@ -13,9 +13,9 @@ export type Resolve = (name: string) => Promise<string[]>;
 export interface Answer {
   /** sorted */
   addresses: string[];
-  /** why there are none */
+  /** why there are none; absent while `pending`: the first lookup has not ended */
   problem?: string;
-  /** never resolved so far, and not long enough to say that it cannot be */
+  /** never resolved so far, and not long enough to take out what a controller before this one has found */
   pending: boolean;
 }
 
@@ -118,8 +118,9 @@ export class Names {
       const addresses = [...new Set(found)].sort();
       return { addresses, pending: false, ...(addresses.length === 0 && { problem: 'has no addresses at present' }) };
     }
-    if (now - (entry.resolvedAt ?? entry.since) < keepMs) return entry.answer;
-    return { addresses: [], pending: false, problem: `cannot be resolved: ${found.message}` };
+    const isKept = now - (entry.resolvedAt ?? entry.since) < keepMs;
+    if (isKept && entry.resolvedAt !== undefined) return entry.answer;
+    return { addresses: [], pending: isKept, problem: `cannot be resolved: ${found.message}` };
   }
 
   /** The first candidate that exists decides, as in resolver(5). */

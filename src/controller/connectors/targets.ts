@@ -16,8 +16,10 @@ export interface Member extends Endpoint {
 
 export interface Members {
   members: Member[];
-  /** not everything has been looked up yet: what is served stays as it is */
+  /** not everything has been found yet, and not for long: addresses that are served stay */
   pending: boolean;
+  /** what has not been looked up even once, for people: nothing is known of the rest either */
+  unknown?: string | undefined;
   /** whether the service needs a connector at all */
   wanted: boolean;
   problem?: Problem | undefined;
@@ -32,6 +34,7 @@ interface Sources {
 /** Of a list so long that frpc's configuration would not fit into a ConfigMap (1 MiB), the rest is left out and said. */
 const most = 1000;
 const mostTold = 5;
+const listing = 'the Pods that spec.backends.discovery.selector selects are being listed';
 
 /** Whether a service may have a connector: its backends are not annotated Pods alone. */
 export const isConnected = ({ spec: { backends } }: DistributedService): boolean =>
@@ -52,20 +55,35 @@ function resolved(service: DistributedService, targets: readonly Target[], names
   const problems: Problem[] = [...refused].map(([host, why]) => refusal(`host ${JSON.stringify(host)} ${why}`));
   const members: Member[] = [];
   let pending = false;
+  const unknown = new Set<string>();
   for (const target of targets) {
     const { host, port } = target;
     if (refused.has(host)) continue;
     const answer = isIP(host) === 0 ? names.answer(namespace, host) : { addresses: [host], pending: false };
     pending ||= answer.pending;
-    if (answer.problem !== undefined)
-      problems.push({ reason: 'NameNotResolved', message: `host ${JSON.stringify(host)} ${answer.problem}` });
+    if (answer.problem !== undefined) problems.push(unresolved(service, host, answer.problem));
+    else if (answer.pending) unknown.add(host);
     for (const address of answer.addresses) {
       const why = addressProblem(address, rules);
       if (why === undefined) members.push({ address, port, name: label(host, address, port), origins: [originOf(target)] });
       else problems.push(refusal(`host ${JSON.stringify(host)} leads to ${address}, which ${why}`));
     }
   }
-  return limited(members, problems, { pending, wanted: true });
+  return limited(members, problems, { pending, unknown: lookingUp([...unknown]), wanted: true });
+}
+
+function lookingUp(hosts: string[]): string | undefined {
+  if (hosts.length === 0) return undefined;
+  const more = hosts.length > mostTold ? ` and ${hosts.length - mostTold} more` : '';
+  const told = hosts.slice(0, mostTold).map((host) => JSON.stringify(host));
+  return hosts.length === 1 ? `the host ${told[0]} is being looked up` : `the hosts ${told.join(', ')}${more} are being looked up`;
+}
+
+function unresolved({ spec: { backends } }: DistributedService, host: string, why: string): Problem {
+  const index = backends.endpoints?.findIndex((endpoint) => endpoint.host === host);
+  const field = index === undefined ? 'spec.backends.discovery' : `spec.backends.endpoints[${index}]`;
+  const message = `host ${JSON.stringify(host)} of ${field} ${why}; correct the name, or create what it names`;
+  return { reason: 'NameNotResolved', message };
 }
 
 function selected(service: DistributedService, selector: Parameters<SelectedPods['select']>[1], pods: SelectedPods, rules: AddressRules) {
@@ -77,10 +95,10 @@ function selected(service: DistributedService, selector: Parameters<SelectedPods
     if (why !== undefined) refused.push(refusal(`Pod ${name} has the address ${address}, which ${why}`));
     return why === undefined;
   });
-  return limited(members, [...refused, ...missing], { pending: !known, wanted: any });
+  return limited(members, [...refused, ...missing], { pending: !known, unknown: known ? undefined : listing, wanted: any });
 }
 
-function limited(members: Member[], problems: Problem[], rest: Pick<Members, 'pending' | 'wanted'>): Members {
+function limited(members: Member[], problems: Problem[], rest: Pick<Members, 'pending' | 'unknown' | 'wanted'>): Members {
   const unique = [...Map.groupBy(members, ({ address, port }) => `${address} ${port}`).values()].map(oneOf);
   const all = [...problems];
   if (unique.length > most)
@@ -109,6 +127,9 @@ const named = (host: string, why: string | undefined): [string, string][] => (wh
 
 const label = (host: string, address: string, port: number): string =>
   host === address ? `${bracketed(host)}:${port}` : `${host}:${port} (${address})`;
-/** One of which only the address is known. */
-export const unnamed = ({ address, port }: Endpoint): Member => ({ address, port, name: label(address, address, port) });
+/** One of which only the address is known, by the name that the status had for it. */
+export function remembered({ status }: DistributedService, { address, port }: Endpoint): Member {
+  const last = status?.endpoints?.find((endpoint) => endpoint.address === address && endpoint.port === port);
+  return { address, port, name: last?.name ?? label(address, address, port) };
+}
 const bracketed = (address: string): string => (address.includes(':') ? `[${address}]` : address);

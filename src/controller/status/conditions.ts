@@ -13,6 +13,8 @@ export type Fact = Required<Pick<Condition, 'type' | 'status' | 'reason' | 'mess
 
 export interface Facts {
   problem: Problem | undefined;
+  /** what is being found out, so that nothing can be said of the backends yet */
+  pending?: Problem | undefined;
   certificates: CertificatesOutcome;
   server: ServerHealth;
   /** what keeps users, or sidecars, from the server although it answers the controller */
@@ -38,8 +40,9 @@ function ready([backends, configuration, certificates, network]: Fact[]): Fact {
   return { type: 'Ready', status: cause.status, reason: cause.reason, message: cause.message };
 }
 
-function configurationValid({ problem }: Facts): Fact {
+function configurationValid({ problem, pending }: Facts): Fact {
   if (problem) return { type: 'ConfigurationValid', status: 'False', reason: problem.reason, message: problem.message };
+  if (pending) return { type: 'ConfigurationValid', status: 'Unknown', ...pending };
   return { type: 'ConfigurationValid', status: 'True', reason: 'Valid', message: 'The service can be served as it is written' };
 }
 
@@ -84,7 +87,10 @@ const noServerApi =
 const gatewayElsewhere =
   'The gateway is in another cluster (gateway.elsewhere), and the status of the service there tells which backends serve';
 
-function backendsAvailable({ server, judgement, isGateway = false, outdated = new Set() }: Facts, service: DistributedService): Fact {
+function backendsAvailable(
+  { server, judgement, pending, isGateway = false, outdated = new Set() }: Facts,
+  service: DistributedService,
+): Fact {
   const type = 'BackendsAvailable';
   const { backends, healthy, unhealthy } = judgement;
   if (server.status !== 'reachable') {
@@ -93,6 +99,7 @@ function backendsAvailable({ server, judgement, isGateway = false, outdated = ne
   }
   const available = `${healthy} backends available`;
   const not = (reason: string, message: string): Fact => ({ type, status: 'False', reason, message: `${available}${message}` });
+  if (pending && healthy === 0) return { type, status: 'Unknown', ...pending };
   if (backends.length === 0) return not('NoBackendsFound', `; ${howToGetBackends(service)}`);
   const moved = judgement.backends.filter((backend) => isElsewhere(backend, isGateway));
   if (moved.length > 0 && !judgement.backends.some((backend) => backend.health === 'healthy' && !isElsewhere(backend, isGateway)))

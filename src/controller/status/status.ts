@@ -35,7 +35,7 @@ export function nextStatus(service: DistributedService, facts: StatusFacts, now:
     isUsable: facts.problem === undefined && facts.certificates.ready,
     isOutdated: (facts.outdated?.size ?? 0) > 0,
     isMoving: backends.some((backend) => isElsewhere(backend, facts.isGateway ?? false)),
-    backends: isKnown ? { healthy, unhealthy } : undefined,
+    backends: isKnown && facts.pending === undefined ? { healthy, unhealthy } : undefined,
   });
   const wanted: DistributedServiceStatus = {
     state: stepTowards(before, target),

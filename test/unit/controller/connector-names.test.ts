@@ -99,10 +99,12 @@ describe('names of backends', () => {
     assert.match(names.answer('prod', 'web').problem ?? '', /no addresses/);
   });
 
-  it('never resolve: pending for 30 seconds, then a problem', async () => {
+  it('never resolve: a problem after the first lookup, and pending for 30 seconds', async () => {
     const { names, start, pass } = world();
     names.follow('prod/web', 'prod', ['nowhere']);
+    assert.deepEqual(names.answer('prod', 'nowhere'), { addresses: [], pending: true });
     await start();
+    assert.match(names.answer('prod', 'nowhere').problem ?? '', /^cannot be resolved: no such name/);
     await pass(25_000);
     assert.equal(names.answer('prod', 'nowhere').pending, true);
     await pass(8000);
