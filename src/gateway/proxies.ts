@@ -8,8 +8,6 @@ import type { Log } from '../log.ts';
 import { FallbackListener } from './replicas/fallback-listener.ts';
 import {
   capacity,
-  heldConnections,
-  leaving,
   checkWith,
   fallbackSocket,
   endpoint,
@@ -93,7 +91,6 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
     check,
     unusable: (ports) => unusablePorts(ports, options.users?.addresses ?? own),
     changed: () => changed.users(),
-    mostHeld: options.memory?.users === undefined ? undefined : heldConnections(options.memory.users),
     log,
   });
   const tunnel = new TunnelProxy({
@@ -101,9 +98,7 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
     check,
     changed: () => changed.tunnel(),
     log,
-    ...(options.memory?.tunnel === undefined
-      ? {}
-      : { ...capacity(options.memory.tunnel, 0, 1, options.openFiles), mostHeld: heldConnections(options.memory.tunnel) }),
+    ...(options.memory?.tunnel === undefined ? {} : capacity(options.memory.tunnel, 0, 1, options.openFiles)),
     ...families,
     health: everyAddress(tunnelHealthPort, families.hasIpv6),
     ...options.tunnel,
@@ -156,9 +151,9 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
       };
       const { users: limit } = options.memory ?? {};
       let problems: readonly string[] = [];
-      const render = (part: View, old?: number) => {
+      const render = (part: View) => {
         const fitting = limit === undefined ? current : { ...current, ...capacity(limit, part.services.length, 2, options.openFiles) };
-        const rendered = renderUsers(part, leaving(fitting, old), memory);
+        const rendered = renderUsers(part, fitting, memory);
         ({ problems, failed } = rendered);
         return rendered;
       };

@@ -13,7 +13,6 @@ import type { BackendServer, ServedService, View } from '../../src/gateway/ir/ir
 import { ApplyLoop } from '../../src/gateway/apply-loop.ts';
 import {
   checkWith,
-  leaving,
   renderUsers,
   serverName,
   unusablePorts,
@@ -111,7 +110,6 @@ export async function gateway(
   more: Partial<UsersSettings> = {},
   renderAs: typeof renderUsers = renderUsers,
   budget: BudgetLimits = usersBudget,
-  mostHeld?: number,
 ): Promise<Gateway> {
   const settings: UsersSettings = {
     directory: mkdtempSync(join(tmpdir(), 'frpgw-')),
@@ -129,7 +127,7 @@ export async function gateway(
   let output = '';
   let wanted = first;
   const log = logTo({ write: (line) => (output += line) });
-  const render = (part: View, old?: number) => renderAs(part, leaving(settings, old));
+  const render = (part: View) => renderAs(part, settings);
   const agent = () => {
     const proxy = new UsersProxy({
       directory: settings.directory,
@@ -139,7 +137,6 @@ export async function gateway(
       log,
       pollMs: 100,
       budget,
-      mostHeld,
     });
     const loop = new ApplyLoop({ what: 'HAProxy', apply: () => proxy.apply({ view: wanted, render }), log, gatherMs: 1 });
     loop.start();

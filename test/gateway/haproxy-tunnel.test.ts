@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { checkWith, TunnelProxy } from '../../src/gateway/haproxy/index.ts';
-import type { TunnelProxyOptions } from '../../src/gateway/haproxy/runtime/tunnel-proxy.ts';
+import type { TunnelSettings } from '../../src/gateway/haproxy/config/tunnel-config.ts';
 import { logTo } from '../../src/log.ts';
 import { both, certificate, type Pair } from './certificates.ts';
 import { bringTo, directory, freePort, haproxy, request, until } from './haproxy-harness.ts';
@@ -15,7 +15,7 @@ import { bringTo, directory, freePort, haproxy, request, until } from './haproxy
 const ignore = () => {};
 
 /** The tunnels' HAProxy in front of a server that echoes. */
-async function tunnel(t: TestContext, server: Pair, authorities: string[], more: Partial<TunnelProxyOptions> = {}) {
+async function tunnel(t: TestContext, server: Pair, authorities: string[], more: Partial<TunnelSettings> = {}) {
   const at = directory(t);
   const echo = createServer((socket) => socket.on('error', ignore).pipe(socket)).listen(0, '127.0.0.1');
   await once(echo, 'listening');
@@ -110,25 +110,4 @@ test('sidecars that hold every connection they can have leave the kubelet its ow
   assert.ok(!hasCome);
   held[0]!.destroy();
   await next;
-});
-
-test('old processes hold no more tunnels together than are allowed: the oldest ends, and those that the newest ones have go on', async (t) => {
-  const own = certificate(t, 'own');
-  const client = certificate(t, 'client', own);
-  const { port, proxy, state } = await tunnel(t, certificate(t, 'gateway'), [own.cert], { maxGenerations: 8, mostHeld: 25 });
-  await until(() => dial(port, client));
-  const hold = async () => {
-    const socket = connectTls({ host: '127.0.0.1', port, cert: client.cert, key: client.key, rejectUnauthorized: false });
-    t.after(() => socket.destroy());
-    socket.on('error', ignore).write('hello');
-    await once(socket, 'data');
-    return socket;
-  };
-  const held: TLSSocket[][] = [];
-  for (const tenant of ['a', 'b', 'c']) {
-    held.push(await Promise.all(Array.from({ length: 10 }, hold)));
-    await bringTo(proxy, { ...state, clientCaPem: `${own.cert}\n${certificate(t, tenant).cert}` });
-  }
-  await until(() => held[0]!.every((socket) => socket.closed));
-  assert.ok([...held[1]!, ...held[2]!].every((socket) => !socket.closed));
 });

@@ -6,7 +6,7 @@ export { endpoint, everyAddress, hasIpv6, ipOf, sourceFor, unusablePorts } from 
 export { renderUsers } from './config/users-config.ts';
 export { Memory } from './config/memory.ts';
 export { renderTunnel, type TunnelSettings } from './config/tunnel-config.ts';
-export { capacity, heldConnections, leaving } from './config/capacity.ts';
+export { capacity } from './config/capacity.ts';
 export type { Refusal } from './runtime/acceptance.ts';
 export { checkWith } from './runtime/check.ts';
 export { UsersProxy, type Applied, type ServerStats } from './runtime/users-proxy.ts';

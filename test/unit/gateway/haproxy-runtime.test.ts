@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it, test, type TestContext } from 'node:test';
 import fc from 'fast-check';
-import { capacity, heldConnections, leaving } from '../../../src/gateway/haproxy/config/capacity.ts';
+import { capacity } from '../../../src/gateway/haproxy/config/capacity.ts';
 import { alertsIn } from '../../../src/gateway/haproxy/runtime/check.ts';
 import { findCulprits } from '../../../src/gateway/haproxy/runtime/culprits.ts';
 import { Generations } from '../../../src/gateway/haproxy/runtime/generations.ts';
@@ -166,15 +166,6 @@ test('connections and processes fit into the memory together', () => {
   assert.equal(capacity(2 ** 30, 0, 2, 20_000).maxConnections, 2633);
   assert.equal(capacity(2 ** 30, 0, 1, 20_000).maxConnections, 8900);
   assert.equal(capacity(2 ** 30, 0, 2, 2 ** 20).maxConnections, 4915);
-});
-
-test('old processes may hold as many connections as the newest, and no setting lets more processes be than there may be', () => {
-  assert.equal(heldConnections(2 ** 30), 9830);
-  assert.deepEqual(leaving({ maxGenerations: 8 }, 2), { maxGenerations: 2 });
-  assert.deepEqual(leaving({ maxGenerations: 3 }, 8), { maxGenerations: 3 });
-  assert.deepEqual(leaving({ maxGenerations: 3 }), { maxGenerations: 3 });
-  assert.deepEqual(leaving({}, 2), { maxGenerations: 2 });
-  assert.deepEqual(leaving({}), {});
 });
 
 describe('the configurations on disk', () => {

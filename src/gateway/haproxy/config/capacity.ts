@@ -35,20 +35,7 @@ export function capacity(memory: number, services: number, each: 1 | 2, openFile
   const files = filesOf[each];
   const byFiles = (openFiles - processFiles - services * serviceFiles - files.reserved) / files.each;
   return {
-    maxConnections: Math.max(100, Math.floor(Math.min(heldConnections(memory) / each, byFiles))),
+    maxConnections: Math.max(100, Math.floor(Math.min((memory * (1 - processShare)) / (connectionBytes * each), byFiles))),
     maxGenerations: Math.min(mostOld, Math.max(1, processes - 1)),
   };
 }
-
-/**
- * Connections, as HAProxy counts them, that old processes may hold together: as many as the one that takes connections. All
- * of them at once take far less than what one may need at worst, by which they are counted.
- * @param memory limit of the container, bytes
- */
-export const heldConnections = (memory: number): number => Math.floor((memory * (1 - processShare)) / connectionBytes);
-
-/** Settings with which a reload leaves so many old processes at most. */
-export const leaving = <T extends { maxGenerations?: number | undefined }>(settings: T, old = Infinity): T => {
-  const most = Math.min(settings.maxGenerations ?? Infinity, old);
-  return most === Infinity ? settings : { ...settings, maxGenerations: most };
-};

@@ -18,8 +18,7 @@ export interface Refusal {
   message: string;
 }
 
-/** @param old processes that a reload may leave at most; absent: as many as ever */
-export type Render = (view: View, old?: number) => Rendered;
+export type Render = (view: View) => Rendered;
 
 /** A service that is left out. */
 interface LeftOut {

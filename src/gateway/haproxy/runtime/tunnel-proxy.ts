@@ -2,7 +2,6 @@
 import { join } from 'node:path';
 import { certificatesIn, parseCertificate, splitBundle } from '../../../../certs/inspect.ts';
 import type { Log } from '../../../log.ts';
-import { leaving } from '../config/capacity.ts';
 import { configFile, masterSocket, workerSocket } from '../config/global.ts';
 import { clientsFile, renderTunnel, revokedFile, serverPemFile, type TunnelSettings } from '../config/tunnel-config.ts';
 import { setCertificate } from './cert-commands.ts';
@@ -10,7 +9,6 @@ import type { Alert, Check } from './check.ts';
 import { runCommand } from './cli.ts';
 import { findCulprits } from './culprits.ts';
 import { Generations, isSame, type Files } from './generations.ts';
-import { oldThatFit } from './held-connections.ts';
 import { oldProcesses, reloadMaster } from './master.ts';
 import { ReloadBudget, tunnelBudget } from './reload-budget.ts';
 import { endTunnels, turnAway } from './revocation-list.ts';
@@ -28,8 +26,6 @@ export interface TunnelState {
 
 export interface TunnelProxyOptions extends TunnelSettings {
   check: Check;
-  /** connections that old processes may hold together (heldConnections); absent: no limit */
-  mostHeld?: number | undefined;
   log: Pick<Log, 'info' | 'warn' | 'error'>;
   /** called when HAProxy is another process than it was */
   changed: () => void;
@@ -83,7 +79,7 @@ export class TunnelProxy {
       const old = await oldProcesses(this.#options.directory).catch(() => []);
       const waitMs = this.#budget.waitMs(['client authorities'], old.length);
       if (waitMs > 0) return { waitMs };
-      pid = await this.#reload(pid, wanted);
+      pid = await this.#reload(pid);
     }
     this.#has = { pid, state: wanted };
     this.#pid = pid;
@@ -116,12 +112,12 @@ export class TunnelProxy {
     return rest;
   }
 
-  async #refusal(wanted: TunnelState, old?: number): Promise<readonly Alert[] | undefined> {
+  async #refusal(wanted: TunnelState): Promise<readonly Alert[] | undefined> {
     const files: Files = new Map([
       [serverPemFile, wanted.serverPem],
       [clientsFile, wanted.clientCaPem],
       [revokedFile, wanted.revoked.map((hash) => `${hash}\n`).join('')],
-      [configFile, renderTunnel(leaving(this.#options, old))],
+      [configFile, renderTunnel(this.#options)],
     ]);
     if (isSame(await this.#generations.current(), files)) {
       await this.#generations.discard();
@@ -154,11 +150,9 @@ export class TunnelProxy {
    * to load SSL private key into SSL Context"). The old process goes on with its tunnels until they end; CAs change
    * seldom. @returns the new process
    */
-  async #reload(pid: string, wanted: TunnelState): Promise<string> {
-    const { directory, mostHeld } = this.#options;
-    if (mostHeld !== undefined && !(await this.#refusal(wanted, await oldThatFit(directory, mostHeld)))) await this.#generations.commit();
+  async #reload(pid: string): Promise<string> {
     this.#budget.spend(['client authorities']);
-    const next = await reloadMaster(directory, pid);
+    const next = await reloadMaster(this.#options.directory, pid);
     if (next === undefined) throw new Error('HAProxy did not start with the new CAs and goes on with the old ones; its output says why');
     return next;
   }

@@ -19,7 +19,6 @@ import type { Check } from './check.ts';
 import { CliError, runCommand } from './cli.ts';
 import { Generations, isSame } from './generations.ts';
 import { changedServices, heldBack, keyOf, namespaceOf } from './held-back.ts';
-import { oldThatFit } from './held-connections.ts';
 import { oldProcesses, reloadMaster } from './master.ts';
 import { canSync, syncMs } from './peer-sync.ts';
 import { ReloadBudget, usersBudget, type BudgetLimits } from './reload-budget.ts';
@@ -37,8 +36,6 @@ export interface UsersProxyOptions {
   /** ports of these that HAProxy could not open; those that it has are not among them */
   unusable?: (ports: readonly number[]) => Promise<ReadonlySet<number>>;
   budget?: BudgetLimits;
-  /** connections that old processes may hold together (heldConnections); absent: no limit */
-  mostHeld?: number | undefined;
   log: Pick<Log, 'info' | 'warn' | 'error'>;
   /** called when HAProxy is another process than it was, or something is left to be done */
   changed: () => void;
@@ -237,11 +234,10 @@ export class UsersProxy {
   }
 
   async #reload(view: View, render: Render, { pid, namespaces }: { pid: string; namespaces: ReadonlySet<string> }): Promise<Applied> {
-    const { directory, log, mostHeld } = this.#options;
+    const { directory, log } = this.#options;
     const before = await this.#generations.current();
     const had = this.#has?.view;
-    const old = mostHeld === undefined ? undefined : await oldThatFit(directory, mostHeld).catch(() => undefined);
-    const { view: accepted, rendered } = await this.#acceptance.stage(view, (part) => render(part, old));
+    const { view: accepted, rendered } = await this.#acceptance.stage(view, render);
     // Without what is refused it may be what runs already.
     const who = await identify(this.#worker);
     if (who.skeleton === rendered.skeleton && namespaces.size > 0) {
