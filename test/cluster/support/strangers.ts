@@ -1,6 +1,6 @@
 /** Whether strangers get at every port what the table says, and whether the table has every port. */
 import { readFileSync } from 'node:fs';
-import { items, tryKubectl } from './kubectl.ts';
+import { items, kubectl, tryKubectl } from './kubectl.ts';
 import { clientNamespace, gatewayNamespace, system } from './places.ts';
 import { firstProcessOf } from './processes.ts';
 import { rows, type Part, type Question, type Row } from './strangers-table.ts';
@@ -62,8 +62,9 @@ export async function problemsOf(part: Part, hidden: RegExp): Promise<string[]> 
   const pods = await items(part === 'frp-gateway' ? gatewayNamespace : system, 'pod', '-l', `app=${part}`);
   if (pods.length === 0) return [`${part}: there is no Pod`];
   const problems: string[] = [];
+  const exposed = part === 'frp-gateway' ? await exposedPorts() : new Set<number>();
   for (const { metadata, status } of pods as { metadata: { name: string }; status: { podIP: string } }[]) {
-    const listeners = listenersOf(metadata.name);
+    const listeners = listenersOf(metadata.name).filter(({ port }) => !exposed.has(port));
     problems.push(...differences(part, listeners));
     for (const row of rows.filter((row) => row.part === part)) {
       const port = listeners.find((listener) => isOf(listener)(row))?.port ?? row.port;
@@ -71,6 +72,12 @@ export async function problemsOf(part: Part, hidden: RegExp): Promise<string[]> 
     }
   }
   return problems;
+}
+
+/** Ports that services have asked for are for everybody. */
+async function exposedPorts(): Promise<Set<number>> {
+  const { items } = JSON.parse(await kubectl('get', 'distributedservices', '-A', '-o', 'json')) as { items: { spec: { expose?: { port?: number } } }[] };
+  return new Set(items.flatMap(({ spec }) => spec.expose?.port ?? []));
 }
 
 async function wrongAnswers(row: Row, address: string, hidden: RegExp): Promise<string[]> {
