@@ -76,7 +76,9 @@ export async function problemsOf(part: Part, hidden: RegExp): Promise<string[]> 
 
 /** Ports that services have asked for are for everybody. */
 async function exposedPorts(): Promise<Set<number>> {
-  const { items } = JSON.parse(await kubectl('get', 'distributedservices', '-A', '-o', 'json')) as { items: { spec: { expose?: { port?: number } } }[] };
+  const { items } = JSON.parse(await kubectl('get', 'distributedservices', '-A', '-o', 'json')) as {
+    items: { spec: { expose?: { port?: number } } }[];
+  };
   return new Set(items.flatMap(({ spec }) => spec.expose?.port ?? []));
 }
 
