@@ -8,7 +8,7 @@ import { clientConfig } from '../gateway/up/client-files.ts';
 import { issueClient, markerFile, openHome, replaceFile } from '../gateway/up/home.ts';
 import { addressesFile } from '../gateway/up/layout.ts';
 import { tar } from './tar.ts';
-import { durationOption, parseOptions } from './options.ts';
+import { durationOption, parseOptions, portOption } from './options.ts';
 
 export const help = `frp-k8s client-config: let a machine outside any cluster join a service, with frpc alone
 
@@ -62,8 +62,7 @@ export async function run(args: string[]): Promise<number> {
     resolve(need('out')),
   ];
   const namespace = labelIn('namespace', values.namespace);
-  const port = /^[0-9]{1,5}$/.test(need('port')) ? Number(need('port')) : 0;
-  if (port < 1 || port > 65_535) throw new UserError(`client-config: --port ${need('port')} must be a port, 1 to 65535`);
+  const port = portOption('client-config', 'port', need('port'));
   const lifetimeMs = durationOption('client-config', 'lifetime', values.lifetime);
   if (!existsSync(join(directory, markerFile)))
     throw new UserError(`client-config: ${directory} is no gateway's directory yet: start frp-k8s gateway up --dir ${directory} first`);

@@ -5,7 +5,7 @@ import { UserError } from '../errors.ts';
 import { runAgentPart } from '../gateway/up/agent-part.ts';
 import { upConfig, type UpOptions } from '../gateway/up/settings.ts';
 import { runUp } from '../gateway/up/up.ts';
-import { durationOption, parseOptions } from './options.ts';
+import { durationOption, parseOptions, portOption } from './options.ts';
 
 export const help = `frp-k8s gateway up: a whole gateway on this machine, without a cluster
 
@@ -80,12 +80,8 @@ export async function run(args: string[]): Promise<number> {
   return 0;
 }
 
-function portIn(option: string, text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const port = /^[0-9]{1,5}$/.test(text) ? Number(text) : 0;
-  if (port < 1 || port > 65_535) throw new UserError(`gateway up: --${option} ${text} must be a port, 1 to 65535`);
-  return port;
-}
+const portIn = (option: string, text: string | undefined): number | undefined =>
+  text === undefined ? undefined : portOption('gateway up', option, text);
 
 function logIn(text: string | undefined): string | undefined {
   if (text !== undefined && !/^(trace|debug|info|warn|error)$/.test(text))

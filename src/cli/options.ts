@@ -24,3 +24,10 @@ export function durationOption(command: string, option: string, text: string): n
   if (/^[0-9]{1,9}(ms|s|m|h|d)$/.test(text)) return milliseconds(text);
   throw new UserError(`${command}: --${option} ${text} must be a duration such as 30s, 10m, 720h or 30d`);
 }
+
+/** @returns a port @throws UserError that names the option */
+export function portOption(command: string, option: string, text: string): number {
+  const port = /^[0-9]{1,5}$/.test(text) ? Number(text) : 0;
+  if (port < 1 || port > 65_535) throw new UserError(`${command}: --${option} ${text} must be a port, 1 to 65535`);
+  return port;
+}
