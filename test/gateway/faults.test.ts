@@ -8,9 +8,23 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, it, test, type TestContext } from 'node:test';
 import { connect as connectTls } from 'node:tls';
+import { runCommand } from '../../src/gateway/haproxy/runtime/cli.ts';
 import { service as defined } from '../support/services.ts';
 import { eventually, Gateway as Whole } from './agent-harness.ts';
-import { app, freePort, member, newReplicaTls, replicaTls, request, service, tally, until, view, type Gateway } from './haproxy-harness.ts';
+import {
+  app,
+  freePort,
+  gateway,
+  member,
+  newReplicaTls,
+  replicaTls,
+  request,
+  service,
+  tally,
+  until,
+  view,
+  type Gateway,
+} from './haproxy-harness.ts';
 import { addresses, replicas } from './replicas-harness.ts';
 
 const host = 'web.example.com';
@@ -38,6 +52,15 @@ async function tunnel(t: TestContext): Promise<{ members: { name: string; port: 
   const [line] = (await once(child.stdout, 'data')) as [Buffer];
   const ports = JSON.parse(line.toString()) as number[];
   return { members: names.map((name, n) => ({ name, port: ports[n]! })), signal: (name) => void child.kill(name) };
+}
+
+/** A replica that cannot reach the other one, and knows it. */
+async function cutOff(t: TestContext, members: readonly { name: string; port: number }[]): Promise<Gateway> {
+  const [a, b] = await replicas(t, [view(web(members)), view(web([]))]);
+  await b.crash();
+  const isDown = async () => /^frp-replicas,gw-1,.*,DOWN,/m.test(await runCommand(join(a.settings.directory, 'worker.sock'), 'show stat'));
+  await until(isDown);
+  return a;
 }
 
 const served = (gw: Gateway, path = '/', init: RequestInit = {}) =>
@@ -104,6 +127,35 @@ test('a service that has lost its servers a moment ago waits for them where no o
   await a.apply(view(web([here])));
   assert.deepEqual(tally(await Promise.all(waiting)), { '200 here': 5 });
 });
+
+for (const [where, isAlone] of [
+  ['no other replica can be reached', false],
+  ['there is no other replica', true],
+] as const)
+  test(`when frps ends and nobody tells HAProxy of it no request is lost although ${where}`, async (t) => {
+    const here = await tunnel(t);
+    const back = await app(t, 'back');
+    const a = isAlone ? await gateway(t, view(web(here.members))) : await cutOff(t, here.members);
+    await until(async () => (await served(a)) === '200 here');
+    let isOver = false;
+    t.after(() => (isOver = true));
+    const answers: string[] = [];
+    const load = ['GET', 'GET', 'GET', 'POST'].map(async (method) => {
+      while (!isOver) {
+        const answer = await served(a, '/', { method });
+        // One that the tunnel had in its hands may have been carried out.
+        if (method === 'GET' || !answer.startsWith('50')) answers.push(answer);
+      }
+    });
+    await until(() => answers.length > 50);
+    here.signal('SIGKILL');
+    await new Promise((later) => setTimeout(later, 2000));
+    await a.apply(view(web([back])));
+    await until(() => answers.filter((answer) => answer === '200 back').length > 20);
+    isOver = true;
+    await Promise.all(load);
+    assert.deepEqual(Object.keys(tally(answers)).sort(), ['200 back', '200 here']);
+  });
 
 test('a service that never had a server is answered 503 at once, with the time to come again', async (t) => {
   const [a] = await replicas(t, [view(web([])), view(web([]))]);

@@ -1,13 +1,4 @@
-/**
- * Parts of the gateway hang, die in every replica at once, or are cut off, under a steady load. The long form: test/soak/faults.ts.
- *
- * Left to the long form is "the replicas are cut off from each other, and frps and the agent of one crash", whose bound is
- * not kept: about two seconds of 503 at that replica. Its frps refuses at once, and nobody takes the servers out of HAProxy:
- * the agent, which would do so, is being started again, and a health check fails seconds later. Until then a service still
- * counts servers, so its requests do not wait for them (src/gateway/haproxy/config/recovery.ts) and are answered 503 after
- * their attempts. From the agent's return on they wait, and none is lost. What is missing is that a
- * refused connection puts a server out, whether or not the agent is there.
- */
+/** Parts of the gateway hang, die in every replica at once, or are cut off, under a steady load. The long form: test/soak/faults.ts. */
 import { after, before, suite, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { testNamespace } from '../support/cluster.ts';

@@ -138,8 +138,6 @@ export const hangs: readonly Bounded[] = [
   },
   {
     name: 'the replicas are cut off from each other, and frps and the agent of one crash',
-    // Its bound is not kept yet: why is said in test/cluster/suite/86-gateway-faults.test.ts.
-    isLong: true,
     ends: [1],
     lateMs: 10_000,
     run: async () => {

@@ -38,7 +38,7 @@ export function backendSection(service: ServiceConfig, { settings, entries }: Co
   const lines = [
     ...balanceLines(service),
     ...affinityLines(service),
-    ...(mode === 'http' ? httpLines(service, settings) : tcpLines(service)),
+    ...(mode === 'http' ? httpLines(service) : tcpLines(service)),
     ...checkLines(service, settings.directory),
   ];
   const name = `# ${service.key.replace(/[^A-Za-z0-9./_-]/g, '_')}`;
@@ -110,16 +110,16 @@ function affinityLines({ spec }: ServiceConfig): string[] {
 const tcpLines = (service: ServiceConfig): string[] => [...retries(attemptsOf(service)), 'timeout server 86400s'];
 
 const httpLines = (service: ServiceConfig, settings: UsersSettings): string[] => [
-  ...retryLines(service, settings),
+  ...retryLines(service),
   `timeout server ${idleTime(service)}ms`,
   'http-reuse safe',
   ...compressionLines(service),
 ];
 
 /** A request that no backend has received is always sent again; one that was, if that can do no harm (RFC 9110, 9.2.2). */
-function retryLines(service: ServiceConfig, settings: UsersSettings): string[] {
+function retryLines(service: ServiceConfig): string[] {
   const attempts = attemptsOf(service);
-  const here = attemptsHere(attempts, settings);
+  const here = attemptsHere(attempts);
   const isIdempotent = '{ method GET HEAD OPTIONS TRACE PUT DELETE }';
   const isAny = service.spec.advanced?.retry?.nonIdempotent === true;
   const isHandedOn = here < attempts;

@@ -14,7 +14,7 @@ const mostOld = 8;
 const processFiles = 200;
 const serviceFiles = 2;
 /** By connections that a process has for one from outside: open files of that one, and of those that are counted by themselves. */
-const filesOf = { 1: { each: 2, reserved: 2 * reserved }, 2: { each: 2 * hops, reserved: 4 * reserved } };
+const filesOf = { 1: { each: 2, reserved: 2 * reserved }, 2: { each: 2 * hops, reserved: 6 * reserved } };
 
 export interface Capacity {
   /** connections of users or of tunnels at a time, of one process; requests inside and health checks come on top */

@@ -15,7 +15,7 @@ import { endpoint, everyAddress, sourceFor } from './addresses.ts';
 import { isHanded, isStopping, others, ownIp, replicasBackend } from './other-replicas.ts';
 import { replicaTlsOptions } from './replica-tls.ts';
 import { isStuck } from './replica-state.ts';
-import { nobodyLines, waitForServers } from './recovery.ts';
+import { isAgain, isFinal, nobodyLines, recoveryLines, recoverySections, recoveryServer } from './recovery.ts';
 import { idleTime, maxTimer, type ServiceConfig } from './service-config.ts';
 import { countedUsers } from './user-connections.ts';
 import type { UsersSettings } from './rendered.ts';
@@ -58,17 +58,24 @@ export function failoverSections(services: readonly ServiceConfig[], choices: re
       `  bind ${settings.directory}/${innerSocket} mode 600 accept-proxy`,
       ...(settings.accessLog === undefined ? [] : ['  option httplog']),
       `  timeout client ${longest}ms`,
-      '  http-request set-var(txn.pool) req.hdr(x-frp-pool)',
-      '  http-request disable-l7-retry if { req.hdr(x-frp-last) -m found }',
-      ...['pool', 'site', 'tried', 'last'].map((name) => `  http-request del-header x-frp-${name}`),
-      '  use_backend %[var(txn.pool)]',
-      '  default_backend frp-unserved',
+      ...poolLines([]).map((line) => `  ${line}`),
     ],
+    ...recoverySections(poolLines, longest, settings),
     // A process that is being replaced may ask for a service that its successor does not have any more.
     ['backend frp-unserved', '  mode http', ...unservedLines('').map((line) => `  ${line}`)],
     ...handedSections(choices, longest, settings),
   ];
 }
+
+/** Of a frontend before the servers. @param rules more of it */
+const poolLines = (rules: readonly string[]): string[] => [
+  'http-request set-var(txn.pool) req.hdr(x-frp-pool)',
+  'http-request disable-l7-retry if { req.hdr(x-frp-last) -m found }',
+  ...rules,
+  ...['pool', 'site', 'tried', 'last', 'until'].map((name) => `http-request del-header x-frp-${name}`),
+  'use_backend %[var(txn.pool)]',
+  'default_backend frp-unserved',
+];
 
 function handedSections(choices: readonly string[], longest: number, settings: UsersSettings): string[][] {
   const { hasIpv6 = true, addresses, failoverPort: port = failoverPort } = settings;
@@ -120,24 +127,21 @@ export function failoverLines(service: ServiceConfig, settings: UsersSettings): 
     'http-request set-header X-Frp-Site %[var(txn.site)]',
     // Of a request that was tried there, the attempt here is the last one.
     `http-request set-header X-Frp-Last 1 if ${isHanded} { req.hdr(x-frp-tried) -m found }`,
-    ...waitForServers(service, settings),
     ...(servers.length === 0 ? [] : isHere.map((condition) => `http-request set-var(txn.here) bool(true) if ${condition} !${isHanded}`)),
     'http-request set-header X-Frp-Tried 1 if { var(txn.here) -m bool }',
     `timeout server ${patience(service)}ms`,
     'http-reuse never',
+    ...recoveryLines(service, settings),
     // The first attempt is bound to `here`, which has no weight: every further one goes to another replica.
     servers.length === 0 ? 'use-server here if TRUE' : `use-server here if { var(txn.here) -m bool } or ${isHanded}`,
     `server here unix@${settings.directory}/${innerSocket} send-proxy-v2 weight 0${protocol}`,
-    ...(servers.length === 0
-      ? ['retries 0']
-      : [
-          `retries ${servers.length}`,
-          'option redispatch 1',
-          'retry-on conn-failure empty-response 425',
-          `http-request disable-l7-retry if ${isHanded}`,
-        ]),
+    `retries ${Math.max(1, servers.length)}`,
+    'option redispatch 1',
+    'retry-on conn-failure empty-response 425',
+    `http-request disable-l7-retry if ${isHanded}`,
     ...servers,
-    ...nobodyLines(service, `{ status 425 } { res.hdr(x-frp-unserved) 502 } !${isHanded}`),
+    recoveryServer(settings, protocol),
+    ...nobodyLines(service, `{ res.hdr(x-frp-unserved) 502 } !${isHanded}`),
     ...['502', '503', '504'].map(
       (status) => `http-response set-status ${status} if { status 425 } { res.hdr(x-frp-unserved) ${status} } !${isHanded}`,
     ),
@@ -152,19 +156,21 @@ export function failoverLines(service: ServiceConfig, settings: UsersSettings): 
  */
 export const unservedLines = (repeatable: string): string[] => {
   const own = '!{ var(txn.answered) -m bool }';
-  const conditions = [`{ status 503 } ${own}`, ...(repeatable === '' ? [] : [`{ status 502 504 } ${own} ${repeatable}`])];
+  const conditions: [condition: string, unless: string][] = [
+    [`{ status 503 } ${own}`, isFinal],
+    ...(repeatable === '' ? [] : [[`{ status 502 504 } ${own} ${repeatable}`, isAgain] satisfies [string, string]]),
+  ];
   return [
     'http-response set-var(txn.answered) bool(true)',
-    ...conditions.flatMap((condition) => [
+    ...conditions.flatMap(([condition, unless]) => [
       `http-after-response set-header X-Frp-Unserved %[status] if ${condition}`,
-      `http-after-response set-status 425 if ${condition}`,
+      `http-after-response set-status 425 if ${condition} !${unless}`,
     ]),
   ];
 };
 
-/** Attempts that `be-…` may make of so many in all; the last one is another replica's. */
-export const attemptsHere = (attempts: number, settings: UsersSettings): number =>
-  attempts >= 3 && others(settings).length > 0 ? attempts - 1 : attempts;
+/** Attempts that `be-…` may make of so many in all; the last one is another replica's, or made later where there is none. */
+export const attemptsHere = (attempts: number): number => (attempts >= 3 ? attempts - 1 : attempts);
 
 /** Of a frontend in mode tcp: where the target has no server here, or the way to it is stuck. @param port of users */
 export const handStreams = (port: number, settings: UsersSettings): string[] =>

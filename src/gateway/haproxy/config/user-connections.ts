@@ -5,7 +5,7 @@
  */
 import type { UsersSettings } from './rendered.ts';
 
-/** At a time of the kubelet, and of checks of tcp services; each. */
+/** At a time of the kubelet, of checks of tcp services, and of requests that wait for servers at two frontends more (recovery.ts); each. */
 export const reserved = 1000;
 /** Frontends that a user may be in at once: where TLS may pass through, where it ends, and the one before the servers. */
 export const hops = 3;
@@ -19,7 +19,7 @@ export const startsAnyway = '  no strict-limits';
 
 /** Of the section `global`. */
 export const processLimit = ({ maxConnections: most }: Limits): string[] =>
-  most === undefined ? [] : [`  maxconn ${hops * most + 2 * reserved}`];
+  most === undefined ? [] : [`  maxconn ${hops * most + 4 * reserved}`];
 
 /** Of the section `defaults`: who comes to a frontend that has so many waits in the kernel's queue. */
 export const defaultLimit = ({ maxConnections: most }: Limits): string[] => (most === undefined ? [] : [`  maxconn ${most}`]);
