@@ -163,7 +163,7 @@ test('connections and processes fit into the memory together', () => {
     }
   assert.deepEqual(capacity(2 ** 30, 300, 2), { maxConnections: 4915, maxGenerations: 3 });
   assert.deepEqual(capacity(2 ** 30, 0, 1), { maxConnections: 9830, maxGenerations: 8 });
-  assert.equal(capacity(2 ** 30, 0, 2, 20_000).maxConnections, 2633);
+  assert.equal(capacity(2 ** 30, 0, 2, 20_000).maxConnections, 2300);
   assert.equal(capacity(2 ** 30, 0, 1, 20_000).maxConnections, 8900);
   assert.equal(capacity(2 ** 30, 0, 2, 2 ** 20).maxConnections, 4915);
 });

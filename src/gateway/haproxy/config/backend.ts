@@ -109,7 +109,7 @@ function affinityLines({ spec }: ServiceConfig): string[] {
 
 const tcpLines = (service: ServiceConfig): string[] => [...retries(attemptsOf(service)), 'timeout server 86400s'];
 
-const httpLines = (service: ServiceConfig, settings: UsersSettings): string[] => [
+const httpLines = (service: ServiceConfig): string[] => [
   ...retryLines(service),
   `timeout server ${idleTime(service)}ms`,
   'http-reuse safe',
