@@ -8,6 +8,7 @@ import { test, type TestContext } from 'node:test';
 import fc from 'fast-check';
 import type { Access } from '../../src/gateway/ir/ir.ts';
 import type { DistributedServiceSpec } from '../../src/model/types.ts';
+import { unreachable } from '../../webhooks/distributedservices/paths.ts';
 import { app, freePort, gateway, member, service, view } from './haproxy-harness.ts';
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
@@ -377,6 +378,34 @@ test('the length of a path makes no difference to what is accepted', async (t) =
     const path = `/${part.repeat(Math.floor(12_000 / part.length))}`;
     assert.deepEqual(await ask(`GET ${path}`), { status: 200, body: String(path.length) });
     assert.equal((await ask(`GET ${path}%80`)).status, 400);
+  }
+});
+
+test('a rule is admitted exactly where a request of its path meets it', async (t) => {
+  const rulePath = fc.array(tokens, { maxLength: 5 }).map((parts) => `/${parts.join('').replaceAll('*', '')}`);
+  // Incomplete encodings are the schema's to refuse; a request has a query where a rule has a text after "?"; one slash at the
+  // end of a rule makes no difference, so "//" is "/".
+  const isOdd = (path: string) => /%(?![0-9a-f]{2})|[?#]|\/\/$/i.test(path);
+  const paths = [...new Set(fc.sample(rulePath, 1000))].filter((path) => !isOdd(path)).slice(0, 200);
+  const isMet = (path: string) => unreachable(path) === undefined;
+  assert.ok(
+    paths.filter(isMet).length > 20 && paths.filter((path) => !isMet(path)).length > 20,
+    `${paths.filter(isMet).length} of ${paths.length}`,
+  );
+  const backend = await app(t, 'app', (req, res) => res.end(req.url));
+  // One rule for everybody, below one that leaves out this user.
+  const of = (path: string, index: number) => {
+    const authorization = { enabled: true, rules: [{ path }, { path: '/*', roles: ['root'] }] };
+    const spec: Partial<DistributedServiceSpec> = {
+      expose: { type: 'domain', domain: `r${index}.example.com` },
+      security: { authorization },
+    };
+    return service(`r${index}`, spec, [member(`shop/r${index}`, '1', backend.port)], { access: keys });
+  };
+  const gw = await gateway(t, view(...paths.map(of)));
+  for (const [index, path] of paths.entries()) {
+    const { status } = await client(gw.settings.httpPort, `r${index}.example.com`)(`GET ${path}`);
+    assert.equal(status === 200, isMet(path), `${path}: ${status}`);
   }
 });
 
