@@ -53,7 +53,7 @@ function certificatesReady({ certificates }: Facts): Fact {
   return { type, status: 'True', reason: 'CertificatesProvisioned', message: 'All certificates are valid and not expiring soon' };
 }
 
-function networkReady({ server, entrance }: Pick<Facts, 'server' | 'entrance'>): Fact {
+function networkReady({ server, entrance, isGateway = false }: Pick<Facts, 'server' | 'entrance' | 'isGateway'>): Fact {
   const type = 'NetworkReady';
   if (entrance && !entrance.isPartial && server.status !== 'unreachable')
     return { type, status: 'False', reason: entrance.reason, message: entrance.message };
@@ -70,7 +70,7 @@ function networkReady({ server, entrance }: Pick<Facts, 'server' | 'entrance'>):
         type,
         status: 'False',
         reason: 'ServerUnreachable',
-        message: `The frp server's API does not answer at ${server.message}; ${howToReachServer}`,
+        message: `${isGateway ? "The gateway's status API" : "The frp server's API"} does not answer at ${server.message}; ${howToReachServer(isGateway)}`,
       };
     case 'unknown':
       return { type, status: 'Unknown', reason: 'NoServerAPI', message: noServerApi };
@@ -79,7 +79,11 @@ function networkReady({ server, entrance }: Pick<Facts, 'server' | 'entrance'>):
   }
 }
 
-const howToReachServer = 'see whether its Pods are Ready and whether its log says why';
+/** @param isGateway the part is the gateway's agent, which answers in the place of frps */
+const howToReachServer = (isGateway: boolean): string =>
+  isGateway
+    ? 'see whether the Pods of the gateway (manifests/gateway: StatefulSet frp-gateway) are Ready, whether the log of container agent says why, and gateway.apiPort of the configuration'
+    : 'see whether the Pods of the server (manifests/frps: Deployment frp-server) are Ready, whether their log says why, and frps.api of the configuration';
 
 const noServerApi =
   "The frp server's API is not configured or has not answered yet, so the health of backends is not known; set frps.api of the configuration";

@@ -261,6 +261,9 @@ describe('the status of a service', () => {
     assert.deepEqual(status.endpoints, [{ name: 'api-0', address: '10.0.0.0', port: 80 }]);
     const { Ready, BackendsAvailable, NetworkReady } = conditionsOf(status);
     assert.deepEqual([Ready?.[0], BackendsAvailable?.[0], NetworkReady?.[0]], ['False', 'Unknown', 'False']);
+    const lost = status.conditions?.find(({ type }) => type === 'BackendsAvailable');
+    assert.ok(lost?.message?.endsWith(`whose health is not known since ${lost.lastTransitionTime}`), lost?.message);
+    assert.match(status.conditions?.find(({ type }) => type === 'NetworkReady')?.message ?? '', /manifests\/frps: Deployment frp-server/);
     const none = conditionsOf(settled(facts({ server: { status: 'unknown' } })));
     assert.deepEqual([none.Ready?.[0], none.NetworkReady?.slice(0, 2)], ['Unknown', ['Unknown', 'NoServerAPI']]);
     const elsewhere = conditionsOf(settled(facts({ server: { status: 'elsewhere' } })));
