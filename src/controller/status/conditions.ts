@@ -105,11 +105,16 @@ function backendsAvailable(
   const not = (reason: string, message: string): Fact => ({ type, status: 'False', reason, message: `${available}${message}` });
   if (pending && healthy === 0) return { type, status: 'Unknown', ...pending };
   if (backends.length === 0) return not('NoBackendsFound', `; ${howToGetBackends(service)}`);
-  const moved = judgement.backends.filter((backend) => isElsewhere(backend, isGateway));
-  if (moved.length > 0 && !judgement.backends.some((backend) => backend.health === 'healthy' && !isElsewhere(backend, isGateway)))
-    return not('RestartPods', ` through ${nameOf(isGateway)}; ${movedPods(service, moved, isGateway)}`);
+  const moved = backends.filter((backend) => isElsewhere(backend, isGateway));
+  const here = backends.filter((backend) => backend.health === 'healthy' && !isElsewhere(backend, isGateway)).length;
+  if (moved.length > 0 && here === 0) {
+    const message = `0 backends available through ${nameOf(isGateway)}; ${movedPods(service, moved, isGateway)}`;
+    return { type, status: 'False', reason: 'RestartPods', message };
+  }
   if (healthy > 0) {
-    const said = [available, ...(unhealthy > 0 ? [`${unhealthy} unhealthy: ${unhealthyBackends(service, backends, isGateway)}`] : [])];
+    const through =
+      moved.length > 0 ? [`${here} backends available through ${nameOf(isGateway)}`, movedPods(service, moved, isGateway)] : [available];
+    const said = [...through, ...(unhealthy > 0 ? [`${unhealthy} unhealthy: ${unhealthyBackends(service, backends, isGateway)}`] : [])];
     const old = backends.filter(({ name }) => outdated.has(name));
     if (old.length > 0) said.push(`${old.length} ${old.length === 1 ? 'runs' : 'run'} an older configuration: ${restart(service, old)}`);
     return { type, status: 'True', reason: 'BackendsReady', message: said.join('; ') };
