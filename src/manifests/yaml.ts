@@ -20,6 +20,7 @@ export class YamlError extends Error {
  */
 export function parseYaml(text: string): unknown {
   try {
+    checkCharacters(text);
     const document = parseLeniently(text);
     const [error] = document.errors;
     if (error) {
@@ -30,6 +31,19 @@ export function parseYaml(text: string): unknown {
     if (error instanceof RangeError || (error as Error).message.startsWith('Maximum call stack')) throw new YamlError('nested too deeply', 0);
     throw error;
   }
+}
+
+/**
+ * go-yaml ends lines, and comments, at a carriage return, U+0085, U+2028 and U+2029 too, which this parser takes for text:
+ * the value would be another one. Other control characters it refuses.
+ */
+function checkCharacters(text: string): void {
+  const offset = text.search(/\r(?!\n)|[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]/);
+  if (offset < 0) return;
+  const code = text.charCodeAt(offset).toString(16).padStart(4, '0');
+  const isBreak = /[\r\x85\u2028\u2029]/.test(text[offset]!);
+  const problem = isBreak ? 'is the end of a line to kubectl; end lines with a line feed, or' : 'is a control character, which kubectl refuses;';
+  throw new YamlError(`the character U+${code.toUpperCase()} ${problem} write it in double quotes as "\\u${code}"`, offset);
 }
 
 const afterEnd = 'there is more text after "...", which kubectl would not read; separate documents by "---"';

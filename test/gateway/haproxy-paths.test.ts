@@ -8,6 +8,7 @@ import { test, type TestContext } from 'node:test';
 import fc from 'fast-check';
 import type { Access } from '../../src/gateway/ir/ir.ts';
 import type { DistributedServiceSpec } from '../../src/model/types.ts';
+import { unreachable } from '../../webhooks/distributedservices/paths.ts';
 import { app, freePort, gateway, member, service, view } from './haproxy-harness.ts';
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
@@ -141,6 +142,29 @@ const spellings: readonly [spelling: string, expected: number | string][] = [
   ['/a/%c0%ae%C0%AE/admin', 400],
   ['/a%e0%80%afadmin', 400],
   ['/a%F0%80%80%AFadmin', 400],
+  ['/a%c1%9cadmin', 400],
+  ['/a%f8%80%80%80%afadmin', 400],
+  ['/a/%F8%80%80%80%AE%f8%80%80%80%ae/admin', 400],
+  ['/a%fc%80%80%80%80%afadmin', 400],
+  ['/a%FD%BF%BF%BF%BF%BF', 400],
+  ['/a%fe', 400],
+  ['/a%ff%ff', 400],
+  ['/a%f5%80%80%80', 400],
+  ['/a%f4%90%80%80', 400],
+  ['/a%f0%8f%bf%bf', 400],
+  ['/a%ed%a0%80', 400],
+  ['/a%ed%a0%bd%ed%b8%80', 400],
+  ['/a%e0%9f%bf', 400],
+  ['/a%80', 400],
+  ['/a%bf/b', 400],
+  ['/a%c3', 400],
+  ['/a%c3/b', 400],
+  ['/a%c3x%a9', 400],
+  ['/a%c3%a9%a9', 400],
+  ['/a%e2%82', 400],
+  ['/a%e2%82/%ac', 400],
+  ['/a%e2%28%a1', 400],
+  ['/a%f0%9f%98', 400],
   ['/admin#', 400],
   ['/x#/../admin', 400],
   ['/api/users:purge', 403],
@@ -178,6 +202,10 @@ const spellings: readonly [spelling: string, expected: number | string][] = [
   ['/a%3ab', '/a%3Ab'],
   ['/a%20b%25', '/a%20b%25'],
   ['/%c3%a9%7e', '/%C3%A9~'],
+  ['/%c2%80%df%bf', '/%C2%80%DF%BF'],
+  ['/%e0%a0%80%ed%9f%bf%ee%80%80%ef%bf%bf', '/%E0%A0%80%ED%9F%BF%EE%80%80%EF%BF%BF'],
+  ['/%f0%90%80%80%f4%8f%bf%bf', '/%F0%90%80%80%F4%8F%BF%BF'],
+  ['/!"$&\'()*+,:<=>@[]^_`{|}~', '/!"$&\'()*+,:<=>@[]^_`{|}~'],
   ['/a?/../admin%2f%zz', '/a?/../admin%2f%zz'],
   ['/a?', '/a'],
   ['/a?%61=1&%7e', '/a?%61=1&%7e'],
@@ -309,6 +337,76 @@ test('whatever a path is made of, no reading of what the backend gets is one tha
     { numRuns: 1500 },
   );
   assert.ok(passed > 100, `${passed} requests passed, so the property says something`);
+});
+
+/** Whole characters, and their bytes one by one, so that some of the texts are UTF-8 and others miss it by a byte. */
+const encodedBytes = fc
+  .array(
+    fc.oneof(
+      { weight: 8, arbitrary: fc.integer({ min: 0x80, max: 0x10ffff }).map((code) => [...Buffer.from(String.fromCodePoint(code))]) },
+      { weight: 1, arbitrary: fc.integer({ min: 0x80, max: 0xff }).map((byte) => [byte]) },
+      { weight: 1, arbitrary: fc.tuple(fc.integer({ min: 0xc0, max: 0xff }), fc.integer({ min: 0x80, max: 0xbf }), fc.constant(0x80)) },
+    ),
+    { minLength: 1, maxLength: 4 },
+  )
+  .map((parts) => parts.flat());
+
+test('a path is refused exactly where its bytes are not UTF-8', async (t) => {
+  const { gw } = await ruled(t);
+  const ask = client(gw.settings.httpPort, 'web.example.com');
+  const isUtf8 = (bytes: number[]) => Buffer.from(Buffer.from(bytes).toString()).equals(Buffer.from(bytes));
+  const seen = { refused: 0, passed: 0 };
+  await fc.assert(
+    fc.asyncProperty(encodedBytes, async (bytes) => {
+      const { status } = await ask(`GET /x${bytes.map((byte) => `%${byte.toString(16)}`).join('')}`);
+      assert.equal(status, isUtf8(bytes) ? 200 : 400);
+      seen[status === 200 ? 'passed' : 'refused']++;
+    }),
+    { numRuns: 1000 },
+  );
+  assert.ok(seen.passed > 100 && seen.refused > 100, JSON.stringify(seen));
+});
+
+test('the length of a path makes no difference to what is accepted', async (t) => {
+  const backend = await app(t, 'app', (req, res) => res.end(String(req.url?.length)));
+  const gw = await gateway(
+    t,
+    view(service('web', { expose: { type: 'domain', domain: 'web.example.com' } }, [member('shop/web', '1', backend.port)])),
+  );
+  const ask = client(gw.settings.httpPort, 'web.example.com');
+  for (const part of ['a', '%20', '%C3%A9', '%F0%9F%98%80']) {
+    const path = `/${part.repeat(Math.floor(12_000 / part.length))}`;
+    assert.deepEqual(await ask(`GET ${path}`), { status: 200, body: String(path.length) });
+    assert.equal((await ask(`GET ${path}%80`)).status, 400);
+  }
+});
+
+test('a rule is admitted exactly where a request of its path meets it', async (t) => {
+  const rulePath = fc.array(tokens, { maxLength: 5 }).map((parts) => `/${parts.join('').replaceAll('*', '')}`);
+  // Incomplete encodings are the schema's to refuse; a request has a query where a rule has a text after "?"; one slash at the
+  // end of a rule makes no difference, so "//" is "/".
+  const isOdd = (path: string) => /%(?![0-9a-f]{2})|[?#]|\/\/$/i.test(path);
+  const paths = [...new Set(fc.sample(rulePath, 1000))].filter((path) => !isOdd(path)).slice(0, 200);
+  const isMet = (path: string) => unreachable(path) === undefined;
+  assert.ok(
+    paths.filter(isMet).length > 20 && paths.filter((path) => !isMet(path)).length > 20,
+    `${paths.filter(isMet).length} of ${paths.length}`,
+  );
+  const backend = await app(t, 'app', (req, res) => res.end(req.url));
+  // One rule for everybody, below one that leaves out this user.
+  const of = (path: string, index: number) => {
+    const authorization = { enabled: true, rules: [{ path }, { path: '/*', roles: ['root'] }] };
+    const spec: Partial<DistributedServiceSpec> = {
+      expose: { type: 'domain', domain: `r${index}.example.com` },
+      security: { authorization },
+    };
+    return service(`r${index}`, spec, [member(`shop/r${index}`, '1', backend.port)], { access: keys });
+  };
+  const gw = await gateway(t, view(...paths.map(of)));
+  for (const [index, path] of paths.entries()) {
+    const { status } = await client(gw.settings.httpPort, `r${index}.example.com`)(`GET ${path}`);
+    assert.equal(status === 200, isMet(path), `${path}: ${status}`);
+  }
 });
 
 test('exposed paths and routes: a path that leads out of them, or to another group by another reading, is refused', async (t) => {

@@ -3,6 +3,7 @@ import { exposuresOf, isRoutedOnly } from '../../src/model/exposure.ts';
 import { usesGateway } from '../../src/model/gateway.ts';
 import type { Finding } from '../../src/model/findings.ts';
 import { isObject, listOf } from '../../src/model/json.ts';
+import { unreachable } from './paths.ts';
 import type { Rule } from './rule.ts';
 import type { Subject } from './subject.ts';
 
@@ -63,7 +64,7 @@ export const gatewayRules: readonly Rule[] = [
     id: 'R1.29',
     path: 'spec.routes',
     states:
-      'each route names groups, each once, with a weight above 0, and headers that a request can have; only the last one matches everything',
+      'each route names groups, each once, with a weight above 0, and a path and headers that a request can have; only the last one matches everything',
     broken: (s) => routeProblems(s).length > 0,
     message: (s) => routeProblems(s).slice(0, 5).join('; '),
   },
@@ -129,6 +130,9 @@ function routeProblems({ routes }: Subject): string[] {
     const names = groups.map((group) => String(group.name));
     const twice = names.find((group, at) => names.indexOf(group) !== at);
     const told: string[] = [];
+    const pathProblem = unreachable(String(route.path ?? '/'));
+    if (pathProblem !== undefined)
+      told.push(`path ${JSON.stringify(String(route.path).slice(0, 80))}: no request has such a path: ${pathProblem}`);
     if (groups.length === 0) told.push('groups is empty; name at least one DistributedService');
     else if (groups.every(({ weight }) => weight === 0)) told.push('every weight is 0, so nobody would answer; raise one');
     if (twice !== undefined) told.push(`group "${twice}" is named twice; add the weights up`);

@@ -53,7 +53,7 @@ function certificatesReady({ certificates }: Facts): Fact {
   return { type, status: 'True', reason: 'CertificatesProvisioned', message: 'All certificates are valid and not expiring soon' };
 }
 
-function networkReady({ server, entrance }: Pick<Facts, 'server' | 'entrance'>): Fact {
+function networkReady({ server, entrance, isGateway = false }: Pick<Facts, 'server' | 'entrance' | 'isGateway'>): Fact {
   const type = 'NetworkReady';
   if (entrance && !entrance.isPartial && server.status !== 'unreachable')
     return { type, status: 'False', reason: entrance.reason, message: entrance.message };
@@ -70,7 +70,7 @@ function networkReady({ server, entrance }: Pick<Facts, 'server' | 'entrance'>):
         type,
         status: 'False',
         reason: 'ServerUnreachable',
-        message: `The frp server's API does not answer at ${server.message}; ${howToReachServer}`,
+        message: `${isGateway ? "The gateway's status API" : "The frp server's API"} does not answer at ${server.message}; ${howToReachServer(isGateway)}`,
       };
     case 'unknown':
       return { type, status: 'Unknown', reason: 'NoServerAPI', message: noServerApi };
@@ -79,7 +79,11 @@ function networkReady({ server, entrance }: Pick<Facts, 'server' | 'entrance'>):
   }
 }
 
-const howToReachServer = 'see whether its Pods are Ready and whether its log says why';
+/** @param isGateway the part is the gateway's agent, which answers in the place of frps */
+const howToReachServer = (isGateway: boolean): string =>
+  isGateway
+    ? 'see whether the Pods of the gateway (manifests/gateway: StatefulSet frp-gateway) are Ready, whether the log of container agent says why, and gateway.apiPort of the configuration'
+    : 'see whether the Pods of the server (manifests/frps: Deployment frp-server) are Ready, whether their log says why, and frps.api of the configuration';
 
 const noServerApi =
   "The frp server's API is not configured or has not answered yet, so the health of backends is not known; set frps.api of the configuration";
@@ -101,11 +105,16 @@ function backendsAvailable(
   const not = (reason: string, message: string): Fact => ({ type, status: 'False', reason, message: `${available}${message}` });
   if (pending && healthy === 0) return { type, status: 'Unknown', ...pending };
   if (backends.length === 0) return not('NoBackendsFound', `; ${howToGetBackends(service)}`);
-  const moved = judgement.backends.filter((backend) => isElsewhere(backend, isGateway));
-  if (moved.length > 0 && !judgement.backends.some((backend) => backend.health === 'healthy' && !isElsewhere(backend, isGateway)))
-    return not('RestartPods', ` through ${nameOf(isGateway)}; ${movedPods(service, moved, isGateway)}`);
+  const moved = backends.filter((backend) => isElsewhere(backend, isGateway));
+  const here = backends.filter((backend) => backend.health === 'healthy' && !isElsewhere(backend, isGateway)).length;
+  if (moved.length > 0 && here === 0) {
+    const message = `0 backends available through ${nameOf(isGateway)}; ${movedPods(service, moved, isGateway)}`;
+    return { type, status: 'False', reason: 'RestartPods', message };
+  }
   if (healthy > 0) {
-    const said = [available, ...(unhealthy > 0 ? [`${unhealthy} unhealthy: ${unhealthyBackends(service, backends, isGateway)}`] : [])];
+    const through =
+      moved.length > 0 ? [`${here} backends available through ${nameOf(isGateway)}`, movedPods(service, moved, isGateway)] : [available];
+    const said = [...through, ...(unhealthy > 0 ? [`${unhealthy} unhealthy: ${unhealthyBackends(service, backends, isGateway)}`] : [])];
     const old = backends.filter(({ name }) => outdated.has(name));
     if (old.length > 0) said.push(`${old.length} ${old.length === 1 ? 'runs' : 'run'} an older configuration: ${restart(service, old)}`);
     return { type, status: 'True', reason: 'BackendsReady', message: said.join('; ') };

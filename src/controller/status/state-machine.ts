@@ -34,6 +34,8 @@ export function stepTowards(from: State, to: State): State {
 export interface Eligibility {
   /** its configuration is valid and its certificates are there */
   isUsable: boolean;
+  /** they were not when the last state was written */
+  wasUnusable?: boolean;
   /** Pods run a configuration that is older than the service */
   isOutdated: boolean;
   /** Pods are still configured for what the service has left, a plain frp server or the gateway */
@@ -43,11 +45,11 @@ export interface Eligibility {
 }
 
 /** The state that the facts call for, given the last one; the way there may have several steps. */
-export function targetState(before: State, { isUsable, isOutdated, isMoving = false, backends }: Eligibility): State {
+export function targetState(before: State, { isUsable, wasUnusable, isOutdated, isMoving = false, backends }: Eligibility): State {
   if (before === 'Terminating') return before;
   if (!isUsable) return 'Failed';
   const hasRun = before === 'Running' || before === 'Updating' || before === 'Degraded';
-  if (!backends) return hasRun ? before : 'Provisioning';
+  if (!backends) return hasRun || isStillFailed(before, wasUnusable) ? before : 'Provisioning';
   const { healthy, unhealthy } = backends;
   // Nothing has failed: the Pods do not know of the move before they restart.
   if (isMoving && (healthy > 0 || hasRun)) return 'Updating';
@@ -56,3 +58,6 @@ export function targetState(before: State, { isUsable, isOutdated, isMoving = fa
   if (isOutdated) return 'Updating';
   return unhealthy > 0 ? 'Degraded' : 'Running';
 }
+
+/** What cannot be asked takes nothing back. */
+const isStillFailed = (before: State, wasUnusable = false): boolean => before === 'Failed' && !wasUnusable;

@@ -33,6 +33,7 @@ export function nextStatus(service: DistributedService, facts: StatusFacts, now:
   const before = old.state ?? 'Pending';
   const target = targetState(before, {
     isUsable: facts.problem === undefined && facts.certificates.ready,
+    wasUnusable: (old.conditions ?? []).some(({ type, status }) => usability.has(type) && status === 'False'),
     isOutdated: (facts.outdated?.size ?? 0) > 0,
     isMoving: backends.some((backend) => isElsewhere(backend, facts.isGateway ?? false)),
     backends: isKnown && facts.pending === undefined ? { healthy, unhealthy } : undefined,
@@ -49,6 +50,8 @@ export function nextStatus(service: DistributedService, facts: StatusFacts, now:
   };
   return changed(old, wanted, time);
 }
+
+const usability: ReadonlySet<string | undefined> = new Set(['ConfigurationValid', 'CertificatesReady']);
 
 /** The last status of a service: it is being deleted. */
 export function terminatingStatus({ status: old = {} }: DistributedService, now: number): DistributedServiceStatus | undefined {
@@ -81,7 +84,9 @@ function changed(old: DistributedServiceStatus, wanted: DistributedServiceStatus
 function conditionFrom(fact: Fact, stored: Condition[] = [], observedGeneration: number, time: string): Condition {
   const before = stored.find(({ type }) => type === fact.type);
   const since = before?.status === fact.status ? (before.lastTransitionTime ?? time) : time;
-  return { ...fact, lastTransitionTime: since, observedGeneration };
+  const isLost = fact.type === 'BackendsAvailable' && fact.status === 'Unknown' && fact.reason === 'ServerUnreachable';
+  const message = isLost ? `${fact.message} since ${since}` : fact.message;
+  return { ...fact, message, lastTransitionTime: since, observedGeneration };
 }
 
 type Endpoints = NonNullable<DistributedServiceStatus['endpoints']>;

@@ -1,8 +1,8 @@
 /** `spec.security`: identity of the tunnel, and who may use the service. */
 import { secretName } from './parts.ts';
 
-/** A character of a path that stands for itself, or an encoded one: neither `*`, nor what ends a path or a segment's name. */
-const pathText = '([!"$&-)+-:<->@-\\[\\]-~]|%[0-9a-fA-F]{2})';
+/** A character of a path that stands for itself, or an encoded one. What no request has is for the webhook to say. */
+const pathText = '([!-$&-)+-~]|%[0-9a-fA-F]{2})';
 
 const method = {
   type: 'string',

@@ -105,6 +105,8 @@ describe('the state that the facts call for', () => {
     ['a server that cannot be asked', 'Running', facts(0, 0, unknown), 'Running'],
     ['a server that cannot be asked', 'Degraded', facts(0, 0, unknown), 'Degraded'],
     ['a server that cannot be asked', 'Pending', facts(0, 0, unknown), 'Provisioning'],
+    ['a server that cannot be asked', 'Failed', facts(0, 0, unknown), 'Failed'],
+    ['a mended configuration and a server that cannot be asked', 'Failed', facts(0, 0, { ...unknown, wasUnusable: true }), 'Provisioning'],
     ['anything', 'Terminating', facts(3, 0), 'Terminating'],
   ];
   for (const [name, before, eligibility, target] of table)

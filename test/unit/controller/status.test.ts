@@ -159,11 +159,14 @@ describe('the status of a service', () => {
     const pod = { isGateway: false, workload: 'deployment/api' };
     const message = (available: number, to: string, from: string) =>
       `${available} backends available through ${to}; 1 Pod is still configured for ${from}; restart its Pods: kubectl -n prod rollout restart deployment/api`;
-    const toGateway = message(1, 'the gateway', 'the plain frp server');
+    const toGateway = message(0, 'the gateway', 'the plain frp server');
     assert.deepEqual(moved(judgedFrom(pod, up), true), ['Updating', 'False', 'RestartPods', toGateway]);
     const toPlain = message(0, 'the plain frp server', 'the gateway');
     assert.deepEqual(moved(judgedFrom({ ...pod, isGateway: true }, down), false), ['Updating', 'False', 'RestartPods', toPlain]);
     assert.deepEqual(moved(judgedFrom(pod, up), false).slice(0, 2), ['Running', 'True']);
+    const [old, fresh] = [judgedFrom(pod, up).backends, judgedFrom({ ...pod, isGateway: true, name: 'api-1' }, up).backends];
+    const both = { ...judgedFrom(pod, up), backends: [...old, ...fresh], healthy: 2 };
+    assert.deepEqual(moved(both, true), ['Updating', 'True', 'BackendsReady', message(1, 'the gateway', 'the plain frp server')]);
   });
 
   it('says of a certificate that ends soon when, though all is ready', () => {
@@ -261,6 +264,9 @@ describe('the status of a service', () => {
     assert.deepEqual(status.endpoints, [{ name: 'api-0', address: '10.0.0.0', port: 80 }]);
     const { Ready, BackendsAvailable, NetworkReady } = conditionsOf(status);
     assert.deepEqual([Ready?.[0], BackendsAvailable?.[0], NetworkReady?.[0]], ['False', 'Unknown', 'False']);
+    const lost = status.conditions?.find(({ type }) => type === 'BackendsAvailable');
+    assert.ok(lost?.message?.endsWith(`whose health is not known since ${lost.lastTransitionTime}`), lost?.message);
+    assert.match(status.conditions?.find(({ type }) => type === 'NetworkReady')?.message ?? '', /manifests\/frps: Deployment frp-server/);
     const none = conditionsOf(settled(facts({ server: { status: 'unknown' } })));
     assert.deepEqual([none.Ready?.[0], none.NetworkReady?.slice(0, 2)], ['Unknown', ['Unknown', 'NoServerAPI']]);
     const elsewhere = conditionsOf(settled(facts({ server: { status: 'elsewhere' } })));

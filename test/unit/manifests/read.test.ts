@@ -68,7 +68,19 @@ describe('a manifest', () => {
   it('has separators with nothing but a comment after them', () => {
     assert.deepEqual(values('a: 1\n--- # next\na: 2\n---\n---\n# none\n'), [{ a: 1 }, { a: 2 }, undefined, undefined]);
     assert.match(message('a: 1\n--- {a: 2}\n'), /^f:2: kubectl takes only a comment after the separator/);
-    assert.deepEqual(values('a: "x\u2028---\u2028y"\n'), [{ a: 'x\u2028---\u2028y' }]);
+  });
+
+  it('is refused, with the line, where a character ends a line or a comment to kubectl alone', () => {
+    const texts = ['a: b\u2028c', 'a: |\n  b\u0085  c', 'a: "b\u2029\n  c"', "a: 'x\u2028---\u2028y'", 'a: 1 # c\u0085b: 2', 'a: 1\rb: 2', '\u0085a: 1'];
+    for (const text of texts)
+      assert.match(
+        message(`# first\n${text}\n`),
+        /^f:[23]: not valid YAML: the character U\+(000D|0085|2028|2029) is the end of a line to kubectl; end lines with a line feed, or write it in double quotes as "\\u[0-9a-f]{4}"$/,
+        JSON.stringify(text),
+      );
+    assert.match(message('a: b\u0080\n'), /U\+0080 is a control character, which kubectl refuses/);
+    assert.deepEqual(values('a: "b\\u2028c"\r\nd: \u00e9\ufeff\n'), [{ a: 'b\u2028c', d: '\u00e9\ufeff' }]);
+    assert.deepEqual(values('{"a":"b\u2028c"}'), [{ a: 'b\u2028c' }]);
   });
 
   it('is refused where kubectl would drop what follows "..."', () => {

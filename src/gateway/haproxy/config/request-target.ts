@@ -7,11 +7,20 @@ import { answer } from './escape.ts';
 /** Not an HTTP request for a path: HAProxy itself refuses what begins with neither a slash nor `scheme://authority`. */
 const otherForms = 'if { method CONNECT } or { url -m str * }';
 
+const continuation = '%[89ab][0-9a-f]';
+/** Well-formed UTF-8 beyond ASCII (RFC 3629, 4), encoded. */
+const wellFormed = [
+  `%(?:c[2-9a-f]|d[0-9a-f])${continuation}`,
+  `%(?:e0%[ab][0-9a-f]|e[1-9a-cef]${continuation}|ed%[89][0-9a-f])${continuation}`,
+  `%(?:f0%[9ab][0-9a-f]|f[1-3]${continuation}|f4%8[0-9a-f])${continuation}${continuation}`,
+].join('|');
+
 /**
- * Control characters, what is not ASCII, backslashes, incomplete encodings; encoded control characters, slashes and
- * backslashes; and UTF-8 that is longer than it need be, which some servers read as these.
+ * What a path may be made of, case aside: printable ASCII without backslash, fragment and encoded slash or backslash, and
+ * well-formed UTF-8, encoded. Other bytes, sequences that are longer than they need be among them, are read by some servers
+ * as another character. Possessive, so a path is read once; where PCRE gives up, the path is refused.
  */
-const refused = '[^!-~]|\\\\|%([^0-9a-f]|.[^0-9a-f]|.?$|[01].|2f|5c|7f|c[01]%[89ab]|e0%[89]|f0%8)';
+const accepted = `^(?:[!"$&-\\[\\]-~]++|%(?:2[0-9a-e]|[346][0-9a-f]|5[0-9abd-f]|7[0-9a-e])|${wellFormed})*+$`;
 
 /**
  * Left after dot segments and double slashes are gone: dots, or nothing, with path parameters. Servers that know these
@@ -28,7 +37,7 @@ export const requestTargetRules: readonly string[] = [
   'http-request set-var(txn.query) query',
   'http-request set-uri / if !{ path -m beg / }',
   'http-request set-uri %[path]',
-  `${answer(400, 'the path has a character or an encoding that is not accepted here: a backslash, a control character, %%2F, %%5C, %%00 to %%1F, %%7F, or an incomplete one')} if { path -m reg -i '${refused}' }`,
+  `${answer(400, 'the path has a character or an encoding that is not accepted here: a backslash, a control character, %%2F, %%5C, %%00 to %%1F, %%7F, an incomplete one, or bytes that are not UTF-8')} if !{ path -m reg -i '${accepted}' }`,
   ...['percent-decode-unreserved', 'percent-to-uppercase', 'path-merge-slashes', 'path-strip-dot', 'path-strip-dotdot full'].map(
     (normalizer) => `http-request normalize-uri ${normalizer}`,
   ),
