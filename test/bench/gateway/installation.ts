@@ -31,6 +31,9 @@ export const appPorts = [6001, 6002, 6003];
 /** HTTP body of the apps, 1 KiB */
 export const body = `${'frp-k8s '.repeat(127)}the end\n`;
 
+/** Of each HAProxy's container in manifests/gateway, bytes. */
+const memoryLimit = 2 ** 30;
+
 const settings = {
   frps: { address: '127.0.0.1', port: ports.plain },
   gateway: { addresses: ['127.0.0.1'] },
@@ -112,12 +115,18 @@ ${appPorts.map((port) => `  server pod-${port} 127.0.0.1:${port} check inter 10s
     await this.eventually('the plain frps is healthy', () => isOk(plainApi, '/healthz'));
   }
 
-  async startGateway(): Promise<void> {
+  /** @param memory limit of each HAProxy's container, bytes */
+  async startGateway(memory = memoryLimit): Promise<void> {
     await putInstallation(this);
     const agent = [path.join(root, 'dist', 'frp-k8s.js'), 'gateway', '--directory', this.directory];
     agent.push('--config', this.write('config.yaml', stringify(settings)));
     const access = this.write('kubeconfig', this.api.client.access.kubeConfig.exportConfig());
-    this.processes.start('agent', process.execPath, agent, { KUBECONFIG: access, POD_NAME: 'frp-gateway-0' });
+    this.processes.start('agent', process.execPath, agent, {
+      KUBECONFIG: access,
+      POD_NAME: 'frp-gateway-0',
+      HAPROXY_USERS_MEMORY: `${memory}`,
+      HAPROXY_TUNNEL_MEMORY: `${memory}`,
+    });
     await this.eventually('the agent has started', () => isOk(ports.agent, '/startedz'));
     this.processes.start('frps', this.programs.frps, ['-c', manifest('gateway/frps.toml')]);
     this.startProxy('tunnel');
