@@ -33,6 +33,15 @@ async function hold(t: TestContext, port: number): Promise<Socket> {
   return socket.resume();
 }
 
+/** Until there are so many old processes. The master does not answer while it starts anew. */
+const untilOld = (gw: Gateway, count: number): Promise<void> =>
+  until(() =>
+    oldProcesses(gw.settings.directory).then(
+      (old) => old.length === count,
+      () => false,
+    ),
+  );
+
 /** Until HAProxy has been reloaded for it. */
 async function reload(gw: Gateway, wanted: ReturnType<typeof view>): Promise<void> {
   const before = gw.proxy.reloads;
@@ -91,13 +100,13 @@ test('below the mark no connection ends, over however many reloads of others it 
   const first = await hold(t, port);
   const alone = 12;
   for (let edit = 1; edit <= alone; edit++) await reload(gw, view(held, web(edit)));
-  await until(async () => (await oldProcesses(gw.settings.directory)).length === 1);
+  await untilOld(gw, 1);
   const sockets = [first];
   for (let edit = alone + 1; edit <= alone + 31; edit++) {
     sockets.push(await hold(t, port));
     await reload(gw, view(held, web(edit)));
   }
-  assert.equal((await oldProcesses(gw.settings.directory)).length, 32);
+  await untilOld(gw, 32);
   const { reloads } = gw.proxy;
   for (let again = 0; again < 20; again++) await gw.apply(view(held, web(alone + 31)));
   assert.equal(gw.proxy.reloads, reloads, 'what has not changed is no reload');
@@ -151,6 +160,6 @@ test('users that are idle between two requests keep no old process: their connec
   await once(session.request({ ':path': '/', ':authority': host }).resume(), 'end');
   await reload(gw, view(web(1)));
   await until(() => plain.closed && session.closed);
-  await until(async () => (await oldProcesses(gw.settings.directory)).length === 0);
+  await untilOld(gw, 0);
   assert.equal(gw.proxy.old.ended.processes, 0);
 });

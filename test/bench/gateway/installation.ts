@@ -10,6 +10,7 @@ import { createAuthority, type Authority } from '../../../certs/authority.ts';
 import { configSchema, type Config } from '../../../src/config/schema.ts';
 import { runCommand } from '../../../src/gateway/haproxy/runtime/cli.ts';
 import { everyAddress, hasIpv6 } from '../../../src/gateway/haproxy/config/addresses.ts';
+import { ownUse } from '../../../src/gateway/haproxy/runtime/memory-use.ts';
 import { putInstallation } from '../../gateway/agent-harness.ts';
 import { Signer } from '../../unit/gateway/agent-tokens.ts';
 import { ApiServer } from '../../unit/kube/api-server.ts';
@@ -129,6 +130,12 @@ ${appPorts.map((port) => `  server pod-${port} 127.0.0.1:${port} check inter 10s
     });
     await this.eventually('the agent has started', () => isOk(ports.agent, '/startedz'));
     this.processes.start('frps', this.programs.frps, ['-c', manifest('gateway/frps.toml')]);
+    // As the supervisors of their containers do.
+    for (const part of ['users', 'tunnel'] as const)
+      setInterval(
+        () => void ownUse(this.file(part))().then((use) => use && writeFileSync(this.file(`${part}.memory`), `${use.bytes}\n`)),
+        500,
+      );
     this.startProxy('tunnel');
     this.startProxy('users');
     await this.eventually('the gateway is ready', () => isOk(ports.agent, '/readyz'));
