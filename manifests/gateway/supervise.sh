@@ -6,7 +6,8 @@
 #   supervise.sh agent|frps|tunnel|users
 #
 # A program is killed when the agent says that it does not answer (PART.restart); the agent itself when it has written
-# nothing new to agent.beat for five seconds.
+# nothing new to agent.beat for five seconds. What the container of a HAProxy uses of its memory limit is written to
+# PART.memory: nobody else can see it.
 [ $$ = 1 ] || { echo "supervise.sh must be the first process of a container: it ends all others" >&2; exit 2; }
 run=${FRP_GATEWAY_RUN:-/run/frp-gateway}
 part=$1
@@ -32,6 +33,17 @@ pass() {
 trap 'pass TERM' TERM
 trap 'pass USR1' USR1
 
+# Bytes that this container uses and that the kernel could not take back by itself: all but what it keeps of files.
+memory() {
+  at=/sys/fs/cgroup/memory.current
+  [ -r $at ] || at=/sys/fs/cgroup/memory/memory.usage_in_bytes # cgroup v1
+  read -r bytes <$at || return
+  while read -r name value; do
+    case $name in active_file | inactive_file) bytes=$((bytes - value)) ;; esac
+  done <${at%/*}/memory.stat
+  echo $bytes
+}
+
 # Kills everything but the first process and itself.
 watch() {
   trap - TERM USR1
@@ -41,6 +53,7 @@ watch() {
       echo "supervise: $part does not answer and is killed" >&2
       kill -9 -1
     fi
+    case $part in tunnel | users) memory >$run/$part.memory 2>/dev/null ;; esac
     [ "$part" = agent ] && [ -e $beat ] || continue
     now=$(cat $beat 2>/dev/null)
     if [ "$now" = "$last" ]; then missed=$((missed + 1)); else missed=0 last=$now; fi

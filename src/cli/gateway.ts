@@ -1,7 +1,9 @@
 /** `frp-k8s gateway`: the agent of the gateway's Pod. */
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 import { loadConfig } from '../config/load.ts';
+import { writtenUse } from '../gateway/haproxy/index.ts';
 import { runGateway } from '../gateway/run.ts';
 import { parseOptions } from './options.ts';
 
@@ -24,7 +26,8 @@ changes what can be changed while it runs. It writes nothing to the API server.
 
 It uses the Pod's service account, else KUBECONFIG. Its name (POD_NAME, else the host name) ends in its ordinal in
 gateway.addresses. HAPROXY_USERS_MEMORY and HAPROXY_TUNNEL_MEMORY say how many bytes each of them may use: what they may
-hold of connections follows from it, and from how many files a container may open. Port 8081 has /healthz, /startedz,
+hold of connections follows from it, and from how many files a container may open. DIR/users.memory and DIR/tunnel.memory say
+what they use (their supervisors write it); above 75 % the oldest process from before a reload is ended. Port 8081 has /healthz, /startedz,
 /readyz and /metrics; gateway.apiPort, by https and with user and password of Secret frp-server-api, /api/proxy/tcp.
 
 example:
@@ -38,11 +41,16 @@ export async function run(args: string[]): Promise<number> {
     haproxy: { type: 'string' },
   });
   const config = loadConfig(options.config, process.env);
+  const directory = options.directory ?? '/run/frp-gateway';
   await runGateway(config, {
-    directory: options.directory ?? '/run/frp-gateway',
+    directory,
     pod: process.env.POD_NAME || hostname(),
     haproxy: options.haproxy?.split(' ').filter((word) => word !== ''),
-    memory: { users: bytes(process.env.HAPROXY_USERS_MEMORY), tunnel: bytes(process.env.HAPROXY_TUNNEL_MEMORY) },
+    memory: {
+      users: bytes(process.env.HAPROXY_USERS_MEMORY),
+      tunnel: bytes(process.env.HAPROXY_TUNNEL_MEMORY),
+      use: (part) => writtenUse(join(directory, `${part}.memory`)),
+    },
     openFiles: openFiles(),
   });
   return 0;

@@ -7,13 +7,13 @@ import type { Config } from '../config/schema.ts';
 import type { Log } from '../log.ts';
 import { FallbackListener } from './replicas/fallback-listener.ts';
 import {
-  capacity,
   checkWith,
   fallbackSocket,
   endpoint,
   everyAddress,
   hasIpv6,
   ipOf,
+  maxConnections,
   Memory,
   renderUsers,
   TunnelProxy,
@@ -21,6 +21,7 @@ import {
   UsersProxy,
   workerSocket,
   type Applied,
+  type MeasureMemory,
   type Peer,
   type Refusal,
   type UsersSettings,
@@ -55,10 +56,18 @@ export interface ProxiesOptions {
   peersPort?: number;
   /** the HAProxy that configurations are checked with, which is the one that runs them, and words before its arguments; default `haproxy` */
   haproxy?: readonly string[] | undefined;
-  /** bytes that each HAProxy may use; absent: no limit is known */
-  memory?: { users?: number | undefined; tunnel?: number | undefined };
+  /** what each HAProxy may use */
+  memory: MemoryLimits;
   /** that a process of HAProxy may have at most; absent: not known */
   openFiles?: number | undefined;
+}
+
+export interface MemoryLimits {
+  /** bytes; undefined: no limit is known */
+  users: number | undefined;
+  tunnel: number | undefined;
+  /** what one of them uses */
+  use: (part: 'users' | 'tunnel') => MeasureMemory;
 }
 
 export interface Proxies {
@@ -85,10 +94,15 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
   const families = { hasIpv6: await hasIpv6() };
   const own = ownAddresses();
   const check = checkWith(options.haproxy);
+  const memoryOf = (part: 'users' | 'tunnel') => {
+    const limit = options.memory[part];
+    return limit === undefined ? undefined : { limit, used: options.memory.use(part) };
+  };
   let changed = { users: () => {}, tunnel: () => {} };
   const users = new UsersProxy({
     directory: join(directory, 'users'),
     check,
+    memory: memoryOf('users'),
     unusable: (ports) => unusablePorts(ports, options.users?.addresses ?? own),
     changed: () => changed.users(),
     log,
@@ -96,9 +110,10 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
   const tunnel = new TunnelProxy({
     directory: join(directory, 'tunnel'),
     check,
+    memory: memoryOf('tunnel'),
     changed: () => changed.tunnel(),
     log,
-    ...(options.memory?.tunnel === undefined ? {} : capacity(options.memory.tunnel, 0, 1, options.openFiles)),
+    ...(options.memory.tunnel === undefined ? {} : { maxConnections: maxConnections(options.memory.tunnel, 0, 1, options.openFiles) }),
     ...families,
     health: everyAddress(tunnelHealthPort, families.hasIpv6),
     ...options.tunnel,
@@ -109,7 +124,8 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
   const traffic = new TrafficMetrics(registry, {
     stats: () => users.states(),
     reloads: () => users.reloads,
-    oldProcesses: () => users.oldProcesses,
+    oldProcesses: () => users.old.count,
+    ended: () => ({ users: users.old.ended, tunnel: tunnel.old.ended }),
     refused: () => refusals().length,
     fallbacks: () => fallbacks,
     times,
@@ -149,11 +165,11 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
         localPeer: pod,
         accessLog: `127.0.0.1:${receiver.port} sample 1:${sampled}`,
       };
-      const { users: limit } = options.memory ?? {};
+      const { users: limit } = options.memory;
       let problems: readonly string[] = [];
       const render = (part: View) => {
-        const fitting = limit === undefined ? current : { ...current, ...capacity(limit, part.services.length, 2, options.openFiles) };
-        const rendered = renderUsers(part, fitting, memory);
+        const most = limit === undefined ? undefined : maxConnections(limit, part.services.length, 2, options.openFiles);
+        const rendered = renderUsers(part, { ...current, maxConnections: most }, memory);
         ({ problems, failed } = rendered);
         return rendered;
       };
@@ -175,10 +191,8 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
     endFallback: () => fallback.close(),
     close: async () => {
       fallback.close();
-      users.close();
-      tunnel.close();
       receiver.close();
-      await traffic.close();
+      await Promise.all([users.close(), tunnel.close(), traffic.close()]);
     },
   };
 }

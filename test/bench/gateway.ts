@@ -15,6 +15,8 @@ const help = `usage: npm run bench:gateway -- [options]
   --rounds N       rounds of each load, alternating between the three ways (3)
   --seconds N      measured time of a round (2)
   --sidecars N     how many lose their tunnels at once; 0: leave it out (500). 5000 on two cores takes minutes
+  --edits MINUTES  instead: 200 edits of services a minute, with a connection of a user held in every HAProxy that they start
+  --idle N         instead: as many connections of users as HAProxy takes, of N that are tried and that stay idle
   --no-build       measure dist/frp-k8s.js as it is
   --help
 
@@ -27,6 +29,8 @@ const { values: options } = parseArgs({
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '2' },
     sidecars: { type: 'string', default: '500' },
+    edits: { type: 'string', default: '0' },
+    idle: { type: 'string', default: '0' },
     'no-build': { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -62,11 +66,13 @@ function bench(): number {
     rounds: Number(options.rounds),
     seconds: Number(options.seconds),
     sidecars: Number(options.sidecars),
+    edits: Number(options.edits),
+    idle: Number(options.idle),
     generator: buildGenerator(),
     programs,
   };
   const args = [...unshare, path.join(import.meta.dirname, 'gateway', 'inside.ts'), JSON.stringify(inside)];
-  const timeout = 130_000 + 100 * inside.sidecars;
+  const timeout = 130_000 + 100 * inside.sidecars + 60_000 * inside.edits + 10 * inside.idle;
   const { status } = spawnSync('unshare', args, { stdio: 'inherit', timeout, killSignal: 'SIGKILL' });
   if (status === null) console.log(`The gateway: not done in ${timeout / 1000} s; try fewer sidecars, or an idle machine.`);
   return status ?? 1;

@@ -16,6 +16,7 @@ import { GatewayAgent } from '../../src/gateway/agent.ts';
 import { ClusterSource } from '../../src/gateway/sources/cluster-source.ts';
 import { configuredClusters } from '../../src/gateway/sources/configured-clusters.ts';
 import { Sources } from '../../src/gateway/sources/sources.ts';
+import { ownUse } from '../../src/gateway/haproxy/index.ts';
 import { openProxies } from '../../src/gateway/proxies.ts';
 import { base64 } from '../../src/kube/authority-secret.ts';
 import type { KubeObject } from '../../src/kube/types.ts';
@@ -174,6 +175,7 @@ export class Gateway {
       users,
       peersPort: this.ports.peers,
       haproxy: [program('HAPROXY')],
+      memory: { users: undefined, tunnel: undefined, use: (part) => ownUse(join(directory, part)) },
     });
     const sources = new Sources(
       (events) => new ClusterSource({ client: this.api.client, config, log, directory: join(directory, 'known'), events }),

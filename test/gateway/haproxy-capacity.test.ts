@@ -2,9 +2,16 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import { connect, createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { connect as connectTls } from 'node:tls';
+import { maxConnections as mostOf } from '../../src/gateway/haproxy/index.ts';
+import { runCommand } from '../../src/gateway/haproxy/runtime/cli.ts';
+import { identify } from '../../src/gateway/haproxy/runtime/running.ts';
+import { both, certificate } from './certificates.ts';
 import { app, freePort, gateway, member, request, service, tally, until, view } from './haproxy-harness.ts';
 
 const host = 'web.example.com';
@@ -76,6 +83,30 @@ test('users of all ports together have so many connections: one more at another 
     t.after(() => socket.destroy());
     return new Promise<boolean>((is) => socket.once('data', () => is(true)).once('close', () => is(false)));
   });
+});
+
+test('as many users as the memory limit lets in, each with TLS and half a request that waits, take less than the limit', async (t) => {
+  const memory = 64 * 2 ** 20;
+  const backend = await app(t, 'app');
+  const pair = certificate(t, host);
+  const web = service('web', { expose: { ...expose, tls: { secretName: 'web' } } }, [member('shop/web', '1', backend.port)], {
+    certificate: both(pair),
+  });
+  const most = mostOf(memory, 1, 2);
+  const gw = await gateway(t, view(web), { maxConnections: most });
+  for (let user = 0; user < most + 50; user++) {
+    const socket = connectTls({ host: '127.0.0.1', port: gw.settings.httpsPort, servername: host, ca: pair.cert }).on('error', () => {});
+    t.after(() => socket.destroy());
+    socket.write(`POST / HTTP/1.1\r\nHost: ${host}\r\nContent-Length: 1000000\r\n\r\n${'x'.repeat(20_000)}`);
+    if (user < most) await once(socket, 'secureConnect');
+  }
+  const worker = join(gw.settings.directory, 'worker.sock');
+  const connections = async () => Number(/^CurrConns: ([0-9]+)$/m.exec(await runCommand(worker, 'show info'))?.[1]);
+  await until(async () => (await connections()) >= 2 * most);
+  const status = readFileSync(`/proc/${(await identify(worker)).pid}/status`, 'utf8');
+  const resident = Number(/^VmRSS:\s+([0-9]+) kB$/m.exec(status)?.[1]) * 1024;
+  t.diagnostic(`${most} users, ${(resident / 2 ** 20).toFixed(0)} MiB`);
+  assert.ok(resident < memory, `${resident} bytes`);
 });
 
 // The last one: this process, and what it starts, has the limit from here on.

@@ -115,7 +115,6 @@ const settings = (at: string) => ({
   proxyProtocol: true,
   healthPort: 10_002,
   maxConnections: 1000,
-  maxGenerations: 8,
   peers: [
     { name: 'gw-0', address: '127.0.0.1:10000' },
     { name: 'gw-1', address: '[fd00::1]:10000' },

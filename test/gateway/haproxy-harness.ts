@@ -13,6 +13,7 @@ import type { BackendServer, ServedService, View } from '../../src/gateway/ir/ir
 import { ApplyLoop } from '../../src/gateway/apply-loop.ts';
 import {
   checkWith,
+  ownUse,
   renderUsers,
   serverName,
   unusablePorts,
@@ -103,13 +104,17 @@ export async function newReplicaTls(): Promise<NonNullable<UsersSettings['replic
   return { identityPem: `${certPem.trim()}\n${keyPem.trim()}\n`, authorityPem: authority.bundlePem };
 }
 
-/** @param first what it starts with @param renderAs in the place of renderUsers, for what users cannot make */
+/**
+ * @param first what it starts with @param renderAs in the place of renderUsers, for what users cannot make
+ * @param memory bytes that all its processes may use
+ */
 export async function gateway(
   t: TestContext,
   first: View,
   more: Partial<UsersSettings> = {},
   renderAs: typeof renderUsers = renderUsers,
   budget: BudgetLimits = usersBudget,
+  memory?: number,
 ): Promise<Gateway> {
   const settings: UsersSettings = {
     directory: mkdtempSync(join(tmpdir(), 'frpgw-')),
@@ -137,6 +142,7 @@ export async function gateway(
       log,
       pollMs: 100,
       budget,
+      memory: memory === undefined ? undefined : { limit: memory, used: ownUse(settings.directory) },
     });
     const loop = new ApplyLoop({ what: 'HAProxy', apply: () => proxy.apply({ view: wanted, render }), log, gatherMs: 1 });
     loop.start();
@@ -162,7 +168,7 @@ export async function gateway(
   t.after(async () => {
     if (process.env.SHOW_OUTPUT) t.diagnostic(output);
     isOver = true;
-    proxy.close();
+    await proxy.close();
     await loop.close();
     await kill();
     await remove(settings.directory);
@@ -183,7 +189,7 @@ export async function gateway(
     },
     settled,
     async restartAgent() {
-      proxy.close();
+      await proxy.close();
       await loop.close();
       ({ proxy, loop } = agent());
     },

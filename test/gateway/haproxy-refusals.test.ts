@@ -77,7 +77,7 @@ test('HAProxy that starts while nobody is there to help finds a configuration th
   const gw = await gateway(t, view(web(a)), {}, inItsSection);
   void gw.apply(view(web(a), other('poison')));
   await until(() => names(gw).length === 1);
-  gw.proxy.close();
+  await gw.proxy.close();
   await gw.crash();
   gw.start();
   await until(async () => (await body(gw)) === 'a');

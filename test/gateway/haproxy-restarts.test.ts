@@ -39,7 +39,7 @@ test('an agent that is killed at any moment of a change leaves HAProxy serving, 
       ),
     );
   const gw = await gateway(t, services(1));
-  gw.proxy.close();
+  await gw.proxy.close();
   const { give, start } = orders(t, gw);
 
   let isOver = false;

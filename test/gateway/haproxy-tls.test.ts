@@ -166,7 +166,7 @@ test('tunnels: client certificates are asked for, revoked ones refused, and cert
   assert.ok(!(await tunnel.echo('still here')), 'a revocation ends it there too');
   await apply({ serverPem: both(server1), clientCaPem: ca2.cert, revoked: [] });
   const commands = await recordCommands(t, join(at, 'worker.sock'));
-  proxy.close();
+  await proxy.close();
   const restarted = new TunnelProxy({
     directory: at,
     bind: `127.0.0.1:${port}`,

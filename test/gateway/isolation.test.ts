@@ -133,7 +133,6 @@ test('HAProxy takes the configuration of whatever the API server admits', { time
     proxyProtocol: false,
     healthPort: 10_002,
     maxConnections: 1000,
-    maxGenerations: 8,
     peers: [
       { name: 'gw-0', address: '127.0.0.1:10000' },
       { name: 'gw-1', address: '127.0.0.2:10000' },

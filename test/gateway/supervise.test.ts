@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { writtenUse } from '../../src/gateway/haproxy/index.ts';
 import { directory, until } from './haproxy-harness.ts';
 
 const script = new URL('../../manifests/gateway/supervise.sh', import.meta.url).pathname;
@@ -59,6 +60,14 @@ test('signals reach the program, and the container ends when it has ended', asyn
   await signal('SIGTERM');
   await once(child, 'exit');
   assert.equal(child.exitCode, 7);
+});
+
+test('what the container uses of its memory is told to the agent, again and again', async (t) => {
+  const { run } = await supervised(t);
+  const use = writtenUse(join(run, 'users.memory'));
+  await until(async () => ((await use())?.bytes ?? 0) > 0);
+  const { at } = (await use())!;
+  await until(async () => ((await use())?.at ?? 0) > at);
 });
 
 test('outside of a container it refuses to run', async () => {

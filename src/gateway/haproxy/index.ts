@@ -6,9 +6,10 @@ export { endpoint, everyAddress, hasIpv6, ipOf, sourceFor, unusablePorts } from 
 export { renderUsers } from './config/users-config.ts';
 export { Memory } from './config/memory.ts';
 export { renderTunnel, type TunnelSettings } from './config/tunnel-config.ts';
-export { capacity } from './config/capacity.ts';
+export { maxConnections } from './config/capacity.ts';
 export type { Refusal } from './runtime/acceptance.ts';
 export { checkWith } from './runtime/check.ts';
+export { ownUse, writtenUse, type MeasureMemory } from './runtime/memory-use.ts';
 export { UsersProxy, type Applied, type ServerStats } from './runtime/users-proxy.ts';
 export { TunnelProxy, type TunnelState } from './runtime/tunnel-proxy.ts';
 export { workerSocket } from './config/global.ts';

@@ -14,6 +14,8 @@ export interface TrafficSource {
   reloads: () => number;
   /** of HAProxy, from before reloads, with connections yet */
   oldProcesses: () => number;
+  /** those of each HAProxy that were ended, and the connections that it cost */
+  ended: () => Readonly<Record<'users' | 'tunnel', { processes: number; connections: number }>>;
   /** services that HAProxy refuses */
   refused: () => number;
   /** connections that were taken while HAProxy was away (replicas/fallback-listener.ts) */
@@ -71,12 +73,13 @@ export class TrafficMetrics {
       'Connections of users that were taken while HAProxy was away, and brought to it or to another replica',
       source.fallbacks,
     );
+    this.#addEnded(registry, source);
     const number = (name: string, help: string, read: () => number) => {
       const gauge: Gauge = new Gauge({ name, help, registers: [registry], collect: () => gauge.set(read()) });
     };
     number(
       'frp_gateway_old_processes',
-      "Processes of the users' HAProxy from before reloads that still have connections, as of the last reload",
+      "Processes of the users' HAProxy from before reloads that still have connections",
       source.oldProcesses,
     );
     number('frp_gateway_services_refused', 'Services that are left out because HAProxy refuses their configuration', source.refused);
@@ -176,6 +179,25 @@ export class TrafficMetrics {
         counter.inc(read());
       },
     });
+  }
+
+  #addEnded(registry: Registry, source: TrafficSource): void {
+    const help = {
+      processes: 'Old processes of a HAProxy that were ended, because memory was short or they were too many',
+      connections: 'Connections of users (users) or tunnels (tunnel) that ended with them',
+    };
+    for (const what of ['processes', 'connections'] as const) {
+      const counter: Counter<'part'> = new Counter({
+        name: `frp_gateway_ended_${what}_total`,
+        help: help[what],
+        labelNames: ['part'],
+        registers: [registry],
+        collect: () => {
+          counter.reset();
+          for (const [part, ended] of Object.entries(source.ended())) counter.inc({ part }, ended[what]);
+        },
+      });
+    }
   }
 
   #addDurations(registry: Registry): void {

@@ -1,5 +1,6 @@
 /** The agent of a gateway outside any cluster: as in the Pod, with another home. Runs as a child of `gateway up`. */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { Registry } from '@prometheus-io/client';
 import { managedSource } from '../../../certs/managed.ts';
@@ -11,7 +12,7 @@ import { createLog, type Log } from '../../log.ts';
 import { gatewayTlsSecretName } from '../../model/names.ts';
 import { stopOnSignal } from '../../process/shutdown.ts';
 import { GatewayAgent } from '../agent.ts';
-import { everyAddress, hasIpv6 } from '../haproxy/index.ts';
+import { everyAddress, hasIpv6, ownUse } from '../haproxy/index.ts';
 import { KeySource } from '../oidc/key-source.ts';
 import { openProxies } from '../proxies.ts';
 import { FileSource } from '../sources/file-source.ts';
@@ -41,6 +42,7 @@ export async function runAgentPart(config: Config, options: UpOptions & { haprox
     tunnel: { bind: everyAddress(options.tunnelPort, await hasIpv6()), health: undefined },
     users: { healthPort: undefined },
     haproxy: [options.haproxy],
+    memory: { ...memoryShares(process.constrainedMemory(), totalmem()), use: (part) => ownUse(join(directory, part)) },
     openFiles: openFiles(),
   });
   const { sources, close: closeSources } = await homeSources(home, config, options, log);
@@ -112,6 +114,15 @@ const tunnelSecret = ({ certPem, keyPem, caPem = '' }: Material): Secret => ({
   metadata: { name: gatewayTlsSecretName },
   data: { 'tls.crt': base64(certPem), 'tls.key': base64(keyPem), 'ca.crt': base64(caPem) },
 });
+
+/**
+ * Bytes that each HAProxy may use of what this gateway may: the rest is for frps, the agent and its checks, and the system.
+ * @param constrained limit of the control group; 0: none. Where it is above the machine's memory there is none either
+ */
+export function memoryShares(constrained: number, machine: number): { users: number; tunnel: number } {
+  const all = constrained > 0 ? Math.min(constrained, machine) : machine;
+  return { users: Math.floor(all / 2), tunnel: Math.floor(all / 4) };
+}
 
 /** How many files one process may have open; HAProxy, started by the same supervisor, may have as many. */
 function openFiles(): number | undefined {

@@ -5,6 +5,8 @@ import { cpus, loadavg, tmpdir } from 'node:os';
 import path from 'node:path';
 import { table } from '../report.ts';
 import { compare, loads, partsOfGateway, startWays, type Figures, type WayName } from './compare.ts';
+import { edits } from './edits.ts';
+import { idle } from './idle.ts';
 import { Installation, type Programs } from './installation.ts';
 import { reconnect } from './reconnect.ts';
 
@@ -13,6 +15,10 @@ export interface BenchOptions {
   seconds: number;
   /** 0: leave it out */
   sidecars: number;
+  /** minutes of edits in place of everything else; 0: none */
+  edits: number;
+  /** idle connections to try in place of everything else; 0: none */
+  idle: number;
   generator: string;
   programs: Programs;
 }
@@ -24,19 +30,25 @@ const options = JSON.parse(process.argv[2]!) as BenchOptions;
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 spawnSync('ip', ['link', 'set', 'lo', 'up'], { stdio: 'inherit' });
 const directory = mkdtempSync(path.join(tmpdir(), 'frp-bench-'));
-process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
+process.once('exit', () => rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }));
 
 const { model = 'unknown' } = cpus()[0] ?? {};
 const busy = () => `load ${loadavg()[0]!.toFixed(1)}`;
-console.log(`\nThe gateway, beside a plain frp server and HAProxy alone: ${cpus().length} × ${model}, ${busy()}\n`);
+console.log(`\nThe gateway, on ${cpus().length} × ${model}, ${busy()}\n`);
 const bench = await Installation.create(directory, options.programs);
-await startWays(bench);
-const results = await compare(bench, options.generator, options.rounds, options.seconds);
-console.log(speedTable(results));
-console.log(cpuTable(results));
-console.log(memoryTable('3 sidecars'));
-if (options.sidecars > 0) await tellReconnection();
+if (options.edits > 0) console.log(await edits(bench, options.edits));
+else if (options.idle > 0) console.log(await idle(bench, options.idle));
+else await compareWays();
 process.exit();
+
+async function compareWays(): Promise<void> {
+  await startWays(bench);
+  const results = await compare(bench, options.generator, options.rounds, options.seconds);
+  console.log(speedTable(results));
+  console.log(cpuTable(results));
+  console.log(memoryTable('3 sidecars'));
+  if (options.sidecars > 0) await tellReconnection();
+}
 
 function speedTable(all: readonly Record<WayName, Figures>[]): string {
   const rows = all.flatMap((figures, index) => {

@@ -10,6 +10,7 @@ import { createAuthority, type Authority } from '../../../certs/authority.ts';
 import { configSchema, type Config } from '../../../src/config/schema.ts';
 import { runCommand } from '../../../src/gateway/haproxy/runtime/cli.ts';
 import { everyAddress, hasIpv6 } from '../../../src/gateway/haproxy/config/addresses.ts';
+import { ownUse } from '../../../src/gateway/haproxy/runtime/memory-use.ts';
 import { putInstallation } from '../../gateway/agent-harness.ts';
 import { Signer } from '../../unit/gateway/agent-tokens.ts';
 import { ApiServer } from '../../unit/kube/api-server.ts';
@@ -30,6 +31,9 @@ export const ports = { plain: 6000, plainHttp: 6080, plainHttps: 6443, plainApi:
 export const appPorts = [6001, 6002, 6003];
 /** HTTP body of the apps, 1 KiB */
 export const body = `${'frp-k8s '.repeat(127)}the end\n`;
+
+/** Of each HAProxy's container in manifests/gateway, bytes. */
+const memoryLimit = 2 ** 30;
 
 const settings = {
   frps: { address: '127.0.0.1', port: ports.plain },
@@ -112,14 +116,26 @@ ${appPorts.map((port) => `  server pod-${port} 127.0.0.1:${port} check inter 10s
     await this.eventually('the plain frps is healthy', () => isOk(plainApi, '/healthz'));
   }
 
-  async startGateway(): Promise<void> {
+  /** @param memory limit of each HAProxy's container, bytes */
+  async startGateway(memory = memoryLimit): Promise<void> {
     await putInstallation(this);
     const agent = [path.join(root, 'dist', 'frp-k8s.js'), 'gateway', '--directory', this.directory];
     agent.push('--config', this.write('config.yaml', stringify(settings)));
     const access = this.write('kubeconfig', this.api.client.access.kubeConfig.exportConfig());
-    this.processes.start('agent', process.execPath, agent, { KUBECONFIG: access, POD_NAME: 'frp-gateway-0' });
+    this.processes.start('agent', process.execPath, agent, {
+      KUBECONFIG: access,
+      POD_NAME: 'frp-gateway-0',
+      HAPROXY_USERS_MEMORY: `${memory}`,
+      HAPROXY_TUNNEL_MEMORY: `${memory}`,
+    });
     await this.eventually('the agent has started', () => isOk(ports.agent, '/startedz'));
     this.processes.start('frps', this.programs.frps, ['-c', manifest('gateway/frps.toml')]);
+    // As the supervisors of their containers do.
+    for (const part of ['users', 'tunnel'] as const)
+      setInterval(
+        () => void ownUse(this.file(part))().then((use) => use && writeFileSync(this.file(`${part}.memory`), `${use.bytes}\n`)),
+        500,
+      );
     this.startProxy('tunnel');
     this.startProxy('users');
     await this.eventually('the gateway is ready', () => isOk(ports.agent, '/readyz'));

@@ -50,8 +50,18 @@ export class Processes {
     return ms;
   }
 
+  /** What pages two processes of a group share is counted for each. */
   residentMb(): Map<string, number> {
     return this.#sum(({ pid }) => Number(/^VmRSS:\s+(\d+) kB$/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0) / 1024);
+  }
+
+  openFiles(): Map<string, number> {
+    return this.#sum(({ pid }) => list(`/proc/${pid}/fd`).length);
+  }
+
+  /** How many processes each is. */
+  count(): Map<string, number> {
+    return this.#sum(() => 1);
   }
 
   #sum(measure: (process: ProcessStat) => number): Map<string, number> {
@@ -76,6 +86,15 @@ function processes(): ProcessStat[] {
     .filter((name) => /^[0-9]+$/.test(name))
     .map((pid) => ({ pid, stat: read(`/proc/${pid}/stat`) }))
     .map(({ pid, stat }) => ({ pid, fields: stat.slice(stat.lastIndexOf(')') + 2).split(' ') }));
+}
+
+/** Empty where the process has ended. */
+function list(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
 }
 
 /** Empty where the process has ended. */

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it, test, type TestContext } from 'node:test';
 import fc from 'fast-check';
-import { capacity } from '../../../src/gateway/haproxy/config/capacity.ts';
+import { maxConnections, processSize } from '../../../src/gateway/haproxy/config/capacity.ts';
 import { alertsIn } from '../../../src/gateway/haproxy/runtime/check.ts';
 import { findCulprits } from '../../../src/gateway/haproxy/runtime/culprits.ts';
 import { Generations } from '../../../src/gateway/haproxy/runtime/generations.ts';
@@ -154,18 +154,15 @@ describe('a change that waits for a reload', () => {
   });
 });
 
-test('connections and processes fit into the memory together', () => {
+test('connections fit into the memory and into the open files', () => {
   for (const memory of [256, 1024, 8192].map((size) => size * 2 ** 20))
-    for (const services of [0, 300, 2000]) {
-      const { maxConnections, maxGenerations } = capacity(memory, services, 2);
-      assert.ok(maxConnections * 2 * 64 * 1024 <= memory * 0.6 + 1, `${memory} ${services}`);
-      assert.ok(maxGenerations >= 1 && maxGenerations <= 8);
-    }
-  assert.deepEqual(capacity(2 ** 30, 300, 2), { maxConnections: 4915, maxGenerations: 3 });
-  assert.deepEqual(capacity(2 ** 30, 0, 1), { maxConnections: 9830, maxGenerations: 8 });
-  assert.equal(capacity(2 ** 30, 0, 2, 20_000).maxConnections, 2300);
-  assert.equal(capacity(2 ** 30, 0, 1, 20_000).maxConnections, 8900);
-  assert.equal(capacity(2 ** 30, 0, 2, 2 ** 20).maxConnections, 4915);
+    assert.ok(maxConnections(memory, 300, 2) * 2 * 64 * 1024 <= memory * 0.6 + 1, `${memory}`);
+  assert.equal(maxConnections(2 ** 30, 300, 2), 4915);
+  assert.equal(maxConnections(2 ** 30, 0, 1), 9830);
+  assert.equal(maxConnections(2 ** 30, 0, 2, 20_000), 2300);
+  assert.equal(maxConnections(2 ** 30, 0, 1, 20_000), 8900);
+  assert.equal(maxConnections(2 ** 30, 0, 2, 2 ** 20), 4915);
+  assert.equal(processSize(1000), 32 * 2 ** 20 + 1000 * 192 * 1024);
 });
 
 describe('the configurations on disk', () => {

@@ -1,4 +1,4 @@
-/** How many connections and processes fit into the memory and the open files that HAProxy may have. Pure. */
+/** How many connections fit into the memory and the open files that HAProxy may have, and what a process needs of it. Pure. */
 import { hops, reserved } from './user-connections.ts';
 
 const mebibyte = 1024 * 1024;
@@ -8,34 +8,25 @@ const connectionBytes = 64 * 1024;
 const processBytes = 32 * mebibyte;
 const serviceBytes = 192 * 1024;
 /** Of the memory that processes may take without their connections. */
-const processShare = 0.4;
-const mostOld = 8;
+export const processShare = 0.4;
 /** Open files beside those of connections: what a process has by itself; what a service adds, listeners and checks. */
 const processFiles = 200;
 const serviceFiles = 2;
 /** By connections that a process has for one from outside: open files of that one, and of those that are counted by themselves. */
 const filesOf = { 1: { each: 2, reserved: 2 * reserved }, 2: { each: 2 * hops, reserved: 6 * reserved } };
 
-export interface Capacity {
-  /** connections of users or of tunnels at a time, of one process; requests inside and health checks come on top */
-  maxConnections: number;
-  /** old processes beside the one that takes connections */
-  maxGenerations: number;
-}
+/** Bytes that a process needs before it has a connection. */
+export const processSize = (services: number): number => processBytes + services * serviceBytes;
 
 /**
- * 60 % of the memory is for connections, 40 % for processes: at 1 GiB 4,915 users with a request each, and with 300
- * services four processes.
+ * Connections of users or of tunnels at a time, of one process; requests inside and health checks come on top. 60 % of the
+ * memory is for them: at 1 GiB 4,915 users with a request each.
  * @param memory limit of the container, bytes
  * @param openFiles limit of the process: above what its connections need HAProxy would not start; absent: none is known
  * @param each connections that a process has for one from outside: the users' HAProxy two, the tunnels' one
  */
-export function capacity(memory: number, services: number, each: 1 | 2, openFiles = Infinity): Capacity {
-  const processes = Math.floor((memory * processShare) / (processBytes + services * serviceBytes));
+export function maxConnections(memory: number, services: number, each: 1 | 2, openFiles = Infinity): number {
   const files = filesOf[each];
   const byFiles = (openFiles - processFiles - services * serviceFiles - files.reserved) / files.each;
-  return {
-    maxConnections: Math.max(100, Math.floor(Math.min((memory * (1 - processShare)) / (connectionBytes * each), byFiles))),
-    maxGenerations: Math.min(mostOld, Math.max(1, processes - 1)),
-  };
+  return Math.max(100, Math.floor(Math.min((memory * (1 - processShare)) / (connectionBytes * each), byFiles)));
 }

@@ -20,7 +20,7 @@ const day = 86_400;
 
 /** global, defaults and peers. @param skeleton is told as `description` */
 export function globalSections(settings: UsersSettings, skeleton: string): string[][] {
-  const { directory, maxGenerations, lingerSeconds = day, accessLog } = settings;
+  const { directory, lingerSeconds = day, accessLog } = settings;
   return [
     [
       'global',
@@ -36,7 +36,6 @@ export function globalSections(settings: UsersSettings, skeleton: string): strin
       // For normalize-uri, which authorization needs.
       '  expose-experimental-directives',
       `  hard-stop-after ${lingerSeconds}s`,
-      ...(maxGenerations === undefined ? [] : [`  mworker-max-reloads ${maxGenerations}`]),
       '  ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets',
       '  tune.ssl.default-dh-param 2048',
       startsAnyway,

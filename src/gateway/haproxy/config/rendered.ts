@@ -75,8 +75,6 @@ export interface UsersSettings {
   healthPort?: number | undefined;
   /** of users, of this process; absent: what the file limit allows */
   maxConnections?: number | undefined;
-  /** reloads that an old process survives while it has connections: so many old processes there are at most. Absent: no limit */
-  maxGenerations?: number | undefined;
   /** seconds that an old process may go on with its connections after a reload; default 86,400 */
   lingerSeconds?: number | undefined;
   /** where lines about requests go: `stdout`, or address and port of a syslog receiver (UDP). Absent: nowhere */

@@ -15,8 +15,6 @@ export interface TunnelSettings {
   /** frps; default 127.0.0.1:7001 */
   server?: string | undefined;
   maxConnections?: number | undefined;
-  /** reloads that an old process survives while it has tunnels; absent: no limit */
-  maxGenerations?: number | undefined;
 }
 
 /** Its files, beside the configuration. */
@@ -35,7 +33,7 @@ const maxTunnels = 8192;
  */
 export function renderTunnel(settings: TunnelSettings): string {
   const { directory, hasIpv6 = true, bind = everyAddress(7000, hasIpv6), server = '127.0.0.1:7001' } = settings;
-  const { maxConnections, maxGenerations, health } = settings;
+  const { maxConnections, health } = settings;
   return `global
   default-path config
   stats socket ${directory}/${workerSocket} mode 600 level admin expose-fd listeners
@@ -44,7 +42,7 @@ export function renderTunnel(settings: TunnelSettings): string {
   # A resumed session would keep the rights of a certificate that is revoked or of another CA.
   tune.ssl.cachesize 0
 ${startsAnyway}
-${maxConnections === undefined ? '' : `  maxconn ${maxConnections + reserved}\n`}${maxGenerations === undefined ? '' : `  mworker-max-reloads ${maxGenerations}\n`}
+${maxConnections === undefined ? '' : `  maxconn ${maxConnections + reserved}\n`}
 defaults
   mode tcp
   timeout connect 5s

@@ -10,7 +10,8 @@ export const reserved = 1000;
 /** Frontends that a user may be in at once: where TLS may pass through, where it ends, and the one before the servers. */
 export const hops = 3;
 
-const table = 'frp-users';
+/** Counts them, of one process. */
+export const usersTable = 'frp-users';
 
 type Limits = Pick<UsersSettings, 'maxConnections'>;
 
@@ -31,8 +32,8 @@ export const ownLimit: readonly string[] = [`maxconn ${reserved}`];
 export const countedUsers = ({ maxConnections: most }: Limits): string[] =>
   most === undefined
     ? []
-    : [`tcp-request connection track-sc2 int(0) table ${table}`, `tcp-request connection reject if { sc2_conn_cur gt ${most} }`];
+    : [`tcp-request connection track-sc2 int(0) table ${usersTable}`, `tcp-request connection reject if { sc2_conn_cur gt ${most} }`];
 
 /** The section that counts them. */
-export const usersTable = ({ maxConnections: most }: Limits): string[][] =>
-  most === undefined ? [] : [[`backend ${table}`, '  stick-table type integer size 10 expire 1m store conn_cur']];
+export const usersSection = ({ maxConnections: most }: Limits): string[][] =>
+  most === undefined ? [] : [[`backend ${usersTable}`, '  stick-table type integer size 10 expire 1m store conn_cur']];

@@ -21,7 +21,7 @@ import { entriesByTarget, partOf, routingOf, readBy, sectionText, skeletonOf, ty
 import { tablesFile, tablesLua } from './stick-tables.ts';
 import { sha256 } from './escape.ts';
 import { tlsFiles } from './tls.ts';
-import { usersTable } from './user-connections.ts';
+import { usersSection } from './user-connections.ts';
 import type { Rendered, UsersSettings } from './rendered.ts';
 
 /**
@@ -44,7 +44,7 @@ export function renderUsers(view: View, settings: UsersSettings, memory = new Me
 }
 
 /** Settings that nothing in the part of a service depends on. */
-const ofProcess = new Set(['maxGenerations', 'lingerSeconds', 'accessLog', 'state']);
+const ofProcess = new Set(['lingerSeconds', 'accessLog', 'state']);
 
 /** The parts of all services; where one fails, the others' are worth nothing, because it may be in them. */
 function partsOf(
@@ -99,7 +99,7 @@ function compose(parts: readonly ServicePart[], settings: UsersSettings): Omit<R
     ...failoverSections(services, choices, settings),
     probeSection(settings.directory),
     ...healthSection(settings),
-    ...usersTable(settings),
+    ...usersSection(settings),
   ];
   const text = sectionText(shared);
   const files = sharedFiles(parts, settings);

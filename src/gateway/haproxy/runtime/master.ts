@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { masterSocket, workerSocket } from '../config/global.ts';
+import { usersTable } from '../config/user-connections.ts';
 import { runCommand } from './cli.ts';
 import { identify } from './running.ts';
 
@@ -49,4 +50,21 @@ export async function oldProcesses(directory: string): Promise<OldProcess[]> {
   return [...old.matchAll(/^([0-9]+) +worker +([0-9]+)/gm)]
     .map(([, pid, reloads]) => ({ pid: pid!, reloads: Number(reloads) }))
     .sort((a, b) => b.reloads - a.reloads);
+}
+
+/** Connections of users or of tunnels that a process has. @throws CliError where the master is not there */
+export async function connectionsOf(directory: string, pid: string): Promise<number> {
+  const master = join(directory, masterSocket);
+  // Users are counted by themselves where they are limited: a request has more connections, inside.
+  const users = /conn_cur=([0-9]+)/.exec(await runCommand(master, `@!${pid} show table ${usersTable}`))?.[1];
+  return Number(users ?? /^CurrConns: ([0-9]+)$/m.exec(await runCommand(master, `@!${pid} show info`))?.[1] ?? 0);
+}
+
+/**
+ * Ends a process at once, with all its connections. The master may run where this process can send no signal, so the process
+ * sends it to itself; the master knows it by its id, which nobody else has then.
+ * @throws CliError where the master is not there
+ */
+export async function endProcess(directory: string, pid: string): Promise<void> {
+  await runCommand(join(directory, masterSocket), `expert-mode on;@!${pid} debug dev tkill 1 9`);
 }

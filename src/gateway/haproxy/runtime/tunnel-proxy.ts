@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { certificatesIn, parseCertificate, splitBundle } from '../../../../certs/inspect.ts';
 import type { Log } from '../../../log.ts';
+import { processSize } from '../config/capacity.ts';
 import { configFile, masterSocket, workerSocket } from '../config/global.ts';
 import { clientsFile, renderTunnel, revokedFile, serverPemFile, type TunnelSettings } from '../config/tunnel-config.ts';
 import { setCertificate } from './cert-commands.ts';
@@ -9,7 +10,8 @@ import type { Alert, Check } from './check.ts';
 import { runCommand } from './cli.ts';
 import { findCulprits } from './culprits.ts';
 import { Generations, isSame, type Files } from './generations.ts';
-import { oldProcesses, reloadMaster } from './master.ts';
+import { reloadMaster } from './master.ts';
+import { OldProcesses, type MemoryBudget } from './old-processes.ts';
 import { ReloadBudget, tunnelBudget } from './reload-budget.ts';
 import { endTunnels, turnAway } from './revocation-list.ts';
 import { identify } from './running.ts';
@@ -26,6 +28,7 @@ export interface TunnelState {
 
 export interface TunnelProxyOptions extends TunnelSettings {
   check: Check;
+  memory?: MemoryBudget | undefined;
   log: Pick<Log, 'info' | 'warn' | 'error'>;
   /** called when HAProxy is another process than it was */
   changed: () => void;
@@ -39,6 +42,8 @@ export class TunnelProxy {
   readonly #timer: NodeJS.Timeout;
   readonly #generations: Generations;
   readonly #budget = new ReloadBudget(tunnelBudget);
+  /** processes from before reloads that still have tunnels */
+  readonly old: OldProcesses;
   #has: { pid: string; state: TunnelState } | undefined;
   #pid: string | undefined;
   #isClosed = false;
@@ -47,12 +52,14 @@ export class TunnelProxy {
     this.#options = options;
     this.#socket = join(options.directory, workerSocket);
     this.#generations = new Generations(options.directory);
+    this.old = new OldProcesses(options);
     this.#timer = setInterval(() => void this.#watch(), options.pollMs ?? 1000);
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#isClosed = true;
     clearInterval(this.#timer);
+    await this.old.close();
   }
 
   /**
@@ -76,8 +83,7 @@ export class TunnelProxy {
       await setCertificate(this.#socket, serverPemFile, withoutEmptyLines(wanted.serverPem));
     let { pid } = before;
     if (known?.clientCaPem !== wanted.clientCaPem && !(await this.#trusts(wanted.clientCaPem))) {
-      const old = await oldProcesses(this.#options.directory).catch(() => []);
-      const waitMs = this.#budget.waitMs(['client authorities'], old.length);
+      const waitMs = this.#budget.waitMs(['client authorities'], this.old.count) || this.old.waitMs(processSize(0));
       if (waitMs > 0) return { waitMs };
       pid = await this.#reload(pid);
     }

@@ -11,6 +11,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Log } from '../../../log.ts';
 import type { View } from '../../ir/ir.ts';
+import { processSize } from '../config/capacity.ts';
 import { masterSocket, stateFile, workerSocket } from '../config/global.ts';
 import type { Rendered } from '../config/rendered.ts';
 import { Acceptance, filesOf, type Refusal, type Render } from './acceptance.ts';
@@ -19,7 +20,8 @@ import type { Check } from './check.ts';
 import { CliError, runCommand } from './cli.ts';
 import { Generations, isSame } from './generations.ts';
 import { changedServices, heldBack, keyOf, namespaceOf } from './held-back.ts';
-import { oldProcesses, reloadMaster } from './master.ts';
+import { reloadMaster } from './master.ts';
+import { OldProcesses, type MemoryBudget } from './old-processes.ts';
 import { canSync, syncMs } from './peer-sync.ts';
 import { ReloadBudget, usersBudget, type BudgetLimits } from './reload-budget.ts';
 import { identify, readRunning } from './running.ts';
@@ -36,6 +38,7 @@ export interface UsersProxyOptions {
   /** ports of these that HAProxy could not open; those that it has are not among them */
   unusable?: (ports: readonly number[]) => Promise<ReadonlySet<number>>;
   budget?: BudgetLimits;
+  memory?: MemoryBudget | undefined;
   log: Pick<Log, 'info' | 'warn' | 'error'>;
   /** called when HAProxy is another process than it was, or something is left to be done */
   changed: () => void;
@@ -71,6 +74,8 @@ export class UsersProxy {
   readonly #generations: Generations;
   readonly #acceptance: Acceptance;
   readonly #budget: ReloadBudget;
+  /** processes from before reloads that still have connections */
+  readonly old: OldProcesses;
   #state: State = { name: 'absent' };
   /** what HAProxy has, or will start with */
   #has: { view: View; ports: readonly number[] } | undefined;
@@ -78,7 +83,6 @@ export class UsersProxy {
   #persistAt = 0;
   #repairedAt = -Infinity;
   #reloads = 0;
-  #old = 0;
   #unchecked: string | undefined;
   #isClosed = false;
 
@@ -88,6 +92,7 @@ export class UsersProxy {
     this.#worker = join(directory, workerSocket);
     this.#generations = new Generations(directory);
     this.#budget = new ReloadBudget(budget);
+    this.old = new OldProcesses(options);
     this.#acceptance = new Acceptance({
       generations: this.#generations,
       check,
@@ -100,9 +105,10 @@ export class UsersProxy {
     this.#timer = setInterval(() => void this.#watch(), options.pollMs ?? 500);
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#isClosed = true;
     clearInterval(this.#timer);
+    await this.old.close();
   }
 
   get state(): State['name'] {
@@ -112,11 +118,6 @@ export class UsersProxy {
   /** Reloads since the start. */
   get reloads(): number {
     return this.#reloads;
-  }
-
-  /** Processes from before reloads that still have connections, as of the last reload. */
-  get oldProcesses(): number {
-    return this.#old;
   }
 
   /** Where HAProxy listens for users, or will when it starts. */
@@ -213,8 +214,8 @@ export class UsersProxy {
     const accepted = this.#acceptance.without(view);
     const changed = this.#has ? changedServices(this.#has.view, accepted) : [];
     const namespaces = new Set(changed.map(namespaceOf));
-    this.#old = (await oldProcesses(this.#options.directory).catch(() => [])).length;
-    const wait = Math.max(this.#budget.waitMs(namespaces, this.#old), await this.#untilCanSync());
+    const untilFree = Math.max(this.#budget.waitMs(namespaces, this.old.count), await this.#untilCanSync());
+    const wait = untilFree > 0 ? untilFree : this.old.waitMs(processSize(accepted.services.length));
     if (wait === 0) return this.#reload(view, render, { pid: who.pid, namespaces });
     if (this.#has) {
       const held = heldBack(this.#has.view, accepted, namespaces);
@@ -256,8 +257,7 @@ export class UsersProxy {
     this.#canSyncAt = performance.now() + syncMs;
     this.#state = { name: 'running', pid: next, known: undefined };
     this.#has = { view: accepted, ports: rendered.ports };
-    await this.#tellOfOld();
-    log.info({ reloads: this.#reloads, oldProcesses: this.#old }, 'HAProxy has a new configuration');
+    log.info({ reloads: this.#reloads, oldProcesses: this.old.count }, 'HAProxy has a new configuration');
     return this.#change(accepted, rendered, render);
   }
 
@@ -277,16 +277,6 @@ export class UsersProxy {
     const services = accepted.services.filter((each) => changed.has(keyOf(each)));
     this.#acceptance.refuse(services, 'HAProxy did not start with it; the log of the gateway says why');
     return { waitMs: 0 };
-  }
-
-  async #tellOfOld(): Promise<void> {
-    const old = await oldProcesses(this.#options.directory).catch(() => []);
-    this.#old = old.length;
-    if (old.length > 3)
-      this.#options.log.warn(
-        { oldest: old[0]!.pid, reloads: old[0]!.reloads, oldProcesses: old.length },
-        'old processes of HAProxy have connections yet; the oldest is ended after further reloads, with what it has',
-      );
   }
 
   async #watch(): Promise<void> {
