@@ -1,8 +1,7 @@
 /** Connections to the port where the other replicas take users' connections (haproxy/config/handover.ts). */
 import type { Socket } from 'node:net';
 import { connect, createSecureContext, type ConnectionOptions, type SecureContext } from 'node:tls';
-import { failoverPort, sourceFor, streamsProtocol } from '../haproxy/index.ts';
-import type { ReplicaIdentity } from '../sources/replica-identity.ts';
+import { failoverPort, sourceFor, streamsProtocol, type UsersSettings } from '../haproxy/index.ts';
 
 const attemptMs = 1000;
 
@@ -10,7 +9,7 @@ export class OtherReplicas {
   readonly #own: readonly string[];
   readonly #port: number;
   #addresses: readonly string[] = [];
-  #identity: ReplicaIdentity | undefined;
+  #identity: UsersSettings['replicaTls'];
   #context: SecureContext | undefined;
 
   /** @param own addresses of this Pod, to dial from */
@@ -20,7 +19,7 @@ export class OtherReplicas {
   }
 
   /** @param addresses IP addresses @param identity none: nobody can be known for a replica */
-  follow(addresses: readonly string[], identity: ReplicaIdentity | undefined): void {
+  follow(addresses: readonly string[], identity: UsersSettings['replicaTls']): void {
     this.#addresses = addresses;
     if (identity?.identityPem === this.#identity?.identityPem && identity?.authorityPem === this.#identity?.authorityPem) return;
     this.#identity = identity;
