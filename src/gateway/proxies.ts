@@ -31,6 +31,7 @@ import type { Look } from './liveness/watchdog.ts';
 import type { View } from './ir/ir.ts';
 import { receiveLog, RequestTimes, sampled } from './telemetry/request-times.ts';
 import { TrafficMetrics } from './telemetry/traffic-metrics.ts';
+import { OtherReplicas } from './replicas/other-replicas.ts';
 import { peersPort } from './replicas/peers.ts';
 import type { ServerVerdict } from './api/proxy-status.ts';
 import type { TunnelMaterial } from './ir/tunnel-trust.ts';
@@ -131,12 +132,11 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
     times,
   });
   const { httpPort, httpsPort, trustedProxies, proxyProtocol } = config.gateway;
-  let replicas: string[] = [];
+  const replicas = new OtherReplicas(own.filter(isReachable), options.users?.failoverPort);
   const fallback = new FallbackListener({
     socketOf: (port) => fallbackSocket(join(directory, 'users'), port),
-    replicas: () => replicas,
+    replicas,
     proxies: networks(proxyProtocol ? trustedProxies : []),
-    own: own.filter(isReachable),
     ...families,
     onFallback: () => fallbacks++,
     log,
@@ -149,7 +149,10 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
   };
   return {
     applyUsers: async (view, peers, ofReplica) => {
-      replicas = peers.filter(({ name }) => name !== pod).map(({ address }) => ipOf(address));
+      replicas.follow(
+        peers.filter(({ name }) => name !== pod).map(({ address }) => ipOf(address)),
+        ofReplica.replicaTls,
+      );
       const current: UsersSettings = {
         ...families,
         addresses: own,

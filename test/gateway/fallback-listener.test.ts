@@ -4,6 +4,7 @@ import { BlockList, createConnection } from 'node:net';
 import { once } from 'node:events';
 import { test, type TestContext } from 'node:test';
 import { FallbackListener, type FallbackOptions } from '../../src/gateway/replicas/fallback-listener.ts';
+import { OtherReplicas } from '../../src/gateway/replicas/other-replicas.ts';
 import { fallbackSocket } from '../../src/gateway/haproxy/index.ts';
 import { proxyHeader } from '../../src/gateway/replicas/proxy-protocol.ts';
 import { app, gateway, member, service, tally, until, view, type Gateway } from './haproxy-harness.ts';
@@ -15,13 +16,19 @@ const web = (port: number) =>
     member('shop/web', 'x', port),
   ]);
 
-function fallback(t: TestContext, { settings }: Gateway, more: Partial<FallbackOptions> = {}): { taken: () => number } {
+/** @param others addresses of the replicas that take users meanwhile */
+function fallback(
+  t: TestContext,
+  { settings }: Gateway,
+  { others = [], ...more }: Partial<FallbackOptions> & { others?: string[] } = {},
+): { taken: () => number } {
   let taken = 0;
+  const replicas = new OtherReplicas(settings.addresses!, settings.failoverPort);
+  replicas.follow(others, settings.replicaTls);
   const found = new FallbackListener({
     socketOf: (port) => fallbackSocket(settings.directory, port),
-    replicas: () => [],
+    replicas,
     proxies: new BlockList(),
-    own: [],
     addresses: ['0.0.0.0'],
     onFallback: () => taken++,
     log: { info: () => undefined, warn: (text: unknown) => t.diagnostic(String(text)) } as FallbackOptions['log'],
@@ -89,7 +96,7 @@ test('where there is another replica it serves them meanwhile, and is told their
   const [here, there] = [await app(t, 'here'), await app(t, 'there')];
   const [a, b] = await replicas(t, [view(web(here.port)), view(web(there.port))]);
   await until(async () => (await b.http(host)).status === 200);
-  fallback(t, a, { replicas: () => [b.settings.addresses![0]!], own: [...a.settings.addresses!] });
+  fallback(t, a, { others: [...b.settings.addresses!] });
   await a.crash();
   const before = there.requests.length;
   for (let n = 0; n < 20; n++) assert.equal((await a.http(host, '/', { headers: { 'x-forwarded-for': '203.0.113.9' } })).body, 'there');
@@ -118,12 +125,49 @@ test('what a load balancer says of its users goes along', async (t) => {
   assert.equal(backend.requests.at(-1)!.headers['x-forwarded-for'], '203.0.113.9');
 });
 
+test('what a load balancer says of its users goes along to another replica too', async (t) => {
+  const there = await app(t, 'there');
+  const trustedProxies = ['127.0.0.1'];
+  const [a, b] = await replicas(t, [view(), view(web(there.port))], { trustedProxies, proxyProtocol: true });
+  const trusted = new BlockList();
+  trusted.addAddress('127.0.0.1');
+  fallback(t, a, { proxies: trusted, others: [...b.settings.addresses!] });
+  await a.crash();
+  const balancer = createConnection({ port: a.settings.httpPort, host: '127.0.0.2', localAddress: '127.0.0.1' });
+  balancer.write(proxyHeader({ source: '203.0.113.9', sourcePort: 7, destination: '203.0.113.1', destinationPort: 80 }));
+  balancer.write(`GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+  let text = '';
+  balancer.on('data', (data) => (text += data.toString()));
+  await once(balancer, 'end');
+  assert.match(text, /^HTTP\/1.1 200 /);
+  assert.equal(there.requests.at(-1)!.headers['x-forwarded-for'], '203.0.113.9');
+});
+
+test('who comes from the address of a replica is a user as any other, whatever it says of itself', async (t) => {
+  const backend = await app(t, 'x');
+  const gw = await gateway(t, view(web(backend.port)));
+  const { taken } = fallback(t, gw, { others: ['127.0.0.3'] });
+  await gw.crash();
+  const user = createConnection({ port: gw.settings.httpPort, host: '127.0.0.1', localAddress: '127.0.0.3' });
+  user.on('error', () => undefined);
+  user.write(proxyHeader({ source: '203.0.113.9', sourcePort: 7, destination: '203.0.113.1', destinationPort: 80 }, 'handed'));
+  user.write(`GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+  await until(() => taken() === 1);
+  gw.start();
+  let text = '';
+  user.on('data', (data) => (text += data.toString()));
+  await once(user, 'close');
+  assert.match(text, /^HTTP\/1.[01] 400 /);
+  assert.deepEqual(backend.requests, []);
+});
+
 test('where nobody comes back users are let go, and nothing goes in circles', async (t) => {
   const [a, b] = await replicas(t, [view(), view()]);
   const options = { patienceMs: 300 };
-  const first = fallback(t, a, { ...options, addresses: ['127.0.0.2'], replicas: () => ['127.0.0.3'], own: ['127.0.0.2'] });
-  const second = fallback(t, b, { ...options, addresses: ['127.0.0.3'], replicas: () => ['127.0.0.2'], own: ['127.0.0.3'] });
+  const first = fallback(t, a, { ...options, addresses: ['127.0.0.2'], others: ['127.0.0.3'] });
+  const second = fallback(t, b, { ...options, addresses: ['127.0.0.3'], others: ['127.0.0.2'] });
   await Promise.all([a.crash(), b.crash()]);
   await assert.rejects(a.http(host), /socket hang up|ECONNRESET/);
-  assert.deepEqual([first.taken(), second.taken()], [1, 1]);
+  // Nobody comes to the second one: replicas have a port of their own, where only HAProxy listens.
+  assert.deepEqual([first.taken(), second.taken()], [1, 0]);
 });

@@ -130,7 +130,7 @@ test('HAProxy takes the configuration of arbitrary services', async (t) => {
       assert.equal(await complaint(rendered, at), undefined);
       const sections = rendered.config.match(/^[a-z].*/gm)!;
       for (const section of sections)
-        assert.match(section, /^(global|defaults|peers replicas|(frontend|backend) (frp|svc|be|rate)-[a-z0-9-]+)$/);
+        assert.match(section, /^(global|defaults|peers replicas|(frontend|backend|listen) (frp|svc|be|rate)-[a-z0-9-]+)$/);
       for (const line of rendered.config.match(/^ +server .*/gm) ?? [])
         assert.match(line, /^ {2}server [A-Za-z0-9_-]{1,64} (127\.0\.0\.1:\d+|\[fd00::1\]:\d+|(unix@)?\/\S+) /);
       assert.deepEqual(renderUsers({ services }, settings(at)), rendered, 'the same each time');

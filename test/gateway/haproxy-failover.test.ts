@@ -4,7 +4,9 @@ import { spawn } from 'node:child_process';
 import { connect as connectHttp2, createServer as createHttp2, type Http2Server } from 'node:http2';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
+import { connect as connectTls } from 'node:tls';
 import { test, type TestContext } from 'node:test';
+import { proxyHeader } from '../../src/gateway/replicas/proxy-protocol.ts';
 import { app, freePort, member, request, service, tally, until, view, type Gateway } from './haproxy-harness.ts';
 import { addresses, replicas } from './replicas-harness.ts';
 
@@ -171,6 +173,74 @@ test('the port for hand-over is for replicas only', async (t) => {
   );
 });
 
+const forged = proxyHeader({ source: '203.0.113.9', sourcePort: 7, destination: '127.0.0.2', destinationPort: 80 }, 'handed');
+
+test('nobody is believed for the address that it comes from: a PROXY header from the address of a replica is no header', async (t) => {
+  const [tcpPort, echo] = [await freePort(), await echoApp(t)];
+  const here = await app(t, 'here');
+  const db = service('db', { serviceType: 'tcp', expose: { type: 'port', port: tcpPort } }, [member('shop/db', 'x', echo)]);
+  const [a] = await replicas(t, [view(db, web([here])), view(db, web([]))]);
+  await ready(a);
+  const asReplica = async (port: number, text: string) => {
+    const socket = connect({ port, host: first, localAddress: addresses[1] });
+    socket.write(Buffer.concat([forged, Buffer.from(text)]));
+    const [answer] = (await once(socket, 'data')) as [Buffer];
+    socket.destroy();
+    return answer;
+  };
+  const count = here.requests.length;
+  const answer = await asReplica(a.settings.httpPort, `GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+  assert.match(answer.toString(), /^HTTP\/1.[01] 400 /);
+  assert.equal(here.requests.length, count);
+  assert.deepEqual((await asReplica(tcpPort, 'x')).subarray(0, forged.length), forged, 'it is a part of what the backend gets');
+});
+
+test('what is said of a user to another replica is inside TLS: a header before it ends the connection', async (t) => {
+  const there = await app(t, 'there');
+  const [a, b] = await replicas(t, [view(web([])), view(web([there]))]);
+  await ready(a);
+  const { identityPem, authorityPem } = a.settings.replicaTls!;
+  const attempt = async (before: Buffer) => {
+    const socket = connect({ port: b.settings.failoverPort!, host: addresses[1] });
+    socket.write(before);
+    const session = connectTls({ socket, cert: identityPem, key: identityPem, ca: authorityPem, checkServerIdentity: () => undefined });
+    session.on('error', () => undefined);
+    session.write(`GET / HTTP/1.1\r\nHost: ${host}\r\nX-Frp-Site: ${host}\r\nX-Frp-Source: 203.0.113.9\r\nConnection: close\r\n\r\n`);
+    let text = '';
+    session.on('data', (data: Buffer) => (text += data.toString()));
+    await new Promise((closed) => session.once('close', closed));
+    return text;
+  };
+  assert.match(await attempt(Buffer.alloc(0)), /^HTTP\/1.1 200 /);
+  assert.equal(await attempt(forged), '');
+});
+
+test('a stream is handed over with the address of its user, and not in circles', async (t) => {
+  const [port, lost] = [await freePort(), await freePort()];
+  const seen: string[] = [];
+  const there = createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.once('data', (data) => {
+      seen.push(data.toString('latin1').split('\r\n')[0]!);
+      socket.end('there\n');
+    });
+  }).listen(0, '127.0.0.1');
+  await once(there, 'listening');
+  t.after(() => there.close());
+  const db = (own: boolean) =>
+    service(
+      'db',
+      { serviceType: 'tcp', expose: { type: 'port', port, proxyProtocol: 'v1' } },
+      own ? [member('shop/db', 'x', (there.address() as AddressInfo).port)] : [],
+    );
+  const none = service('none', { serviceType: 'tcp', expose: { type: 'port', port: lost } }, []);
+  const [a] = await replicas(t, [view(db(false), none), view(db(true), none)]);
+  await until(async () => (await firstLine(port, first, '127.0.0.9')) === 'there');
+  assert.match(seen.at(-1)!, new RegExp(`^PROXY TCP4 127.0.0.9 127.0.0.2 [0-9]+ ${port}$`));
+  assert.equal(await firstLine(lost, first), '');
+  await a.settled();
+});
+
 test('a service with a port for itself is handed over, by http, gRPC and tcp', async (t) => {
   const [port, grpcPort, tcpPort] = [await freePort(), await freePort(), await freePort()];
   const there = await app(t, 'there');
@@ -207,10 +277,19 @@ async function tcpApp(t: TestContext, name: string): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
+/** Sends back what it gets. */
+async function echoApp(t: TestContext): Promise<number> {
+  const server = createServer((socket) => socket.on('error', () => undefined).pipe(socket)).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  return (server.address() as AddressInfo).port;
+}
+
 /** What a tcp service says first; empty where the connection is closed. */
-async function firstLine(port: number, address: string): Promise<string> {
-  const socket = connect(port, address);
+async function firstLine(port: number, address: string, localAddress?: string): Promise<string> {
+  const socket = connect({ port, host: address, ...(localAddress === undefined ? {} : { localAddress }) });
   socket.on('error', () => undefined);
+  socket.write('hello\n');
   let text = '';
   await new Promise<void>((done) => {
     socket.on('data', (data) => {

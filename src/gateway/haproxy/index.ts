@@ -1,7 +1,7 @@
 /** What the agent uses of HAProxy. */
 export { backendName, backendOf, serviceId } from './config/names.ts';
 export { serverName } from '../ir/server-name.ts';
-export { fallbackSocket } from './config/frontends.ts';
+export { failoverPort, fallbackSocket, streamId, streamsProtocol } from './config/handover.ts';
 export { endpoint, everyAddress, hasIpv6, ipOf, sourceFor, unusablePorts } from './config/addresses.ts';
 export { renderUsers } from './config/users-config.ts';
 export { Memory } from './config/memory.ts';

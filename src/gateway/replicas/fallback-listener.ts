@@ -6,21 +6,20 @@
  *
  * Both may listen at one port because both say SO_REUSEPORT and are the same user (socket(7)).
  */
-import { BlockList, connect, createServer, isIPv6, type NetConnectOpts, type Server, type Socket } from 'node:net';
+import { BlockList, connect, createServer, isIPv6, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '../../log.ts';
-import { sourceFor } from '../haproxy/index.ts';
-import { endsOf, proxyHeader } from './proxy-protocol.ts';
+import { streamId } from '../haproxy/index.ts';
+import { opened, type OtherReplicas } from './other-replicas.ts';
+import { endsOf, proxyHeader, type Ends } from './proxy-protocol.ts';
 
 export interface FallbackOptions {
   /** path of the socket where HAProxy takes what came to a port, after a PROXY protocol header */
   socketOf: (port: number) => string;
-  /** IP addresses of the other replicas, which take a port's connections at the same port, after the header too */
-  replicas: () => readonly string[];
+  /** who takes them meanwhile */
+  replicas: Pick<OtherReplicas, 'connections'>;
   /** networks whose connections begin with a PROXY protocol header of their own */
   proxies: BlockList;
-  /** addresses of this Pod that replicas know */
-  own: readonly string[];
   /** for tests; default every address of each family */
   addresses?: readonly string[];
   hasIpv6?: boolean;
@@ -32,7 +31,6 @@ export interface FallbackOptions {
 
 /** HAProxy is back within one or two seconds; where it crashes again and again, within ten. */
 const defaultPatienceMs = 10_000;
-const attemptMs = 1000;
 const pauseMs = 50;
 /** Each is some kilobytes, and they do not wait long. */
 const most = 10_000;
@@ -80,32 +78,33 @@ export class FallbackListener {
     if (!ends || this.#sockets.size >= most) return void user.destroy();
     this.#options.onFallback();
     this.#keep(user);
-    const isReplica = this.#options.replicas().includes(ends.source);
-    // What they bring begins with the user's address, and was handed on once already.
-    const hasHeader = isReplica || this.#options.proxies.check(ends.source, isIPv6(ends.source) ? 'ipv6' : 'ipv4');
-    const taker = await this.#taker(user, port, isReplica);
+    // A trusted proxy's connection begins with the user's address.
+    const hasHeader = this.#options.proxies.check(ends.source, isIPv6(ends.source) ? 'ipv6' : 'ipv4');
+    const taker = await this.#taker(user, port, { ends, hasHeader });
     if (!taker) return void user.destroy();
     this.#keep(taker);
     taker.on('error', () => user.destroy());
     taker.on('close', () => user.destroy());
     user.on('close', () => taker.destroy());
-    if (!hasHeader) taker.write(proxyHeader(ends));
     user.pipe(taker);
     taker.pipe(user);
   }
 
-  /** HAProxy here as soon as it is there; meanwhile another replica. */
-  async #taker(user: Socket, port: number, isReplica: boolean): Promise<Socket | undefined> {
-    const { socketOf, replicas, own, patienceMs = defaultPatienceMs } = this.#options;
+  /** HAProxy here as soon as it is there; meanwhile another replica. @returns a connection where the address has been told */
+  async #taker(user: Socket, port: number, { ends, hasHeader }: { ends: Ends; hasHeader: boolean }): Promise<Socket | undefined> {
+    const { socketOf, replicas, patienceMs = defaultPatienceMs } = this.#options;
     const until = performance.now() + patienceMs;
     while (!user.destroyed && !this.#stop.signal.aborted && performance.now() < until) {
-      const targets = [
-        { path: socketOf(port) },
-        ...(isReplica ? [] : replicas().map((host) => ({ host, port, localAddress: sourceFor(host, own) }))),
-      ];
-      for (const target of targets) {
-        const socket = await opened(target);
-        if (socket) return socket;
+      const here = await opened(connect({ path: socketOf(port), allowHalfOpen: true }), 'connect');
+      if (here) {
+        if (!hasHeader) here.write(proxyHeader(ends));
+        return here;
+      }
+      for (const open of replicas.connections()) {
+        const there = await open();
+        if (!there) continue;
+        there.write(proxyHeader(ends, streamId(port, hasHeader)));
+        return there;
       }
       await sleep(pauseMs);
     }
@@ -116,25 +115,4 @@ export class FallbackListener {
     this.#sockets.add(socket);
     socket.on('close', () => this.#sockets.delete(socket));
   }
-}
-
-type Target = { path: string } | { host: string; port: number; localAddress: string | undefined };
-
-/** A connection; undefined where nobody takes it. */
-function opened(target: Target): Promise<Socket | undefined> {
-  return new Promise((resolve) => {
-    const socket = connect({ ...target, allowHalfOpen: true, noDelay: true } as NetConnectOpts);
-    const failed = () => {
-      socket.destroy();
-      resolve(undefined);
-    };
-    socket.once('error', failed);
-    socket.setTimeout(attemptMs, failed);
-    socket.once('connect', () => {
-      socket.off('error', failed);
-      socket.setTimeout(0);
-      socket.removeAllListeners('timeout');
-      resolve(socket);
-    });
-  });
 }

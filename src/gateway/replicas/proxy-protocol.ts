@@ -6,6 +6,8 @@ const signature = Buffer.from('\r\n\r\n\0\r\nQUIT\n');
 /** Version 2, command PROXY; TCP over the family. */
 const proxyCommand = 0x21;
 const families = { 4: 0x11, 6: 0x21 } as const;
+/** PP2_TYPE_UNIQUE_ID */
+const uniqueIdType = 5;
 
 export interface Ends {
   /** IP address of the user */
@@ -16,12 +18,14 @@ export interface Ends {
   destinationPort: number;
 }
 
-export function proxyHeader({ source, sourcePort, destination, destinationPort }: Ends): Buffer {
+/** @param uniqueId ASCII, at most 128 characters; goes along where it is given */
+export function proxyHeader({ source, sourcePort, destination, destinationPort }: Ends, uniqueId?: string): Buffer {
   const family = isIPv6(source) ? 6 : 4;
   const ports = Buffer.alloc(4);
   ports.writeUInt16BE(sourcePort, 0);
   ports.writeUInt16BE(destinationPort, 2);
-  const body = Buffer.concat([bytesOf(source), bytesOf(destination), ports]);
+  const extra = uniqueId === undefined ? [] : [Buffer.from([uniqueIdType, 0, uniqueId.length]), Buffer.from(uniqueId, 'latin1')];
+  const body = Buffer.concat([bytesOf(source), bytesOf(destination), ports, ...extra]);
   const head = Buffer.from([proxyCommand, families[family], 0, body.length]);
   return Buffer.concat([signature, head, body]);
 }

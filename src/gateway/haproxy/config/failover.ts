@@ -6,49 +6,24 @@
  * (RFC 8470), and the first one sends it to another replica, for the last attempt. Streams have no second attempt: they go
  * to another replica from the start where there is no server here.
  *
- * Replicas reach each other at the ports of users, or for http at a port for this alone, and name the user's address by
- * PROXY protocol. Whoever came from a replica is not handed on again.
+ * Both go to one port (handover.ts), where replicas know each other by certificate. Whoever came from a replica is not
+ * handed on again.
  */
 import { requestTargetRules } from './request-target.ts';
 import { lookupRules } from './route-rules.ts';
-import { endpoint, everyAddress, sourceFor } from './addresses.ts';
-import { isHanded, isStopping, others, ownIp, replicasBackend } from './other-replicas.ts';
-import { replicaTlsOptions } from './replica-tls.ts';
+import { handedSocket, handoverSections, overBackend, replicaServers, streamId } from './handover.ts';
+import { isHanded, isStopping, others, replicasBackend } from './other-replicas.ts';
 import { isStuck } from './replica-state.ts';
 import { isAgain, isFinal, nobodyLines, recoveryLines, recoverySections, recoveryServer } from './recovery.ts';
 import { idleTime, maxTimer, type ServiceConfig } from './service-config.ts';
-import { countedUsers } from './user-connections.ts';
 import type { UsersSettings } from './rendered.ts';
 
-export const failoverPort = 10_001;
 const innerSocket = 'inner.sock';
 
 /** The rates and numbers of what another replica hands over were counted there. */
 export const notCounted = '!{ var(txn.counted) -m bool }';
 
-/** Of a port of users: connections of other replicas begin with a PROXY protocol header, and are not handed on. */
-export function fromReplicas(settings: UsersSettings): string[] {
-  const addresses = others(settings).map(({ ip }) => ip);
-  if (addresses.length === 0) return [];
-  const isReplica = `{ src ${addresses.join(' ')} }`;
-  return [
-    `tcp-request connection set-var(sess.handed) bool(true) if ${isReplica}`,
-    `tcp-request connection expect-proxy layer4 if ${isReplica}`,
-  ];
-}
-
-/** The servers that stand for the other replicas. @param port undefined: the one for this alone */
-function replicaServers(settings: UsersSettings, port: number | undefined, options = ''): string[] {
-  const own = ownIp(settings);
-  return others(settings).map(({ name, ip }) => {
-    const source = own === undefined ? undefined : sourceFor(ip, [own]);
-    const address = endpoint(ip, port ?? settings.failoverPort ?? failoverPort);
-    const tls = port === undefined ? ` ${replicaTlsOptions}` : '';
-    return `server ${name} ${address} send-proxy-v2${tls}${source === undefined ? '' : ` source ${source}`} track ${replicasBackend}/${name}${options}`;
-  });
-}
-
-/** Which replicas there are, and where they and `svc-…` come in. @param choices rules of every service's routes (choiceRules) */
+/** Where other replicas and `svc-…` come in, and the way to the others. @param choices rules of every service's routes (choiceRules) */
 export function failoverSections(services: readonly ServiceConfig[], choices: readonly string[], settings: UsersSettings): string[][] {
   const longest = services.reduce((most, service) => (service.mode === 'http' ? Math.max(most, patience(service)) : most), 60_000);
   return [
@@ -72,25 +47,23 @@ const poolLines = (rules: readonly string[]): string[] => [
   'http-request set-var(txn.pool) req.hdr(x-frp-pool)',
   'http-request disable-l7-retry if { req.hdr(x-frp-last) -m found }',
   ...rules,
-  ...['pool', 'site', 'tried', 'last', 'until'].map((name) => `http-request del-header x-frp-${name}`),
+  ...['pool', 'site', 'source', 'tried', 'last', 'until'].map((name) => `http-request del-header x-frp-${name}`),
   'use_backend %[var(txn.pool)]',
   'default_backend frp-unserved',
 ];
 
+/** Requests of other replicas pass every rule again, as those of the users that they came from. */
 function handedSections(choices: readonly string[], longest: number, settings: UsersSettings): string[][] {
-  const { hasIpv6 = true, addresses, failoverPort: port = failoverPort } = settings;
-  const replicas = others(settings);
-  if (replicas.length === 0) return [];
-  const binds = addresses === undefined ? everyAddress(port, hasIpv6) : addresses.map((address) => endpoint(address, port)).join(',');
+  if (others(settings).length === 0) return [];
   return [
     [
       'frontend frp-handed',
       ...[
         'mode http',
-        `bind ${binds} accept-proxy ${replicaTlsOptions}`,
-        ...countedUsers(settings),
+        `bind ${handedSocket(settings)} mode 600`,
         'tcp-request connection set-var(sess.handed) bool(true)',
         `timeout client ${longest}ms`,
+        'http-request set-src req.hdr_ip(x-frp-source)',
         ...requestTargetRules,
         'http-request set-var(txn.counted) bool(true)',
         ...lookupRules(['http-request set-var(txn.site) req.hdr(x-frp-site)']),
@@ -99,22 +72,14 @@ function handedSections(choices: readonly string[], longest: number, settings: U
         'default_backend frp-none',
       ].map((line) => `  ${line}`),
     ],
-    [
-      `backend ${replicasBackend}`,
-      '  mode tcp',
-      // An answer is wanted, not a connection alone: one that hangs is none to hand over to.
-      ...replicas.map(
-        ({ name, ip }) =>
-          `  server ${name} ${endpoint(ip, port)} check inter 1s rise 1 fall 2 send-proxy-v2 check-send-proxy ${replicaTlsOptions}`,
-      ),
-    ],
+    ...handoverSections(settings),
   ];
 }
 
 /** The end of `svc-…`: to the servers here, and what nobody took to another replica. */
 export function failoverLines(service: ServiceConfig, settings: UsersSettings): string[] {
   const protocol = service.isGrpc ? ' proto h2' : '';
-  const servers = replicaServers(settings, undefined, protocol);
+  const servers = replicaServers(settings, protocol);
   const isHere = [
     `{ nbsrv(${service.pool}) gt 0 } !${isStuck}`,
     isStopping,
@@ -125,6 +90,7 @@ export function failoverLines(service: ServiceConfig, settings: UsersSettings): 
     `http-request set-header X-Frp-Pool ${service.pool}`,
     // A service with a port for itself has no host to be known by.
     'http-request set-header X-Frp-Site %[var(txn.site)]',
+    'http-request set-header X-Frp-Source %[src]',
     // Of a request that was tried there, the attempt here is the last one.
     `http-request set-header X-Frp-Last 1 if ${isHanded} { req.hdr(x-frp-tried) -m found }`,
     ...(servers.length === 0 ? [] : isHere.map((condition) => `http-request set-var(txn.here) bool(true) if ${condition} !${isHanded}`)),
@@ -176,19 +142,11 @@ export const attemptsHere = (attempts: number): number => (attempts >= 3 ? attem
 export const handStreams = (port: number, settings: UsersSettings): string[] =>
   others(settings).length === 0
     ? []
-    : ['{ var(txn.target),nbsrv eq 0 }', `${isStuck} { nbsrv(${replicasBackend}) gt 0 }`].map(
-        (condition) => `use_backend frp-over-${port} if ${condition} !${isHanded} !${isStopping}`,
-      );
-
-/** The section that it leads to. */
-export const streamFailover = (port: number, settings: UsersSettings): string[][] =>
-  others(settings).length === 0
-    ? []
     : [
-        [
-          `backend frp-over-${port}`,
-          ...['mode tcp', 'timeout server 86400s', ...replicaServers(settings, port)].map((line) => `  ${line}`),
-        ],
+        `unique-id-format ${streamId(port)}`,
+        ...['{ var(txn.target),nbsrv eq 0 }', `${isStuck} { nbsrv(${replicasBackend}) gt 0 }`].map(
+          (condition) => `use_backend ${overBackend} if ${condition} !${isHanded} !${isStopping}`,
+        ),
       ];
 
 /** Milliseconds that all attempts of a request may take: `be-…` gives up first, and says why. */

@@ -2,7 +2,8 @@
 import { isCidr } from '../../../net/addresses.ts';
 import { endpoint, everyAddress } from './addresses.ts';
 import { noBackend } from './global.ts';
-import { fromReplicas, handStreams, streamFailover } from './failover.ts';
+import { handStreams } from './failover.ts';
+import { fallbackSocket, fromReplicas, intoPort } from './handover.ts';
 import { headerRules } from './request-headers.ts';
 import { hostRule, requestTargetRules } from './request-target.ts';
 import { hostRules, lookupRules, portRules, redirectsMap } from './route-rules.ts';
@@ -25,9 +26,6 @@ function bindTo(settings: UsersSettings, port: number, options = ''): string[] {
   return [`bind ${all}${options}`, `bind ${fallbackSocket(directory, port)} mode 600 accept-proxy${options}`, ...countedUsers(settings)];
 }
 
-/** Where a connection that somebody else has accepted at a port of users is brought, after a PROXY protocol header. */
-export const fallbackSocket = (directory: string, port: number): string => `${directory}/fallback-${port}.sock`;
-
 /** Frontends of the http and https ports. @param choices rules of every service's routes (choiceRules) */
 export function webFrontends(services: readonly ServiceConfig[], choices: readonly string[], settings: UsersSettings): string[][] {
   const longest = services.reduce((most, service) => Math.max(most, idleTime(service)), 60_000);
@@ -42,10 +40,12 @@ export function webFrontends(services: readonly ServiceConfig[], choices: readon
   ];
   const tls = ` ssl crt-list ${webList} strict-sni alpn h2,http/1.1`;
   const http = ['frontend frp-http', ...indent([...bindTo(settings, settings.httpPort), ...proxied(settings), ...web('http')])];
+  const ports = [...intoPort(settings.httpPort, settings), ...intoPort(settings.httpsPort, settings)];
   if (!services.some(({ mode, given }) => mode === 'tcp' && given.exposures.some(({ kind }) => kind === 'sni')))
     return [
       http,
       ['frontend frp-https', ...indent([...bindTo(settings, settings.httpsPort, tls), ...proxied(settings), ...web('https')])],
+      ...ports,
       noBackend,
     ];
   const socket = `${settings.directory}/https.sock`;
@@ -53,6 +53,7 @@ export function webFrontends(services: readonly ServiceConfig[], choices: readon
     http,
     ['frontend frp-https', ...indent([`bind ${socket} mode 600 accept-proxy${tls}`, ...web('https')])],
     ...sniFrontend(settings, socket),
+    ...ports,
     noBackend,
   ];
 }
@@ -82,7 +83,6 @@ function sniFrontend(settings: UsersSettings, socket: string): string[][] {
         'default_backend frp-tls',
       ]),
     ],
-    ...streamFailover(settings.httpsPort, settings),
     ['backend frp-tls', ...indent(['mode tcp', 'timeout server 86400s', `server here ${socket} send-proxy-v2`])],
     [`backend ${streamLoop}`, ...indent(['mode tcp', 'timeout server 86400s', `server here ${streamSocket} send-proxy-v2`])],
     [
@@ -116,7 +116,7 @@ export function portFrontend(port: number, table: RouteTable, choices: readonly 
         ...(entry.mode === 'http' ? webPort(port, entry, choices, settings, tls !== undefined) : tcpPort(port, table, choices, settings)),
       ]),
     ],
-    ...(entry.mode === 'http' ? [] : streamFailover(port, settings)),
+    ...intoPort(port, settings),
   ];
 }
 
@@ -151,8 +151,8 @@ const trusted = ({ trustedProxies }: UsersSettings): string | undefined => {
 function proxied(settings: UsersSettings): string[] {
   const source = trusted(settings);
   return [
-    ...fromReplicas(settings),
     ...(settings.proxyProtocol && source !== undefined ? [`tcp-request connection expect-proxy layer4 if ${source}`] : []),
+    ...fromReplicas(settings),
   ];
 }
 

@@ -10,7 +10,7 @@ export const isHanded = '{ var(sess.handed) -m bool }';
 /** A process that is being replaced counts no server as usable (be_usable_srv): those that it asks for `here` its successor has. */
 export const isStopping = '{ stopping }';
 
-interface Replica {
+export interface Replica {
   name: string;
   ip: string;
 }
