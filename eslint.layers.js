@@ -4,8 +4,8 @@
  */
 const values = ['src/closest.ts', 'src/errors.ts', 'src/log.ts', 'src/version.ts', 'src/manifests', 'package.json'];
 const base = ['src/model', 'src/config', 'src/net', 'certs', ...values];
-const gatewayValues = ['src/kube', 'src/gateway/pod-identity.ts', 'src/frp', 'src/process', ...base];
-const controllerValues = ['src/kube', 'src/controller/problem.ts', 'src/controller/ownership.ts', 'src/frp', 'webhooks', ...base];
+const gatewayValues = ['src/kube', 'src/link', 'src/gateway/pod-identity.ts', 'src/frp', 'src/process', ...base];
+const controllerValues = ['src/kube', 'src/link', 'src/controller/problem.ts', 'src/controller/ownership.ts', 'src/frp', 'webhooks', ...base];
 
 const layers = {
   certs: [],
@@ -15,11 +15,12 @@ const layers = {
   'src/kube': base,
   'src/frp': ['src/model', 'src/config', 'src/net'],
   'src/process': values,
+  'src/link': ['src/config', 'src/model', 'src/net', 'certs', ...values],
   webhooks: ['src/frp', 'src/model', 'src/config', 'src/net', 'certs', ...values],
 
   'src/webhook': ['webhooks', 'src/frp', 'src/process', 'src/kube', ...base],
 
-  'src/controller': ['src/frp', 'src/process', 'webhooks', 'src/kube', ...base],
+  'src/controller': ['src/link', 'src/frp', 'src/process', 'webhooks', 'src/kube', ...base],
   'src/controller/backends': controllerValues,
   'src/controller/status': ['src/controller/backends', ...controllerValues],
   'src/controller/identity': ['src/controller/status', ...controllerValues],
@@ -27,7 +28,7 @@ const layers = {
   'src/controller/gateway-secrets': ['src/controller/identity', 'src/controller/status', ...controllerValues],
   'src/controller/lifecycle': ['src/controller/identity', 'src/controller/status', ...controllerValues],
 
-  'src/gateway': ['webhooks', 'src/frp', 'src/process', 'src/kube', ...base],
+  'src/gateway': ['webhooks', 'src/link', 'src/frp', 'src/process', 'src/kube', ...base],
   'src/gateway/oidc': gatewayValues,
   'src/gateway/sources': ['webhooks', 'src/gateway/oidc', ...gatewayValues],
   'src/gateway/members': gatewayValues,
