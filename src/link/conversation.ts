@@ -34,6 +34,8 @@ export interface Conversation {
   /** told each time that the other end has everything, and that this end has everything of the other */
   onSettled?: () => void;
   now?: () => number;
+  /** ends the link; its reason is a LinkError, which the other end is told */
+  signal?: AbortSignal;
 }
 
 /** Most names of what is not understood that are remembered. */
@@ -45,7 +47,7 @@ const unknownLimit = 100;
 export async function converse(options: Conversation): Promise<void> {
   const talk = new Talk(options);
   try {
-    await talk.run();
+    await Promise.race([talk.run(), ...(options.signal ? [abortion(options.signal)] : [])]);
   } catch (error) {
     if (error instanceof LinkError && error.reason !== 'EndedByOther')
       talk.say({ type: 'end', reason: error.reason, message: error.message.slice(0, 2000) });
@@ -54,6 +56,13 @@ export async function converse(options: Conversation): Promise<void> {
     options.outbox.stop();
   }
 }
+
+const abortion = (signal: AbortSignal): Promise<never> =>
+  new Promise((_, reject) => {
+    const abort = () => reject(signal.reason as Error);
+    if (signal.aborted) abort();
+    else signal.addEventListener('abort', abort, { once: true });
+  });
 
 class Talk {
   readonly #options: Conversation;

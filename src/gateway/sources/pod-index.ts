@@ -37,6 +37,18 @@ export class PodIndex {
     return this.#pods.get(uid);
   }
 
+  /** Where the facts come from elsewhere than a watch. */
+  setFacts(uid: string, facts: PodFacts): void {
+    const before = this.#pods.get(uid);
+    this.#pods.set(uid, facts);
+    if (!before) for (const listener of [...this.#waiting]) listener(uid);
+    if (JSON.stringify(before) !== JSON.stringify(facts)) this.#changed();
+  }
+
+  deleteFacts(uid: string): void {
+    if (this.#pods.delete(uid)) this.#changed();
+  }
+
   /** For one watch of several; their selections do not overlap. */
   sink(): Sink<KubeObject> {
     const uids = new Map<string, string>();
@@ -44,7 +56,7 @@ export class PodIndex {
     const remove = (key: string) => {
       const uid = uids.get(key);
       uids.delete(key);
-      if (uid !== undefined && this.#pods.delete(uid)) this.#changed();
+      if (uid !== undefined) this.deleteFacts(uid);
     };
     const set = (pod: KubeObject) => {
       const key = keyOf(pod);
@@ -53,10 +65,7 @@ export class PodIndex {
       const facts = factsOf(pod);
       if (!facts) return remove(key);
       uids.set(key, uid);
-      const before = this.#pods.get(uid);
-      this.#pods.set(uid, facts);
-      if (!before) for (const listener of [...this.#waiting]) listener(uid);
-      if (JSON.stringify(before) !== JSON.stringify(facts)) this.#changed();
+      this.setFacts(uid, facts);
     };
     return {
       replace: (pods) => {
