@@ -1,5 +1,5 @@
 /** One link, from the first message to the last: what is told, what is heard, in which order. */
-import type { Writable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import { programVersion } from '../version.ts';
 import type { Inbox } from './inbox.ts';
 import { lineOf, readLines } from './lines.ts';
@@ -18,7 +18,7 @@ import {
 import { Rate } from './rate.ts';
 
 export interface Conversation {
-  input: AsyncIterable<Buffer>;
+  input: Readable;
   output: Writable;
   /** what this end tells */
   outbox: Outbox;
@@ -85,7 +85,9 @@ class Talk {
     const digest = outbox.collection.digest();
     const hello = { version, program: programVersion, now: now(), digest, kinds: [...kinds], limits: { message, bytes, items } };
     this.say({ type: 'hello', ...hello });
-    for await (const value of readLines(input, message)) {
+    // What is wrong with a message is still to be said, where both streams are one.
+    const chunks = input.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
+    for await (const value of readLines(chunks, message)) {
       const heard = parseMessage(value, (what) => this.#notUnderstood(what));
       if (heard) await this.#hear(heard);
     }

@@ -44,7 +44,8 @@ export async function fetchAuthority(options: Omit<DialOptions, 'authorityPem'>,
   const chain = chainOf(socket.getPeerCertificate(true));
   socket.destroy();
   const found = chain.find((der) => pinOf(der) === pin);
-  if (found) return `-----BEGIN CERTIFICATE-----\n${(found.toString('base64').match(/.{1,64}/g) ?? []).join('\n')}\n-----END CERTIFICATE-----\n`;
+  if (found)
+    return `-----BEGIN CERTIFICATE-----\n${(found.toString('base64').match(/.{1,64}/g) ?? []).join('\n')}\n-----END CERTIFICATE-----\n`;
   throw pinDiffers(options.address);
 }
 
@@ -126,7 +127,8 @@ function inWords(error: NodeJS.ErrnoException, address: string, socket: TLSSocke
   if (code === 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL' || /no application protocol/i.test(message)) return noLink(address);
   if (code === 'CERT_NOT_YET_VALID' || code === 'CERT_HAS_EXPIRED') return clockDiffers(code, address, socket);
   if (/^(UNABLE_|SELF_SIGNED_|DEPTH_ZERO_|CERT_|ERR_TLS_CERT)/.test(code)) return pinDiffers(address);
-  if (/alert|SSL/i.test(message)) return new LinkError('HandshakeFailed', `${address}: the gateway refuses the handshake: ${message}`, cause);
+  if (/alert|SSL/i.test(message))
+    return new LinkError('HandshakeFailed', `${address}: the gateway refuses the handshake: ${message}`, cause);
   return new LinkError('Unreachable', `${address}: ${message}`, cause);
 }
 
@@ -189,7 +191,8 @@ async function textOf(stream: ClientHttp2Stream): Promise<string> {
 
 function refusalError(value: unknown, status: number): LinkError {
   const { reason, message } = (value ?? {}) as { reason?: unknown; message?: unknown };
-  if (typeof reason !== 'string' || typeof message !== 'string') return new LinkError('Refused', `the gateway answered with status ${status}`);
+  if (typeof reason !== 'string' || typeof message !== 'string')
+    return new LinkError('Refused', `the gateway answered with status ${status}`);
   return new LinkError(reason.slice(0, 64), `the gateway refuses: ${message.slice(0, 2000)}`);
 }
 

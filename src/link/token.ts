@@ -48,7 +48,8 @@ export function formatToken({ addresses, pin, id, secret }: JoinToken): string {
 /** @throws LinkError with what is wrong with it; the text itself is never in it */
 export function parseToken(given: string): JoinToken {
   const token = given.trim();
-  const wrong = (why: string) => new LinkError('TokenInvalid', `this is no join token: ${why}; make one with: frp-k8s gateway token create`);
+  const wrong = (why: string) =>
+    new LinkError('TokenInvalid', `this is no join token: ${why}; make one with: frp-k8s gateway token create`);
   if (!token.startsWith(start)) throw wrong(`it does not begin with ${start}`);
   if (token.length > mostCharacters) throw wrong(`it has more than ${mostCharacters} characters`);
   const [text = '', sum, ...rest] = token.slice(start.length).split('.');

@@ -21,7 +21,11 @@ export type Grant = z.infer<typeof grantSchema>;
  * @throws UserError that names the option
  */
 export function parseGrant(given: { namespaces?: string | undefined; hosts?: string | undefined; ports?: string | undefined }): Grant {
-  const split = (text: string | undefined) => text?.split(',').map((part) => part.trim()).filter((part) => part !== '');
+  const split = (text: string | undefined) =>
+    text
+      ?.split(',')
+      .map((part) => part.trim())
+      .filter((part) => part !== '');
   const check = (option: string, parts: string[] | undefined, form: RegExp, example: string) => {
     const bad = parts?.length === 0 ? '' : parts?.find((part) => !form.test(part));
     if (bad !== undefined) throw new UserError(`--${option}: ${JSON.stringify(bad)} is not in the form of ${example}`);
@@ -34,7 +38,12 @@ export function parseGrant(given: { namespaces?: string | undefined; hosts?: str
   }
   return {
     namespaces: check('namespaces', split(given.namespaces), /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, 'a namespace such as prod'),
-    hosts: check('hosts', split(given.hosts)?.map((host) => host.toLowerCase()), /^(\*\.)?[a-z0-9][-a-z0-9.]{0,252}$/, 'api.example.com or *.example.com'),
+    hosts: check(
+      'hosts',
+      split(given.hosts)?.map((host) => host.toLowerCase()),
+      /^(\*\.)?[a-z0-9][-a-z0-9.]{0,252}$/,
+      'api.example.com or *.example.com',
+    ),
     ports,
   };
 }

@@ -133,7 +133,10 @@ async function clusterOf({ store }: LinkServerDeps, stream: ServerHttp2Stream): 
   const certificate = socket?.getPeerX509Certificate();
   if (!certificate) throw new LinkError('NoCertificate', 'the cluster shows no certificate; it joins first, with a token');
   if (!socket!.authorized)
-    throw new LinkError('CertificateInvalid', `the cluster's certificate is not one that this gateway takes: ${String(socket!.authorizationError)}`);
+    throw new LinkError(
+      'CertificateInvalid',
+      `the cluster's certificate is not one that this gateway takes: ${String(socket!.authorizationError)}`,
+    );
   const id = clusterIdIn(certificate.toString());
   const cluster = [...(await store.clusters()).values()].find((each) => each.id === id);
   if (cluster) return cluster;

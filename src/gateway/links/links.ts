@@ -159,7 +159,8 @@ class Clusters {
     const isAnother = cluster.record.id !== record.id;
     cluster.record = record;
     cluster.source.setRecord(record);
-    if (isAnother) cluster.link?.end.abort(new LinkError('JoinedAnew', `cluster ${record.name} has joined anew; this certificate is of before`));
+    if (isAnother)
+      cluster.link?.end.abort(new LinkError('JoinedAnew', `cluster ${record.name} has joined anew; this certificate is of before`));
   }
 
   async #remove(cluster: Cluster): Promise<void> {
@@ -201,9 +202,12 @@ class Clusters {
       });
       log.info({ cluster: record.name }, `the link of cluster ${record.name} has ended`);
     } catch (error) {
-      log.warn({ cluster: record.name, reason: (error as LinkError).reason }, `the link of cluster ${record.name} has ended: ${(error as Error).message}`);
+      log.warn(
+        { cluster: record.name, reason: (error as LinkError).reason },
+        `the link of cluster ${record.name} has ended: ${(error as Error).message}`,
+      );
     } finally {
-      stream.end();
+      stream.end(() => stream.close());
       if (cluster.link === link) cluster.link = undefined;
       cluster.lastSeen = Date.now();
       await this.#noteOne(cluster);
@@ -238,7 +242,13 @@ class Clusters {
   async #noteOne({ record, link, source, outbox }: Cluster): Promise<void> {
     if (!this.#clusters.has(record.name)) return;
     const backends = [...outbox.collection.all()].filter(({ kind }) => kind === 'proxy').length;
-    const seen = { isLinked: link !== undefined, at: Date.now(), services: source.services.size, backends, ...(link && { program: link.program }) };
+    const seen = {
+      isLinked: link !== undefined,
+      at: Date.now(),
+      services: source.services.size,
+      backends,
+      ...(link && { program: link.program }),
+    };
     await this.#deps.store.saw(record.name, seen).catch(() => {});
   }
 

@@ -43,7 +43,10 @@ test('after any changes on any number of links both ends agree, and a new link s
       const link = connect(a, b);
       await link.settled;
       await link.cut();
-      assert.deepEqual(b.taken.slice(taken).flatMap(({ set, gone }) => [...set, ...gone]), []);
+      assert.deepEqual(
+        b.taken.slice(taken).flatMap(({ set, gone }) => [...set, ...gone]),
+        [],
+      );
     }),
     { numRuns: 50 },
   );
@@ -61,8 +64,14 @@ test('another leader sends what the gateway does not have, and nothing else', as
   const again = connect(second, restarted);
   await again.settled;
   assert.deepEqual(heard(restarted), told(second));
-  assert.deepEqual(restarted.taken.flatMap(({ set }) => set.map(({ key }) => key)), ['prod/500']);
-  assert.deepEqual(restarted.taken.flatMap(({ gone }) => gone.map(({ key }) => key)), ['prod/0']);
+  assert.deepEqual(
+    restarted.taken.flatMap(({ set }) => set.map(({ key }) => key)),
+    ['prod/500'],
+  );
+  assert.deepEqual(
+    restarted.taken.flatMap(({ gone }) => gone.map(({ key }) => key)),
+    ['prod/0'],
+  );
   assert.ok(again.sent()[0] < 5000, `${again.sent()[0]} bytes`);
   await again.cut();
 });
@@ -72,7 +81,10 @@ test('the start of a link is taken as a whole, however many messages it has', as
   for (let i = 0; i < 5000; i++) a.outbox.set(item(`prod/${i}`, 'x'.repeat(300)));
   const link = connect(a, b);
   await link.settled;
-  assert.deepEqual(b.taken.map(({ set }) => set.length), [5000]);
+  assert.deepEqual(
+    b.taken.map(({ set }) => set.length),
+    [5000],
+  );
   await link.cut();
 });
 
@@ -142,7 +154,10 @@ for (const [what, messages, reason] of [
     for (const message of messages) input.write(lineOf(message));
     input.end(reason === 'MessageCutOff' ? '{"type":"chan' : '');
     await assert.rejects(done, { name: 'Error', reason });
-    assert.deepEqual(end.taken.flatMap(({ set }) => set), []);
+    assert.deepEqual(
+      end.taken.flatMap(({ set }) => set),
+      [],
+    );
   });
 
 test('what only a newer minor version knows is left alone, and named', async () => {
