@@ -5,7 +5,15 @@
 const values = ['src/closest.ts', 'src/errors.ts', 'src/log.ts', 'src/version.ts', 'src/manifests', 'package.json'];
 const base = ['src/model', 'src/config', 'src/net', 'certs', ...values];
 const gatewayValues = ['src/kube', 'src/link', 'src/gateway/pod-identity.ts', 'src/frp', 'src/process', ...base];
-const controllerValues = ['src/kube', 'src/link', 'src/controller/problem.ts', 'src/controller/ownership.ts', 'src/frp', 'webhooks', ...base];
+const controllerValues = [
+  'src/kube',
+  'src/link',
+  'src/controller/problem.ts',
+  'src/controller/ownership.ts',
+  'src/frp',
+  'webhooks',
+  ...base,
+];
 
 const layers = {
   certs: [],
@@ -34,7 +42,7 @@ const layers = {
   'src/gateway/members': gatewayValues,
   'src/gateway/admission': ['src/gateway/members', 'src/gateway/sources', 'src/gateway/oidc', ...gatewayValues],
   'src/gateway/ir': ['src/gateway/members', 'src/gateway/sources', 'src/gateway/oidc', ...gatewayValues],
-  'src/gateway/haproxy/config': ['src/gateway/ir', 'src/model', 'src/config', 'src/net', 'certs'],
+  'src/gateway/haproxy/config': ['src/gateway/ir', 'src/link', 'src/model', 'src/config', 'src/net', 'certs'],
   'src/gateway/haproxy/runtime': ['src/gateway/haproxy/config', 'src/gateway/ir', ...gatewayValues],
   'src/gateway/haproxy': ['src/gateway/ir', ...gatewayValues],
   'src/gateway/api': ['src/gateway/haproxy', 'src/gateway/ir', 'src/gateway/members', ...gatewayValues],

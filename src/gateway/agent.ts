@@ -11,7 +11,7 @@ import type { Credentials } from '../frp/server-api.ts';
 import { pause } from '../kube/backoff.ts';
 import { text } from '../kube/authority-secret.ts';
 import type { Log } from '../log.ts';
-import { Claims } from '../model/claims.ts';
+import { Claims, type Conflict } from '../model/claims.ts';
 import type { DistributedService } from '../model/types.ts';
 import { Readiness } from '../process/readiness.ts';
 import { accessOf, issuerOf } from './ir/access-policy.ts';
@@ -41,7 +41,7 @@ import type { Applied } from './haproxy/index.ts';
 import { replicaIdentityIn, type ReplicaIdentity } from './sources/replica-identity.ts';
 import type { Proxies } from './proxies.ts';
 import { eligibilityOf } from './admission/eligibility.ts';
-import { proxyStatuses } from './api/proxy-status.ts';
+import { proxyStatuses, type ProxyStatus } from './api/proxy-status.ts';
 import { tunnelMaterial, type TunnelMaterial } from './ir/tunnel-trust.ts';
 import { claimedPorts, isReserved, servedOnes, viewOf } from './ir/translate.ts';
 import type { Sources } from './sources/sources.ts';
@@ -134,7 +134,7 @@ export class GatewayAgent {
       registry: options.registry,
     });
     this.#status = createStatusServer({
-      statuses: () => this.#statuses(),
+      statuses: () => this.statuses(),
       refusals: () => this.#proxies.refusals(),
       credentials: () => this.#credentials(),
     });
@@ -155,6 +155,12 @@ export class GatewayAgent {
   /** Users go elsewhere; everything else goes on. */
   drain(): void {
     this.#isStopping = true;
+  }
+
+  /** What keeps a service of `sources` (namespace/name) from users, where others are in its way. */
+  conflictOf(key: string): Conflict | undefined {
+    const service = this.#sources.services.byKey(key);
+    return service && this.#claims.conflictsOf(service)[0];
   }
 
   async close(): Promise<void> {
@@ -192,7 +198,7 @@ export class GatewayAgent {
     this.#users.start();
     this.#warmUp = new WarmUp({
       peers: () => this.#peersServices(),
-      own: async () => servicesOnline(await this.#statuses()),
+      own: async () => servicesOnline(await this.statuses()),
       ...(this.#options.warmUpMs === undefined ? {} : { limitMs: this.#options.warmUpMs }),
     });
     void this.#warmUp.done.then(() => !signal.aborted && this.#warmedUp());
@@ -317,7 +323,8 @@ export class GatewayAgent {
     return isReserved(port, config) || this.#claimedPorts.has(port);
   }
 
-  async #statuses() {
+  /** Whether each member serves. @throws where HAProxy cannot be asked */
+  async statuses(): Promise<ProxyStatus[]> {
     const { services } = this.#sources;
     return proxyStatuses(this.#members.all, await this.#proxies.verdicts(), (key) => services.byKey(key)?.spec);
   }

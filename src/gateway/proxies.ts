@@ -19,6 +19,7 @@ import {
   TunnelProxy,
   unusablePorts,
   UsersProxy,
+  type TunnelSettings,
   workerSocket,
   type Applied,
   type Peer,
@@ -48,7 +49,7 @@ export interface ProxiesOptions {
   pod: string;
   /** UDP port on loopback for HAProxy's log; 0: any */
   logPort: number;
-  tunnel?: { bind?: string; server?: string; health?: string | undefined };
+  tunnel?: Partial<Pick<TunnelSettings, 'bind' | 'server' | 'health' | 'link'>>;
   /** default: the addresses of this Pod */
   users?: Pick<UsersSettings, 'addresses' | 'failoverPort' | 'healthPort'>;
   /** where the replicas tell each other of sessions; default 10000 */

@@ -59,7 +59,7 @@ const pinDiffers = (address: string) =>
 function chainOf(leaf: DetailedPeerCertificate): Buffer[] {
   const chain: Buffer[] = [];
   for (let at: DetailedPeerCertificate | undefined = leaf; at?.raw && chain.length < 10; at = at.issuerCertificate) {
-    if (chain.some((der) => der.equals(at!.raw))) break;
+    if (chain.some((der) => der.equals(at.raw))) break;
     chain.push(at.raw);
   }
   return chain;

@@ -190,7 +190,7 @@ export class LinkSource implements Source, Sink<KeptItem> {
     const creationTimestamp = agedFrom(metadata.creationTimestamp, this.#record.joined);
     const object = { apiVersion, kind, metadata: { ...metadata, creationTimestamp }, spec } as const;
     for (const { path } of decodingFindings(object)) this.notUnderstood(`service.${path}`);
-    const [finding] = schemaFindings(object as unknown as JsonObject);
+    const [finding] = schemaFindings(object);
     if (finding) return { reason: 'NotValid', message: `${finding.path}: ${finding.message}`.slice(0, 1000) };
     const service = object as unknown as DistributedService;
     const problem = grantProblem(this.grant, metadata.namespace, exposuresOf(service.spec, this.#config.baseDomain));

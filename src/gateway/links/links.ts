@@ -15,6 +15,7 @@ import { upKinds } from '../../link/items.ts';
 import { Outbox } from '../../link/outbox.ts';
 import { defaultLimits, LinkError, type Item, type Limits } from '../../link/protocol.ts';
 import type { Log } from '../../log.ts';
+import type { Conflict } from '../../model/claims.ts';
 import type { ProxyStatus } from '../api/proxy-status.ts';
 import type { Refusal } from '../haproxy/index.ts';
 import { listen as listenAt, portOf } from '../listen.ts';
@@ -39,8 +40,8 @@ export interface LinksDeps {
   /** as the agent's status API has them */
   statuses: () => Promise<readonly ProxyStatus[]>;
   refusals: () => readonly Refusal[];
-  /** why the gateway does not serve a service of `sources`, where others are in its way; namespace/name */
-  conflictOf?: (service: string) => string | undefined;
+  /** what keeps a service of `sources` (namespace/name) from users */
+  conflictOf?: (service: string) => Conflict | undefined;
   /** a cluster was removed: its tunnels are to end */
   removed?: (cluster: string) => void;
   log: Log;

@@ -1,5 +1,7 @@
 /** What a cluster is told of what it wants: its own proxies and services, and of others' no more than that they are in the way. */
 import type { Item } from '../../link/protocol.ts';
+import { describeExposure } from '../../model/exposure.ts';
+import type { Conflict } from '../../model/claims.ts';
 import { serviceKey } from '../../model/store.ts';
 import type { DistributedServiceSpec } from '../../model/types.ts';
 import { equalJson, isObject } from '../../model/json.ts';
@@ -11,7 +13,7 @@ import type { LinkSource } from './link-source.ts';
 export interface Known {
   statuses: readonly ProxyStatus[];
   refusals: readonly Refusal[];
-  conflictOf?: ((service: string) => string | undefined) | undefined;
+  conflictOf?: ((service: string) => Conflict | undefined) | undefined;
   sources: Pick<Sources, 'decidingCluster' | 'services'>;
 }
 
@@ -34,11 +36,18 @@ export function itemsFor(source: LinkSource, known: Known): Record<'proxy' | 're
     }
     const conflict = known.conflictOf?.(key);
     const message = messages.get(key);
-    if (conflict !== undefined) refused.push({ kind: 'refused', key, value: { reason: 'HostConflict', message: conflict } });
+    if (conflict) refused.push({ kind: 'refused', key, value: { reason: 'HostConflict', message: conflictText(conflict, source) } });
     else if (message !== undefined) refused.push({ kind: 'refused', key, value: { reason: 'GatewayRefused', message } });
   }
   const unknown = [...source.unknown].map((what): Item => ({ kind: 'unknown', key: what, value: {} }));
   return { proxy, refused, differs, unknown };
+}
+
+/** Who is in the way is told where it is one of the cluster's own. */
+function conflictText(conflict: Conflict, { services }: LinkSource): string {
+  const what = describeExposure(conflict.exposure);
+  if ('other' in conflict && services.byKey(conflict.other)) return `${what} is taken by ${conflict.other}`;
+  return `${what} belongs to another at the gateway`;
 }
 
 /** Of a service its namespace/name alone; of other items kind and key. */
