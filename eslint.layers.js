@@ -30,6 +30,7 @@ const layers = {
 
   'src/controller': ['src/link', 'src/frp', 'src/process', 'webhooks', 'src/kube', ...base],
   'src/controller/backends': controllerValues,
+  'src/controller/link': ['src/controller/backends', ...controllerValues],
   'src/controller/status': ['src/controller/backends', ...controllerValues],
   'src/controller/identity': ['src/controller/status', ...controllerValues],
   'src/controller/connectors': ['src/controller/identity', 'src/controller/status', 'src/controller/backends', ...controllerValues],

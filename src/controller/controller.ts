@@ -22,12 +22,14 @@ import { servicesSink } from '../kube/services-sink.ts';
 import { losesExposure, needsGateway, type DescribeConflict } from './status/configuration-checks.ts';
 import { ControllerMetrics } from './metrics.ts';
 import { both, FactSource, type ConnectorSource } from './facts.ts';
-import { checkReferences, reconcileCopies, sharers, type GatewayCopiesDeps } from './gateway-secrets/copies.ts';
+import { checkReferences, copiesElsewhere, reconcileCopies, sharers, type GatewayCopiesDeps } from './gateway-secrets/copies.ts';
 import type { OutdatedOf } from './backends/outdated-pods.ts';
 import { WorkQueue } from '../kube/work-queue.ts';
 import { SecretWatches } from './secret-watches.ts';
 import { userSecretsOf } from './user-secrets.ts';
-import { authorityKey, copiesKey, keyOfSecret, serverKey, splitKey } from './keys.ts';
+import { authorityKey, copiesKey, keyOfSecret, linkKey, serverKey, splitKey } from './keys.ts';
+import { GatewayLink } from './link/gateway-link.ts';
+import { joinIfAsked } from './link/link-secret.ts';
 import { reconcileServer, reconcileService, type Reconciled, type ReconcileDeps } from './reconcile.ts';
 import { referencesOf } from '../kube/secret-references.ts';
 import { Entrance } from './backends/entrance.ts';
@@ -70,6 +72,8 @@ export interface RunningController {
 const lookMs = 5000;
 /** Services that come at once are compared once with each other. */
 const conflictsMs = 250;
+/** Until a gateway that did not answer is asked again whether the cluster may join. */
+const joinAgainMs = 10_000;
 const startRetry: BackoffLimits = { minMs: 500, maxMs: 15_000 };
 
 /** Starts at once and keeps trying: an API server that is not there yet is waited for. */
@@ -95,6 +99,7 @@ class Controller {
   readonly #authority: AuthorityKeeper;
   readonly #entrance: Entrance;
   readonly #facts: FactSource;
+  readonly #link: GatewayLink;
   readonly #gates: ReadinessGates;
   readonly #queue: WorkQueue;
   readonly #podsQueue: WorkQueue;
@@ -125,8 +130,20 @@ class Controller {
       for (const service of this.services.all()) this.#queue.add(serviceKey(service));
     };
     this.#entrance = new Entrance({ client, config, log, changed: allChanged });
+    this.#link = new GatewayLink({
+      client,
+      config,
+      log,
+      secrets: this.#secrets,
+      services: this.services,
+      authority: () => this.#authority.current,
+      copies: () => copiesElsewhere(this.#copiesDeps),
+      changed: allChanged,
+      metric: this.#metrics.link,
+    });
     this.#facts = new FactSource({
       config,
+      link: this.#link,
       entrance: this.#entrance,
       services: this.services,
       outdated: deps.outdated,
@@ -163,6 +180,7 @@ class Controller {
       this.#queue.close(),
       this.#podsQueue.close(),
       this.#facts.close(),
+      this.#link.close(),
       this.#entrance.close(),
       this.#gates.close(),
       this.#deps.connectors?.close(),
@@ -181,7 +199,12 @@ class Controller {
     this.#reflectors = [
       new Reflector({ ...common, resource: distributedServices, sink: servicesSink(this.services) }),
       ...this.#secretWatches.open(only.namespace),
-      new Reflector({ ...common, resource: pods, labelSelector: `${label.sidecar}=injected`, sink: both(this.#facts.pods, this.#gates) }),
+      new Reflector({
+        ...common,
+        resource: pods,
+        labelSelector: `${label.sidecar}=injected`,
+        sink: both(both(this.#facts.pods, this.#gates), this.#link),
+      }),
     ];
     this.#startProblem = 'the first lists of DistributedServices, Secrets and Pods are under way';
     const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
@@ -204,6 +227,8 @@ class Controller {
       await this.#followAuthority();
       await ensureServerApi(this.#reconcileDeps);
       await ensureReplicaIdentity(this.#copiesDeps);
+      this.#link.start();
+      await this.#link.known();
       await Promise.all([this.#facts.meetServers(), this.#entrance.known()]);
     });
     if (this.#stop.signal.aborted) return;
@@ -214,6 +239,7 @@ class Controller {
     this.#queue.add(authorityKey);
     this.#queue.add(serverKey);
     this.#queue.add(copiesKey);
+    this.#queue.add(linkKey);
     this.#gates.start();
     this.#queue.start();
     this.#podsQueue.start();
@@ -245,6 +271,7 @@ class Controller {
     this.#queue.add(serviceKey(service));
     // Our own writes of the status change nothing for others.
     if (before && after && before.metadata.generation === after.metadata.generation) return;
+    this.#link.serviceChanged(before, after);
     this.#podsQueue.add(namespace);
     for (const changed of [before, after]) {
       if (!changed || referencesOf(changed).length === 0) continue;
@@ -286,9 +313,11 @@ class Controller {
       if (key === authorityKey) return this.#followAuthority();
       if (key === copiesKey) {
         const renewAt = await ensureReplicaIdentity(this.#copiesDeps);
+        this.#link.copiesChanged();
         this.#due.set(key, Math.min(renewAt, await reconcileCopies(this.#copiesDeps)));
         return;
       }
+      if (key === linkKey) return this.#followJoining();
       const service = key === serverKey ? undefined : this.services.get(...splitKey(key));
       if (key !== serverKey && !service) return this.#forget(key);
       // It comes back when the first lists of its namespace are there.
@@ -296,6 +325,14 @@ class Controller {
       const { renewAt } = service ? await reconcileService(this.#reconcileDeps, service) : await this.#reconcileServer();
       this.#due.set(key, renewAt);
     });
+  }
+
+  async #followJoining(): Promise<void> {
+    const { client, config, log } = this.#deps;
+    const { isToBeTriedAgain } = await joinIfAsked({ client, config, log, secrets: this.#secrets }, this.#stop.signal);
+    this.#due.set(linkKey, isToBeTriedAgain ? this.#clock.now() + joinAgainMs : Infinity);
+    this.#link.identityChanged();
+    for (const service of this.services.all()) this.#queue.add(serviceKey(service));
   }
 
   async #reconcileServer(): Promise<Reconciled> {
@@ -328,6 +365,7 @@ class Controller {
       references: (service) => checkReferences(this.#copiesDeps, service),
       secretsProblem: (namespace) => this.#secretWatches.problemOf(namespace),
       authority: () => this.#authority.current,
+      gatewaysElsewhere: () => this.#link.identity?.authorityPem ?? '',
       statusWritten: (service: DistributedService) => this.services.set(slim(service)),
       observed: (service, { server, judgement }) =>
         this.#metrics.setBackends(service.metadata, server.status === 'reachable' ? judgement : undefined),
@@ -338,6 +376,7 @@ class Controller {
     const { hasChanged, renewAt } = await this.#authority.reconcile();
     this.#due.set(authorityKey, renewAt);
     if (!hasChanged) return;
+    this.#link.authorityChanged();
     this.#queue.add(serverKey);
     for (const service of this.services.all()) this.#queue.add(serviceKey(service));
   }

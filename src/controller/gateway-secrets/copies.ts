@@ -5,7 +5,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../../certs/clock.ts';
 import type { Config } from '../../config/schema.ts';
-import { base64 } from '../../kube/authority-secret.ts';
+import { base64, text } from '../../kube/authority-secret.ts';
 import { ignoreGone } from '../../kube/errors.ts';
 import { secrets, type Metadata, type Secret } from '../../kube/types.ts';
 import type { Log } from '../../log.ts';
@@ -130,6 +130,20 @@ function copiesOf(deps: Reading): Copies {
   }
   return copies;
 }
+
+/** What a gateway elsewhere is to know, decoded, by use and namespace/name of the Secret. */
+export function copiesElsewhere(deps: Reading): Map<string, Record<string, string>> {
+  const { wanted } = copiesOf({ ...deps, config: servedHere(deps.config) });
+  return new Map(
+    [...wanted.values()].map((secret) => [
+      `${secret.metadata.annotations?.[annotation.copyKind]} ${secret.metadata.annotations?.[annotation.copyOf]}`,
+      Object.fromEntries(Object.keys(secret.data ?? {}).map((key) => [key, text(secret, key)])),
+    ]),
+  );
+}
+
+/** As though the gateway were in this cluster: what its services refer to is looked at in the same way. */
+export const servedHere = (config: Config): Config => ({ ...config, gateway: { ...config.gateway, elsewhere: false } });
 
 const copyOf = (original: string, kind: string, data: Record<string, string>, { gateway }: Config): Secret => ({
   metadata: {

@@ -92,7 +92,7 @@ async function answer(deps: LinkServerDeps, stream: ServerHttp2Stream, path: str
       case paths.link: {
         const cluster = await clusterOf(deps, stream);
         stream.respond({ ':status': 200 });
-        return await deps.linked(cluster, stream);
+        return void (await deps.linked(cluster, stream));
       }
       default:
         throw new LinkError('NotFound', 'this gateway knows no such request; it may be older than the cluster');

@@ -9,7 +9,6 @@ import type { Sink } from '../../kube/reflector.ts';
 import type { ConfigMap, KubeObject } from '../../kube/types.ts';
 import { decodingFindings } from '../../model/decoding.ts';
 import { exposuresOf } from '../../model/exposure.ts';
-import type { JsonObject } from '../../model/json.ts';
 import { annotation, apiVersion, kind } from '../../model/names.ts';
 import { schemaFindings } from '../../model/schema-findings.ts';
 import { ServiceStore } from '../../model/store.ts';

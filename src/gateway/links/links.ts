@@ -223,7 +223,7 @@ class Clusters {
   async #tellCluster({ record, source, outbox }: Cluster): Promise<void> {
     const { statuses, refusals, conflictOf, sources, authority, addresses, log } = this.#deps;
     try {
-      const said = await itemsFor(source, { statuses: await statuses(), refusals: refusals(), conflictOf, sources });
+      const said = itemsFor(source, { statuses: await statuses(), refusals: refusals(), conflictOf, sources });
       const gateway: Item = {
         kind: 'gateway',
         key: 'gateway',
