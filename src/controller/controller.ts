@@ -3,27 +3,23 @@
  * installation the authority and frps' certificate. Watches and the frp server's API fill stores, changes put keys into a
  * queue, reconcile.ts acts on one key at a time. One replica leads and writes; the others have everything in memory.
  */
-import type { Registry } from '@prometheus-io/client';
 import { every, systemClock, type Clock } from '../../certs/clock.ts';
 import { tickPeriod } from '../../certs/managed.ts';
-import type { Config } from '../config/schema.ts';
 import { backoffMs, pause, type BackoffLimits } from '../kube/backoff.ts';
-import type { KubeClient } from '../kube/client.ts';
 import { DueTimes } from '../kube/due-times.ts';
 import { Election } from '../kube/lease.ts';
 import { Reflector } from '../kube/reflector.ts';
 import { distributedServices, pods, slim, type KubeObject, type Secret } from '../kube/types.ts';
-import type { Log } from '../log.ts';
 import { label, leaseName } from '../model/names.ts';
 import { serviceKey, ServiceStore } from '../model/store.ts';
 import type { DistributedService } from '../model/types.ts';
 import { AuthorityKeeper } from './identity/authority-keeper.ts';
 import { servicesSink } from '../kube/services-sink.ts';
-import { losesExposure, needsGateway, type DescribeConflict } from './status/configuration-checks.ts';
+import { losesExposure, needsGateway } from './status/configuration-checks.ts';
 import { ControllerMetrics } from './metrics.ts';
-import { both, FactSource, type ConnectorSource } from './facts.ts';
+import type { ControllerDeps, RunningController } from './controller-deps.ts';
+import { both, FactSource } from './facts.ts';
 import { checkReferences, copiesElsewhere, reconcileCopies, sharers, type GatewayCopiesDeps } from './gateway-secrets/copies.ts';
-import type { OutdatedOf } from './backends/outdated-pods.ts';
 import { WorkQueue } from '../kube/work-queue.ts';
 import { SecretWatches } from './secret-watches.ts';
 import { userSecretsOf } from './user-secrets.ts';
@@ -37,36 +33,8 @@ import { ReadinessGates } from './backends/readiness-gates.ts';
 import { ObjectStore } from '../kube/object-store.ts';
 import { ensureReplicaIdentity, replicaAuthorityIn } from './gateway-secrets/replica-identity.ts';
 import { credentialsIn, ensureServerApi } from './identity/api-credentials.ts';
-import type { ConfigurationCheck } from './status/status.ts';
 
-export interface ControllerDeps {
-  client: KubeClient;
-  config: Config;
-  log: Log;
-  registry: Registry;
-  outdated: OutdatedOf;
-  /** what makes ConfigurationValid False, most important first; default: what plain mode cannot protect */
-  checks?: ConfigurationCheck[];
-  /** looks after the services of the installation's namespace alone, and needs no right in any other */
-  ownNamespaceOnly?: boolean;
-  /** takes part in the election of a leader, and writes only while it leads; absent: it is the only one */
-  election?: { identity: string; durationMs?: number; deadlineMs?: number; retryMs?: number; onLost: () => void };
-  describeConflict?: DescribeConflict;
-  /** backends that are not annotated Pods */
-  connectors?: ConnectorSource;
-  /** DEBUG_MODE (R5.15): start, spec, status and steps of each reconcile are logged */
-  debug?: boolean;
-  clock?: Clock;
-}
-
-export interface RunningController {
-  services: ServiceStore;
-  /** undefined when everything is watched and no watch is failing; otherwise why not */
-  problem(): string | undefined;
-  isLeading(): boolean;
-  /** Finishes what it is doing, and ends. */
-  close(): Promise<void>;
-}
+export type { ControllerDeps, RunningController };
 
 /** How often to look for what is due. */
 const lookMs = 5000;
@@ -236,10 +204,7 @@ class Controller {
     this.#facts.start();
     this.#entrance.start();
     this.#stopTicker = every(this.#clock, Math.min(lookMs, tickPeriod(config.certificates.renewBefore)), () => this.#addDue());
-    this.#queue.add(authorityKey);
-    this.#queue.add(serverKey);
-    this.#queue.add(copiesKey);
-    this.#queue.add(linkKey);
+    for (const key of [authorityKey, serverKey, copiesKey, linkKey]) this.#queue.add(key);
     this.#gates.start();
     this.#queue.start();
     this.#podsQueue.start();
@@ -312,10 +277,9 @@ class Controller {
     return this.#metrics.timed(async () => {
       if (key === authorityKey) return this.#followAuthority();
       if (key === copiesKey) {
-        const renewAt = await ensureReplicaIdentity(this.#copiesDeps);
         this.#link.copiesChanged();
-        this.#due.set(key, Math.min(renewAt, await reconcileCopies(this.#copiesDeps)));
-        return;
+        const renewAt = await ensureReplicaIdentity(this.#copiesDeps);
+        return void this.#due.set(key, Math.min(renewAt, await reconcileCopies(this.#copiesDeps)));
       }
       if (key === linkKey) return this.#followJoining();
       const service = key === serverKey ? undefined : this.services.get(...splitKey(key));

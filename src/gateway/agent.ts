@@ -11,7 +11,7 @@ import type { Credentials } from '../frp/server-api.ts';
 import { pause } from '../kube/backoff.ts';
 import { text } from '../kube/authority-secret.ts';
 import type { Log } from '../log.ts';
-import { Claims, type Conflict } from '../model/claims.ts';
+import { Claims } from '../model/claims.ts';
 import type { DistributedService } from '../model/types.ts';
 import { Readiness } from '../process/readiness.ts';
 import { accessOf, issuerOf } from './ir/access-policy.ts';
@@ -80,7 +80,7 @@ export class GatewayAgent {
   readonly #metrics: GatewayMetrics;
   readonly #proxies: Proxies;
   readonly #sources: Sources;
-  readonly #claims: Claims;
+  readonly claims: Claims;
   readonly #issuers: Issuers;
   readonly #members: Members;
   readonly #users: ApplyLoop;
@@ -114,7 +114,7 @@ export class GatewayAgent {
     sources.subscribe({ changed, tunnelChanged: () => this.#tunnel.schedule() });
     sources.services.subscribe(() => (this.#claimedPorts = undefined));
     sources.services.subscribe(changed);
-    this.#claims = new Claims(sources.services, config);
+    this.claims = new Claims(sources.services, config);
     this.#issuers = new Issuers({ rules: fetchRules(config), log, changed });
     this.#members = new Members({ list: proxyList(options.frpsUrl), changed, isTaken: (port) => this.#isTaken(port), log });
     this.#metrics = new GatewayMetrics(options.registry, { members: () => this.#members.all, tunnel: () => this.#material });
@@ -157,12 +157,6 @@ export class GatewayAgent {
     this.#isStopping = true;
   }
 
-  /** What keeps a service of `sources` (namespace/name) from users, where others are in its way. */
-  conflictOf(key: string): Conflict | undefined {
-    const service = this.#sources.services.byKey(key);
-    return service && this.#claims.conflictsOf(service)[0];
-  }
-
   async close(): Promise<void> {
     this.#isStopping = true;
     this.#stop.abort();
@@ -172,7 +166,7 @@ export class GatewayAgent {
     }
     await Promise.all([this.#warmUp?.close(), this.#frps?.close(), this.#parts?.close()]);
     await Promise.all([this.#members.close(), this.#users.close(), this.#tunnel.close(), this.#sources.close()]);
-    this.#claims.close();
+    this.claims.close();
     await Promise.all([this.#issuers.close(), this.#running, this.#proxies.close()]);
   }
 
@@ -261,7 +255,7 @@ export class GatewayAgent {
     const sources = this.#sources;
     const input = {
       services: [...sources.services.all()],
-      conflictsOf: (service: DistributedService) => this.#claims.conflictsOf(service),
+      conflictsOf: (service: DistributedService) => this.claims.conflictsOf(service),
       members: [...this.#members.all].filter(({ identity }) => sources.has(identity.cluster)),
       podOf: (identity: Identity) => sources.podOf(identity),
       accessOf: (service: DistributedService) => accessOf(service, sources.copiesOf(service), this.#issuers),

@@ -16,6 +16,7 @@ import { Outbox } from '../../link/outbox.ts';
 import { defaultLimits, LinkError, type Item, type Limits } from '../../link/protocol.ts';
 import type { Log } from '../../log.ts';
 import type { Conflict } from '../../model/claims.ts';
+import type { DistributedService } from '../../model/types.ts';
 import type { ProxyStatus } from '../api/proxy-status.ts';
 import type { Refusal } from '../haproxy/index.ts';
 import { listen as listenAt, portOf } from '../listen.ts';
@@ -40,8 +41,8 @@ export interface LinksDeps {
   /** as the agent's status API has them */
   statuses: () => Promise<readonly ProxyStatus[]>;
   refusals: () => readonly Refusal[];
-  /** what keeps a service of `sources` (namespace/name) from users */
-  conflictOf?: (service: string) => Conflict | undefined;
+  /** what keeps a service of `sources` from users */
+  conflictsOf?: (service: DistributedService) => readonly Conflict[];
   /** a cluster was removed: its tunnels are to end */
   removed?: (cluster: string) => void;
   log: Log;
@@ -221,9 +222,9 @@ class Clusters {
   }
 
   async #tellCluster({ record, source, outbox }: Cluster): Promise<void> {
-    const { statuses, refusals, conflictOf, sources, authority, addresses, log } = this.#deps;
+    const { statuses, refusals, conflictsOf, sources, authority, addresses, log } = this.#deps;
     try {
-      const said = itemsFor(source, { statuses: await statuses(), refusals: refusals(), conflictOf, sources });
+      const said = itemsFor(source, { statuses: await statuses(), refusals: refusals(), conflictsOf, sources });
       const gateway: Item = {
         kind: 'gateway',
         key: 'gateway',

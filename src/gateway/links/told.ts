@@ -3,7 +3,7 @@ import type { Item } from '../../link/protocol.ts';
 import { describeExposure } from '../../model/exposure.ts';
 import type { Conflict } from '../../model/claims.ts';
 import { serviceKey } from '../../model/store.ts';
-import type { DistributedServiceSpec } from '../../model/types.ts';
+import type { DistributedService, DistributedServiceSpec } from '../../model/types.ts';
 import { equalJson, isObject } from '../../model/json.ts';
 import type { ProxyStatus } from '../api/proxy-status.ts';
 import type { Refusal } from '../haproxy/index.ts';
@@ -13,7 +13,7 @@ import type { LinkSource } from './link-source.ts';
 export interface Known {
   statuses: readonly ProxyStatus[];
   refusals: readonly Refusal[];
-  conflictOf?: ((service: string) => Conflict | undefined) | undefined;
+  conflictsOf?: ((service: DistributedService) => readonly Conflict[]) | undefined;
   sources: Pick<Sources, 'decidingCluster' | 'services'>;
 }
 
@@ -34,7 +34,7 @@ export function itemsFor(source: LinkSource, known: Known): Record<'proxy' | 're
       if (fields.length > 0) differs.push({ kind: 'differs', key, value: { fields } });
       continue;
     }
-    const conflict = known.conflictOf?.(key);
+    const conflict = known.conflictsOf?.(service)[0];
     const message = messages.get(key);
     if (conflict) refused.push({ kind: 'refused', key, value: { reason: 'HostConflict', message: conflictText(conflict, source) } });
     else if (message !== undefined) refused.push({ kind: 'refused', key, value: { reason: 'GatewayRefused', message } });

@@ -69,7 +69,7 @@ export async function runAgentPart(config: Config, options: UpOptions & { haprox
     config,
     statuses: () => agent.statuses(),
     refusals: () => proxies.refusals(),
-    conflictOf: (key) => agent.conflictOf(key),
+    conflictsOf: (service) => agent.claims.conflictsOf(service),
     log,
   });
   await agent.start();
