@@ -197,6 +197,7 @@ class Clusters {
         limits: { ...defaultLimits, ...limits },
         onHello: ({ program }) => {
           link.program = program;
+          void this.#noteOne(cluster);
           log.info({ cluster: record.name, program }, `the link of cluster ${record.name} is up`);
         },
         onUnknown: (what) => cluster.source.notUnderstood(what),
