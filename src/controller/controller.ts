@@ -107,6 +107,7 @@ class Controller {
       authority: () => this.#authority.current,
       copies: () => copiesElsewhere(this.#copiesDeps),
       changed: allChanged,
+      serviceChanged: (key) => this.#queue.add(key),
       metric: this.#metrics.link,
     });
     this.#facts = new FactSource({

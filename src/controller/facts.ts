@@ -48,7 +48,7 @@ export interface FactsDeps {
   /** what is known of the way to the servers, beside what they say themselves */
   entrance?: Pick<Entrance, 'addressOf' | 'problemOf'> | undefined;
   /** to a gateway elsewhere */
-  link?: Pick<GatewayLink, 'listed' | 'identity' | 'state'> | undefined;
+  link?: Pick<GatewayLink, 'listed' | 'identity' | 'state' | 'differingFields'> | undefined;
   credentials: () => { user: string; password: string } | undefined;
   /** PEM of the authority that the gateway's replicas have their certificate from */
   gatewayAuthority?: () => string | undefined;
@@ -175,6 +175,7 @@ export class FactSource {
       certificates,
       server: isGateway && config.gateway.elsewhere && !this.#deps.link?.identity ? { status: 'elsewhere' } : server.health,
       link: isGateway ? this.#deps.link?.state : undefined,
+      differingFields: isGateway ? this.#deps.link?.differingFields(key) : undefined,
       judgement,
       isGateway,
       outdated: this.#outdated.get(key) ?? new Set(),

@@ -28,6 +28,8 @@ export interface GatewayLinkDeps extends LinkSecretDeps {
   copies: () => ReadonlyMap<string, Record<string, string>>;
   /** told when the link comes up or goes down, or says something of the whole */
   changed: () => void;
+  /** told of a service (namespace/name) of which the gateway says something else than before, beside its proxies */
+  serviceChanged: (service: string) => void;
   metric?: Gauge | undefined;
 }
 
@@ -50,8 +52,9 @@ export class GatewayLink implements Sink<KubeObject> {
     this.#deps = deps;
     this.#inbox = new Inbox({
       limits: defaultLimits,
-      take: async () => {
+      take: async (set, gone) => {
         this.#hasHeard = true;
+        for (const { kind, key } of [...set, ...gone]) if (kind === 'differs') deps.serviceChanged(key);
       },
     });
   }
@@ -130,6 +133,12 @@ export class GatewayLink implements Sink<KubeObject> {
       }
     }
     return { proxies, refused };
+  }
+
+  /** Fields of a service (namespace/name) that a cluster which joined before says otherwise; users get what that one says. */
+  differingFields(key: string): string[] {
+    if (!this.state?.isUp) return [];
+    return downKinds.differs.safeParse(this.#inbox.collection.get({ kind: 'differs', key })?.value).data?.fields ?? [];
   }
 
   serviceChanged(before: DistributedService | undefined, after: DistributedService | undefined): void {

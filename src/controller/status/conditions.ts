@@ -23,6 +23,8 @@ export interface Facts {
   judgement: Judgement;
   /** of the link to a gateway elsewhere, where the cluster has joined one */
   link?: LinkState | undefined;
+  /** fields of the service that a cluster which joined the gateway before says otherwise */
+  differingFields?: readonly string[] | undefined;
   /** whether the service goes through the gateway */
   isGateway?: boolean;
   /** names of the Pods that run a configuration which is older than the service */
@@ -32,7 +34,7 @@ export interface Facts {
 /** Ready first: it sums up the others. */
 export function conditionsOf(facts: Facts, service: DistributedService): Fact[] {
   const others = [backendsAvailable(facts, service), configurationValid(facts), certificatesReady(facts), networkReady(facts)];
-  return [ready(others), ...others, ...(facts.link ? [linkReady(facts.link)] : [])];
+  return [ready(others), ...others, ...(facts.link ? [linkReady(facts.link)] : []), ...specDiffers(facts)];
 }
 
 /** The first that is False decides, then the first that is Unknown. What the user can mend comes first. */
@@ -93,6 +95,14 @@ const noServerApi =
 
 const gatewayElsewhere =
   'The gateway is in another cluster (gateway.elsewhere), and the status of the service there tells which backends serve';
+
+/** There only as long as something differs. */
+function specDiffers({ differingFields = [] }: Facts): Fact[] {
+  if (differingFields.length === 0) return [];
+  const fields = differingFields.map((field) => `spec.${field}`).join(', ');
+  const message = `A cluster that joined the gateway before this one has the service too, and users get what it says of ${fields}; make them the same`;
+  return [{ type: 'SpecDiffers', status: 'True', reason: 'AnotherClusterDecides', message }];
+}
 
 function linkReady(link: LinkState): Fact {
   const type = 'LinkReady';

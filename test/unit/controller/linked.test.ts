@@ -11,7 +11,7 @@ import type { DistributedService } from '../../../src/model/types.ts';
 import { service } from '../../support/services.ts';
 import { until } from '../../support/until.ts';
 import { ApiServer } from '../kube/api-server.ts';
-import { startGateway, type TestGateway } from '../link/joined.ts';
+import { joinAs, serviceItem, startCluster, startGateway, type TestGateway } from '../link/joined.ts';
 
 const config = configSchema.parse({ gateway: { addresses: ['gw.example.com'], elsewhere: true } });
 const log = pino({ level: 'silent' });
@@ -115,6 +115,24 @@ describe('the controller of a cluster that joins a gateway elsewhere', { timeout
     assert.equal(condition('NetworkReady')?.status, 'True');
     gateway.statuses[0] = { ...gateway.statuses[0]!, status: 'offline', reason: 'GET /health answered 503' };
     await until(() => stored()?.status?.endpoints?.[0]?.reason === 'GET /health answered 503');
+  });
+
+  it('names the fields that a cluster which joined before says otherwise, as long as it does', async () => {
+    const other = startCluster(await joinAs(await gateway.token('first')));
+    const records = await gateway.store.clusters();
+    await gateway.store.putCluster({ ...records.get('first')!, joined: 1 });
+    other.end.outbox.set(serviceItem('web', { namespace: 'shop' }));
+    await until(() => gateway.sources.all.length === 3);
+    // The order is that of joining, when the gateway starts.
+    await gateway.close();
+    const { directory, port, authority } = gateway;
+    gateway = await startGateway({ directory, port, authority });
+    await until(() => gateway.sources.decidingCluster('shop/web') === 'first');
+    await until(() => condition('SpecDiffers')?.status === 'True');
+    assert.match(condition('SpecDiffers')!.message!, /users get what it says of spec\.security; make them the same$/);
+    await other.close();
+    await gateway.store.removeCluster('first');
+    await until(() => condition('LinkReady')?.status === 'True' && condition('SpecDiffers') === undefined);
   });
 
   it('says since when there is no link and why, and goes on by itself when the gateway is back', async () => {
