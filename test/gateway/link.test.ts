@@ -87,7 +87,8 @@ test('a cluster joins a gateway with its own command, its Pod serves, its status
   await eventually('users reach the Pod', async () => (await get()).body === 'from the home cluster');
   const proxy = `proxy ${configuration.proxies[0]!.name}`;
   await eventually('its status comes home', async () => (heard(cluster.end)[proxy] as { status?: string })?.status === 'online');
-  assert.match(await machine.command('gateway', 'clusters', '--dir', machine.directory), /^home +up +/m);
+  const clusters = () => machine.command('gateway', 'clusters', '--dir', machine.directory);
+  await eventually('the list shows its link', async () => /^home +up +/m.test(await clusters()));
 
   // A gateway that starts anew serves what it knew, with no cluster there to tell it.
   await cluster.close();
