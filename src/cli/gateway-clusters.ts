@@ -13,7 +13,7 @@ usage: frp-k8s gateway clusters --dir DIR
        frp-k8s gateway clusters remove NAME --dir DIR
 
 remove takes back what the cluster has there, within two seconds where the gateway runs: its services, the trust in its Pods
-and certificates, its link. Tunnels of its Pods get no traffic any more. It comes back with a new token alone.
+and certificates, its link, the tunnels of its Pods. It comes back with a new token alone.
 
       --dir DIR   directory of the gateway (frp-k8s gateway up)
 

@@ -116,7 +116,11 @@ export class GatewayAgent {
     sources.services.subscribe(changed);
     this.claims = new Claims(sources.services, config);
     this.#issuers = new Issuers({ rules: fetchRules(config), log, changed });
-    this.#members = new Members({ list: proxyList(options.frpsUrl), changed, isTaken: (port) => this.#isTaken(port), log });
+    const membersChanged = () => {
+      changed();
+      if (this.#strangers().length > 0) this.#tunnel.schedule();
+    };
+    this.#members = new Members({ list: proxyList(options.frpsUrl), changed: membersChanged, isTaken: (port) => this.#isTaken(port), log });
     this.#metrics = new GatewayMetrics(options.registry, { members: () => this.#members.all, tunnel: () => this.#material });
     this.#proxies = options.proxies;
     this.#proxies.subscribe({ users: () => this.#users.schedule(), tunnel: () => this.#tunnel.schedule() });
@@ -290,7 +294,16 @@ export class GatewayAgent {
     if (!material) throw new Error(problems.join('; '));
     this.#material = material;
     const applied = await this.#proxies.applyTunnel(material);
+    const strangers = this.#strangers();
+    if (strangers.length > 0) await this.#proxies.endTunnels(strangers);
     return again === Infinity ? applied : { ...applied, waitMs: Math.min(applied.waitMs ?? Infinity, again - now, 3_600_000) };
+  }
+
+  /** Tunnels of members whose cluster is no source any more. */
+  #strangers(): string[] {
+    return [...this.#members.all].flatMap(({ identity, tunnel }) =>
+      tunnel === undefined || this.#sources.has(identity.cluster) ? [] : [tunnel],
+    );
   }
 
   #keysProblem(): string | undefined {

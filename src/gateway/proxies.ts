@@ -65,6 +65,8 @@ export interface ProxiesOptions {
 export interface Proxies {
   applyUsers: (view: View, peers: readonly Peer[], own: Pick<UsersSettings, 'replicaTls' | 'state'>) => Promise<Applied>;
   applyTunnel: (material: TunnelMaterial) => Promise<Applied>;
+  /** ends tunnels, by the address from which HAProxy has each connected to frps */
+  endTunnels: (addresses: readonly string[]) => Promise<void>;
   verdicts: () => Promise<readonly ServerVerdict[]>;
   /** services that are left out, because HAProxy refuses their configuration or it cannot be rendered */
   refusals: () => readonly Refusal[];
@@ -168,6 +170,7 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
       }
     },
     applyTunnel: (material) => tunnel.apply(material),
+    endTunnels: (addresses) => tunnel.end(addresses),
     verdicts: () => users.states(),
     refusals,
     subscribe: (told) => (changed = told),

@@ -7,6 +7,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { ports } from '../../src/gateway/up/layout.ts';
+import { tcpSockets } from '../../src/gateway/up/processes.ts';
 import { createAuthority, issue } from '../../certs/authority.ts';
 import { audience, issuer, Signer } from '../unit/gateway/agent-tokens.ts';
 import { heard } from '../unit/link/ends.ts';
@@ -98,5 +100,7 @@ test('a cluster joins a gateway with its own command, its Pod serves, its status
 
   await machine.command('gateway', 'clusters', 'remove', 'home', '--dir', machine.directory);
   await eventually('nothing of it is served', async () => (await get()).status === 404);
+  // The agent that ends it is another one than saw it begin.
+  await eventually('its tunnel has ended', () => !tcpSockets().some(({ port: at, isListening }) => at === ports.frps && !isListening));
   await assert.rejects(machine.command('gateway', 'clusters', 'remove', 'home', '--dir', machine.directory), /no cluster home has joined/);
 });

@@ -43,8 +43,6 @@ export interface LinksDeps {
   refusals: () => readonly Refusal[];
   /** what keeps a service of `sources` from users */
   conflictsOf?: (service: DistributedService) => readonly Conflict[];
-  /** a cluster was removed: its tunnels are to end */
-  removed?: (cluster: string) => void;
   log: Log;
   limits?: Partial<Limits>;
   /** how often the clusters are told of changes; milliseconds */
@@ -166,12 +164,11 @@ class Clusters {
   }
 
   async #remove(cluster: Cluster): Promise<void> {
-    const { sources, removed, log } = this.#deps;
+    const { sources, log } = this.#deps;
     const { name } = cluster.record;
     cluster.link?.end.abort(new LinkError('ClusterRemoved', 'the cluster was removed from the gateway; join with a new token'));
     this.#clusters.delete(name);
     sources.remove(name);
-    removed?.(name);
     await cluster.journal.close();
     await rm(this.#path(name), { force: true });
     log.info({ cluster: name }, `cluster ${name} was removed: nothing of it is served or trusted any more`);

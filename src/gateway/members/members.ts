@@ -8,6 +8,7 @@
 import { systemClock, type Clock } from '../../../certs/clock.ts';
 import { originsIn } from '../../frp/origins.ts';
 import { isProxyPort, Ports } from './port-pool.ts';
+import { tunnelIn } from './tunnel-address.ts';
 import { identityIn, parseProxyName, type Identity } from '../pod-identity.ts';
 import type { ListProxies, OnlineProxy } from './frps-client.ts';
 
@@ -22,6 +23,8 @@ export interface Member {
   identity: Identity;
   /** of a connector's: which of the service's endpoints it says that it is of (frp/origins.ts) */
   origins: readonly string[];
+  /** HAProxy's end of its tunnel's connection to frps (tunnel-address.ts) */
+  tunnel?: string | undefined;
   /** on loopback */
   port: number;
 }
@@ -245,7 +248,7 @@ function memberOf({ name, port, user, metadata }: OnlineProxy): Member | undefin
   const parsed = identity && parseProxyName(name, identity);
   if (!parsed || !isProxyPort(port)) return undefined;
   const { service, backendId } = parsed;
-  return { name, port, identity, service: `${identity.namespace}/${service}`, backendId, origins: originsIn(metadata) };
+  return { name, port, identity, service: `${identity.namespace}/${service}`, backendId, origins: originsIn(metadata), tunnel: tunnelIn(metadata) };
 }
 
 /** Registrations that there are already. */

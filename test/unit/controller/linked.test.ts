@@ -1,6 +1,11 @@
 /** A cluster that joins a gateway elsewhere: the controller here, and the gateway's end of the link, over real sockets. */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { promisify } from 'node:util';
 import { Registry } from '@prometheus-io/client';
 import { pino } from 'pino';
 import { configSchema } from '../../../src/config/schema.ts';
@@ -14,6 +19,7 @@ import { ApiServer } from '../kube/api-server.ts';
 import { joinAs, serviceItem, startCluster, startGateway, type TestGateway } from '../link/joined.ts';
 
 const config = configSchema.parse({ gateway: { addresses: ['gw.example.com'], elsewhere: true } });
+const run = promisify(execFile);
 const log = pino({ level: 'silent' });
 const path = '/apis/frp.io/v1beta1/namespaces/shop/distributedservices/web';
 const secretPath = (name: string) => `/api/v1/namespaces/frp-system/secrets/${name}`;
@@ -33,9 +39,18 @@ describe('the controller of a cluster that joins a gateway elsewhere', { timeout
       data: { token: base64(token) },
     } as KubeObject);
 
+  const folder = mkdtempSync(join(tmpdir(), 'join-'));
+  /** `frp-k8s join TOKEN` as a person runs it. @returns what it says */
+  const command = async (token: string) => {
+    const main = new URL('../../../src/main.ts', import.meta.url).pathname;
+    const env = { ...process.env, KUBECONFIG: join(folder, 'kubeconfig') };
+    return (await run(process.execPath, [main, 'join', token, '--wait', '30s'], { env })).stdout;
+  };
+
   before(async () => {
     gateway = await startGateway();
     api = await ApiServer.start();
+    writeFileSync(join(folder, 'kubeconfig'), api.kubeconfig);
     api.intercept = ({ path: asked }) => {
       if (asked === '/.well-known/openid-configuration') return { status: 200, body: { issuer: 'https://home' } };
       return asked === '/openid/v1/jwks' ? { status: 200, body: { keys } } : undefined;
@@ -66,6 +81,13 @@ describe('the controller of a cluster that joins a gateway elsewhere', { timeout
     await controller.close();
     await gateway.close();
     api.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  it('tells who runs frp-k8s join why a token lets nobody in', async () => {
+    const refused = { code: 1, stderr: /join: the gateway refuses: the token expired/ };
+    await assert.rejects(command(await gateway.token('home', { ttlMs: -1000 })), refused);
+    await assert.rejects(command('frp-join-1.half'), { code: 1, stderr: /join: this is no join token: a part of it is missing/ });
   });
 
   it('says in the Secret why a token lets nobody in', async () => {
@@ -77,7 +99,8 @@ describe('the controller of a cluster that joins a gateway elsewhere', { timeout
   });
 
   it('joins with a token, which it deletes, and tells the gateway what it needs and no secret beyond', async () => {
-    putToken(await gateway.token());
+    const said = await command(await gateway.token());
+    assert.match(said, /^Secret frp-system\/frp-gateway-join has the token for the gateway at 127\.0\.0\.1:\d+\njoined; /);
     await until(() => gateway.sources.services.byKey('shop/web') !== undefined);
     await until(() => gateway.sources.podOf({ cluster: 'home', namespace: 'shop', pod: 'web-0', uid: 'uid-0' }) !== undefined);
     assert.ok(!api.objects.has(secretPath('frp-gateway-join')));

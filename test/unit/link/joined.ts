@@ -27,8 +27,6 @@ export interface TestGateway {
   directory: string;
   port: number;
   statuses: ProxyStatus[];
-  /** clusters that were removed */
-  removed: string[];
   token(cluster?: string, more?: { grant?: object; ttlMs?: number; addresses?: string[] }): Promise<string>;
   close(): Promise<void>;
 }
@@ -59,7 +57,6 @@ export async function startGateway(more: Partial<LinksDeps> & { port?: number } 
   const store = new FileLinkStore(directory);
   const sources = new Sources(home);
   const statuses: ProxyStatus[] = [];
-  const removed: string[] = [];
   const addresses: string[] = [];
   const links = await openLinks({
     store,
@@ -69,7 +66,6 @@ export async function startGateway(more: Partial<LinksDeps> & { port?: number } 
     config: defaultConfig,
     statuses: async () => statuses,
     refusals: () => [],
-    removed: (cluster) => void removed.push(cluster),
     log: quiet,
     tellMs: 50,
     ...more,
@@ -79,7 +75,7 @@ export async function startGateway(more: Partial<LinksDeps> & { port?: number } 
   addresses.push(`127.0.0.1:${port}`);
   const token: TestGateway['token'] = (cluster = 'home', { grant = {}, ttlMs = 900_000, addresses: others } = {}) =>
     createToken({ store, authority: shared, addresses: others ?? addresses }, { cluster, grant, ttlMs });
-  return { links, sources, store, authority: shared, directory, port, statuses, removed, token, close: () => links.close() };
+  return { links, sources, store, authority: shared, directory, port, statuses, token, close: () => links.close() };
 }
 
 export interface TestCluster {

@@ -12,6 +12,7 @@ import { Generations, isSame, type Files } from './generations.ts';
 import { oldProcesses, reloadMaster } from './master.ts';
 import { ReloadBudget, tunnelBudget } from './reload-budget.ts';
 import { endTunnels, turnAway } from './revocation-list.ts';
+import { endTunnelsFrom } from './tunnel-sessions.ts';
 import { identify } from './running.ts';
 import type { Applied } from './users-proxy.ts';
 
@@ -84,6 +85,12 @@ export class TunnelProxy {
     this.#has = { pid, state: wanted };
     this.#pid = pid;
     return { waitMs: undefined };
+  }
+
+  /** Ends tunnels of this process and of those from before a reload. @param addresses from which each was handed on to frps */
+  async end(addresses: readonly string[]): Promise<void> {
+    const tunnels = await endTunnelsFrom(join(this.#options.directory, masterSocket), addresses);
+    if (tunnels > 0) this.#options.log.info({ tunnels }, 'ended the tunnels of a cluster that was removed');
   }
 
   /** @returns what HAProxy takes of it: a CA that it cannot read is left out */
