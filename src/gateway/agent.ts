@@ -116,11 +116,7 @@ export class GatewayAgent {
     sources.services.subscribe(changed);
     this.claims = new Claims(sources.services, config);
     this.#issuers = new Issuers({ rules: fetchRules(config), log, changed });
-    const membersChanged = () => {
-      changed();
-      if (this.#strangers().length > 0) this.#tunnel.schedule();
-    };
-    this.#members = new Members({ list: proxyList(options.frpsUrl), changed: membersChanged, isTaken: (port) => this.#isTaken(port), log });
+    this.#members = new Members({ list: proxyList(options.frpsUrl), changed, isTaken: (port) => this.#isTaken(port), log });
     this.#metrics = new GatewayMetrics(options.registry, { members: () => this.#members.all, tunnel: () => this.#material });
     this.#proxies = options.proxies;
     this.#proxies.subscribe({ users: () => this.#users.schedule(), tunnel: () => this.#tunnel.schedule() });
@@ -275,10 +271,12 @@ export class GatewayAgent {
     const { pod, config } = this.#options;
     this.#followReplicaTls();
     const isReady = this.#hasWarmedUp.isSet && ordinalProblem(pod, config) === undefined;
-    return this.#proxies.applyUsers(this.#view(), this.#addresses.peers(), {
+    const applied = await this.#proxies.applyUsers(this.#view(), this.#addresses.peers(), {
       replicaTls: this.#replicaTls,
       state: { isReady, isStuck: this.#parts?.isStuck ?? false },
     });
+    await this.#proxies.endTunnels(this.#members.tunnelsOf(({ cluster }) => !this.#sources.has(cluster)));
+    return applied;
   }
 
   async #applyTunnel(): Promise<Applied> {
@@ -294,16 +292,7 @@ export class GatewayAgent {
     if (!material) throw new Error(problems.join('; '));
     this.#material = material;
     const applied = await this.#proxies.applyTunnel(material);
-    const strangers = this.#strangers();
-    if (strangers.length > 0) await this.#proxies.endTunnels(strangers);
     return again === Infinity ? applied : { ...applied, waitMs: Math.min(applied.waitMs ?? Infinity, again - now, 3_600_000) };
-  }
-
-  /** Tunnels of members whose cluster is no source any more. */
-  #strangers(): string[] {
-    return [...this.#members.all].flatMap(({ identity, tunnel }) =>
-      tunnel === undefined || this.#sources.has(identity.cluster) ? [] : [tunnel],
-    );
   }
 
   #keysProblem(): string | undefined {
@@ -342,12 +331,8 @@ export class GatewayAgent {
   }
 
   #peersServices(): Promise<Set<string>>[] {
-    const credentials = this.#credentials();
-    const others = this.#replicas.filter(({ name }) => name !== this.#options.pod);
-    return others.map(({ host }) =>
-      credentials
-        ? servicesAt(`https://${host}:${this.#options.config.gateway.apiPort}`, credentials, this.#replicaTls?.authorityPem)
-        : Promise.reject(new Error('Secret frp-server-api is not there yet')),
-    );
+    const { pod, config } = this.#options;
+    const access = { port: config.gateway.apiPort, credentials: this.#credentials(), authorityPem: this.#replicaTls?.authorityPem };
+    return this.#replicas.filter(({ name }) => name !== pod).map(({ host }) => servicesAt(host, access));
   }
 }

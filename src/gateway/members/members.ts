@@ -100,6 +100,11 @@ export class Members {
     return this.#online.values();
   }
 
+  /** @returns as in Member, of members of such Pods */
+  tunnelsOf(isWanted: (identity: Identity) => boolean): string[] {
+    return [...this.#online.values()].flatMap(({ identity, tunnel }) => (tunnel !== undefined && isWanted(identity) ? [tunnel] : []));
+  }
+
   get size(): number {
     return this.#online.size;
   }
@@ -248,7 +253,15 @@ function memberOf({ name, port, user, metadata }: OnlineProxy): Member | undefin
   const parsed = identity && parseProxyName(name, identity);
   if (!parsed || !isProxyPort(port)) return undefined;
   const { service, backendId } = parsed;
-  return { name, port, identity, service: `${identity.namespace}/${service}`, backendId, origins: originsIn(metadata), tunnel: tunnelIn(metadata) };
+  return {
+    name,
+    port,
+    identity,
+    service: `${identity.namespace}/${service}`,
+    backendId,
+    origins: originsIn(metadata),
+    tunnel: tunnelIn(metadata),
+  };
 }
 
 /** Registrations that there are already. */

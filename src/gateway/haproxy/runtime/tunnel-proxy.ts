@@ -87,10 +87,17 @@ export class TunnelProxy {
     return { waitMs: undefined };
   }
 
-  /** Ends tunnels of this process and of those from before a reload. @param addresses from which each was handed on to frps */
+  /**
+   * Ends tunnels of this process and of those from before a reload. Never rejects: where HAProxy is not there, nor are they.
+   * @param addresses from which each was handed on to frps
+   */
   async end(addresses: readonly string[]): Promise<void> {
-    const tunnels = await endTunnelsFrom(join(this.#options.directory, masterSocket), addresses);
-    if (tunnels > 0) this.#options.log.info({ tunnels }, 'ended the tunnels of a cluster that was removed');
+    if (addresses.length === 0) return;
+    const { directory, log } = this.#options;
+    await endTunnelsFrom(join(directory, masterSocket), addresses).then(
+      (tunnels) => log.info({ tunnels }, 'ended the tunnels of a cluster that was removed'),
+      (error: Error) => log.warn(`the tunnels of a cluster that was removed are not ended: ${error.message}`),
+    );
   }
 
   /** @returns what HAProxy takes of it: a CA that it cannot read is left out */
