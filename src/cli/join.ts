@@ -4,7 +4,7 @@ import { UserError } from '../errors.ts';
 import { loadAccess } from '../kube/access.ts';
 import { base64 } from '../kube/authority-secret.ts';
 import { KubeClient } from '../kube/client.ts';
-import { isNotFound } from '../kube/errors.ts';
+import { ignoreNotFound } from '../kube/errors.ts';
 import { fieldManager } from '../kube/managers.ts';
 import { secrets, type Secret } from '../kube/types.ts';
 import { LinkError } from '../link/protocol.ts';
@@ -60,9 +60,7 @@ function readToken(token: string) {
 
 /** In place of one that is there: that one has failed, or somebody has thought better of it. */
 async function putToken(client: KubeClient, namespace: string, token: string): Promise<void> {
-  await client.delete(secrets, namespace, joinSecretName).catch((error: unknown) => {
-    if (!isNotFound(error)) throw error;
-  });
+  await client.delete(secrets, namespace, joinSecretName).catch(ignoreNotFound);
   const metadata = { name: joinSecretName, namespace, labels: { [label.managedBy]: manager } };
   await client.create<Secret>(secrets, { metadata, type: 'Opaque', data: { token: base64(token) } }, fieldManager.controller);
 }
@@ -70,10 +68,7 @@ async function putToken(client: KubeClient, namespace: string, token: string): P
 async function watchJoining(client: KubeClient, namespace: string, waitMs: number): Promise<number> {
   let problem = 'the controller has not looked at it yet: does it run (kubectl -n frp-system get deployment frp-controller)?';
   for (const until = Date.now() + waitMs; Date.now() < until; await sleep(1000)) {
-    const secret = await client.get<Secret>(secrets, namespace, joinSecretName).catch((error: unknown) => {
-      if (!isNotFound(error)) throw error;
-      return undefined;
-    });
+    const secret = await client.get<Secret>(secrets, namespace, joinSecretName).catch(ignoreNotFound);
     if (!secret) {
       process.stdout.write(`joined; Secret ${namespace}/${linkSecretName} has what the cluster is known by\n`);
       return 0;

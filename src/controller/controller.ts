@@ -25,7 +25,6 @@ import { SecretWatches } from './secret-watches.ts';
 import { userSecretsOf } from './user-secrets.ts';
 import { authorityKey, copiesKey, keyOfSecret, linkKey, serverKey, splitKey } from './keys.ts';
 import { GatewayLink } from './link/gateway-link.ts';
-import { joinIfAsked } from './link/link-secret.ts';
 import { reconcileServer, reconcileService, type Reconciled, type ReconcileDeps } from './reconcile.ts';
 import { referencesOf } from '../kube/secret-references.ts';
 import { Entrance } from './backends/entrance.ts';
@@ -40,8 +39,6 @@ export type { ControllerDeps, RunningController };
 const lookMs = 5000;
 /** Services that come at once are compared once with each other. */
 const conflictsMs = 250;
-/** Until a gateway that did not answer is asked again whether the cluster may join. */
-const joinAgainMs = 10_000;
 const startRetry: BackoffLimits = { minMs: 500, maxMs: 15_000 };
 
 /** Starts at once and keeps trying: an API server that is not there yet is waited for. */
@@ -278,11 +275,12 @@ class Controller {
     return this.#metrics.timed(async () => {
       if (key === authorityKey) return this.#followAuthority();
       if (key === copiesKey) {
-        this.#link.copiesChanged();
+        const changesAt = this.#link.copiesChanged();
         const renewAt = await ensureReplicaIdentity(this.#copiesDeps);
-        return void this.#due.set(key, Math.min(renewAt, await reconcileCopies(this.#copiesDeps)));
+        this.#due.set(key, Math.min(changesAt, renewAt, await reconcileCopies(this.#copiesDeps)));
+        return;
       }
-      if (key === linkKey) return this.#followJoining();
+      if (key === linkKey) return void this.#due.set(key, this.#clock.now() + (await this.#link.followJoining()));
       const service = key === serverKey ? undefined : this.services.get(...splitKey(key));
       if (key !== serverKey && !service) return this.#forget(key);
       // It comes back when the first lists of its namespace are there.
@@ -290,14 +288,6 @@ class Controller {
       const { renewAt } = service ? await reconcileService(this.#reconcileDeps, service) : await this.#reconcileServer();
       this.#due.set(key, renewAt);
     });
-  }
-
-  async #followJoining(): Promise<void> {
-    const { client, config, log } = this.#deps;
-    const { isToBeTriedAgain } = await joinIfAsked({ client, config, log, secrets: this.#secrets }, this.#stop.signal);
-    this.#due.set(linkKey, isToBeTriedAgain ? this.#clock.now() + joinAgainMs : Infinity);
-    this.#link.identityChanged();
-    for (const service of this.services.all()) this.#queue.add(serviceKey(service));
   }
 
   async #reconcileServer(): Promise<Reconciled> {

@@ -1,4 +1,7 @@
-/** The collection that this end tells the other: what has changed since, a bounded part at a time. */
+/**
+ * The collection that this end tells the other: what has changed since, a bounded part at a time. What this end does not know
+ * yet is neither told nor taken away: the other end keeps what it has of it.
+ */
 import { Collection, entryOf, idOf } from './collection.ts';
 import type { Changes, Have, Item, Reference } from './protocol.ts';
 
@@ -12,6 +15,10 @@ const windowSize = 4;
 
 export class Outbox {
   readonly #collection = new Collection();
+  /** of these it is not known what they are, or whether they are; by id */
+  readonly #unknown = new Map<string, Reference>();
+  /** ids of those that the other end has and the collection has not */
+  readonly #left = new Set<string>();
   /** what the other end may not have yet; undefined: there is no link */
   #pending: Map<string, Reference> | undefined;
   /** the other end has said what it has */
@@ -28,24 +35,36 @@ export class Outbox {
   /** What is equal to what was told is not told again. @returns false where it is too large for a message: it is not told */
   set(item: Item): boolean {
     const entry = entryOf(item);
+    this.#unknown.delete(idOf(item));
     if (entry.bytes > mostItemBytes) {
       this.delete(item);
       return false;
     }
     if (this.#collection.get(item)?.hash === entry.hash) return true;
+    this.#left.delete(idOf(item));
     this.#collection.set(entry);
     this.#touch(item);
     return true;
   }
 
   delete(reference: Reference): void {
-    if (this.#collection.delete(reference)) this.#touch(reference);
+    const id = idOf(reference);
+    this.#unknown.delete(id);
+    const isThere = this.#left.delete(id);
+    if (this.#collection.delete(reference) || isThere) this.#touch(reference);
   }
 
-  /** Makes the items of a kind equal to these. */
-  replace(kind: string, items: readonly Item[]): void {
-    const keep = new Set(items.map(({ key }) => key));
-    for (const entry of [...this.#collection.all()]) if (entry.kind === kind && !keep.has(entry.key)) this.delete(entry);
+  /** Until it is set or deleted, the item stays as it is, at the other end too. */
+  leave({ kind, key }: Reference): void {
+    this.#unknown.set(idOf({ kind, key }), { kind, key });
+  }
+
+  /** Makes the items of a kind equal to these. @param unknown keys of those that are left as they are */
+  replace(kind: string, items: readonly Item[], unknown: ReadonlySet<string> = new Set()): void {
+    const keep = new Set([...unknown, ...items.map(({ key }) => key)]);
+    const known = [...this.#collection.all(), ...this.#unknown.values()];
+    for (const reference of known) if (reference.kind === kind && !keep.has(reference.key)) this.delete(reference);
+    for (const key of unknown) this.leave({ kind, key });
     for (const item of items) this.set(item);
   }
 
@@ -58,6 +77,7 @@ export class Outbox {
   /** A link begins, with the digest that the collection has now. @param changed told when there may be something to send */
   begin(changed: () => void): void {
     this.#pending = new Map();
+    this.#left.clear();
     this.#isCompared = false;
     this.#hasToldWhole = false;
     this.#number = 0;
@@ -80,7 +100,11 @@ export class Outbox {
   #differences(had: Have['items']): Map<string, Reference> {
     const pending = new Map<string, Reference>();
     const there = new Map(had.map(([kind, key, hash]) => [idOf({ kind, key }), { kind, key, hash }]));
-    for (const [id, { kind, key }] of there) if (!this.#collection.get({ kind, key })) pending.set(id, { kind, key });
+    for (const [id, { kind, key }] of there) {
+      if (this.#collection.get({ kind, key })) continue;
+      if (this.#unknown.has(id)) this.#left.add(id);
+      else pending.set(id, { kind, key });
+    }
     for (const { kind, key, hash } of this.#collection.all()) {
       const id = idOf({ kind, key });
       if (there.get(id)?.hash !== hash) pending.set(id, { kind, key });

@@ -6,7 +6,8 @@ import type { Gauge } from '@prometheus-io/client';
 import type { Authority } from '../../../certs/authority.ts';
 import { podFactsOf } from '../../frp/pod-facts.ts';
 import { pause } from '../../kube/backoff.ts';
-import { isNotFound } from '../../kube/errors.ts';
+import { ignoreNotFound } from '../../kube/errors.ts';
+import { Loop } from '../../kube/loop.ts';
 import type { Sink } from '../../kube/reflector.ts';
 import { configMaps, type KubeObject } from '../../kube/types.ts';
 import { HeldLink, type LinkIdentity, type LinkState } from '../../link/held-link.ts';
@@ -19,13 +20,13 @@ import { revokedConfigMapNames } from '../../model/names.ts';
 import { serviceKey, type ServiceReader } from '../../model/store.ts';
 import type { DistributedService } from '../../model/types.ts';
 import type { Listed, ListedProxy } from '../backends/frp-status.ts';
-import { keepLinkIdentity, linkIdentityIn, type LinkSecretDeps } from './link-secret.ts';
+import { joinIfAsked, keepLinkIdentity, linkIdentityIn, type LinkSecretDeps } from './link-secret.ts';
 
 export interface GatewayLinkDeps extends LinkSecretDeps {
   services: ServiceReader;
   authority: () => Authority;
-  /** copies for the gateway, decoded, by use and namespace/name of the Secret */
-  copies: () => ReadonlyMap<string, Record<string, string>>;
+  /** copies for the gateway (gateway-secrets/copies.ts, copiesElsewhere) */
+  copies: () => { known: ReadonlyMap<string, Record<string, string>>; unknown: ReadonlySet<string>; until: number };
   /** told when the link comes up or goes down, or says something of the whole */
   changed: () => void;
   /** told of a service (namespace/name) of which the gateway says something else than before, beside its proxies */
@@ -35,17 +36,21 @@ export interface GatewayLinkDeps extends LinkSecretDeps {
 
 /** How often what has no watch here is looked at: revocations, keys of tokens. Milliseconds. */
 const lookMs = 15_000;
+const noIdentityMs = 1000;
 const knownMs = 15_000;
+/** Until a gateway that did not answer is asked again whether the cluster may join. */
+const joinAgainMs = 10_000;
+const tokenKeys = { kind: 'keys', key: 'tokens' } as const;
 
 export class GatewayLink implements Sink<KubeObject> {
   readonly #deps: GatewayLinkDeps;
   readonly #outbox = new Outbox();
   readonly #inbox: Inbox;
-  readonly #stop = new AbortController();
+  readonly #looking = new Loop();
   /** UIDs of Pods by namespace/name */
   readonly #pods = new Map<string, string>();
   #held: HeldLink | undefined;
-  #looking: Promise<void> = Promise.resolve();
+  #hasStarted = false;
   #hasHeard = false;
 
   constructor(deps: GatewayLinkDeps) {
@@ -71,24 +76,39 @@ export class GatewayLink implements Sink<KubeObject> {
 
   /** Resolves once it is known whether there is a link: a new leader says nothing on no knowledge. */
   async known(): Promise<void> {
-    for (let waited = 0; this.identity && waited < knownMs && !this.#stop.signal.aborted; waited += 50) {
+    for (let waited = 0; this.identity && waited < knownMs && !this.#looking.signal.aborted; waited += 50) {
       const { state } = this;
       if (state && (state.isUp ? this.#hasHeard : state.reason !== 'Starting')) return;
-      await pause(50, this.#stop.signal);
+      await pause(50, this.#looking.signal);
     }
   }
 
-  /** This replica leads. */
+  /** This replica leads. Doing it again changes nothing. */
   start(): void {
+    if (!this.#isPossible || this.#hasStarted) return;
+    this.#hasStarted = true;
+    for (const key of revokedConfigMapNames) this.#outbox.leave({ kind: 'revoked', key });
+    this.#outbox.leave(tokenKeys);
     for (const service of this.#deps.services.all()) this.serviceChanged(undefined, service);
     this.authorityChanged();
     this.copiesChanged();
-    if (this.#isPossible) this.#looking = this.#look();
+    this.#looking.start(
+      () => this.#look(),
+      () => (this.identity ? lookMs : noIdentityMs),
+    );
+  }
+
+  /** Joins where a token is there for it. @returns milliseconds until that is to be looked at again. @throws KubeError */
+  async followJoining(): Promise<number> {
+    const { isToBeTriedAgain } = await joinIfAsked(this.#deps, this.#looking.signal);
+    this.identityChanged();
+    this.#deps.changed();
+    return isToBeTriedAgain ? joinAgainMs : Infinity;
   }
 
   /** There may be another identity. */
   identityChanged(): void {
-    if (this.#stop.signal.aborted || !this.identity) return;
+    if (this.#looking.signal.aborted || !this.identity) return;
     if (this.#held) return this.#held.wake();
     const { log, metric, changed } = this.#deps;
     this.#held = new HeldLink({
@@ -107,8 +127,7 @@ export class GatewayLink implements Sink<KubeObject> {
   }
 
   async close(): Promise<void> {
-    this.#stop.abort();
-    await Promise.all([this.#held?.close(), this.#looking]);
+    await Promise.all([this.#held?.close(), this.#looking.close()]);
   }
 
   /**
@@ -154,10 +173,13 @@ export class GatewayLink implements Sink<KubeObject> {
     this.#tell({ kind: 'authority', key: 'clients', value: { bundle: this.#deps.authority().bundlePem } });
   }
 
-  copiesChanged(): void {
-    if (!this.#isPossible) return;
-    const items = [...this.#deps.copies()].map(([key, data]) => plain({ kind: 'secret', key, value: { data } }));
-    this.#outbox.replace('secret', items);
+  /** @returns when to look again though nothing changes, milliseconds since the epoch */
+  copiesChanged(): number {
+    if (!this.#isPossible) return Infinity;
+    const { known, unknown, until } = this.#deps.copies();
+    const items = [...known].map(([key, data]) => plain({ kind: 'secret', key, value: { data } }));
+    this.#outbox.replace('secret', items, unknown);
+    return until;
   }
 
   replace(pods: KubeObject[]): void {
@@ -198,25 +220,17 @@ export class GatewayLink implements Sink<KubeObject> {
   }
 
   async #look(): Promise<void> {
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
-      if (this.identity) {
-        await Promise.all([this.#lookAtRevoked(), this.#lookAtKeys()]).catch((error: Error) =>
-          this.#deps.log.warn(`what the gateway is to know cannot be read: ${error.message}`),
-        );
-        this.identityChanged();
-      }
-      await pause(this.identity ? lookMs : 1000, signal);
-    }
+    if (!this.identity) return;
+    await Promise.all([this.#lookAtRevoked(), this.#lookAtKeys()]).catch((error: Error) =>
+      this.#deps.log.warn(`what the gateway is to know cannot be read: ${error.message}`),
+    );
+    this.identityChanged();
   }
 
   async #lookAtRevoked(): Promise<void> {
     const { client, config } = this.#deps;
     for (const name of revokedConfigMapNames) {
-      const list = await client.get(configMaps, config.namespace, name).catch((error: unknown) => {
-        if (!isNotFound(error)) throw error;
-        return undefined;
-      });
+      const list = await client.get(configMaps, config.namespace, name).catch(ignoreNotFound);
       if (list) this.#tell({ kind: 'revoked', key: name, value: { data: list.data ?? {} } });
       else this.#outbox.delete({ kind: 'revoked', key: name });
     }
@@ -229,7 +243,7 @@ export class GatewayLink implements Sink<KubeObject> {
       client.raw<{ issuer?: string }>('/.well-known/openid-configuration'),
       client.raw<{ keys?: unknown[] }>('/openid/v1/jwks'),
     ]);
-    if (issuer !== undefined && keys) this.#tell({ kind: 'keys', key: 'tokens', value: { issuer, keys } });
+    if (issuer !== undefined && keys) this.#tell({ ...tokenKeys, value: { issuer, keys } });
   }
 }
 

@@ -2,7 +2,7 @@
 import type { Config } from '../../config/schema.ts';
 import { base64, text } from '../../kube/authority-secret.ts';
 import type { KubeClient } from '../../kube/client.ts';
-import { isConflict, isNotFound } from '../../kube/errors.ts';
+import { ignoreGone } from '../../kube/errors.ts';
 import { fieldManager } from '../../kube/managers.ts';
 import type { ObjectStore } from '../../kube/object-store.ts';
 import { secrets, type Secret } from '../../kube/types.ts';
@@ -85,9 +85,7 @@ export async function joinIfAsked(deps: LinkSecretDeps, signal: AbortSignal): Pr
     }
     return { isToBeTriedAgain: !isFinal(error) };
   }
-  await client.delete(secrets, config.namespace, joinSecretName, uid).catch((error: unknown) => {
-    if (!isNotFound(error) && !isConflict(error)) throw error;
-  });
+  await client.delete(secrets, config.namespace, joinSecretName, uid).catch(ignoreGone);
   store.delete(secret);
   return { isToBeTriedAgain: false };
 }

@@ -52,6 +52,62 @@ test('after any changes on any number of links both ends agree, and a new link s
   );
 });
 
+test('what an end does not know yet stays as the other end has it, until it is known', async () => {
+  const gateway = endOf();
+  const first = endOf();
+  for (const key of ['same', 'other', 'gone', 'unwanted']) first.outbox.set(item(key, key, 'secret'));
+  const before = connect(first, gateway);
+  await before.settled;
+  await before.cut();
+  const next = endOf();
+  next.outbox.replace('secret', [item('new', 'new', 'secret')], new Set(['same', 'other', 'gone']));
+  const link = connect(next, gateway);
+  await link.settled;
+  const kept = { 'secret same': 'same', 'secret other': 'other', 'secret gone': 'gone', 'secret new': 'new' };
+  assert.deepEqual(heard(gateway), kept);
+  next.outbox.delete({ kind: 'secret', key: 'unwanted' });
+  const taken = gateway.taken.length;
+  next.outbox.replace('secret', [item('new', 'new', 'secret'), item('same', 'same', 'secret'), item('other', 'changed', 'secret')]);
+  while (gateway.taken.length === taken) await new Promise(setImmediate);
+  assert.deepEqual(heard(gateway), { 'secret same': 'same', 'secret other': 'changed', 'secret new': 'new' });
+  assert.deepEqual(heard(gateway), told(next));
+  await link.cut();
+});
+
+test('whatever an end leaves, sets and deletes on any number of links, the other has all that is set and nothing that was deleted', async () => {
+  const step = fc.record({ key: fc.integer({ min: 0, max: 8 }).map(String), action: fc.constantFrom('set', 'delete', 'leave', 'anew') });
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.array(step, { maxLength: 8 }), { minLength: 1, maxLength: 6 }), async (rounds) => {
+      const gateway = endOf();
+      let cluster = endOf();
+      const isThere = new Map<string, boolean>();
+      for (const round of rounds) {
+        const all = [...isThere.keys()];
+        // Another process knows nothing at first, and says so.
+        if (round.some(({ action }) => action === 'anew')) {
+          cluster = endOf();
+          for (const key of all) cluster.outbox.leave({ kind: 'service', key });
+        }
+        const link = connect(cluster, gateway);
+        await link.settled;
+        for (const { key, action } of round) {
+          if (action === 'set') cluster.outbox.set(item(key));
+          else if (action === 'delete') cluster.outbox.delete({ kind: 'service', key });
+          else if (action === 'leave') cluster.outbox.leave({ kind: 'service', key });
+          if (action === 'set' || action === 'delete') isThere.set(key, action === 'set');
+        }
+        while (!cluster.outbox.isSettled) await new Promise(setImmediate);
+        await link.cut();
+      }
+      const link = connect(cluster, gateway);
+      await link.settled;
+      await link.cut();
+      assert.deepEqual(new Set(Object.keys(heard(gateway))), new Set([...isThere].filter(([, is]) => is).map(([key]) => `service ${key}`)));
+    }),
+    { numRuns: 50 },
+  );
+});
+
 test('another leader sends what the gateway does not have, and nothing else', async () => {
   const [first, gateway] = [endOf(), endOf()];
   for (let i = 0; i < 500; i++) first.outbox.set(item(`prod/${i}`, { text: 'x'.repeat(1000) }));
