@@ -73,6 +73,8 @@ export interface AgentOptions {
 const startWaitMs = 10_000;
 const issuersWaitMs = 3000;
 const refreshMs = 5000;
+/** Until tunnels of removed clusters that are still there are ended again. Milliseconds. */
+const endAgainMs = 1000;
 
 export class GatewayAgent {
   readonly #options: AgentOptions;
@@ -275,8 +277,11 @@ export class GatewayAgent {
       replicaTls: this.#replicaTls,
       state: { isReady, isStuck: this.#parts?.isStuck ?? false },
     });
-    await this.#proxies.endTunnels(this.#members.tunnelsOf(({ cluster }) => !this.#sources.has(cluster)));
-    return applied;
+    const removed = this.#members.tunnelsOf(({ cluster }) => !this.#sources.has(cluster));
+    if (removed.length === 0) return applied;
+    await this.#proxies.endTunnels(removed);
+    // HAProxy may not have answered, as when it reloads: until frps says that they are gone, they are looked for again.
+    return { ...applied, waitMs: Math.min(applied.waitMs ?? Infinity, endAgainMs) };
   }
 
   async #applyTunnel(): Promise<Applied> {

@@ -24,7 +24,7 @@ export interface Member {
   /** of a connector's: which of the service's endpoints it says that it is of (frp/origins.ts) */
   origins: readonly string[];
   /** HAProxy's end of its tunnel's connection to frps (tunnel-address.ts) */
-  tunnel?: string | undefined;
+  tunnel?: string;
   /** on loopback */
   port: number;
 }
@@ -253,15 +253,9 @@ function memberOf({ name, port, user, metadata }: OnlineProxy): Member | undefin
   const parsed = identity && parseProxyName(name, identity);
   if (!parsed || !isProxyPort(port)) return undefined;
   const { service, backendId } = parsed;
-  return {
-    name,
-    port,
-    identity,
-    service: `${identity.namespace}/${service}`,
-    backendId,
-    origins: originsIn(metadata),
-    tunnel: tunnelIn(metadata),
-  };
+  const tunnel = tunnelIn(metadata);
+  const member = { name, port, identity, service: `${identity.namespace}/${service}`, backendId, origins: originsIn(metadata) };
+  return { ...member, ...(tunnel !== undefined && { tunnel }) };
 }
 
 /** Registrations that there are already. */
