@@ -4,8 +4,16 @@
  */
 const values = ['src/closest.ts', 'src/errors.ts', 'src/log.ts', 'src/version.ts', 'src/manifests', 'package.json'];
 const base = ['src/model', 'src/config', 'src/net', 'certs', ...values];
-const gatewayValues = ['src/kube', 'src/gateway/pod-identity.ts', 'src/frp', 'src/process', ...base];
-const controllerValues = ['src/kube', 'src/controller/problem.ts', 'src/controller/ownership.ts', 'src/frp', 'webhooks', ...base];
+const gatewayValues = ['src/kube', 'src/link', 'src/gateway/pod-identity.ts', 'src/frp', 'src/process', ...base];
+const controllerValues = [
+  'src/kube',
+  'src/link',
+  'src/controller/problem.ts',
+  'src/controller/ownership.ts',
+  'src/frp',
+  'webhooks',
+  ...base,
+];
 
 const layers = {
   certs: [],
@@ -15,25 +23,27 @@ const layers = {
   'src/kube': base,
   'src/frp': ['src/model', 'src/config', 'src/net'],
   'src/process': values,
+  'src/link': ['src/config', 'src/model', 'src/net', 'certs', ...values],
   webhooks: ['src/frp', 'src/model', 'src/config', 'src/net', 'certs', ...values],
 
   'src/webhook': ['webhooks', 'src/frp', 'src/process', 'src/kube', ...base],
 
-  'src/controller': ['src/frp', 'src/process', 'webhooks', 'src/kube', ...base],
+  'src/controller': ['src/link', 'src/frp', 'src/process', 'webhooks', 'src/kube', ...base],
   'src/controller/backends': controllerValues,
+  'src/controller/link': ['src/controller/backends', ...controllerValues],
   'src/controller/status': ['src/controller/backends', ...controllerValues],
   'src/controller/identity': ['src/controller/status', ...controllerValues],
   'src/controller/connectors': ['src/controller/identity', 'src/controller/status', 'src/controller/backends', ...controllerValues],
   'src/controller/gateway-secrets': ['src/controller/identity', 'src/controller/status', ...controllerValues],
   'src/controller/lifecycle': ['src/controller/identity', 'src/controller/status', ...controllerValues],
 
-  'src/gateway': ['webhooks', 'src/frp', 'src/process', 'src/kube', ...base],
+  'src/gateway': ['webhooks', 'src/link', 'src/frp', 'src/process', 'src/kube', ...base],
   'src/gateway/oidc': gatewayValues,
   'src/gateway/sources': ['webhooks', 'src/gateway/oidc', ...gatewayValues],
   'src/gateway/members': gatewayValues,
   'src/gateway/admission': ['src/gateway/members', 'src/gateway/sources', 'src/gateway/oidc', ...gatewayValues],
   'src/gateway/ir': ['src/gateway/members', 'src/gateway/sources', 'src/gateway/oidc', ...gatewayValues],
-  'src/gateway/haproxy/config': ['src/gateway/ir', 'src/model', 'src/config', 'src/net', 'certs'],
+  'src/gateway/haproxy/config': ['src/gateway/ir', 'src/link', 'src/model', 'src/config', 'src/net', 'certs'],
   'src/gateway/haproxy/runtime': ['src/gateway/haproxy/config', 'src/gateway/ir', ...gatewayValues],
   'src/gateway/haproxy': ['src/gateway/ir', ...gatewayValues],
   'src/gateway/api': ['src/gateway/haproxy', 'src/gateway/ir', 'src/gateway/members', ...gatewayValues],

@@ -74,13 +74,18 @@ export function parseAuthority(bundlePem: string, keyPem: string): Authority {
  * @throws Error where the authority has expired
  */
 export async function issue(authority: Authority, request: CertificateRequest & Validity): Promise<{ certPem: string; keyPem: string }> {
+  const { publicKey, privateKey } = await newKey.forLeaf();
+  return { certPem: await certify(authority, publicKey, request), keyPem: privateKey };
+}
+
+/** A certificate for a key that somebody else has. @param publicKey PEM (SPKI), RSA @throws as issue() */
+export async function certify(authority: Authority, publicKey: string, request: CertificateRequest & Validity): Promise<string> {
   const { now, lifetimeMs, commonName } = request;
   const issuer = inspectCertificate(authority.certPem);
   if (issuer.notAfter <= now) throw new Error(`the authority ${issuer.commonName} expired at ${new Date(issuer.notAfter).toISOString()}`);
   if (commonName.length > 64) throw new Error(`the common name ${commonName} is longer than 64 characters`);
   const forge = await loadForge();
   const parent = forge.pki.certificateFromPem(authority.certPem);
-  const { publicKey, privateKey } = await newKey.forLeaf();
   const certificate = forge.pki.createCertificate();
   certificate.publicKey = forge.pki.publicKeyFromPem(publicKey);
   certificate.serialNumber = serialNumber();
@@ -98,7 +103,7 @@ export async function issue(authority: Authority, request: CertificateRequest & 
     { name: 'subjectKeyIdentifier' },
     { name: 'authorityKeyIdentifier', keyIdentifier: parent.generateSubjectKeyIdentifier().getBytes() },
   ]);
-  return { certPem: signed(forge, certificate, createPrivateKey(authority.keyPem)), keyPem: privateKey };
+  return signed(forge, certificate, createPrivateKey(authority.keyPem));
 }
 
 /** 16 random bytes; the first is neither 0 nor negative, so that the number is positive and of one length (RFC 5280 4.1.2.2). */

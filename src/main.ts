@@ -19,6 +19,7 @@ const commands: Record<string, { summary: string; load: () => Promise<Command> }
     summary: 'a gateway on any machine (gateway up), or the agent of the one in the cluster',
     load: () => import('./cli/gateway.ts'),
   },
+  join: { summary: 'let this cluster join a gateway elsewhere, with its token', load: () => import('./cli/join.ts') },
   inject: { summary: 'add frpc sidecars to manifests, offline', load: () => import('./cli/inject.ts') },
   uninject: { summary: 'take frpc sidecars out of manifests again', load: () => import('./cli/uninject.ts') },
   validate: { summary: 'check DistributedServices and annotations, offline', load: () => import('./cli/validate.ts') },

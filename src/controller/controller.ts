@@ -3,31 +3,28 @@
  * installation the authority and frps' certificate. Watches and the frp server's API fill stores, changes put keys into a
  * queue, reconcile.ts acts on one key at a time. One replica leads and writes; the others have everything in memory.
  */
-import type { Registry } from '@prometheus-io/client';
 import { every, systemClock, type Clock } from '../../certs/clock.ts';
 import { tickPeriod } from '../../certs/managed.ts';
-import type { Config } from '../config/schema.ts';
 import { backoffMs, pause, type BackoffLimits } from '../kube/backoff.ts';
-import type { KubeClient } from '../kube/client.ts';
 import { DueTimes } from '../kube/due-times.ts';
 import { Election } from '../kube/lease.ts';
 import { Reflector } from '../kube/reflector.ts';
 import { distributedServices, pods, slim, type KubeObject, type Secret } from '../kube/types.ts';
-import type { Log } from '../log.ts';
 import { label, leaseName } from '../model/names.ts';
 import { serviceKey, ServiceStore } from '../model/store.ts';
 import type { DistributedService } from '../model/types.ts';
 import { AuthorityKeeper } from './identity/authority-keeper.ts';
 import { servicesSink } from '../kube/services-sink.ts';
-import { losesExposure, needsGateway, type DescribeConflict } from './status/configuration-checks.ts';
+import { losesExposure, needsGateway } from './status/configuration-checks.ts';
 import { ControllerMetrics } from './metrics.ts';
-import { both, FactSource, type ConnectorSource } from './facts.ts';
-import { checkReferences, reconcileCopies, sharers, type GatewayCopiesDeps } from './gateway-secrets/copies.ts';
-import type { OutdatedOf } from './backends/outdated-pods.ts';
+import type { ControllerDeps, RunningController } from './controller-deps.ts';
+import { both, FactSource } from './facts.ts';
+import { checkReferences, copiesElsewhere, reconcileCopies, sharers, type GatewayCopiesDeps } from './gateway-secrets/copies.ts';
 import { WorkQueue } from '../kube/work-queue.ts';
 import { SecretWatches } from './secret-watches.ts';
 import { userSecretsOf } from './user-secrets.ts';
-import { authorityKey, copiesKey, keyOfSecret, serverKey, splitKey } from './keys.ts';
+import { authorityKey, copiesKey, keyOfSecret, linkKey, serverKey, splitKey } from './keys.ts';
+import { GatewayLink } from './link/gateway-link.ts';
 import { reconcileServer, reconcileService, type Reconciled, type ReconcileDeps } from './reconcile.ts';
 import { referencesOf } from '../kube/secret-references.ts';
 import { Entrance } from './backends/entrance.ts';
@@ -35,36 +32,8 @@ import { ReadinessGates } from './backends/readiness-gates.ts';
 import { ObjectStore } from '../kube/object-store.ts';
 import { ensureReplicaIdentity, replicaAuthorityIn } from './gateway-secrets/replica-identity.ts';
 import { credentialsIn, ensureServerApi } from './identity/api-credentials.ts';
-import type { ConfigurationCheck } from './status/status.ts';
 
-export interface ControllerDeps {
-  client: KubeClient;
-  config: Config;
-  log: Log;
-  registry: Registry;
-  outdated: OutdatedOf;
-  /** what makes ConfigurationValid False, most important first; default: what plain mode cannot protect */
-  checks?: ConfigurationCheck[];
-  /** looks after the services of the installation's namespace alone, and needs no right in any other */
-  ownNamespaceOnly?: boolean;
-  /** takes part in the election of a leader, and writes only while it leads; absent: it is the only one */
-  election?: { identity: string; durationMs?: number; deadlineMs?: number; retryMs?: number; onLost: () => void };
-  describeConflict?: DescribeConflict;
-  /** backends that are not annotated Pods */
-  connectors?: ConnectorSource;
-  /** DEBUG_MODE (R5.15): start, spec, status and steps of each reconcile are logged */
-  debug?: boolean;
-  clock?: Clock;
-}
-
-export interface RunningController {
-  services: ServiceStore;
-  /** undefined when everything is watched and no watch is failing; otherwise why not */
-  problem(): string | undefined;
-  isLeading(): boolean;
-  /** Finishes what it is doing, and ends. */
-  close(): Promise<void>;
-}
+export type { ControllerDeps, RunningController };
 
 /** How often to look for what is due. */
 const lookMs = 5000;
@@ -95,6 +64,7 @@ class Controller {
   readonly #authority: AuthorityKeeper;
   readonly #entrance: Entrance;
   readonly #facts: FactSource;
+  readonly #link: GatewayLink;
   readonly #gates: ReadinessGates;
   readonly #queue: WorkQueue;
   readonly #podsQueue: WorkQueue;
@@ -125,8 +95,21 @@ class Controller {
       for (const service of this.services.all()) this.#queue.add(serviceKey(service));
     };
     this.#entrance = new Entrance({ client, config, log, changed: allChanged });
+    this.#link = new GatewayLink({
+      client,
+      config,
+      log,
+      secrets: this.#secrets,
+      services: this.services,
+      authority: () => this.#authority.current,
+      copies: () => copiesElsewhere(this.#copiesDeps),
+      changed: allChanged,
+      serviceChanged: (key) => this.#queue.add(key),
+      metric: this.#metrics.link,
+    });
     this.#facts = new FactSource({
       config,
+      link: this.#link,
       entrance: this.#entrance,
       services: this.services,
       outdated: deps.outdated,
@@ -163,6 +146,7 @@ class Controller {
       this.#queue.close(),
       this.#podsQueue.close(),
       this.#facts.close(),
+      this.#link.close(),
       this.#entrance.close(),
       this.#gates.close(),
       this.#deps.connectors?.close(),
@@ -181,7 +165,12 @@ class Controller {
     this.#reflectors = [
       new Reflector({ ...common, resource: distributedServices, sink: servicesSink(this.services) }),
       ...this.#secretWatches.open(only.namespace),
-      new Reflector({ ...common, resource: pods, labelSelector: `${label.sidecar}=injected`, sink: both(this.#facts.pods, this.#gates) }),
+      new Reflector({
+        ...common,
+        resource: pods,
+        labelSelector: `${label.sidecar}=injected`,
+        sink: both(both(this.#facts.pods, this.#gates), this.#link),
+      }),
     ];
     this.#startProblem = 'the first lists of DistributedServices, Secrets and Pods are under way';
     const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
@@ -204,6 +193,8 @@ class Controller {
       await this.#followAuthority();
       await ensureServerApi(this.#reconcileDeps);
       await ensureReplicaIdentity(this.#copiesDeps);
+      this.#link.start();
+      await this.#link.known();
       await Promise.all([this.#facts.meetServers(), this.#entrance.known()]);
     });
     if (this.#stop.signal.aborted) return;
@@ -211,9 +202,7 @@ class Controller {
     this.#facts.start();
     this.#entrance.start();
     this.#stopTicker = every(this.#clock, Math.min(lookMs, tickPeriod(config.certificates.renewBefore)), () => this.#addDue());
-    this.#queue.add(authorityKey);
-    this.#queue.add(serverKey);
-    this.#queue.add(copiesKey);
+    for (const key of [authorityKey, serverKey, copiesKey, linkKey]) this.#queue.add(key);
     this.#gates.start();
     this.#queue.start();
     this.#podsQueue.start();
@@ -245,6 +234,7 @@ class Controller {
     this.#queue.add(serviceKey(service));
     // Our own writes of the status change nothing for others.
     if (before && after && before.metadata.generation === after.metadata.generation) return;
+    this.#link.serviceChanged(before, after);
     this.#podsQueue.add(namespace);
     for (const changed of [before, after]) {
       if (!changed || referencesOf(changed).length === 0) continue;
@@ -285,10 +275,12 @@ class Controller {
     return this.#metrics.timed(async () => {
       if (key === authorityKey) return this.#followAuthority();
       if (key === copiesKey) {
+        const changesAt = this.#link.copiesChanged();
         const renewAt = await ensureReplicaIdentity(this.#copiesDeps);
-        this.#due.set(key, Math.min(renewAt, await reconcileCopies(this.#copiesDeps)));
+        this.#due.set(key, Math.min(changesAt, renewAt, await reconcileCopies(this.#copiesDeps)));
         return;
       }
+      if (key === linkKey) return void this.#due.set(key, this.#clock.now() + (await this.#link.followJoining()));
       const service = key === serverKey ? undefined : this.services.get(...splitKey(key));
       if (key !== serverKey && !service) return this.#forget(key);
       // It comes back when the first lists of its namespace are there.
@@ -328,6 +320,7 @@ class Controller {
       references: (service) => checkReferences(this.#copiesDeps, service),
       secretsProblem: (namespace) => this.#secretWatches.problemOf(namespace),
       authority: () => this.#authority.current,
+      gatewaysElsewhere: () => this.#link.identity?.authorityPem ?? '',
       statusWritten: (service: DistributedService) => this.services.set(slim(service)),
       observed: (service, { server, judgement }) =>
         this.#metrics.setBackends(service.metadata, server.status === 'reachable' ? judgement : undefined),
@@ -338,6 +331,7 @@ class Controller {
     const { hasChanged, renewAt } = await this.#authority.reconcile();
     this.#due.set(authorityKey, renewAt);
     if (!hasChanged) return;
+    this.#link.authorityChanged();
     this.#queue.add(serverKey);
     for (const service of this.services.all()) this.#queue.add(serviceKey(service));
   }

@@ -10,6 +10,7 @@ import type { DistributedService } from '../model/types.ts';
 import { judge, type Backend } from './backends/health.ts';
 import type { CertificatesOutcome, Problem } from './problem.ts';
 import type { Verdict } from './connectors/verdict.ts';
+import type { GatewayLink } from './link/gateway-link.ts';
 import type { Entrance } from './backends/entrance.ts';
 import { ServerView } from './backends/frp-status.ts';
 import { OutdatedPods, type OutdatedListener, type OutdatedOf } from './backends/outdated-pods.ts';
@@ -46,6 +47,8 @@ export interface FactsDeps {
   gatewayUrls?: string[];
   /** what is known of the way to the servers, beside what they say themselves */
   entrance?: Pick<Entrance, 'addressOf' | 'problemOf'> | undefined;
+  /** to a gateway elsewhere */
+  link?: Pick<GatewayLink, 'listed' | 'identity' | 'state' | 'differingFields'> | undefined;
   credentials: () => { user: string; password: string } | undefined;
   /** PEM of the authority that the gateway's replicas have their certificate from */
   gatewayAuthority?: () => string | undefined;
@@ -82,7 +85,10 @@ export class FactSource {
         credentials: deps.credentials,
         ...(isGateway && deps.gatewayAuthority && { authority: deps.gatewayAuthority }),
         // Pods of a service that has moved still go there.
-        isWanted: () => urls.length > 0 && (served(isGateway).length > 0 || this.#backends.isThereAny(isGateway)),
+        ...(isGateway && deps.link && { told: () => deps.link?.listed() }),
+        isWanted: () =>
+          (urls.length > 0 || (isGateway && deps.link?.identity !== undefined)) &&
+          (served(isGateway).length > 0 || this.#backends.isThereAny(isGateway)),
         changed: (keys) => {
           if (keys) for (const key of keys) this.#tell(key);
           else for (const service of served(isGateway)) changed(serviceKey(service));
@@ -167,7 +173,9 @@ export class FactSource {
       problem: problem ?? this.#refusal(service),
       pending,
       certificates,
-      server: isGateway && config.gateway.elsewhere ? { status: 'elsewhere' } : server.health,
+      server: isGateway && config.gateway.elsewhere && !this.#deps.link?.identity ? { status: 'elsewhere' } : server.health,
+      link: isGateway ? this.#deps.link?.state : undefined,
+      differingFields: isGateway ? this.#deps.link?.differingFields(key) : undefined,
       judgement,
       isGateway,
       outdated: this.#outdated.get(key) ?? new Set(),

@@ -19,6 +19,8 @@ export interface MetricsSources {
 export class ControllerMetrics {
   readonly #duration: Histogram;
   readonly #errors: Counter<'error_type'>;
+  /** of the link to a gateway elsewhere */
+  readonly link: Gauge;
   /** outdated Pods, by the text of their labels */
   readonly #outdated = new Map<string, OutdatedLabels>();
   readonly #backends: Gauge<'namespace' | 'name' | 'state'>;
@@ -35,6 +37,11 @@ export class ControllerMetrics {
       name: 'frp_operator_reconcile_errors_total',
       help: 'Total reconcile errors',
       labelNames: ['error_type'],
+      registers,
+    });
+    this.link = new Gauge({
+      name: 'frp_operator_gateway_link_up',
+      help: 'Whether the link to a gateway elsewhere is up, 1 or 0; only the leader holds it',
       registers,
     });
     const managed: Gauge<'state'> = new Gauge({

@@ -41,7 +41,7 @@ import type { Applied } from './haproxy/index.ts';
 import { replicaIdentityIn, type ReplicaIdentity } from './sources/replica-identity.ts';
 import type { Proxies } from './proxies.ts';
 import { eligibilityOf } from './admission/eligibility.ts';
-import { proxyStatuses } from './api/proxy-status.ts';
+import { proxyStatuses, type ProxyStatus } from './api/proxy-status.ts';
 import { tunnelMaterial, type TunnelMaterial } from './ir/tunnel-trust.ts';
 import { claimedPorts, isReserved, servedOnes, viewOf } from './ir/translate.ts';
 import type { Sources } from './sources/sources.ts';
@@ -73,6 +73,8 @@ export interface AgentOptions {
 const startWaitMs = 10_000;
 const issuersWaitMs = 3000;
 const refreshMs = 5000;
+/** Until tunnels of removed clusters that are still there are ended again. Milliseconds. */
+const endAgainMs = 1000;
 
 export class GatewayAgent {
   readonly #options: AgentOptions;
@@ -80,7 +82,7 @@ export class GatewayAgent {
   readonly #metrics: GatewayMetrics;
   readonly #proxies: Proxies;
   readonly #sources: Sources;
-  readonly #claims: Claims;
+  readonly claims: Claims;
   readonly #issuers: Issuers;
   readonly #members: Members;
   readonly #users: ApplyLoop;
@@ -114,7 +116,7 @@ export class GatewayAgent {
     sources.subscribe({ changed, tunnelChanged: () => this.#tunnel.schedule() });
     sources.services.subscribe(() => (this.#claimedPorts = undefined));
     sources.services.subscribe(changed);
-    this.#claims = new Claims(sources.services, config);
+    this.claims = new Claims(sources.services, config);
     this.#issuers = new Issuers({ rules: fetchRules(config), log, changed });
     this.#members = new Members({ list: proxyList(options.frpsUrl), changed, isTaken: (port) => this.#isTaken(port), log });
     this.#metrics = new GatewayMetrics(options.registry, { members: () => this.#members.all, tunnel: () => this.#material });
@@ -134,7 +136,7 @@ export class GatewayAgent {
       registry: options.registry,
     });
     this.#status = createStatusServer({
-      statuses: () => this.#statuses(),
+      statuses: () => this.statuses(),
       refusals: () => this.#proxies.refusals(),
       credentials: () => this.#credentials(),
     });
@@ -166,7 +168,7 @@ export class GatewayAgent {
     }
     await Promise.all([this.#warmUp?.close(), this.#frps?.close(), this.#parts?.close()]);
     await Promise.all([this.#members.close(), this.#users.close(), this.#tunnel.close(), this.#sources.close()]);
-    this.#claims.close();
+    this.claims.close();
     await Promise.all([this.#issuers.close(), this.#running, this.#proxies.close()]);
   }
 
@@ -192,7 +194,7 @@ export class GatewayAgent {
     this.#users.start();
     this.#warmUp = new WarmUp({
       peers: () => this.#peersServices(),
-      own: async () => servicesOnline(await this.#statuses()),
+      own: async () => servicesOnline(await this.statuses()),
       ...(this.#options.warmUpMs === undefined ? {} : { limitMs: this.#options.warmUpMs }),
     });
     void this.#warmUp.done.then(() => !signal.aborted && this.#warmedUp());
@@ -255,7 +257,7 @@ export class GatewayAgent {
     const sources = this.#sources;
     const input = {
       services: [...sources.services.all()],
-      conflictsOf: (service: DistributedService) => this.#claims.conflictsOf(service),
+      conflictsOf: (service: DistributedService) => this.claims.conflictsOf(service),
       members: [...this.#members.all].filter(({ identity }) => sources.has(identity.cluster)),
       podOf: (identity: Identity) => sources.podOf(identity),
       accessOf: (service: DistributedService) => accessOf(service, sources.copiesOf(service), this.#issuers),
@@ -271,10 +273,15 @@ export class GatewayAgent {
     const { pod, config } = this.#options;
     this.#followReplicaTls();
     const isReady = this.#hasWarmedUp.isSet && ordinalProblem(pod, config) === undefined;
-    return this.#proxies.applyUsers(this.#view(), this.#addresses.peers(), {
+    const applied = await this.#proxies.applyUsers(this.#view(), this.#addresses.peers(), {
       replicaTls: this.#replicaTls,
       state: { isReady, isStuck: this.#parts?.isStuck ?? false },
     });
+    const removed = this.#members.tunnelsOf(({ cluster }) => !this.#sources.has(cluster));
+    if (removed.length === 0) return applied;
+    await this.#proxies.endTunnels(removed);
+    // HAProxy may not have answered, as when it reloads: until frps says that they are gone, they are looked for again.
+    return { ...applied, waitMs: Math.min(applied.waitMs ?? Infinity, endAgainMs) };
   }
 
   async #applyTunnel(): Promise<Applied> {
@@ -317,7 +324,8 @@ export class GatewayAgent {
     return isReserved(port, config) || this.#claimedPorts.has(port);
   }
 
-  async #statuses() {
+  /** Whether each member serves. @throws where HAProxy cannot be asked */
+  async statuses(): Promise<ProxyStatus[]> {
     const { services } = this.#sources;
     return proxyStatuses(this.#members.all, await this.#proxies.verdicts(), (key) => services.byKey(key)?.spec);
   }
@@ -328,12 +336,8 @@ export class GatewayAgent {
   }
 
   #peersServices(): Promise<Set<string>>[] {
-    const credentials = this.#credentials();
-    const others = this.#replicas.filter(({ name }) => name !== this.#options.pod);
-    return others.map(({ host }) =>
-      credentials
-        ? servicesAt(`https://${host}:${this.#options.config.gateway.apiPort}`, credentials, this.#replicaTls?.authorityPem)
-        : Promise.reject(new Error('Secret frp-server-api is not there yet')),
-    );
+    const { pod, config } = this.#options;
+    const access = { port: config.gateway.apiPort, credentials: this.#credentials(), authorityPem: this.#replicaTls?.authorityPem };
+    return this.#replicas.filter(({ name }) => name !== pod).map(({ host }) => servicesAt(host, access));
   }
 }

@@ -19,6 +19,7 @@ import {
   TunnelProxy,
   unusablePorts,
   UsersProxy,
+  type TunnelSettings,
   workerSocket,
   type Applied,
   type MeasureMemory,
@@ -50,7 +51,7 @@ export interface ProxiesOptions {
   pod: string;
   /** UDP port on loopback for HAProxy's log; 0: any */
   logPort: number;
-  tunnel?: { bind?: string; server?: string; health?: string | undefined };
+  tunnel?: Partial<Pick<TunnelSettings, 'bind' | 'server' | 'health' | 'link'>>;
   /** default: the addresses of this Pod */
   users?: Pick<UsersSettings, 'addresses' | 'failoverPort' | 'healthPort'>;
   /** where the replicas tell each other of sessions; default 10000 */
@@ -74,6 +75,8 @@ export interface MemoryLimits {
 export interface Proxies {
   applyUsers: (view: View, peers: readonly Peer[], own: Pick<UsersSettings, 'replicaTls' | 'state'>) => Promise<Applied>;
   applyTunnel: (material: TunnelMaterial) => Promise<Applied>;
+  /** ends tunnels, by the address from which HAProxy has each connected to frps */
+  endTunnels: (addresses: readonly string[]) => Promise<void>;
   verdicts: () => Promise<readonly ServerVerdict[]>;
   /** services that are left out, because HAProxy refuses their configuration or it cannot be rendered */
   refusals: () => readonly Refusal[];
@@ -186,6 +189,7 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
       }
     },
     applyTunnel: (material) => tunnel.apply(material),
+    endTunnels: (addresses) => tunnel.end(addresses),
     verdicts: () => users.states(),
     refusals,
     subscribe: (told) => (changed = told),

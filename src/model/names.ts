@@ -35,6 +35,8 @@ export const annotation = {
   /** on copies for the gateway: namespace/name of the Secret that it is one of, and what it is for */
   copyOf: 'frp.io/copy-of',
   copyKind: 'frp.io/copy-kind',
+  /** on the Secret with a join token: why the cluster has not joined */
+  joinProblem: 'frp.io/join-problem',
 } as const;
 
 /** Readiness gate of Pods: open once each of their groups has them online. */
@@ -81,6 +83,11 @@ export const replicaSecretName = 'frp-gateway-replicas';
 export const gatewayName = 'frp-gateway';
 /** A replica of the gateway as its headless Service names it, below the gateway's namespace. */
 export const gatewayPodHost = (ordinal: number): string => `${gatewayName}-${ordinal}.${gatewayName}`;
+
+/** Secret with a join token, key `token`, until the cluster has joined; what went wrong is in its annotation. */
+export const joinSecretName = 'frp-gateway-join';
+/** Secret with what the cluster is known by to the gateway that it has joined: tls.crt, tls.key, ca.crt (the gateway's), addresses, cluster. */
+export const linkSecretName = 'frp-gateway-link';
 
 /** Secret with the server certificate of the plain frp server: tls.crt, tls.key, ca.crt. */
 export const serverSecretName = 'frp-server-tls';

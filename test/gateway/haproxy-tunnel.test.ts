@@ -1,13 +1,15 @@
 /** Who may connect to the tunnels' HAProxy, and how many at a time. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { checkWith, TunnelProxy } from '../../src/gateway/haproxy/index.ts';
 import type { TunnelSettings } from '../../src/gateway/haproxy/config/tunnel-config.ts';
+import { alpn } from '../../src/link/protocol.ts';
 import { logTo } from '../../src/log.ts';
 import { both, certificate, type Pair } from './certificates.ts';
 import { bringTo, directory, freePort, haproxy, request, until } from './haproxy-harness.ts';
@@ -110,4 +112,34 @@ test('sidecars that hold every connection they can have leave the kubelet its ow
   assert.ok(!hasCome);
   held[0]!.destroy();
   await next;
+});
+
+test('links of clusters go on to the agent as they are, beside tunnels, whose revoked certificates are ended as ever', async (t) => {
+  const own = certificate(t, 'own');
+  const client = certificate(t, 'client', own);
+  const agent = certificate(t, 'agent');
+  const links = createTlsServer({ cert: agent.cert, key: agent.key, ALPNProtocols: [alpn] }, (socket) =>
+    socket.on('error', ignore).end('linked'),
+  );
+  links.on('tlsClientError', ignore).listen(0, '127.0.0.1');
+  await once(links, 'listening');
+  t.after(() => links.close());
+  const link = `127.0.0.1:${(links.address() as AddressInfo).port}`;
+  const { port, proxy, state } = await tunnel(t, certificate(t, 'gateway'), [own.cert], { link });
+  await until(() => dial(port, client));
+  assert.ok(!(await dial(port, certificate(t, 'stranger'))));
+  const linked = connectTls({ host: '127.0.0.1', port, ALPNProtocols: [alpn], ca: agent.cert, checkServerIdentity: () => undefined });
+  t.after(() => linked.destroy());
+  const [said] = (await once(linked, 'data')) as [Buffer];
+  assert.deepEqual([String(said), linked.authorized], ['linked', true]);
+  // The address of whoever dials is known behind the entrance, so that the tunnel of a certificate is found.
+  const open = connectTls({ host: '127.0.0.1', port, cert: client.cert, key: client.key, rejectUnauthorized: false });
+  open.on('error', ignore);
+  await once(open, 'secureConnect');
+  open.write('hello');
+  await once(open, 'data');
+  const ended = once(open, 'close');
+  await bringTo(proxy, { ...state, revoked: [new X509Certificate(client.cert).fingerprint256.replaceAll(':', '').toLowerCase()] });
+  await ended;
+  assert.ok(!(await dial(port, client)));
 });

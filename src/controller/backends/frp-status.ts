@@ -8,12 +8,13 @@ import { askServerApi, type Credentials } from '../../frp/server-api.ts';
 import { Loop } from '../../kube/loop.ts';
 import type { Backend, ProxyCounts } from './health.ts';
 
-interface ListedProxy extends Pick<ProxyCounts, 'elsewhere' | 'reason'> {
+export interface ListedProxy extends Pick<ProxyCounts, 'elsewhere' | 'reason'> {
   name: string;
   status: string;
 }
 
-interface Listed {
+/** What a server says, asked by HTTP or told over a link. */
+export interface Listed {
   proxies?: ListedProxy[] | null;
   /** the gateway's alone */
   refused?: { service: string; message: string }[];
@@ -29,6 +30,8 @@ export interface ServerViewOptions {
   types?: readonly string[];
   /** whether it lists proxies before their health check has succeeded for the first time, as the gateway does */
   listsUnchecked?: boolean;
+  /** what a gateway elsewhere tells over its link, in place of URLs. @throws Error why nothing is known; undefined: there is no link */
+  told?: () => Listed | undefined;
   /** undefined while the Secret is not there */
   credentials: () => { user: string; password: string } | undefined;
   /** PEM of the authority that https servers have their certificate from; undefined while it is not known */
@@ -141,6 +144,8 @@ export class ServerView {
   }
 
   async #ask(): Promise<Answer> {
+    const told = this.#options.told?.();
+    if (told) return answerIn([told]);
     const credentials = this.#options.credentials();
     if (!credentials) throw new Error('the Secret with the credentials is not there yet');
     const { urls } = this.#options;
@@ -154,28 +159,31 @@ export class ServerView {
 
   async #askOne(url: string, credentials: Credentials): Promise<Answer> {
     const { types = allTypes } = this.#options;
-    const lists = await Promise.all(types.map((type) => this.#list(new URL(`/api/proxy/${type}`, url), credentials)));
-    const services: Proxies = new Map();
-    const refused = new Map(
-      lists.flatMap((list) => list.refused ?? []).map(({ service, message }) => [service, message.slice(0, refusalLimit)]),
-    );
-    for (const { name, status, elsewhere, reason } of lists.flatMap((list) => list.proxies ?? [])) {
-      const owner = ownerOf(name);
-      if (!owner) continue;
-      const backends = services.get(owner.service) ?? new Map<string, ProxyCounts>();
-      services.set(owner.service, backends);
-      const counts = backends.get(owner.id) ?? { online: 0, offline: 0, ...(elsewhere !== undefined && { elsewhere }) };
-      counts[status === 'online' ? 'online' : 'offline']++;
-      if (reason !== undefined) counts.reason = reason.slice(0, reasonLimit);
-      backends.set(owner.id, counts);
-    }
-    return { services, refused };
+    return answerIn(await Promise.all(types.map((type) => this.#list(new URL(`/api/proxy/${type}`, url), credentials))));
   }
 
   async #list(url: URL, credentials: Credentials): Promise<Listed> {
     const signal = AbortSignal.any([this.#loop.signal, AbortSignal.timeout(timeoutMs)]);
     return (await askServerApi(url, { credentials, authorityPem: this.#options.authority?.(), signal })) as Listed;
   }
+}
+
+function answerIn(lists: readonly Listed[]): Answer {
+  const services: Proxies = new Map();
+  const refused = new Map(
+    lists.flatMap((list) => list.refused ?? []).map(({ service, message }) => [service, message.slice(0, refusalLimit)]),
+  );
+  for (const { name, status, elsewhere, reason } of lists.flatMap((list) => list.proxies ?? [])) {
+    const owner = ownerOf(name);
+    if (!owner) continue;
+    const backends = services.get(owner.service) ?? new Map<string, ProxyCounts>();
+    services.set(owner.service, backends);
+    const counts = backends.get(owner.id) ?? { online: 0, offline: 0, ...(elsewhere !== undefined && { elsewhere }) };
+    counts[status === 'online' ? 'online' : 'offline']++;
+    if (reason !== undefined) counts.reason = reason.slice(0, reasonLimit);
+    backends.set(owner.id, counts);
+  }
+  return { services, refused };
 }
 
 /** A backend that has not been online since it came has not failed: its first check is still to come, or to succeed. */

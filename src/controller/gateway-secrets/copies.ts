@@ -5,7 +5,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../../certs/clock.ts';
 import type { Config } from '../../config/schema.ts';
-import { base64 } from '../../kube/authority-secret.ts';
+import { base64, text } from '../../kube/authority-secret.ts';
 import { ignoreGone } from '../../kube/errors.ts';
 import { secrets, type Metadata, type Secret } from '../../kube/types.ts';
 import type { Log } from '../../log.ts';
@@ -105,16 +105,16 @@ async function rewrite(
   return {};
 }
 
-/** Copies by name, and the names of those that stay as they are. */
+/** Copies by name, and the names of those that stay as they are, with what they are copies of. */
 interface Copies {
   wanted: Map<string, Secret>;
-  kept: Set<string>;
+  kept: Map<string, string>;
   until: number;
 }
 
 function copiesOf(deps: Reading): Copies {
   const { config, services } = deps;
-  const copies: Copies = { wanted: new Map(), kept: new Set(), until: Infinity };
+  const copies: Copies = { wanted: new Map(), kept: new Map(), until: Infinity };
   const usesOf = new Map<string, Uses>();
   for (const service of services.all()) {
     const { namespace = '' } = service.metadata;
@@ -125,11 +125,32 @@ function copiesOf(deps: Reading): Copies {
       const name = gatewayCopyName(original, reference.kind);
       copies.until = Math.min(copies.until, until);
       if (data) copies.wanted.set(name, copyOf(original, reference.kind, data, config));
-      else if (isBroken) copies.kept.add(name);
+      else if (isBroken) copies.kept.set(name, keyElsewhere(reference.kind, original));
     }
   }
   return copies;
 }
+
+/**
+ * What a gateway elsewhere is to know, by use and namespace/name of the Secret: `known` is decoded; of `unknown` the gateway
+ * keeps what it has, as they cannot be read at present or are worse than before; `until` is when that changes though
+ * nothing else does, in milliseconds since the epoch.
+ */
+export function copiesElsewhere(deps: Reading) {
+  const { wanted, kept, until } = copiesOf({ ...deps, config: servedHere(deps.config) });
+  const known = new Map(
+    [...wanted.values()].map((secret) => {
+      const { [annotation.copyKind]: kind = '', [annotation.copyOf]: original = '' } = secret.metadata.annotations ?? {};
+      return [keyElsewhere(kind, original), Object.fromEntries(Object.keys(secret.data ?? {}).map((key) => [key, text(secret, key)]))];
+    }),
+  );
+  return { known, unknown: new Set([...kept.values()].filter((key) => !known.has(key))), until };
+}
+
+const keyElsewhere = (kind: string, original: string): string => `${kind} ${original}`;
+
+/** As though the gateway were in this cluster: what its services refer to is looked at in the same way. */
+export const servedHere = (config: Config): Config => ({ ...config, gateway: { ...config.gateway, elsewhere: false } });
 
 const copyOf = (original: string, kind: string, data: Record<string, string>, { gateway }: Config): Secret => ({
   metadata: {

@@ -16,14 +16,17 @@ export type CertificatePlan = { action: 'keep' | 'bundle'; renewAt: number } | {
 export interface CertificateNeed {
   request: CertificateRequest;
   authority: Authority;
+  /** what is to be in ca.crt; default: the authority's bundle */
+  bundlePem?: string;
   /** never: it is left to expire, and `expired` says so (certRotation.enabled: false) */
   renewBeforeMs: number | 'never';
   now: number;
 }
 
 /** @param secret what is there */
-export function planCertificate(secret: Secret, { request, authority, renewBeforeMs, now }: CertificateNeed): CertificatePlan {
-  if (renewBeforeMs === 'never') return planUnrenewed(secret, { request, authority, now });
+export function planCertificate(secret: Secret, need: CertificateNeed): CertificatePlan {
+  const { request, authority, bundlePem = authority.bundlePem, renewBeforeMs, now } = need;
+  if (renewBeforeMs === 'never') return planUnrenewed(secret, { request, authority, bundlePem, now });
   const material = materialOf(secret);
   const problem = problemOf(material, expectationOf(request, now));
   if (problem !== undefined) return { action: 'issue', reason: problem };
@@ -32,16 +35,16 @@ export function planCertificate(secret: Secret, { request, authority, renewBefor
   const renewAt = renewalTime(material, renewBeforeMs, spread(secret.metadata));
   if (renewAt <= now)
     return { action: 'issue', reason: `it expires at ${new Date(inspectCertificate(material.certPem).notAfter).toISOString()}` };
-  return { action: text(secret, 'ca.crt') === authority.bundlePem ? 'keep' : 'bundle', renewAt };
+  return { action: text(secret, 'ca.crt') === bundlePem ? 'keep' : 'bundle', renewAt };
 }
 
 /** What the owner does not want renewed is replaced only where it never could be used: another name, another key, a lost authority. */
-function planUnrenewed(secret: Secret, { request, authority, now }: Omit<CertificateNeed, 'renewBeforeMs'>): CertificatePlan {
+function planUnrenewed(secret: Secret, { request, authority, bundlePem, now }: Omit<CertificateNeed, 'renewBeforeMs'>): CertificatePlan {
   const material = materialOf(secret);
   const problem = problemOf(material, { ...expectationOf(request, now), signedBy: authority.bundlePem });
   if (problem === undefined) {
     const { notAfter } = inspectCertificate(material.certPem);
-    return { action: text(secret, 'ca.crt') === authority.bundlePem ? 'keep' : 'bundle', renewAt: notAfter };
+    return { action: text(secret, 'ca.crt') === bundlePem ? 'keep' : 'bundle', renewAt: notAfter };
   }
   const hasExpired = splitBundle(material.certPem).length > 0 && inspectCertificate(material.certPem).notAfter <= now;
   return { action: hasExpired ? 'expired' : 'issue', reason: problem };

@@ -13,6 +13,8 @@ export interface IdentityDeps extends OwnedSecretsDeps {
   clock: Clock;
   log: Log;
   authority: () => Authority;
+  /** PEM of who has signed the certificates of gateways elsewhere; absent or empty: there are none */
+  gatewaysElsewhere?: () => string;
   /** Secrets of users that carry the label frp.io/use: "true", and no others */
   userSecrets: ObjectStore<Secret>;
 }

@@ -59,6 +59,7 @@ async function ensureOwn(deps: IdentityDeps, service: DistributedService): Promi
     renewBeforeMs: isRenewed(service) ? renewBeforeOf(service, certificates) : 'never',
     whose,
     isSuspect: wasTaken(service),
+    servers: deps.gatewaysElsewhere?.() ?? '',
   });
   if ('refused' in tls) return refused(tls.refused);
   const { namespace, name } = service.metadata;
@@ -120,12 +121,16 @@ interface Wanted {
   whose: Whose;
   /** whether the name was taken at the last look */
   isSuspect: boolean;
+  /** PEM of further authorities of the servers that it is shown to */
+  servers?: string;
 }
 
 async function ensureCertificate(deps: IdentityDeps, wanted: Wanted): Promise<{ renewAt: number } | { refused: Refused }> {
   const { metadata, request, renewBeforeMs, whose } = wanted;
   const { clock, log } = deps;
-  const need = { request, authority: deps.authority(), renewBeforeMs, now: clock.now() };
+  const authority = deps.authority();
+  const bundlePem = `${authority.bundlePem}${wanted.servers ?? ''}`;
+  const need = { request, authority, bundlePem, renewBeforeMs, now: clock.now() };
   const known = deps.secrets.get(metadata.namespace, metadata.name);
   const refused = refusal(known?.metadata ?? (wanted.isSuspect ? await metadataOf(deps.client, metadata) : undefined), whose);
   if (refused) return { refused };
@@ -135,7 +140,7 @@ async function ensureCertificate(deps: IdentityDeps, wanted: Wanted): Promise<{ 
   if (plan.action === 'expired') return { refused: notRenewed(secret, plan.reason) };
   log.info({ secret, reason: plan.action === 'issue' ? plan.reason : 'the bundle has changed' }, 'writing a certificate');
 
-  const ca = base64(need.authority.bundlePem);
+  const ca = base64(bundlePem);
   if (known && plan.action === 'bundle') {
     const { 'tls.crt': certificate = '', 'tls.key': key = '', [replacedKey]: replaced } = known.data ?? {};
     const data = { 'tls.crt': certificate, 'tls.key': key, 'ca.crt': ca, ...(replaced ? { [replacedKey]: replaced } : {}) };

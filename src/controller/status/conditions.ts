@@ -1,6 +1,7 @@
 /** The five conditions of a service (R2.24, R5.09, R5.10), from facts. Reasons are one word, messages end in what to do. */
 import type { DistributedService, DistributedServiceStatus } from '../../model/types.ts';
 import { howToGetBackends, isElsewhere, movedPods, nameOf, restart, startingBackends, unhealthyBackends } from './remedies.ts';
+import type { LinkState } from '../../link/held-link.ts';
 import type { EntranceProblem } from '../backends/entrance.ts';
 import type { Judgement } from '../backends/health.ts';
 import type { ServerHealth } from '../backends/frp-status.ts';
@@ -20,6 +21,10 @@ export interface Facts {
   /** what keeps users, or sidecars, from the server although it answers the controller */
   entrance?: EntranceProblem | undefined;
   judgement: Judgement;
+  /** of the link to a gateway elsewhere, where the cluster has joined one */
+  link?: LinkState | undefined;
+  /** fields of the service that a cluster which joined the gateway before says otherwise */
+  differingFields?: readonly string[] | undefined;
   /** whether the service goes through the gateway */
   isGateway?: boolean;
   /** names of the Pods that run a configuration which is older than the service */
@@ -29,7 +34,7 @@ export interface Facts {
 /** Ready first: it sums up the others. */
 export function conditionsOf(facts: Facts, service: DistributedService): Fact[] {
   const others = [backendsAvailable(facts, service), configurationValid(facts), certificatesReady(facts), networkReady(facts)];
-  return [ready(others), ...others];
+  return [ready(others), ...others, ...(facts.link ? [linkReady(facts.link)] : []), ...specDiffers(facts)];
 }
 
 /** The first that is False decides, then the first that is Unknown. What the user can mend comes first. */
@@ -90,6 +95,24 @@ const noServerApi =
 
 const gatewayElsewhere =
   'The gateway is in another cluster (gateway.elsewhere), and the status of the service there tells which backends serve';
+
+/** There only as long as something differs. */
+function specDiffers({ differingFields = [] }: Facts): Fact[] {
+  if (differingFields.length === 0) return [];
+  const fields = differingFields.map((field) => `spec.${field}`).join(', ');
+  const message = `A cluster that joined the gateway before this one has the service too, and users get what it says of ${fields}; make them the same`;
+  return [{ type: 'SpecDiffers', status: 'True', reason: 'AnotherClusterDecides', message }];
+}
+
+function linkReady(link: LinkState): Fact {
+  const type = 'LinkReady';
+  if (!link.isUp) {
+    const since = new Date(link.since).toISOString();
+    return { type, status: 'False', reason: link.reason, message: `No link to the gateway since ${since}: ${link.message}` };
+  }
+  const clock = link.clock === undefined ? '' : `; this cluster's ${link.clock}`;
+  return { type, status: 'True', reason: 'Linked', message: `The gateway at ${link.address} has what it needs of this cluster${clock}` };
+}
 
 function backendsAvailable(
   { server, judgement, pending, isGateway = false, outdated = new Set() }: Facts,

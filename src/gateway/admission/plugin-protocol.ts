@@ -5,6 +5,7 @@
  */
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { originMetadata, originsIn } from '../../frp/origins.ts';
+import { tunnelMetadata } from '../members/tunnel-address.ts';
 import { bandwidthLimit } from '../../frp/units.ts';
 import type { DistributedService } from '../../model/types.ts';
 import { type Identity, identityIn, parseProxyName, userOf, type ProxyName } from '../pod-identity.ts';
@@ -20,6 +21,8 @@ export interface LoginContent {
   timestamp?: number;
   run_id?: string;
   pool_count?: number;
+  /** frps' own word: the other end of the connection, which is HAProxy's */
+  client_address?: string;
 }
 
 export interface UserInfo {
@@ -77,7 +80,7 @@ export function loginContent(login: LoginContent, identity: Identity): object {
     privilege_key,
     timestamp: Number.isSafeInteger(timestamp) ? timestamp : 0,
     run_id: runIdOf(identity, login.run_id ?? ''),
-    metas: { session: randomUUID() },
+    metas: { session: randomUUID(), ...tunnelMetadata(login.client_address) },
     pool_count: Math.min(pool_count, limits.pool),
   };
 }
@@ -129,7 +132,7 @@ export function withinLimits({ ofPod, ofNamespace }: Load): { ok: true } | Refus
 /** What frps opens: the client chooses neither port nor bandwidth. Which endpoint it is of, it says; ir/translate.ts takes what the service has. */
 export function newProxyContent(content: NewProxyContent, service: DistributedService, port: number): object {
   const { bandwidth } = service.spec.advanced ?? {};
-  const metas = originMetadata(originsIn(content.metas));
+  const metas = { ...originMetadata(originsIn(content.metas)), ...tunnelMetadata(content.user?.metas?.tunnel) };
   return {
     user: content.user,
     proxy_name: content.proxy_name,
@@ -140,7 +143,7 @@ export function newProxyContent(content: NewProxyContent, service: DistributedSe
     ...(bandwidth?.limit === undefined
       ? {}
       : { bandwidth_limit: bandwidthLimit(bandwidth.limit), bandwidth_limit_mode: bandwidth.mode ?? 'client' }),
-    ...(metas && { metas }),
+    ...(Object.keys(metas).length > 0 && { metas }),
     remote_port: port,
   };
 }

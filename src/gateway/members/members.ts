@@ -8,6 +8,7 @@
 import { systemClock, type Clock } from '../../../certs/clock.ts';
 import { originsIn } from '../../frp/origins.ts';
 import { isProxyPort, Ports } from './port-pool.ts';
+import { tunnelIn } from './tunnel-address.ts';
 import { identityIn, parseProxyName, type Identity } from '../pod-identity.ts';
 import type { ListProxies, OnlineProxy } from './frps-client.ts';
 
@@ -22,6 +23,8 @@ export interface Member {
   identity: Identity;
   /** of a connector's: which of the service's endpoints it says that it is of (frp/origins.ts) */
   origins: readonly string[];
+  /** HAProxy's end of its tunnel's connection to frps (tunnel-address.ts) */
+  tunnel?: string;
   /** on loopback */
   port: number;
 }
@@ -95,6 +98,11 @@ export class Members {
 
   get all(): Iterable<Member> {
     return this.#online.values();
+  }
+
+  /** @returns as in Member, of members of such Pods */
+  tunnelsOf(isWanted: (identity: Identity) => boolean): string[] {
+    return [...this.#online.values()].flatMap(({ identity, tunnel }) => (tunnel !== undefined && isWanted(identity) ? [tunnel] : []));
   }
 
   get size(): number {
@@ -245,7 +253,9 @@ function memberOf({ name, port, user, metadata }: OnlineProxy): Member | undefin
   const parsed = identity && parseProxyName(name, identity);
   if (!parsed || !isProxyPort(port)) return undefined;
   const { service, backendId } = parsed;
-  return { name, port, identity, service: `${identity.namespace}/${service}`, backendId, origins: originsIn(metadata) };
+  const tunnel = tunnelIn(metadata);
+  const member = { name, port, identity, service: `${identity.namespace}/${service}`, backendId, origins: originsIn(metadata) };
+  return { ...member, ...(tunnel !== undefined && { tunnel }) };
 }
 
 /** Registrations that there are already. */

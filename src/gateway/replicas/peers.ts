@@ -72,9 +72,13 @@ export class PeerAddresses {
 }
 
 /** Services (namespace/name) that have a backend at a replica. @throws where it cannot be asked */
-export async function servicesAt(url: string, credentials: Credentials, authorityPem: string | undefined): Promise<Set<string>> {
-  const signal = AbortSignal.timeout(timeoutMs);
-  const { proxies } = (await askServerApi(new URL('/api/proxy/tcp', url), { credentials, authorityPem, signal })) as {
+export async function servicesAt(
+  host: string,
+  { port, credentials, authorityPem }: { port: number; credentials: Credentials | undefined; authorityPem: string | undefined },
+): Promise<Set<string>> {
+  if (!credentials) throw new Error('Secret frp-server-api is not there yet');
+  const url = new URL('/api/proxy/tcp', `https://${host}:${port}`);
+  const { proxies } = (await askServerApi(url, { credentials, authorityPem, signal: AbortSignal.timeout(timeoutMs) })) as {
     proxies: ProxyStatus[];
   };
   return servicesOnline(proxies);

@@ -20,6 +20,7 @@ export class Journal<T extends KubeObject> implements Sink<T> {
   #lines = 0;
   #pending: Line<T>[] = [];
   #isWhole = false;
+  #isBroken = false;
   #work: Promise<void> | undefined;
 
   /** @param sink gets everything, and first @param onFailure told when the file cannot be written: it is then older */
@@ -69,7 +70,7 @@ export class Journal<T extends KubeObject> implements Sink<T> {
   }
 
   #write(line: Line<T>): void {
-    if (this.#lines > 2 * this.#known.size + slack) return this.#writeWhole();
+    if (this.#isBroken || this.#lines > 2 * this.#known.size + slack) return this.#writeWhole();
     this.#pending.push(line);
     this.#lines++;
     this.#start();
@@ -93,12 +94,15 @@ export class Journal<T extends KubeObject> implements Sink<T> {
     const isWhole = this.#isWhole;
     const lines: Line<T>[] = isWhole ? [...this.#known.values()].map((object) => ({ set: object })) : this.#pending;
     this.#isWhole = false;
+    this.#isBroken &&= !isWhole;
     this.#pending = [];
     const text = lines.map((line) => `${JSON.stringify(line)}\n`).join('');
     try {
       if (!isWhole) return await appendFile(this.#path, text);
       await keepFile(this.#path, text);
     } catch (error) {
+      // Whatever is in the file by now, half a line may be its end.
+      this.#isBroken = true;
       this.#onFailure(error as Error);
     }
   }

@@ -17,8 +17,10 @@ import { KeySource } from '../oidc/key-source.ts';
 import { openProxies } from '../proxies.ts';
 import { FileSource } from '../sources/file-source.ts';
 import { Sources } from '../sources/sources.ts';
+import { FileLinkStore } from '../links/link-store.ts';
+import { openLinks } from '../links/links.ts';
 import { openHome, revokedClients, type Home } from './home.ts';
-import { beatFile, ports, runDirectory } from './layout.ts';
+import { beatFile, linksDirectory, ports, runDirectory } from './layout.ts';
 import { namesOf, type UpOptions } from './settings.ts';
 
 /** `gateway up` ends an agent that has not written for five seconds. Milliseconds. */
@@ -39,7 +41,7 @@ export async function runAgentPart(config: Config, options: UpOptions & { haprox
     directory,
     pod: own,
     logPort: ports.log,
-    tunnel: { bind: everyAddress(options.tunnelPort, await hasIpv6()), health: undefined },
+    tunnel: { bind: everyAddress(options.tunnelPort, await hasIpv6()), health: undefined, link: `127.0.0.1:${ports.links}` },
     users: { healthPort: undefined },
     haproxy: [options.haproxy],
     memory: { ...memoryShares(process.constrainedMemory(), totalmem()), use: (part) => ownUse(join(directory, part)) },
@@ -60,7 +62,20 @@ export async function runAgentPart(config: Config, options: UpOptions & { haprox
     frpsPort: ports.frps,
     directory,
   });
+  const links = await openLinks({
+    directory: linksDirectory(options.directory),
+    store: new FileLinkStore(linksDirectory(options.directory)),
+    authority: home.authority,
+    addresses: config.gateway.addresses,
+    sources,
+    config,
+    statuses: () => agent.statuses(),
+    refusals: () => proxies.refusals(),
+    conflictsOf: (service) => agent.claims.conflictsOf(service),
+    log,
+  });
   await agent.start();
+  await links.listen('127.0.0.1', ports.links);
   const beat = setInterval(() => writeFileSync(beatFile(options.directory), `${Date.now()}\n`), beatMs);
   process.on('SIGUSR2', () => {
     agent.drain();
@@ -69,6 +84,7 @@ export async function runAgentPart(config: Config, options: UpOptions & { haprox
   log.info('gateway agent started');
   const close = async () => {
     clearInterval(beat);
+    await links.close();
     closeSources();
     await agent.close();
   };

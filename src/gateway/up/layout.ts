@@ -14,6 +14,7 @@ export const ports = {
   operations: 8081,
   peers: 10_000,
   status: 10_004,
+  links: 10_005,
 };
 
 /** Marks every process of a directory's gateway, whoever its parent is by now. */
@@ -26,6 +27,8 @@ export const configFile = (directory: string): string => join(directory, 'run', 
 /** Until then the HAProxies have nothing to start with. */
 export const haproxyFile = (directory: string, part: 'users' | 'tunnel'): string => join(directory, 'run', part, 'current', 'haproxy.cfg');
 /** JSON: a list of HOST:PORT that clients dial, the first one first. */
+/** Clusters that have joined, tokens, and the last intent of each cluster (gateway/links). */
+export const linksDirectory = (directory: string): string => join(directory, 'links');
 export const addressesFile = (directory: string): string => join(directory, 'addresses.json');
 export const restartFile = (directory: string, part: PartName): string => join(directory, 'run', `${part}.restart`);
 export const beatFile = (directory: string): string => join(directory, 'run', 'agent.beat');

@@ -21,7 +21,7 @@ export const statusSchema = {
         properties: {
           type: {
             type: 'string',
-            enum: ['Ready', 'BackendsAvailable', 'ConfigurationValid', 'CertificatesReady', 'NetworkReady'],
+            enum: ['Ready', 'BackendsAvailable', 'ConfigurationValid', 'CertificatesReady', 'NetworkReady', 'LinkReady', 'SpecDiffers'],
             description: 'What the condition is about.',
           },
           status: { type: 'string', enum: ['True', 'False', 'Unknown'], description: 'Whether it holds.' },

@@ -73,6 +73,14 @@ const newProxy = async (content: Content): Promise<Answer> =>
   admission.answer('NewProxy', { user: await session(), proxy_name: name, proxy_type: 'tcp', ...content });
 
 describe('a login', () => {
+  it('says from where frps has it to the session and its proxies, so that its tunnel is found', async () => {
+    const { metas } = await login({ client_address: '127.0.0.1:40882', metas: { tunnel: '127.0.0.1:1' } });
+    assert.equal((metas as Content).tunnel, '127.0.0.1:40882');
+    const proxy = contentOf(await newProxy({ user: { ...(await session()), metas }, metas: { tunnel: '127.0.0.1:1' } }));
+    assert.deepEqual(proxy.metas, { tunnel: '127.0.0.1:40882' });
+    assert.deepEqual(Object.keys((await login({ client_address: 'x y:1' })).metas as object), ['session']);
+  });
+
   it('goes on as the Pod that the token proves, and with nothing that the client says of itself', async () => {
     const content = await login({
       user: 'shop/admin/x/',

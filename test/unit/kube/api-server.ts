@@ -36,10 +36,13 @@ export class ApiServer {
   #watches = new Set<{ path: string; labelSelector: string | undefined; response: ServerResponse }>();
   readonly #server: Server;
   readonly client: KubeClient;
+  /** for a program that connects as a person's does */
+  readonly kubeconfig: string;
 
   private constructor(server: Server, access: Access) {
     this.#server = server;
     this.client = new KubeClient(access);
+    this.kubeconfig = access.kubeConfig.exportConfig();
     server.on('connection', () => this.connections++);
     server.on('request', (incoming: IncomingMessage, response: ServerResponse) => void this.#handle(incoming, response));
     server.on('checkContinue', (incoming: IncomingMessage, response: ServerResponse) => void this.#check(incoming, response));

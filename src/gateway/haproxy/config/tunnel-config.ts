@@ -2,6 +2,7 @@
 import { workerSocket } from './global.ts';
 import { reserved, startsAnyway } from './user-connections.ts';
 import { everyAddress } from './addresses.ts';
+import { alpn } from '../../../link/protocol.ts';
 
 export interface TunnelSettings {
   /** absolute path of the sockets, as HAProxy sees them; files are named from where the configuration is */
@@ -14,6 +15,11 @@ export interface TunnelSettings {
   health?: string | undefined;
   /** frps; default 127.0.0.1:7001 */
   server?: string | undefined;
+  /**
+   * the agent's port for links of clusters that join (src/link), address and port: connections whose ClientHello says so are
+   * handed on as they are; absent: there are no links, and one hop less for every tunnel
+   */
+  link?: string | undefined;
   maxConnections?: number | undefined;
 }
 
@@ -34,6 +40,7 @@ const maxTunnels = 8192;
 export function renderTunnel(settings: TunnelSettings): string {
   const { directory, hasIpv6 = true, bind = everyAddress(7000, hasIpv6), server = '127.0.0.1:7001' } = settings;
   const { maxConnections, health } = settings;
+  const hops = settings.link === undefined ? 1 : 2;
   return `global
   default-path config
   stats socket ${directory}/${workerSocket} mode 600 level admin expose-fd listeners
@@ -42,7 +49,7 @@ export function renderTunnel(settings: TunnelSettings): string {
   # A resumed session would keep the rights of a certificate that is revoked or of another CA.
   tune.ssl.cachesize 0
 ${startsAnyway}
-${maxConnections === undefined ? '' : `  maxconn ${maxConnections + reserved}\n`}
+${maxConnections === undefined ? '' : `  maxconn ${hops * maxConnections + reserved}\n`}
 defaults
   mode tcp
   timeout connect 5s
@@ -51,15 +58,7 @@ defaults
   timeout server 30s
   option clitcpka
 
-frontend tunnel
-${maxConnections === undefined ? '' : `  maxconn ${maxConnections}\n`}  # A sidecar that nothing reaches any more has its tunnel ended, and what waits in it, sooner than by frp's heartbeats.
-  bind ${bind} tcp-ut 3s ssl crt ${serverPemFile} ca-verify-file ${clientsFile} verify required
-  # Of one address: connections whose handshake is under way, and those that have shown a certificate. Many sidecars may be behind one.
-  tcp-request connection set-var(sess.joined) src,table_conn_cur(joined)
-  tcp-request connection track-sc1 src table sources
-  tcp-request connection reject if { src,table_conn_cur(sources),sub(sess.joined) gt ${maxHandshakes} }
-  tcp-request connection reject if { var(sess.joined) -m int ge ${maxTunnels} }
-  # Who is connected with which certificate, so that a revocation finds its tunnels.
+${settings.link === undefined ? oneEntrance(settings, bind) : sharedEntrance(settings, bind, settings.link)}  # Who is connected with which certificate, so that a revocation finds its tunnels.
   tcp-request session set-var(sess.certificate) ssl_c_der,sha2(256),hex,lower
   tcp-request session set-var(sess.address) src
   tcp-request session set-var(sess.port) src_port
@@ -86,3 +85,45 @@ ${health === undefined ? '' : `frontend health\n  mode http\n  maxconn ${reserve
 
 /** Of the sessions that are under way, by certificate and client (below). */
 export const sessionsTable = 'sessions';
+
+const ofTunnels = `ssl crt ${serverPemFile} ca-verify-file ${clientsFile} verify required`;
+const unseen = "  # A sidecar that nothing reaches any more has its tunnel ended, and what waits in it, sooner than by frp's heartbeats.\n";
+
+/** What is asked of each connection before its TLS. */
+const beforeTls = `  # Of one address: connections whose handshake is under way, and those that have shown a certificate. Many sidecars may be behind one.
+  tcp-request connection set-var(sess.joined) src,table_conn_cur(joined)
+  tcp-request connection track-sc1 src table sources
+  tcp-request connection reject if { src,table_conn_cur(sources),sub(sess.joined) gt ${maxHandshakes} }
+  tcp-request connection reject if { var(sess.joined) -m int ge ${maxTunnels} }
+`;
+
+const limitOf = ({ maxConnections }: TunnelSettings): string => (maxConnections === undefined ? '' : `  maxconn ${maxConnections}\n`);
+
+/** Tunnels, and nothing else. */
+const oneEntrance = (settings: TunnelSettings, bind: string): string =>
+  `frontend tunnel
+${limitOf(settings)}${unseen}  bind ${bind} tcp-ut 3s ${ofTunnels}
+${beforeTls}`;
+
+/** Tunnels and links: the ClientHello tells them apart, and a link's TLS is the agent's own affair. */
+const sharedEntrance = (settings: TunnelSettings, bind: string, link: string): string =>
+  `frontend entrance
+${limitOf(settings)}${unseen}  bind ${bind} tcp-ut 3s
+${beforeTls}  tcp-request inspect-delay 5s
+  tcp-request content accept if { req.ssl_hello_type 1 }
+  tcp-request content reject if WAIT_END
+  use_backend link if { req.ssl_alpn ${alpn} }
+  default_backend tunnels
+
+backend link
+  server agent ${link}
+
+backend tunnels
+  server tunnel unix@${settings.directory}/${tunnelsSocket} send-proxy-v2
+
+frontend tunnel
+${limitOf(settings)}  bind unix@${settings.directory}/${tunnelsSocket} mode 600 accept-proxy ${ofTunnels}
+`;
+
+/** Between the entrance and the frontend that ends the tunnels' TLS. */
+const tunnelsSocket = 'tunnels.sock';

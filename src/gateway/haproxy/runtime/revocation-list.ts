@@ -48,5 +48,8 @@ const clientsOf = (table: string, revoked: ReadonlySet<string>): Set<string> =>
       .map(([, , client]) => client!),
   );
 
+/** Where links share the entrance, the session there has the address; the one behind it comes by a socket of its own. */
 const sessionsOf = (shown: string, clients: ReadonlySet<string>): string[] =>
-  [...shown.matchAll(/^(0x[0-9a-f]+): .*? src=([^ ]+) fe=tunnel /gm)].filter(([, , client]) => clients.has(client!)).map(([, id]) => id!);
+  [...shown.matchAll(/^(0x[0-9a-f]+): .*? src=([^ ]+) fe=(?:tunnel|entrance) /gm)]
+    .filter(([, , client]) => clients.has(client!))
+    .map(([, id]) => id!);

@@ -14,6 +14,7 @@ import { reloadMaster } from './master.ts';
 import { OldProcesses, type MemoryBudget } from './old-processes.ts';
 import { ReloadBudget, tunnelBudget } from './reload-budget.ts';
 import { endTunnels, turnAway } from './revocation-list.ts';
+import { endTunnelsFrom } from './tunnel-sessions.ts';
 import { identify } from './running.ts';
 import type { Applied } from './users-proxy.ts';
 
@@ -90,6 +91,19 @@ export class TunnelProxy {
     this.#has = { pid, state: wanted };
     this.#pid = pid;
     return { waitMs: undefined };
+  }
+
+  /**
+   * Ends tunnels of this process and of those from before a reload. Never rejects: where HAProxy is not there, nor are they.
+   * @param addresses from which each was handed on to frps
+   */
+  async end(addresses: readonly string[]): Promise<void> {
+    if (addresses.length === 0) return;
+    const { directory, log } = this.#options;
+    await endTunnelsFrom(join(directory, masterSocket), addresses).then(
+      (tunnels) => log.info({ tunnels }, 'ended the tunnels of a cluster that was removed'),
+      (error: Error) => log.warn(`the tunnels of a cluster that was removed are not ended: ${error.message}`),
+    );
   }
 
   /** @returns what HAProxy takes of it: a CA that it cannot read is left out */

@@ -1,0 +1,66 @@
+/** `frp-k8s gateway clusters`: who has joined a gateway outside any cluster, and the end of it. */
+import { resolve } from 'node:path';
+import { UserError } from '../errors.ts';
+import { describeGrant } from '../gateway/links/grant.ts';
+import { FileLinkStore, type ClusterRecord, type Seen } from '../gateway/links/link-store.ts';
+import { linksDirectory } from '../gateway/up/layout.ts';
+import { durationWords } from '../link/clock-words.ts';
+import { parseOptions } from './options.ts';
+
+export const help = `frp-k8s gateway clusters: the clusters that have joined a gateway
+
+usage: frp-k8s gateway clusters --dir DIR
+       frp-k8s gateway clusters remove NAME --dir DIR
+
+remove takes back what the cluster has there, within two seconds where the gateway runs: its services, the trust in its Pods
+and certificates, its link, the tunnels of its Pods. It comes back with a new token alone.
+
+      --dir DIR   directory of the gateway (frp-k8s gateway up)
+
+example:
+  frp-k8s gateway clusters --dir /var/lib/frp-k8s
+`;
+
+export async function run(args: string[]): Promise<number> {
+  const { values, positionals } = parseOptions('gateway clusters', args, { dir: { type: 'string' } }, 'positionals');
+  if (values.dir === undefined) throw new UserError('gateway clusters: --dir is missing: the directory of the gateway');
+  const store = new FileLinkStore(linksDirectory(resolve(values.dir)));
+  const [verb, name, ...rest] = positionals;
+  if (verb === undefined) return list(store);
+  if (verb !== 'remove' || name === undefined || rest.length > 0)
+    throw new UserError('gateway clusters: say "gateway clusters" or "gateway clusters remove NAME"');
+  if (!(await store.removeCluster(name))) throw new UserError(`gateway clusters remove: no cluster ${name} has joined this gateway`);
+  process.stdout.write(`cluster ${name} is removed\n`);
+  return 0;
+}
+
+async function list(store: FileLinkStore): Promise<number> {
+  const clusters = [...(await store.clusters()).values()];
+  if (clusters.length === 0) {
+    process.stderr.write('no cluster has joined; make a token with: frp-k8s gateway token create\n');
+    return 0;
+  }
+  const rows = await Promise.all(clusters.map(async (cluster) => rowOf(cluster, await store.seen(cluster.name))));
+  const table = [['CLUSTER', 'LINK', 'SERVICES', 'BACKENDS', 'CERTIFICATE', 'MAY HAVE'], ...rows];
+  const widths = table[0]!.map((_, column) => Math.max(...table.map((row) => row[column]!.length)));
+  for (const row of table)
+    process.stdout.write(
+      `${row
+        .map((cell, column) => cell.padEnd(widths[column]!))
+        .join('  ')
+        .trimEnd()}\n`,
+    );
+  return 0;
+}
+
+/** A gateway that runs writes every 15 s; what is older is of one that does not. Milliseconds. */
+const staleMs = 60_000;
+
+function rowOf({ name, grant, certificateExpires }: ClusterRecord, seen: Seen | undefined): string[] {
+  const now = Date.now();
+  const isUp = seen?.isLinked && now - seen.at < staleMs;
+  const link = isUp ? 'up' : seen ? `last seen ${durationWords(now - seen.at)} ago` : 'never seen';
+  const left = certificateExpires - now;
+  const certificate = left > 0 ? `${durationWords(left)} left` : `expired ${durationWords(-left)} ago`;
+  return [name, link, `${seen?.services ?? 0}`, `${seen?.backends ?? 0}`, certificate, describeGrant(grant)];
+}

@@ -1,0 +1,81 @@
+/** `frp-k8s join`: this cluster joins a gateway elsewhere. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { UserError } from '../errors.ts';
+import { loadAccess } from '../kube/access.ts';
+import { base64 } from '../kube/authority-secret.ts';
+import { KubeClient } from '../kube/client.ts';
+import { ignoreNotFound } from '../kube/errors.ts';
+import { fieldManager } from '../kube/managers.ts';
+import { secrets, type Secret } from '../kube/types.ts';
+import { LinkError } from '../link/protocol.ts';
+import { parseToken } from '../link/token.ts';
+import { annotation, joinSecretName, label, linkSecretName, manager } from '../model/names.ts';
+import { durationOption, parseOptions } from './options.ts';
+
+export const help = `frp-k8s join: let this cluster join a gateway elsewhere
+
+usage: frp-k8s join TOKEN [--system NS] [--wait DURATION]
+
+TOKEN comes from "frp-k8s gateway token create" at the gateway, and is used once. It goes into Secret ${joinSecretName};
+the controller joins with it, keeps what it is known by in Secret ${linkSecretName}, and deletes the token. The controller's
+configuration names the gateway: gateway.addresses, and gateway.elsewhere: true.
+
+      --system NS      namespace of the installation (default: frp-system)
+      --wait DURATION  how long to wait for the controller's word, default 60s; 0s: not at all
+
+It uses KUBECONFIG, else ~/.kube/config.
+
+example:
+  frp-k8s join frp-join-1.eyJhIjpbImd3Lm…
+`;
+
+export async function run(args: string[]): Promise<number> {
+  const { values, positionals } = parseOptions(
+    'join',
+    args,
+    { system: { type: 'string', default: 'frp-system' }, wait: { type: 'string', default: '60s' } },
+    'positionals',
+  );
+  const [token, ...rest] = positionals;
+  if (token === undefined || rest.length > 0) throw new UserError('join: say one token; see frp-k8s join --help');
+  const { addresses } = readToken(token);
+  const waitMs = durationOption('join', 'wait', values.wait);
+  const client = new KubeClient(loadAccess());
+  try {
+    await putToken(client, values.system, token.trim());
+    process.stdout.write(`Secret ${values.system}/${joinSecretName} has the token for the gateway at ${addresses.join(', ')}\n`);
+    return waitMs === 0 ? 0 : await watchJoining(client, values.system, waitMs);
+  } finally {
+    client.close();
+  }
+}
+
+function readToken(token: string) {
+  try {
+    return parseToken(token);
+  } catch (error) {
+    throw error instanceof LinkError ? new UserError(`join: ${error.message}`) : error;
+  }
+}
+
+/** In place of one that is there: that one has failed, or somebody has thought better of it. */
+async function putToken(client: KubeClient, namespace: string, token: string): Promise<void> {
+  await client.delete(secrets, namespace, joinSecretName).catch(ignoreNotFound);
+  const metadata = { name: joinSecretName, namespace, labels: { [label.managedBy]: manager } };
+  await client.create<Secret>(secrets, { metadata, type: 'Opaque', data: { token: base64(token) } }, fieldManager.controller);
+}
+
+async function watchJoining(client: KubeClient, namespace: string, waitMs: number): Promise<number> {
+  let problem = 'the controller has not looked at it yet: does it run (kubectl -n frp-system get deployment frp-controller)?';
+  for (const until = Date.now() + waitMs; Date.now() < until; await sleep(1000)) {
+    const secret = await client.get<Secret>(secrets, namespace, joinSecretName).catch(ignoreNotFound);
+    if (!secret) {
+      process.stdout.write(`joined; Secret ${namespace}/${linkSecretName} has what the cluster is known by\n`);
+      return 0;
+    }
+    const said = secret.metadata.annotations?.[annotation.joinProblem];
+    if (said?.startsWith('final: ')) throw new UserError(`join: ${said.slice('final: '.length)}`);
+    problem = said ?? problem;
+  }
+  throw new UserError(`join: not joined so far, and the controller goes on trying: ${problem}`);
+}

@@ -1,0 +1,90 @@
+/** Tokens are made, and clusters join with them: the gateway's authority signs what they are known by from then on. */
+import { randomBytes } from 'node:crypto';
+import { certify, type Authority } from '../../../certs/authority.ts';
+import { keyOfRequest } from '../../../certs/signing-request.ts';
+import { inspectCertificate } from '../../../certs/inspect.ts';
+import { clockProblem, durationWords } from '../../link/clock-words.ts';
+import { certificateLifetimeMs, clusterDnsName } from '../../link/identity.ts';
+import type { JoinAnswer, JoinRequest, RenewRequest } from '../../link/joining.ts';
+import { LinkError } from '../../link/protocol.ts';
+import { digestOfSecret, formatToken, isSecret, newTokenSecret, pinOf } from '../../link/token.ts';
+import type { Grant } from './grant.ts';
+import type { ClusterRecord, LinkStore } from './link-store.ts';
+
+export interface JoiningDeps {
+  store: LinkStore;
+  authority: Authority;
+  /** HOST:PORT, as sidecars dial the gateway */
+  addresses: readonly string[];
+  now?: () => number;
+}
+
+/** @param ttlMs how long it may be used @returns the token, for people to carry */
+export async function createToken(
+  { store, authority, addresses, now = Date.now }: JoiningDeps,
+  { cluster, grant, ttlMs }: { cluster: string; grant: Grant; ttlMs: number },
+): Promise<string> {
+  const { id, secret } = newTokenSecret();
+  await store.addToken({ id, digest: digestOfSecret(secret), cluster, grant, expires: now() + ttlMs });
+  return formatToken({ addresses: [...addresses], pin: pinOf(authority.certPem), id, secret });
+}
+
+/** A cluster joins. @throws LinkError why it may not, in words for its people */
+export async function join(deps: JoiningDeps, { id, secret, request, now: theirs }: JoinRequest): Promise<JoinAnswer> {
+  const { store, now = Date.now } = deps;
+  const found = await store.token(id);
+  if (!found || !isSecret(secret, found.token.digest))
+    throw new LinkError('TokenUnknown', 'this gateway has made no such token; it may be of another gateway, or have been used long ago');
+  const { token, isUsed } = found;
+  if (isUsed) throw used(token.cluster);
+  if (token.expires <= now()) {
+    const clock = clockProblem(theirs, now());
+    throw new LinkError(
+      'TokenExpired',
+      `the token expired ${durationWords(now() - token.expires)} ago${clock === undefined ? '' : ` (the cluster's ${clock})`}; make another one`,
+    );
+  }
+  const key = await readKey(request);
+  if (!(await store.useToken(id))) throw used(token.cluster);
+  const before = (await store.clusters()).get(token.cluster);
+  const cluster: ClusterRecord = {
+    name: token.cluster,
+    id: randomBytes(10).toString('hex'),
+    grant: token.grant,
+    joined: before?.joined ?? now(),
+    certificateExpires: 0,
+  };
+  return certified(deps, cluster, key);
+}
+
+/** The next certificate of a cluster that has joined. @throws LinkError */
+export async function renew(deps: JoiningDeps, cluster: ClusterRecord, { request }: RenewRequest): Promise<JoinAnswer> {
+  return certified(deps, cluster, await readKey(request));
+}
+
+async function certified(deps: JoiningDeps, cluster: ClusterRecord, publicKey: string): Promise<JoinAnswer> {
+  const { store, authority, addresses, now = Date.now } = deps;
+  const certificate = await certify(authority, publicKey, {
+    commonName: `cluster ${cluster.name}`.slice(0, 64),
+    dnsNames: [clusterDnsName(cluster.id)],
+    usages: ['clientAuth'],
+    lifetimeMs: certificateLifetimeMs,
+    now: now(),
+  });
+  await store.putCluster({ ...cluster, certificateExpires: inspectCertificate(certificate).notAfter });
+  return { certificate, authority: authority.bundlePem, cluster: cluster.name, addresses: [...addresses] };
+}
+
+const used = (cluster: string) =>
+  new LinkError(
+    'TokenUsed',
+    `the token for cluster ${cluster} has been used; if that was not this cluster, remove it (frp-k8s gateway clusters remove ${cluster}) and make another one`,
+  );
+
+async function readKey(request: string): Promise<string> {
+  try {
+    return await keyOfRequest(request);
+  } catch (error) {
+    throw new LinkError('RequestInvalid', `the certificate request cannot be used: ${(error as Error).message}`, { cause: error });
+  }
+}

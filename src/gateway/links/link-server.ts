@@ -1,0 +1,144 @@
+/**
+ * The agent's port for links: TLS 1.2 or newer with the gateway's own authority, HTTP/2 inside. The tunnels' HAProxy hands
+ * connections on as they are, so nobody but this end sees what is in them.
+ */
+import { createSecureServer, type Http2SecureServer, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import type { TLSSocket } from 'node:tls';
+import type { z } from 'zod';
+import { issue, type Authority } from '../../../certs/authority.ts';
+import { every, systemClock } from '../../../certs/clock.ts';
+import { clusterIdIn, gatewayName } from '../../link/identity.ts';
+import { joinRequest, renewRequest } from '../../link/joining.ts';
+import { watchSession } from '../../link/heartbeat.ts';
+import { alpn, LinkError, paths } from '../../link/protocol.ts';
+import type { Log } from '../../log.ts';
+import { join, renew, type JoiningDeps } from './joining.ts';
+import type { ClusterRecord } from './link-store.ts';
+
+export interface LinkServerDeps extends JoiningDeps {
+  log: Log;
+  /** a link of a cluster that may have one; ends with it */
+  linked: (cluster: ClusterRecord, stream: ServerHttp2Stream) => Promise<void>;
+  /** told of each request that is refused, by reason */
+  refused?: (reason: string) => void;
+  heartbeat?: { everyMs: number; patienceMs: number };
+}
+
+const certificateMs = 30 * 86_400_000;
+const renewalMs = 86_400_000;
+const bodyBytes = 32 * 1024;
+/** Of a connection in which nobody asks for anything. Milliseconds. */
+const idleMs = 30_000;
+const mostSessions = 500;
+
+/** @returns a server that does not listen yet */
+export async function createLinkServer(deps: LinkServerDeps): Promise<{ server: Http2SecureServer; close: () => Promise<void> }> {
+  const sessions = new Set<ServerHttp2Session>();
+  const server = createSecureServer({
+    ...(await certificateOf(deps.authority)),
+    ca: deps.authority.bundlePem,
+    requestCert: true,
+    // Who joins has no certificate yet.
+    rejectUnauthorized: false,
+    minVersion: 'TLSv1.2',
+    handshakeTimeout: 10_000,
+    ALPNCallback: ({ protocols }) => (protocols.includes(alpn) ? alpn : undefined),
+    settings: { maxConcurrentStreams: 8, maxHeaderListSize: 8192 },
+    maxSessionMemory: 8,
+  });
+  server.maxConnections = mostSessions;
+  server.on('sessionError', () => {});
+  server.on('session', (session) => {
+    sessions.add(session);
+    session.once('close', () => sessions.delete(session));
+    session.on('error', () => {});
+    const idle = setTimeout(() => session.destroy(), idleMs);
+    session.once('stream', () => clearTimeout(idle));
+    session.once('close', () => clearTimeout(idle));
+    watchSession(session, deps.heartbeat);
+  });
+  server.on('stream', (stream, headers) => {
+    stream.on('error', () => {});
+    void answer(deps, stream, String(headers[':path']));
+  });
+  const stop = every(systemClock, renewalMs, async () => server.setSecureContext(await certificateOf(deps.authority)));
+  return {
+    server,
+    close: async () => {
+      stop();
+      for (const session of sessions) session.destroy();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    },
+  };
+}
+
+async function certificateOf(authority: Authority): Promise<{ cert: string; key: string }> {
+  const request = { commonName: 'frp-k8s gateway', dnsNames: [gatewayName], usages: ['serverAuth' as const] };
+  const { certPem, keyPem } = await issue(authority, { ...request, lifetimeMs: certificateMs, now: Date.now() });
+  // The authority goes along: who has only its pin finds it there.
+  return { cert: `${certPem.trim()}\n${authority.certPem.trim()}\n`, key: keyPem };
+}
+
+/** Never rejects. */
+async function answer(deps: LinkServerDeps, stream: ServerHttp2Stream, path: string): Promise<void> {
+  try {
+    switch (path) {
+      case paths.join:
+        return respond(stream, 200, await join(deps, await bodyOf(stream, joinRequest)));
+      case paths.renew: {
+        const cluster = await clusterOf(deps, stream);
+        return respond(stream, 200, await renew(deps, cluster, await bodyOf(stream, renewRequest)));
+      }
+      case paths.link: {
+        const cluster = await clusterOf(deps, stream);
+        stream.respond({ ':status': 200 });
+        return void (await deps.linked(cluster, stream));
+      }
+      default:
+        throw new LinkError('NotFound', 'this gateway knows no such request; it may be older than the cluster');
+    }
+  } catch (error) {
+    const { reason, message } = error instanceof LinkError ? error : new LinkError('Failed', 'the gateway failed; its log says why');
+    if (!(error instanceof LinkError)) deps.log.error({ err: error }, 'a request of a cluster failed');
+    else deps.log.warn({ path, reason }, `refused a request of a cluster: ${message}`);
+    deps.refused?.(reason);
+    respond(stream, error instanceof LinkError ? 403 : 500, { reason, message });
+  }
+}
+
+function respond(stream: ServerHttp2Stream, status: number, body: unknown): void {
+  if (stream.destroyed || stream.headersSent) return void stream.close();
+  stream.respond({ ':status': status, 'content-type': 'application/json' });
+  stream.end(JSON.stringify(body));
+}
+
+async function bodyOf<T>(stream: ServerHttp2Stream, schema: z.ZodType<T>): Promise<T> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > bodyBytes) throw new LinkError('MessageTooLarge', `the request has more than ${bodyBytes} bytes`);
+    chunks.push(chunk);
+  }
+  try {
+    return schema.parse(JSON.parse(Buffer.concat(chunks).toString()));
+  } catch (error) {
+    throw new LinkError('NotAMessage', 'the request is not what the path takes', { cause: error });
+  }
+}
+
+/** Who is at the other end, by its certificate. @throws LinkError */
+async function clusterOf({ store }: LinkServerDeps, stream: ServerHttp2Stream): Promise<ClusterRecord> {
+  const socket = stream.session?.socket as TLSSocket | undefined;
+  const certificate = socket?.getPeerX509Certificate();
+  if (!certificate) throw new LinkError('NoCertificate', 'the cluster shows no certificate; it joins first, with a token');
+  if (!socket!.authorized)
+    throw new LinkError(
+      'CertificateInvalid',
+      `the cluster's certificate is not one that this gateway takes: ${String(socket!.authorizationError)}`,
+    );
+  const id = clusterIdIn(certificate.toString());
+  const cluster = [...(await store.clusters()).values()].find((each) => each.id === id);
+  if (cluster) return cluster;
+  throw new LinkError('ClusterRemoved', 'the cluster was removed from the gateway, or has joined again since; join with a new token');
+}

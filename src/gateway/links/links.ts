@@ -1,0 +1,267 @@
+/**
+ * The clusters that have joined, at the gateway's end: each is a source as long as it is joined, whether its link is up or
+ * not; over the link it is told what has become of what it wants.
+ */
+import { rm } from 'node:fs/promises';
+import type { ServerHttp2Stream } from 'node:http2';
+import { join } from 'node:path';
+import type { Authority } from '../../../certs/authority.ts';
+import { every, systemClock } from '../../../certs/clock.ts';
+import type { Config } from '../../config/schema.ts';
+import { entryOf } from '../../link/collection.ts';
+import { converse } from '../../link/conversation.ts';
+import { Inbox } from '../../link/inbox.ts';
+import { upKinds } from '../../link/items.ts';
+import { Outbox } from '../../link/outbox.ts';
+import { defaultLimits, LinkError, type Item, type Limits } from '../../link/protocol.ts';
+import type { Log } from '../../log.ts';
+import type { Conflict } from '../../model/claims.ts';
+import type { DistributedService } from '../../model/types.ts';
+import type { ProxyStatus } from '../api/proxy-status.ts';
+import type { Refusal } from '../haproxy/index.ts';
+import { listen as listenAt, portOf } from '../listen.ts';
+import { Journal } from '../sources/journal.ts';
+import type { Sources } from '../sources/sources.ts';
+import { describeGrant } from './grant.ts';
+import { createLinkServer } from './link-server.ts';
+import { itemOf, keptItem, LinkSource, type KeptItem } from './link-source.ts';
+import type { ClusterRecord, LinkStore } from './link-store.ts';
+import { itemsFor } from './told.ts';
+
+export interface LinksDeps {
+  /** where the last intent of each cluster is kept; absolute */
+  directory: string;
+  store: LinkStore;
+  /** signs what the two ends of links are known by, and the certificate that sidecars see */
+  authority: Authority;
+  /** HOST:PORT, as sidecars dial the gateway */
+  addresses: readonly string[];
+  sources: Sources;
+  config: Config;
+  /** as the agent's status API has them */
+  statuses: () => Promise<readonly ProxyStatus[]>;
+  refusals: () => readonly Refusal[];
+  /** what keeps a service of `sources` from users */
+  conflictsOf?: (service: DistributedService) => readonly Conflict[];
+  log: Log;
+  limits?: Partial<Limits>;
+  /** how often the clusters are told of changes; milliseconds */
+  tellMs?: number;
+  heartbeat?: { everyMs: number; patienceMs: number };
+}
+
+export interface Links {
+  /** @returns the port */
+  listen(host: string, port: number): Promise<number>;
+  /** Looks at the store now: who was removed has nothing here any more. */
+  follow(): Promise<void>;
+  /** names of the clusters whose link is up */
+  linked(): string[];
+  close(): Promise<void>;
+}
+
+/** Whoever has joined before is a source when this resolves. */
+export async function openLinks(deps: LinksDeps): Promise<Links> {
+  const clusters = new Clusters(deps);
+  await clusters.follow();
+  const stops = [
+    every(systemClock, followMs, () => clusters.follow()),
+    every(systemClock, deps.tellMs ?? tellMs, () => clusters.tell()),
+    every(systemClock, seenMs, () => clusters.note()),
+  ];
+  const { server, close } = await createLinkServer({ ...deps, linked: (cluster, stream) => clusters.talk(cluster, stream) });
+  return {
+    listen: async (host, port) => {
+      await listenAt(server, host, port);
+      return portOf(server);
+    },
+    follow: () => clusters.follow(),
+    linked: () => clusters.linked,
+    close: async () => {
+      for (const stop of stops) stop();
+      clusters.endAll(new LinkError('Closing', 'the gateway is stopping; it comes back'));
+      await close();
+      await clusters.close();
+    },
+  };
+}
+
+const followMs = 1000;
+const tellMs = 1000;
+const seenMs = 15_000;
+
+interface Cluster {
+  record: ClusterRecord;
+  source: LinkSource;
+  inbox: Inbox;
+  outbox: Outbox;
+  journal: Journal<KeptItem>;
+  link: { end: AbortController; program: string } | undefined;
+  lastSeen: number | undefined;
+}
+
+class Clusters {
+  readonly #deps: LinksDeps;
+  readonly #clusters = new Map<string, Cluster>();
+  #following: Promise<void> = Promise.resolve();
+
+  constructor(deps: LinksDeps) {
+    this.#deps = deps;
+  }
+
+  get linked(): string[] {
+    return [...this.#clusters.values()].filter(({ link }) => link).map(({ record }) => record.name);
+  }
+
+  /** Never rejects; calls come one after another. */
+  follow(): Promise<void> {
+    this.#following = this.#following.then(() =>
+      this.#follow().catch((error: unknown) => this.#deps.log.error({ err: error }, 'the list of clusters cannot be read')),
+    );
+    return this.#following;
+  }
+
+  async #follow(): Promise<void> {
+    const records = await this.#deps.store.clusters();
+    for (const cluster of [...this.#clusters.values()]) if (!records.has(cluster.record.name)) await this.#remove(cluster);
+    for (const record of records.values()) {
+      const known = this.#clusters.get(record.name);
+      if (!known) await this.#add(record);
+      else if (JSON.stringify(known.record) !== JSON.stringify(record)) this.#update(known, record);
+    }
+  }
+
+  async #add(record: ClusterRecord): Promise<void> {
+    const { sources, config, log, limits } = this.#deps;
+    const { name } = record;
+    const source = new LinkSource(record, { events: sources, config });
+    let known: KeptItem[] = [];
+    const recalling = { replace: (items: KeptItem[]) => void (known = items), set: () => {}, delete: () => {} };
+    await new Journal<KeptItem>(this.#path(name), recalling, () => {}).recall().catch(() => false);
+    const onFailure = (error: Error) => log.warn({ cluster: name }, `what the cluster wants cannot be kept: ${error.message}`);
+    const journal = new Journal<KeptItem>(this.#path(name), source, onFailure);
+    journal.replace(known);
+    const inbox = new Inbox({
+      known: known.map((item) => entryOf(itemOf(item))),
+      limits: { ...defaultLimits, ...limits },
+      take: async (set, gone) => {
+        for (const reference of gone) journal.delete(keptItem({ ...reference, value: null }));
+        for (const entry of set) journal.set(keptItem(entry));
+        await journal.close();
+      },
+    });
+    this.#clusters.set(name, { record, source, inbox, outbox: new Outbox(), journal, link: undefined, lastSeen: undefined });
+    sources.add(source);
+    log.info({ cluster: name, items: known.length }, `cluster ${name} is joined: ${describeGrant(record.grant)}`);
+  }
+
+  #update(cluster: Cluster, record: ClusterRecord): void {
+    const isAnother = cluster.record.id !== record.id;
+    cluster.record = record;
+    cluster.source.setRecord(record);
+    if (isAnother)
+      cluster.link?.end.abort(new LinkError('JoinedAnew', `cluster ${record.name} has joined anew; this certificate is of before`));
+  }
+
+  async #remove(cluster: Cluster): Promise<void> {
+    const { sources, log } = this.#deps;
+    const { name } = cluster.record;
+    cluster.link?.end.abort(new LinkError('ClusterRemoved', 'the cluster was removed from the gateway; join with a new token'));
+    this.#clusters.delete(name);
+    sources.remove(name);
+    await cluster.journal.close();
+    await rm(this.#path(name), { force: true });
+    log.info({ cluster: name }, `cluster ${name} was removed: nothing of it is served or trusted any more`);
+  }
+
+  /** The conversation of one link. Of two of one cluster the newer one stays. */
+  async talk(record: ClusterRecord, stream: ServerHttp2Stream): Promise<void> {
+    await this.follow();
+    const { log, limits } = this.#deps;
+    const cluster = this.#clusters.get(record.name);
+    if (!cluster) throw new LinkError('ClusterRemoved', 'the cluster was removed from the gateway; join with a new token');
+    cluster.link?.end.abort(new LinkError('Replaced', 'another controller of the cluster has opened a link; the newer one stays'));
+    const link = { end: new AbortController(), program: '' };
+    cluster.link = link;
+    await this.#tellCluster(cluster);
+    try {
+      await converse({
+        input: stream,
+        output: stream,
+        inbox: cluster.inbox,
+        outbox: cluster.outbox,
+        kinds: Object.keys(upKinds),
+        limits: { ...defaultLimits, ...limits },
+        onHello: ({ program }) => {
+          link.program = program;
+          void this.#noteOne(cluster);
+          log.info({ cluster: record.name, program }, `the link of cluster ${record.name} is up`);
+        },
+        onUnknown: (what) => cluster.source.notUnderstood(what),
+        signal: link.end.signal,
+      });
+      log.info({ cluster: record.name }, `the link of cluster ${record.name} has ended`);
+    } catch (error) {
+      log.warn(
+        { cluster: record.name, reason: (error as LinkError).reason },
+        `the link of cluster ${record.name} has ended: ${(error as Error).message}`,
+      );
+    } finally {
+      stream.end(() => stream.close());
+      if (cluster.link === link) cluster.link = undefined;
+      cluster.lastSeen = Date.now();
+      await this.#noteOne(cluster);
+    }
+  }
+
+  /** Tells those whose link is up what has become of what they want. Never rejects. */
+  async tell(): Promise<void> {
+    for (const cluster of this.#clusters.values()) if (cluster.link) await this.#tellCluster(cluster);
+  }
+
+  async #tellCluster({ record, source, outbox }: Cluster): Promise<void> {
+    const { statuses, refusals, conflictsOf, sources, authority, addresses, log } = this.#deps;
+    try {
+      const said = itemsFor(source, { statuses: await statuses(), refusals: refusals(), conflictsOf, sources });
+      const gateway: Item = {
+        kind: 'gateway',
+        key: 'gateway',
+        value: { cluster: record.name, addresses: [...addresses], authority: authority.bundlePem, grant: describeGrant(record.grant) },
+      };
+      for (const [kind, items] of Object.entries({ ...said, gateway: [gateway] })) outbox.replace(kind, items);
+    } catch (error) {
+      log.warn({ cluster: record.name }, `what has become of the cluster's services is not known: ${(error as Error).message}`);
+    }
+  }
+
+  /** For `frp-k8s gateway clusters`. Never rejects. */
+  async note(): Promise<void> {
+    for (const cluster of this.#clusters.values()) if (cluster.link) await this.#noteOne(cluster);
+  }
+
+  async #noteOne({ record, link, source, outbox }: Cluster): Promise<void> {
+    if (!this.#clusters.has(record.name)) return;
+    const backends = [...outbox.collection.all()].filter(({ kind }) => kind === 'proxy').length;
+    const seen = {
+      isLinked: link !== undefined,
+      at: Date.now(),
+      services: source.services.size,
+      backends,
+      ...(link && { program: link.program }),
+    };
+    await this.#deps.store.saw(record.name, seen).catch(() => {});
+  }
+
+  endAll(reason: LinkError): void {
+    for (const { link } of this.#clusters.values()) link?.end.abort(reason);
+  }
+
+  async close(): Promise<void> {
+    await this.#following;
+    await Promise.all([...this.#clusters.values()].map(({ journal }) => journal.close()));
+  }
+
+  #path(name: string): string {
+    return join(this.#deps.directory, 'intent', `${name}.jsonl`);
+  }
+}

@@ -1,0 +1,68 @@
+/** What a cluster is told of what it wants: its own proxies and services, and of others' no more than that they are in the way. */
+import type { Item } from '../../link/protocol.ts';
+import { describeExposure } from '../../model/exposure.ts';
+import type { Conflict } from '../../model/claims.ts';
+import { serviceKey } from '../../model/store.ts';
+import type { DistributedService, DistributedServiceSpec } from '../../model/types.ts';
+import { equalJson, isObject } from '../../model/json.ts';
+import type { ProxyStatus } from '../api/proxy-status.ts';
+import type { Refusal } from '../haproxy/index.ts';
+import type { Sources } from '../sources/sources.ts';
+import type { LinkSource } from './link-source.ts';
+
+export interface Known {
+  statuses: readonly ProxyStatus[];
+  refusals: readonly Refusal[];
+  conflictsOf?: ((service: DistributedService) => readonly Conflict[]) | undefined;
+  sources: Pick<Sources, 'decidingCluster' | 'services'>;
+}
+
+/** Items by kind (link/items.ts). */
+export function itemsFor(source: LinkSource, known: Known): Record<'proxy' | 'refused' | 'differs' | 'unknown', Item[]> {
+  const own = `${source.cluster}/`;
+  const proxy = known.statuses.flatMap(({ name, status, elsewhere, reason }): Item[] =>
+    elsewhere?.startsWith(own) ? [{ kind: 'proxy', key: name, value: { status, ...(reason !== undefined && { reason }) } }] : [],
+  );
+  const refused = [...source.refused].map(([id, problem]): Item => ({ kind: 'refused', key: nameOf(id), value: { ...problem } }));
+  const messages = new Map(known.refusals.map(({ service, message }) => [service, message]));
+  const differs: Item[] = [];
+  for (const service of source.services.all()) {
+    const key = serviceKey(service);
+    if (known.sources.decidingCluster(key) !== source.cluster) {
+      const deciding = known.sources.services.byKey(key);
+      const fields = deciding ? differingFields(service.spec, deciding.spec) : [];
+      if (fields.length > 0) differs.push({ kind: 'differs', key, value: { fields } });
+      continue;
+    }
+    const conflict = known.conflictsOf?.(service)[0];
+    const message = messages.get(key);
+    if (conflict) refused.push({ kind: 'refused', key, value: { reason: 'HostConflict', message: conflictText(conflict, source) } });
+    else if (message !== undefined) refused.push({ kind: 'refused', key, value: { reason: 'GatewayRefused', message } });
+  }
+  const unknown = [...source.unknown].map((what): Item => ({ kind: 'unknown', key: what, value: {} }));
+  return { proxy, refused, differs, unknown };
+}
+
+/** Who is in the way is told where it is one of the cluster's own. */
+function conflictText(conflict: Conflict, { services }: LinkSource): string {
+  const what = describeExposure(conflict.exposure);
+  if ('other' in conflict && services.byKey(conflict.other)) return `${what} is taken by ${conflict.other}`;
+  return `${what} belongs to another at the gateway`;
+}
+
+/** Of a service its namespace/name alone; of other items kind and key. */
+const nameOf = (id: string): string => id.replace(/^service /, '');
+
+const mostFields = 50;
+
+/** Paths of what two specs say differently, such as `expose.host`; no values: they are the other cluster's. */
+export function differingFields(one: DistributedServiceSpec, other: DistributedServiceSpec): string[] {
+  const fields: string[] = [];
+  const compare = (a: unknown, b: unknown, path: string): void => {
+    if (fields.length >= mostFields || equalJson(a, b)) return;
+    if (!isObject(a) || !isObject(b)) return void fields.push(path);
+    for (const key of new Set([...Object.keys(a), ...Object.keys(b)])) compare(a[key], b[key], path === '' ? key : `${path}.${key}`);
+  };
+  compare(one, other, '');
+  return fields.map((field) => field.slice(0, 300));
+}
