@@ -89,10 +89,10 @@ suite('a home cluster and a VPS', { skip: foreign }, () => {
     await says('LinkReady', 'True', 'Linked');
     await counts('shop', 'web', 2, 2);
     const { state, endpoints, conditions } = await statusOf('shop', 'web');
-    assert.equal(state, 'Active');
+    assert.equal(state, 'Running');
     assert.deepEqual(
-      (endpoints as Json[]).map(({ status }) => String(status)),
-      ['Healthy', 'Healthy'],
+      (endpoints as Json[]).map(({ health }) => String(health)),
+      ['healthy', 'healthy'],
     );
     for (const type of ['Ready', 'BackendsAvailable', 'ConfigurationValid', 'CertificatesReady', 'NetworkReady'])
       assert.equal(conditionOf({ conditions }, type).status, 'True', type);
@@ -112,7 +112,7 @@ suite('a home cluster and a VPS', { skip: foreign }, () => {
   async function costOf(step: (load: PhasedLoad) => Promise<void>): Promise<Phase> {
     const load = new PhasedLoad({ address: vpsAddress, port, host }, { rate: 20, phase: 'step', timeoutMs: 30_000 });
     try {
-      await eventually('a load', async () => assert.ok((await statusOf('shop', 'web')).state === 'Active'));
+      await eventually('a load', async () => assert.ok((await statusOf('shop', 'web')).state === 'Running'));
       await step(load);
       await served(2);
       await says('LinkReady', 'True', 'Linked');
