@@ -91,8 +91,8 @@ suite('a home cluster and a VPS', { skip: foreign }, () => {
     const { state, endpoints, conditions } = await statusOf('shop', 'web');
     assert.equal(state, 'Running');
     assert.deepEqual(
-      (endpoints as Json[]).map(({ health }) => String(health)),
-      ['healthy', 'healthy'],
+      (endpoints as Json[]).map(({ healthy }) => Boolean(healthy)),
+      [true, true],
     );
     for (const type of ['Ready', 'BackendsAvailable', 'ConfigurationValid', 'CertificatesReady', 'NetworkReady'])
       assert.equal(conditionOf({ conditions }, type).status, 'True', type);
