@@ -79,7 +79,7 @@ suite('a home cluster and a VPS', { skip: foreign }, () => {
   /** `Reason` of a condition at home, with whether it is so. */
   const says = (type: string, status: string, reason: string): Promise<void> =>
     eventually(`${type} of web is ${status}, ${reason}`, async () => {
-      const condition = conditionOf(await statusOf('shop', 'web'), type) as Json;
+      const condition = conditionOf(await statusOf('shop', 'web'), type);
       assert.deepEqual([condition?.status, condition?.reason], [status, reason], JSON.stringify(condition));
     });
   const served = (pods: number): Promise<void> =>
