@@ -1,12 +1,12 @@
 /** `frp-k8s client-config`: what frpc needs on a machine outside any cluster to join a service of a gateway. */
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { loadConfig } from '../config/load.ts';
 import { UserError } from '../errors.ts';
 import { tuningOf } from '../frp/tuning.ts';
 import { clientConfig } from '../gateway/up/client-files.ts';
 import { issueClient, markerFile, openHome, replaceFile } from '../gateway/up/home.ts';
-import { addressesFile } from '../gateway/up/layout.ts';
+import { knownAddresses } from '../gateway/up/known-addresses.ts';
 import { tar } from './tar.ts';
 import { durationOption, parseOptions, portOption } from './options.ts';
 
@@ -64,7 +64,8 @@ export async function run(args: string[]): Promise<number> {
   const namespace = labelIn('namespace', values.namespace);
   const port = portOption('client-config', 'port', need('port'));
   const lifetimeMs = durationOption('client-config', 'lifetime', values.lifetime);
-  if (!existsSync(join(directory, markerFile)))
+  const address = values.address ?? (await knownAddresses(directory))?.[0];
+  if (address === undefined || !existsSync(join(directory, markerFile)))
     throw new UserError(`client-config: ${directory} is no gateway's directory yet: start frp-k8s gateway up --dir ${directory} first`);
   if (values.out !== '-' && existsSync(out))
     throw new UserError(`client-config: ${out} is there already; name another --out, or remove it`);
@@ -75,7 +76,7 @@ export async function run(args: string[]): Promise<number> {
     service,
     localIP: values.host,
     localPort: port,
-    address: values.address ?? knownAddress(directory),
+    address,
     path: values.path,
     tuning: tuningOf({} as Parameters<typeof tuningOf>[0], undefined, { cpu: undefined, memory: undefined }),
   });
@@ -95,15 +96,4 @@ export async function run(args: string[]): Promise<number> {
 function labelIn(option: string, text: string): string {
   if (/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(text)) return text;
   throw new UserError(`client-config: --${option} ${text} must be at most 63 lower-case letters, digits and -`);
-}
-
-function knownAddress(directory: string): string {
-  try {
-    const [first] = JSON.parse(readFileSync(addressesFile(directory), 'utf8')) as [string];
-    return first;
-  } catch {
-    throw new UserError(
-      'client-config: the address of the gateway is not known yet: start gateway up once, or name it with --address HOST:PORT',
-    );
-  }
 }

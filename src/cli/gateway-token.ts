@@ -1,12 +1,12 @@
 /** `frp-k8s gateway token create`: what a cluster joins a gateway with. */
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { UserError } from '../errors.ts';
 import { describeGrant, parseGrant } from '../gateway/links/grant.ts';
 import { createToken } from '../gateway/links/joining.ts';
 import { FileLinkStore } from '../gateway/links/link-store.ts';
 import { openHome } from '../gateway/up/home.ts';
-import { addressesFile, linksDirectory } from '../gateway/up/layout.ts';
+import { knownAddresses } from '../gateway/up/known-addresses.ts';
+import { linksDirectory } from '../gateway/up/layout.ts';
 import { durationOption, parseOptions } from './options.ts';
 
 export const help = `frp-k8s gateway token create: let a cluster join a gateway outside any cluster
@@ -45,7 +45,7 @@ export async function run(args: string[]): Promise<number> {
   if (cluster === undefined || !/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(cluster))
     throw new UserError('gateway token create: --cluster must be a name of lower-case letters, digits and hyphens, such as home');
   const directory = resolve(dir);
-  const addresses = values.address.length > 0 ? values.address : addressesIn(directory);
+  const addresses = values.address.length > 0 ? values.address : await addressesIn(directory);
   const grant = parseGrant(values);
   const store = new FileLinkStore(linksDirectory(directory));
   const { authority } = await openHome(directory);
@@ -56,12 +56,10 @@ export async function run(args: string[]): Promise<number> {
   return 0;
 }
 
-function addressesIn(directory: string): string[] {
-  try {
-    return JSON.parse(readFileSync(addressesFile(directory), 'utf8')) as string[];
-  } catch {
-    throw new UserError(
-      `gateway token create: ${directory} has no ${addressesFile('.')}: start the gateway there once (frp-k8s gateway up --dir ${directory}), or name its address with --address`,
-    );
-  }
+async function addressesIn(directory: string): Promise<string[]> {
+  const addresses = await knownAddresses(directory);
+  if (addresses) return addresses;
+  throw new UserError(
+    `gateway token create: no gateway has been started in ${directory}: do it once (frp-k8s gateway up --dir ${directory} --address NAME), or name its address with --address`,
+  );
 }

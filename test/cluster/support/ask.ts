@@ -76,10 +76,10 @@ const answerTo = (outgoing: ClientRequest): Promise<Answer> =>
   });
 
 /** Pods that answered `count` requests, one after the other, all with status 200. */
-export async function podsThatAnswer(address: string, count: number, asked: Asked): Promise<Map<string, number>> {
+export async function podsThatAnswer(address: string, count: number, asked: Asked, port = 80): Promise<Map<string, number>> {
   const pods = new Map<string, number>();
   for (let sent = 0; sent < count; sent++) {
-    const { status, body, pod } = await ask(address, asked);
+    const { status, body, pod } = await ask(address, asked, port);
     if (status !== 200) throw new Error(`status ${status}: ${body}`);
     pods.set(pod, (pods.get(pod) ?? 0) + 1);
   }

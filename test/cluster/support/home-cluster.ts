@@ -1,0 +1,153 @@
+/** A home cluster and a VPS, as docs/guide/gateway-anywhere.md has them made: each of its commands, timed. */
+import assert from 'node:assert/strict';
+import type { ChildProcess } from 'node:child_process';
+import { chmodSync, chownSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { processesOf, type GatewayProcess } from '../../../src/gateway/up/processes.ts';
+import type { PartName } from '../../../src/gateway/up/layout.ts';
+import { commandsOf, type Command } from './guide.ts';
+import { images } from './objects.ts';
+import { root } from './places.ts';
+import { eventually, run, type Outcome } from './run.ts';
+import { Vps, vpsAddress, vpsUser } from './vps.ts';
+
+export const guide = join(root, 'docs/guide/gateway-anywhere.md');
+export const heading = 'A home cluster and a VPS';
+const places = ['On the VPS', 'At home', 'From anywhere'] as const;
+
+/** The image of the guide's app, which nobody can pull here; it listens at port 80 and answers `/`. */
+const standIn = `image: ${images.echo}, env: [{name: PORT, value: "80"}], securityContext: {runAsUser: 0}`;
+
+export interface Timed {
+  command: string;
+  seconds: number;
+}
+
+export class HomeCluster {
+  readonly vps: Vps;
+  /** empty directories of two people: one has an account on the VPS, the other one is at home */
+  readonly #root = mkdtempSync('/tmp/frp-home-');
+  readonly #onVps = join(this.#root, 'vps');
+  readonly #atHome = join(this.#root, 'home');
+  readonly times: Timed[] = [];
+  #token = '';
+  #up: { child: ChildProcess; text: string } | undefined;
+
+  constructor(vps: Vps) {
+    this.vps = vps;
+    chmodSync(this.#root, 0o755);
+    for (const directory of [this.#onVps, this.#atHome, join(this.#root, 'bin')]) mkdirSync(directory);
+    chownSync(this.#onVps, vpsUser, vpsUser);
+    const program = join(this.#root, 'bin/frp-k8s');
+    writeFileSync(program, `#!/bin/sh\nexec ${process.execPath} ${root}/src/main.ts "$@"\n`, { mode: 0o755 });
+    // The lab's own may be where only root gets.
+    copyFileSync(join(dirname(process.env.FRPC!), 'frps'), join(this.#root, 'bin/frps'));
+    symlinkSync(root, join(this.#atHome, 'frp-k8s'));
+  }
+
+  /** The directory of the gateway. */
+  get directory(): string {
+    return join(this.#onVps, 'frp-k8s-gateway');
+  }
+
+  /** Every command of the guide's section in order. @returns what the last one printed */
+  async followGuide(): Promise<string> {
+    let last = '';
+    for (const command of commandsOf(guide, heading, places)) {
+      const start = performance.now();
+      const { code, stdout, stderr } = await this.#follow(command);
+      this.times.push({ command: command.text.split('\n')[0]!, seconds: (performance.now() - start) / 1000 });
+      assert.equal(code, 0, `${command.text}\n${stdout}${stderr}\n${this.log(20)}`);
+      this.#token = /^frp-join-1\.\S+$/m.exec(stdout)?.[0] ?? this.#token;
+      last = stdout;
+    }
+    return last;
+  }
+
+  async #follow(command: Command): Promise<Outcome> {
+    const text = this.#here(command.text);
+    if (command.isBackground) {
+      this.startUp(text);
+      return { code: 0, stdout: '', stderr: '' };
+    }
+    return command.where === 'On the VPS' ? this.onVps(text) : this.atHome(text);
+  }
+
+  /** `gateway up`, with the words of before if none are said. */
+  startUp(text = this.#up!.text): void {
+    this.#up = { text, child: this.vps.start(this.#withPath(`exec ${text}`), { cwd: this.#onVps, log: join(this.#root, 'up.log') }) };
+  }
+
+  onVps = (text: string): Promise<Outcome> => this.vps.run(this.#withPath(text), { cwd: this.#onVps });
+  atHome = (text: string): Promise<Outcome> => run('bash', ['-c', this.#withPath(text)], { cwd: this.#atHome });
+
+  /** As a person has them: the guide says `~`, and its programs are on the PATH. */
+  #withPath(text: string): string {
+    return `export HOME=${this.#onVps} PATH=${join(this.#root, 'bin')}:$PATH; ${text}`;
+  }
+
+  #here(text: string): string {
+    return text
+      .replaceAll('gw.example.com', vpsAddress)
+      .replace('frp-join-1.…', this.#token)
+      .replace(
+        'newName: registry.example.com/frp-k8s, newTag: 0.1.0',
+        `newName: ${images.program.replace(/:[^:/]*$/, '')}, newTag: ${images.program.replace(/^.*:/, '')}`,
+      )
+      .replace('image: "nginx:1.29"', standIn);
+  }
+
+  /** A new token, and joining with it. @returns what `frp-k8s join` came to */
+  async join(...flags: string[]): Promise<Outcome> {
+    const made = await this.onVps(`frp-k8s gateway token create --dir ${this.directory} --cluster home ${flags.join(' ')}`);
+    assert.equal(made.code, 0, made.stderr);
+    return this.atHome(`frp-k8s join ${made.stdout.trim()}`);
+  }
+
+  /** The process of a part that the others of it descend from. */
+  leader(part: PartName): GatewayProcess {
+    const found = processesOf(this.directory).find((process) => process.part === part && process.isLeader);
+    assert.ok(found, `${part} runs`);
+    return found;
+  }
+
+  /** Kills a part with all its processes; another one has its place when this returns. */
+  async kill(part: PartName): Promise<void> {
+    const before = processesOf(this.directory).filter((process) => process.part === part);
+    for (const { pid } of before) process.kill(pid, 'SIGKILL');
+    await eventually(`another ${part}`, async () => assert.ok(!before.some(({ pid }) => pid === this.leader(part).pid)));
+  }
+
+  /** Kills `gateway up` alone, and starts it again by the guide's command. */
+  async restartUp(): Promise<void> {
+    const { pid } = this.#holder();
+    process.kill(pid, 'SIGKILL');
+    await eventually('the end of gateway up', async () => assert.throws(() => process.kill(pid, 0)));
+    const agent = this.leader('agent').pid;
+    this.startUp();
+    await eventually('another agent', async () => assert.notEqual(this.leader('agent').pid, agent));
+  }
+
+  /** The process that has the directory, by the number that it has on this side. */
+  #holder(): { pid: number } {
+    const child = this.#up!.child.pid!;
+    // nsenter forks to get into the namespace of processes: the one that it waits for.
+    const [inside] = readFileSync(`/proc/${child}/task/${child}/children`, 'utf8').trim().split(' ');
+    assert.ok(inside, 'gateway up runs');
+    return { pid: Number(inside) };
+  }
+
+  /** The last lines that `gateway up` has written. */
+  log(lines: number): string {
+    try {
+      return readFileSync(join(this.#root, 'up.log'), 'utf8').trimEnd().split('\n').slice(-lines).join('\n');
+    } catch {
+      return '';
+    }
+  }
+
+  async end(): Promise<void> {
+    await this.vps.end();
+    rmSync(this.#root, { recursive: true, force: true });
+  }
+}
