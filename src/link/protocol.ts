@@ -29,7 +29,9 @@ export const defaultLimits: Limits = { message: 2 ** 21, bytes: 2 ** 25, items: 
 export const heartbeat = { everyMs: 4000, patienceMs: 9000 };
 
 const name = z.string().max(600);
-const item = z.object({ kind: z.string().max(64), key: name, value: z.json() });
+/** As it was parsed: a copy by z.json() loses keys such as __proto__, and then has another hash than the sender's. */
+const json = z.custom<z.core.util.JSONType>((value) => value !== undefined);
+const item = z.object({ kind: z.string().max(64), key: name, value: json });
 const reference = z.object({ kind: z.string().max(64), key: name });
 const hash = z.string().regex(/^[A-Za-z0-9_-]{22}$/);
 
