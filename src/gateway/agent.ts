@@ -321,7 +321,7 @@ export class GatewayAgent {
   #isTaken(port: number): boolean {
     const { config } = this.#options;
     this.#claimedPorts ??= claimedPorts(this.#sources.services.all(), config);
-    return isReserved(port, config) || this.#claimedPorts.has(port);
+    return isReserved(port, config) || this.#claimedPorts.has(port) || this.#proxies.reaches(port);
   }
 
   /** Whether each member serves. @throws where HAProxy cannot be asked */

@@ -77,6 +77,8 @@ export interface Proxies {
   applyTunnel: (material: TunnelMaterial) => Promise<Applied>;
   /** ends tunnels, by the address from which HAProxy has each connected to frps */
   endTunnels: (addresses: readonly string[]) => Promise<void>;
+  /** whether users' requests may be sent to this port of loopback: it must not be another service's then */
+  reaches: (port: number) => boolean;
   verdicts: () => Promise<readonly ServerVerdict[]>;
   /** services that are left out, because HAProxy refuses their configuration or it cannot be rendered */
   refusals: () => readonly Refusal[];
@@ -111,6 +113,7 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
     changed: () => changed.users(),
     log,
   });
+  await users.look();
   const tunnel = new TunnelProxy({
     directory: join(directory, 'tunnel'),
     check,
@@ -190,6 +193,7 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
     },
     applyTunnel: (material) => tunnel.apply(material),
     endTunnels: (addresses) => tunnel.end(addresses),
+    reaches: (port) => users.reaches(port),
     verdicts: () => users.states(),
     refusals,
     subscribe: (told) => (changed = told),

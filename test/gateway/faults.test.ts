@@ -4,11 +4,13 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { connect, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, it, test, type TestContext } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { runCommand } from '../../src/gateway/haproxy/runtime/cli.ts';
+import { base64 } from '../../src/kube/authority-secret.ts';
+import type { KubeObject } from '../../src/kube/types.ts';
 import { service as defined } from '../support/services.ts';
 import { eventually, Gateway as Whole } from './agent-harness.ts';
 import {
@@ -249,4 +251,57 @@ describe('the agent', { timeout: 120_000 }, () => {
     await eventually('it serves again', isServed);
     await eventually('it is ready', async () => (await gateway.get('/readyz', gateway.ports.operations)).status === 200);
   });
+
+  it('ends together with frps: no request reaches the app of another service afterwards', async (t) => {
+    const gateway = await Whole.start({ allowHttpIssuers: true });
+    t.after(() => gateway.close());
+    const pods = ['bank', 'shop'].map((namespace, n) => ({
+      namespace,
+      name: `${namespace}-1`,
+      uid: `3f2a6c1e-0000-4000-8000-00000000000${n}`,
+    }));
+    const [bank, shop] = await Promise.all([gateway.app('bank'), gateway.app('shop')]);
+    const bodyOf = async (host: string) => (await gateway.request(host).catch(() => undefined))?.body;
+    // The first has the first port; the other one comes first after the restart.
+    for (const [n, { port }] of [bank, shop].entries()) {
+      const { namespace } = pods[n]!;
+      gateway.putService(defined(namespace, {}, namespace));
+      gateway.putPod(pods[n]!);
+      await gateway.sidecar(pods[n]!, namespace, port);
+      await eventually(`${namespace} is served`, async () => (await bodyOf(`${namespace}.example.com`)) === namespace);
+    }
+    await holdUp(gateway);
+    await gateway.stopAgent();
+    for (const part of ['frps', 'frpc bank-1', 'frpc shop-1']) await gateway.kill(part);
+    const answers = new Set<string | undefined>();
+    let isOver = false;
+    const load = (async () => {
+      while (!isOver) answers.add(await bodyOf('bank.example.com'));
+    })();
+    const agent = gateway.startAgent();
+    await gateway.startFrps();
+    await gateway.sidecar(pods[1]!, 'shop', shop.port);
+    await agent;
+    await eventually('the other service is served', async () => (await bodyOf('shop.example.com')) === 'shop');
+    await gateway.sidecar(pods[0]!, 'bank', bank.port);
+    await eventually('it is served', async () => (await bodyOf('bank.example.com')) === 'bank');
+    isOver = true;
+    await load;
+    assert.ok(!answers.has('shop'));
+  });
 });
+
+/** An agent that starts waits before its first change of HAProxy: for an issuer that does not answer. */
+async function holdUp(gateway: Whole): Promise<void> {
+  const silent = await gateway.listen(createServer());
+  gateway.api.put(`/api/v1/namespaces/${gateway.config.gateway.namespace}/secrets/silent`, {
+    metadata: {
+      name: 'silent',
+      namespace: gateway.config.gateway.namespace,
+      labels: { 'frp.io/gateway-copy': 'true' },
+      annotations: { 'frp.io/copy-of': 'shop/silent', 'frp.io/copy-kind': 'credentials' },
+    },
+    data: { issuer: base64(`http://127.0.0.1:${silent}`), audience: base64('slow') },
+  } as KubeObject);
+  gateway.putService(defined('slow', { security: { authentication: { type: 'oauth2', tokenSecret: 'silent' } } }));
+}

@@ -10,7 +10,7 @@ import { oldProcesses } from '../../src/gateway/haproxy/runtime/master.ts';
 import { usersBudget } from '../../src/gateway/haproxy/runtime/reload-budget.ts';
 import { identify } from '../../src/gateway/haproxy/runtime/running.ts';
 import type { ServedService } from '../../src/gateway/ir/ir.ts';
-import { app, freePort, gateway, member, service, until, view } from './haproxy-harness.ts';
+import { app, freePort, gateway, member, request, service, until, view } from './haproxy-harness.ts';
 
 const inNamespace = (namespace: string, served: ServedService): ServedService => ({
   ...served,
@@ -91,4 +91,28 @@ test('edits without end, with a connection held in each process, leave no more p
   assert.equal(gw.proxy.reloads, reloads, 'a backend of another one needs no reload, and does not wait for one');
   void gw.apply(view(held, loud(101), quiet(b, 1)));
   await until(() => gw.proxy.reloads > reloads);
+});
+
+test('an agent that starts knows the ports of servers that only processes from before reloads have', async (t) => {
+  const held = await app(t, 'held', (_, res) => void res.write('first'));
+  const web = (edit: number, ports: readonly number[]) =>
+    view(
+      service('web', { advanced: { timeout: { keepAlive: `${edit + 30}s` } }, expose: { type: 'domain', domain: 'web.example.com' } }, [
+        ...ports.map((port) => member('shop/web', 'x', port)),
+      ]),
+    );
+  const gw = await gateway(t, web(0, [held.port]));
+  const stream = request(gw.settings.httpPort, 'web.example.com', '/').catch(() => undefined);
+  await until(() => held.requests.length === 1);
+  for (const edit of [1, 2, 3]) {
+    await gw.apply(web(edit, []));
+    await until(() => gw.proxy.reloads === edit);
+    await gw.settled();
+  }
+  await gw.restartAgent();
+  assert.equal(gw.proxy.reaches(held.port), false);
+  await gw.proxy.look();
+  assert.equal(gw.proxy.reaches(held.port), true);
+  await held.close();
+  await stream;
 });

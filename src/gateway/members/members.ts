@@ -32,7 +32,7 @@ export interface Member {
 export interface MembersOptions {
   list: ListProxies;
   changed: () => void;
-  /** whether a port is somebody else's */
+  /** whether a port is somebody else's, or users' requests may still be sent to it for who had it before */
   isTaken: (port: number) => boolean;
   log: Log;
   clock?: Pick<Clock, 'now'>;

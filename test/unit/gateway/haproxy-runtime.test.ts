@@ -10,6 +10,7 @@ import { alertsIn } from '../../../src/gateway/haproxy/runtime/check.ts';
 import { findCulprits } from '../../../src/gateway/haproxy/runtime/culprits.ts';
 import { Generations } from '../../../src/gateway/haproxy/runtime/generations.ts';
 import { changedServices, heldBack } from '../../../src/gateway/haproxy/runtime/held-back.ts';
+import { portsIn, portsOnDisk, ReachedPorts } from '../../../src/gateway/haproxy/runtime/reached-ports.ts';
 import { ReloadBudget, usersBudget } from '../../../src/gateway/haproxy/runtime/reload-budget.ts';
 import type { ServedService, View } from '../../../src/gateway/ir/ir.ts';
 import { exposuresOf } from '../../../src/model/exposure.ts';
@@ -204,5 +205,80 @@ describe('the configurations on disk', () => {
     await next.stage(files('four'));
     await next.commit();
     assert.equal(readFileSync(join(at, 'current/haproxy.cfg'), 'utf8'), 'four');
+  });
+});
+
+describe('ports that HAProxy reaches', () => {
+  const pool = 2;
+  const port = fc.integer({ min: 0, max: pool - 1 });
+  const event = fc.oneof(
+    fc.record({ kind: fc.constantFrom('open' as const, 'close' as const), service: fc.constantFrom('a', 'b') }),
+    fc.record({ kind: fc.constantFrom('change' as const, 'settle' as const, 'reload' as const) }),
+    fc.record({ kind: fc.constant('end' as const), which: port }),
+    fc.record({ kind: fc.constant('pass' as const), ms: fc.integer({ min: 1, max: 90_000 }) }),
+  );
+
+  it('are given to no other service as long as the process, or one from before a reload, has a server there', () => {
+    fc.assert(
+      fc.property(fc.array(event, { minLength: 100, maxLength: 200 }), (events) => {
+        let now = 0;
+        const reached = new ReachedPorts(() => now);
+        const owners = new Map<number, string>();
+        let running = new Map<number, string>();
+        const old = new Map<string, Map<number, string>>();
+        let pid = 0;
+        for (const each of events) {
+          if (each.kind === 'open') {
+            const free = [...Array(pool).keys()].find((at) => !owners.has(at) && !reached.has(at));
+            if (free !== undefined) owners.set(free, each.service);
+          } else if (each.kind === 'close') {
+            const mine = [...owners].find(([, owner]) => owner === each.service);
+            if (mine) owners.delete(mine[0]);
+          } else if (each.kind === 'change') {
+            reached.add(owners.keys());
+            running = new Map(owners);
+          } else if (each.kind === 'settle') reached.settle(new Set(running.keys()), [...old.keys()]);
+          else if (each.kind === 'reload') {
+            old.set(`${pid}`, running);
+            reached.replaced(`${pid++}`);
+          } else if (each.kind === 'end') old.delete([...old.keys()][each.which] ?? '');
+          else if ('ms' in each) now += each.ms;
+          for (const servers of [running, ...old.values()])
+            for (const [at, owner] of servers) assert.ok([owner, undefined].includes(owners.get(at)), `port ${at}`);
+        }
+      }),
+    );
+  });
+
+  it('are free again a minute after HAProxy was seen without them, however many processes there are from before reloads', () => {
+    let now = 0;
+    const reached = new ReachedPorts(() => now);
+    reached.add([1, 2]);
+    reached.settle(new Set([2]), []);
+    assert.deepEqual([reached.has(1), reached.has(2)], [true, true]);
+    now = 60_000;
+    assert.deepEqual([reached.has(1), reached.has(2)], [false, true]);
+    const many = Array.from({ length: 20 }, (_, old) => Array.from({ length: 1000 }, (_, index) => 10_000 + 1000 * old + index));
+    for (const [old, ports] of many.entries()) {
+      reached.add(ports);
+      reached.replaced(`${old}`);
+      reached.settle(new Set(), undefined);
+    }
+    now = 120_000;
+    assert.ok(many.flat().filter((port) => reached.has(port)).length <= 7000);
+    assert.ok(reached.has(many.at(-1)!.at(-1)!), 'the newest are kept');
+  });
+
+  it('are known from the configurations on disk, the one before too', async (t) => {
+    const directory = mkdtempSync(join(tmpdir(), 'ports-'));
+    t.after(() => rmSync(directory, { recursive: true }));
+    const generations = new Generations(directory);
+    const config = (port: number) => `backend be-a\n  server a 127.0.0.1:${port} weight 64 id 1\n`;
+    for (const port of [1001, 1002, 1003]) {
+      await generations.stage(new Map([['haproxy.cfg', config(port)]]));
+      await generations.commit();
+    }
+    assert.deepEqual((await portsOnDisk(directory)).sort(), [1002, 1003]);
+    assert.deepEqual(portsIn('# server x 127.0.0.1:1 \n  server b 10.0.0.1:2 weight 1\n'), []);
   });
 });

@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import type { Log } from '../../../log.ts';
 import type { View } from '../../ir/ir.ts';
 import { processSize } from '../config/capacity.ts';
-import { masterSocket, stateFile, workerSocket } from '../config/global.ts';
+import { configFile, masterSocket, stateFile, workerSocket } from '../config/global.ts';
 import type { Rendered } from '../config/rendered.ts';
 import { Acceptance, filesOf, type Refusal, type Render } from './acceptance.ts';
 import { change, type Known } from './changes.ts';
@@ -20,11 +20,12 @@ import type { Check } from './check.ts';
 import { CliError, runCommand } from './cli.ts';
 import { Generations, isSame } from './generations.ts';
 import { changedServices, heldBack, keyOf, namespaceOf } from './held-back.ts';
-import { reloadMaster } from './master.ts';
+import { oldProcesses, reloadMaster } from './master.ts';
 import { OldProcesses, type MemoryBudget } from './old-processes.ts';
 import { canSync, syncMs } from './peer-sync.ts';
+import { portsIn, portsOf, portsOnDisk, ReachedPorts } from './reached-ports.ts';
 import { ReloadBudget, usersBudget, type BudgetLimits } from './reload-budget.ts';
-import { identify, readRunning } from './running.ts';
+import { identify, parseStates, readRunning } from './running.ts';
 import { stateFileText } from './state-file.ts';
 import { parseStats, type ServerStats } from './stats.ts';
 import { endWaiting } from './waiting-requests.ts';
@@ -76,6 +77,7 @@ export class UsersProxy {
   readonly #budget: ReloadBudget;
   /** processes from before reloads that still have connections */
   readonly old: OldProcesses;
+  readonly #reached = new ReachedPorts();
   #state: State = { name: 'absent' };
   /** what HAProxy has, or will start with */
   #has: { view: View; ports: readonly number[] } | undefined;
@@ -125,6 +127,25 @@ export class UsersProxy {
     return this.#has?.ports ?? [];
   }
 
+  /** Learns what HAProxy has of before this agent; until then `reaches` says too little. */
+  async look(): Promise<void> {
+    const { directory } = this.#options;
+    this.#reached.add(await portsOnDisk(directory));
+    // One that does not answer started with what is on disk, or will.
+    const running = await readRunning(this.#worker).catch(() => undefined);
+    if (!running) return;
+    this.#reached.add(portsOf(running.servers));
+    for (const { pid } of await oldProcesses(directory).catch(() => [])) {
+      const states = await runCommand(join(directory, masterSocket), `@!${pid} show servers state`).catch(() => '');
+      this.#reached.replaced(pid, portsOf(parseStates(states)));
+    }
+  }
+
+  /** Whether HAProxy has, or had a minute ago, a server at this port of loopback. */
+  reaches(port: number): boolean {
+    return this.#reached.has(port);
+  }
+
   /** Services that are left out, because HAProxy refuses their configuration. */
   get refusals(): Refusal[] {
     return this.#acceptance.refusals;
@@ -146,6 +167,28 @@ export class UsersProxy {
    * @throws Error where HAProxy refuses what no service is to blame for
    */
   async apply({ view, render }: Wanted): Promise<Applied> {
+    const applied = await this.#apply(view, (part) => {
+      const rendered = render(part);
+      this.#reached.add(portsOf(rendered.servers));
+      return rendered;
+    });
+    await this.#settlePorts();
+    return applied;
+  }
+
+  /** While the process is not known nothing is taken out: it may have what it had. */
+  async #settlePorts(): Promise<void> {
+    const known = 'known' in this.#state ? this.#state.known : undefined;
+    if (!known) return;
+    const ports = portsIn((await this.#generations.current())?.get(configFile) ?? '');
+    const old = await oldProcesses(this.#options.directory).catch(() => undefined);
+    this.#reached.settle(
+      new Set([...portsOf(known.running.servers), ...ports]),
+      old?.map((each) => each.pid),
+    );
+  }
+
+  async #apply(view: View, render: Render): Promise<Applied> {
     const who = await identify(this.#worker).catch(() => undefined);
     // An agent that ended in the middle of a reload has left it there.
     await rm(join(this.#options.directory, stateFile), { force: true });
@@ -253,6 +296,7 @@ export class UsersProxy {
     // It is of this moment: a process that starts after a crash would believe it, with servers out that have long been up.
     await rm(join(directory, stateFile), { force: true });
     if (next === undefined) return this.#goBack(before, { pid, had, accepted });
+    this.#reached.replaced(pid);
     this.#reloads++;
     this.#canSyncAt = performance.now() + syncMs;
     this.#state = { name: 'running', pid: next, known: undefined };
