@@ -129,7 +129,8 @@ export class HeldLink {
     } catch (error) {
       const { reason, message } =
         error instanceof LinkError ? error : new LinkError('Unreachable', `${address}: ${(error as Error).message}`);
-      if (!this.#stop.signal.aborted) this.#down(address, reason, message);
+      const where = message.includes(address) ? '' : `${address}: `;
+      if (!this.#stop.signal.aborted) this.#down(address, reason, `${where}${message}`);
     } finally {
       clearInterval(renewal);
       end.abort();

@@ -137,6 +137,8 @@ test('a cluster that is removed has no link, no service and no trust from then o
   await gateway.links.follow();
   assert.deepEqual([gateway.sources.services.size, gateway.sources.has('home')], [0, false]);
   await until(() => states.some((state) => !state.isUp && state.reason === 'ClusterRemoved'), 'the reason');
+  const removed = states.find((state) => !state.isUp && state.reason === 'ClusterRemoved') as Extract<LinkState, { isUp: false }>;
+  assert.ok(removed.message.startsWith(`127.0.0.1:${gateway.port}: `), removed.message);
   assert.deepEqual(gateway.links.linked(), []);
 });
 
@@ -215,6 +217,8 @@ test('a peer that is silent is noticed, and the link is dialled again', async ()
   await until(() => cluster.link.state.isUp, 'the link');
   isSwallowing = true;
   await until(() => states.some((state) => !state.isUp && state.reason === 'Silent'), 'its end');
+  const silent = states.find((state) => !state.isUp && state.reason === 'Silent') as Extract<LinkState, { isUp: false }>;
+  assert.match(silent.message, new RegExp(`^${address}: the other end has not answered for`));
   await until(() => cluster.link.state.isUp, 'the next link');
 });
 
