@@ -26,9 +26,9 @@ export const frpsFile = (directory: string): string => join(directory, 'run', 'f
 export const configFile = (directory: string): string => join(directory, 'run', 'config.json');
 /** Until then the HAProxies have nothing to start with. */
 export const haproxyFile = (directory: string, part: 'users' | 'tunnel'): string => join(directory, 'run', part, 'current', 'haproxy.cfg');
-/** JSON: a list of HOST:PORT that clients dial, the first one first. */
 /** Clusters that have joined, tokens, and the last intent of each cluster (gateway/links). */
 export const linksDirectory = (directory: string): string => join(directory, 'links');
+/** JSON: a list of HOST:PORT that clients dial, the first one first. */
 export const addressesFile = (directory: string): string => join(directory, 'addresses.json');
 export const restartFile = (directory: string, part: PartName): string => join(directory, 'run', `${part}.restart`);
 export const beatFile = (directory: string): string => join(directory, 'run', 'agent.beat');
