@@ -9,7 +9,7 @@ import { fieldManager } from '../kube/managers.ts';
 import { secrets, type Secret } from '../kube/types.ts';
 import { LinkError } from '../link/protocol.ts';
 import { parseToken } from '../link/token.ts';
-import { annotation, joinSecretName, label, linkSecretName, manager } from '../model/names.ts';
+import { annotation, joinProblemPrefix, joinSecretName, label, linkSecretName, manager } from '../model/names.ts';
 import { durationOption, parseOptions } from './options.ts';
 
 export const help = `frp-k8s join: let this cluster join a gateway elsewhere
@@ -74,7 +74,8 @@ async function watchJoining(client: KubeClient, namespace: string, waitMs: numbe
       return 0;
     }
     const said = secret.metadata.annotations?.[annotation.joinProblem];
-    if (said?.startsWith('final: ')) throw new UserError(`join: ${said.slice('final: '.length)}`);
+    const prefix = Object.values(joinProblemPrefix).find((each) => said?.startsWith(each));
+    if (prefix !== undefined) throw new UserError(`join: ${said!.slice(prefix.length)}`);
     problem = said ?? problem;
   }
   throw new UserError(`join: not joined so far, and the controller goes on trying: ${problem}`);

@@ -86,6 +86,8 @@ export const gatewayPodHost = (ordinal: number): string => `${gatewayName}-${ord
 
 /** Secret with a join token, key `token`, until the cluster has joined; what went wrong is in its annotation. */
 export const joinSecretName = 'frp-gateway-join';
+/** What stands before a problem in that annotation where the controller does not try again: for good, or until it is configured otherwise. */
+export const joinProblemPrefix = { final: 'final: ', notConfigured: 'configuration: ' } as const;
 /** Secret with what the cluster is known by to the gateway that it has joined: tls.crt, tls.key, ca.crt (the gateway's), addresses, cluster. */
 export const linkSecretName = 'frp-gateway-link';
 

@@ -9,8 +9,9 @@ import { secrets, type Secret } from '../../kube/types.ts';
 import type { Log } from '../../log.ts';
 import { joinWith, type LinkIdentity } from '../../link/held-link.ts';
 import { LinkError } from '../../link/protocol.ts';
-import { parseToken } from '../../link/token.ts';
-import { annotation, joinSecretName, label, linkSecretName, manager } from '../../model/names.ts';
+import { parseToken, type JoinToken } from '../../link/token.ts';
+import { hasGateway } from '../../model/gateway.ts';
+import { annotation, joinProblemPrefix, joinSecretName, label, linkSecretName, manager } from '../../model/names.ts';
 
 export interface LinkSecretDeps {
   client: KubeClient;
@@ -60,6 +61,27 @@ const isFinal = (error: unknown): boolean =>
   error instanceof LinkError && ['TokenInvalid', 'TokenUsed', 'TokenExpired', 'TokenUnknown', 'PinDiffers'].includes(error.reason);
 
 /**
+ * What keeps the cluster from using a gateway elsewhere although it may join it, so that the token would be used up in vain.
+ * @throws LinkError NotConfigured, with the keys to set
+ */
+function checkConfigured({ gateway }: Config, { addresses }: JoinToken): void {
+  const missing = [
+    ...(gateway.elsewhere ? [] : ['gateway.elsewhere: true']),
+    ...(hasGateway({ gateway }) ? [] : [`gateway.addresses: [${addresses.map((address) => JSON.stringify(address)).join(', ')}]`]),
+  ];
+  if (missing.length === 0) return;
+  throw new LinkError(
+    'NotConfigured',
+    `the configuration of this cluster (config.yaml in ConfigMap frp-k8s-config) lacks ${missing.join(' and ')}; the token has not been used: once that is set and the Deployments have restarted, the controller joins with it`,
+  );
+}
+
+const prefixOf = (error: LinkError): string => {
+  if (error.reason === 'NotConfigured') return joinProblemPrefix.notConfigured;
+  return isFinal(error) ? joinProblemPrefix.final : '';
+};
+
+/**
  * Joins with the token that is there, if there is one that has not failed for good. The token goes when it has been used.
  * @returns whether to try again
  * @throws KubeError
@@ -70,20 +92,23 @@ export async function joinIfAsked(deps: LinkSecretDeps, signal: AbortSignal): Pr
   if (!secret) return { isToBeTriedAgain: false };
   const { uid, annotations } = secret.metadata;
   const told = annotations?.[annotation.joinProblem];
-  if (told?.startsWith('final: ')) return { isToBeTriedAgain: false };
+  if (told?.startsWith(joinProblemPrefix.final)) return { isToBeTriedAgain: false };
   try {
-    const identity = await joinWith(parseToken(text(secret, 'token')), signal);
+    const token = parseToken(text(secret, 'token'));
+    checkConfigured(config, token);
+    const identity = await joinWith(token, signal);
     await keepLinkIdentity(deps, identity);
     log.info({ cluster: identity.cluster, addresses: identity.addresses }, `joined the gateway as cluster ${identity.cluster}`);
   } catch (error) {
     if (!(error instanceof LinkError)) throw error;
     log.error({ reason: error.reason }, `the cluster has not joined the gateway: ${error.message}`);
-    const problem = `${isFinal(error) ? 'final: ' : ''}${error.message}`.slice(0, 2000);
+    const prefix = prefixOf(error);
+    const problem = `${prefix}${error.message}`.slice(0, 2000);
     if (problem !== told) {
       const patch = { metadata: { annotations: { [annotation.joinProblem]: problem } } };
       store.set(await client.mergePatch<Secret>(secrets, config.namespace, joinSecretName, patch));
     }
-    return { isToBeTriedAgain: !isFinal(error) };
+    return { isToBeTriedAgain: prefix === '' };
   }
   await client.delete(secrets, config.namespace, joinSecretName, uid).catch(ignoreGone);
   store.delete(secret);
