@@ -58,7 +58,7 @@ function certificatesReady({ certificates }: Facts): Fact {
   return { type, status: 'True', reason: 'CertificatesProvisioned', message: 'All certificates are valid and not expiring soon' };
 }
 
-function networkReady({ server, entrance, isGateway = false }: Pick<Facts, 'server' | 'entrance' | 'isGateway'>): Fact {
+function networkReady({ server, entrance, link, isGateway = false }: Pick<Facts, 'server' | 'entrance' | 'link' | 'isGateway'>): Fact {
   const type = 'NetworkReady';
   if (entrance && !entrance.isPartial && server.status !== 'unreachable')
     return { type, status: 'False', reason: entrance.reason, message: entrance.message };
@@ -71,6 +71,7 @@ function networkReady({ server, entrance, isGateway = false }: Pick<Facts, 'serv
         message: entrance ? `The frp server answers; ${entrance.message}` : 'The frp server answers',
       };
     case 'unreachable':
+      if (link) return { type, status: 'False', reason: 'LinkDown', message: withoutWord(link) };
       return {
         type,
         status: 'False',
@@ -104,24 +105,31 @@ function specDiffers({ differingFields = [] }: Facts): Fact[] {
   return [{ type: 'SpecDiffers', status: 'True', reason: 'AnotherClusterDecides', message }];
 }
 
+const noLink = ({ since, message }: Extract<LinkState, { isUp: false }>): string =>
+  `No link to the gateway since ${new Date(since).toISOString()}: ${message}`;
+
+/** Why nothing is known of what a gateway elsewhere serves. */
+function withoutWord(link: LinkState): string {
+  if (link.isUp) return `The link to the gateway at ${link.address} is up again, and what the gateway says of the backends is on its way`;
+  if (link.reason === 'ClusterRemoved') return noLink(link);
+  return `${noLink(link)}. The gateway goes on serving what it knows; the link is tried again until it is back`;
+}
+
 function linkReady(link: LinkState): Fact {
   const type = 'LinkReady';
-  if (!link.isUp) {
-    const since = new Date(link.since).toISOString();
-    return { type, status: 'False', reason: link.reason, message: `No link to the gateway since ${since}: ${link.message}` };
-  }
+  if (!link.isUp) return { type, status: 'False', reason: link.reason, message: noLink(link) };
   const clock = link.clock === undefined ? '' : `; this cluster's ${link.clock}`;
   return { type, status: 'True', reason: 'Linked', message: `The gateway at ${link.address} has what it needs of this cluster${clock}` };
 }
 
 function backendsAvailable(
-  { server, judgement, pending, isGateway = false, outdated = new Set() }: Facts,
+  { server, link, judgement, pending, isGateway = false, outdated = new Set() }: Facts,
   service: DistributedService,
 ): Fact {
   const type = 'BackendsAvailable';
   const { backends, healthy, unhealthy } = judgement;
   if (server.status !== 'reachable') {
-    const { reason } = networkReady({ server });
+    const { reason } = networkReady({ server, link });
     return { type, status: 'Unknown', reason, message: `${backends.length} backends, whose health is not known` };
   }
   const available = `${healthy} backends available`;

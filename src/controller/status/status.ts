@@ -84,7 +84,7 @@ function changed(old: DistributedServiceStatus, wanted: DistributedServiceStatus
 function conditionFrom(fact: Fact, stored: Condition[] = [], observedGeneration: number, time: string): Condition {
   const before = stored.find(({ type }) => type === fact.type);
   const since = before?.status === fact.status ? (before.lastTransitionTime ?? time) : time;
-  const isLost = fact.type === 'BackendsAvailable' && fact.status === 'Unknown' && fact.reason === 'ServerUnreachable';
+  const isLost = fact.type === 'BackendsAvailable' && fact.status === 'Unknown' && ['ServerUnreachable', 'LinkDown'].includes(fact.reason);
   const message = isLost ? `${fact.message} since ${since}` : fact.message;
   return { ...fact, message, lastTransitionTime: since, observedGeneration };
 }

@@ -162,6 +162,9 @@ describe('the controller of a cluster that joins a gateway elsewhere', { timeout
     await gateway.close();
     await until(() => condition('LinkReady')?.status === 'False' && /connection refused/.test(condition('LinkReady')!.message!));
     assert.match(condition('LinkReady')!.message!, /^No link to the gateway since .*Z: 127\.0\.0\.1:\d+: connection refused$/);
+    await until(() => condition('NetworkReady')?.reason === 'LinkDown');
+    const words = /^No link to the gateway since .*Z: 127\.0\.0\.1:\d+: connection refused\. The gateway goes on/;
+    for (const type of ['NetworkReady', 'Ready']) assert.match(condition(type)!.message!, words);
     const { directory, port, authority } = gateway;
     gateway = await startGateway({ directory, port, authority });
     assert.ok(gateway.sources.services.byKey('shop/web'), 'served before the cluster is back');
