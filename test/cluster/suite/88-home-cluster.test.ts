@@ -19,6 +19,8 @@ import { dropped, Vps, vpsAddress } from '../support/vps.ts';
 
 const host = 'web.home.example.com';
 const port = 8080;
+/** How long a load goes on at least once a step is done. */
+const settleMs = 5000;
 const gated = JSON.stringify({ spec: { template: { metadata: { annotations: { 'frp.io/readiness-gate': 'true' } } } } });
 
 suite('a home cluster and a VPS', { skip: foreign }, () => {
@@ -96,7 +98,10 @@ suite('a home cluster and a VPS', { skip: foreign }, () => {
     );
     for (const type of ['Ready', 'BackendsAvailable', 'ConfigurationValid', 'CertificatesReady', 'NetworkReady'])
       assert.equal(conditionOf({ conditions }, type).status, 'True', type);
-    assert.match((await home.onVps(`frp-k8s gateway clusters --dir ${home.directory}`)).stdout, /^home +up +1 +2 /m);
+    // The gateway writes down what it has of a cluster every 15 s.
+    await eventually('the gateway lists the cluster', async () =>
+      assert.match((await home.onVps(`frp-k8s gateway clusters --dir ${home.directory}`)).stdout, /^home +up +1 +2 /m),
+    );
   });
 
   test('a Pod with the readiness gate is ready when the gateway serves it, and not before', async () => {
@@ -114,6 +119,8 @@ suite('a home cluster and a VPS', { skip: foreign }, () => {
     try {
       await eventually('a load', async () => assert.ok((await statusOf('shop', 'web')).state === 'Running'));
       await step(load);
+      // The status may still be that of before: what the step does to it comes within seconds.
+      await sleep(settleMs);
       await served(2);
       await says('LinkReady', 'True', 'Linked');
       await counts('shop', 'web', 2, 2);
@@ -146,6 +153,9 @@ suite('a home cluster and a VPS', { skip: foreign }, () => {
           );
           const { message } = conditionOf(await statusOf('shop', 'web'), 'LinkReady') as { message: string };
           assert.match(message, /^No link to the gateway since \S+Z: 203\.0\.113\.10:7000/);
+          await says('NetworkReady', 'False', 'LinkDown');
+          const network = conditionOf(await statusOf('shop', 'web'), 'NetworkReady') as { message: string };
+          assert.match(network.message, /^No link to the gateway since \S+Z: 203\.0\.113\.10:7000/);
           await sleep(Math.max(0, end - Date.now()));
         },
       );
