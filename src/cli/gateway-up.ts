@@ -21,7 +21,8 @@ in DIR: its authority and keys, and what runs. It needs haproxy 2.6 or newer and
                           change, and a mistake in one file is logged and leaves all others alone
       --http-port PORT    for users, default 8080: a port below 1024 needs CAP_NET_BIND_SERVICE
       --https-port PORT   for users, default 8443
-      --tunnel-port PORT  for clients (frpc), default 7000
+      --tunnel-port PORT  for clients (frpc) and clusters that join, default 7000. That of --https-port, such as 443: they and
+                          users come in there together, for networks that let out nothing else; 7000 stays open beside it
       --config FILE       configuration (YAML); keys: docs/reference/configuration.md. Flags go before it
       --haproxy PATH      default: haproxy of the PATH
       --frps PATH         default: frps of the PATH
@@ -35,8 +36,6 @@ examples:
   frp-k8s gateway up --dir /var/lib/frp-k8s --address gw.example.com --services /etc/frp-k8s/services
   frp-k8s client-config --dir /var/lib/frp-k8s --group web --name laptop --port 3000 --out laptop
 `;
-
-const defaultTunnelPort = 7000;
 
 export async function run(args: string[]): Promise<number> {
   const values = parseOptions('gateway up', args, {
@@ -64,7 +63,7 @@ export async function run(args: string[]): Promise<number> {
     services: values.services === undefined ? undefined : resolve(values.services),
     httpPort: portIn('http-port', values['http-port']),
     httpsPort: portIn('https-port', values['https-port']),
-    tunnelPort: portIn('tunnel-port', values['tunnel-port']) ?? defaultTunnelPort,
+    tunnelPort: portIn('tunnel-port', values['tunnel-port']),
     haproxy: values.haproxy,
     frps: values.frps,
     drainMs: durationOption('gateway up', 'drain', values.drain),

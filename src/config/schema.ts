@@ -118,8 +118,13 @@ export const configSchema = z.strictObject({
   /** the gateway: HAProxy above frps, in one Pod of a StatefulSet; without addresses the installation has none */
   gateway: z
     .strictObject({
-      /** one for each replica, by ordinal; every sidecar joins each of them. Name or IP address, and port if not 7000 */
+      /** one for each replica, by ordinal; every sidecar joins each of them. Name or IP address, and port if not `tunnelPort` */
       addresses: z.array(text.regex(/^(\[[0-9a-fA-F:]+\]|[^:\s]+)(:[0-9]{1,5})?$/, 'must be HOST or HOST:PORT')).default([]),
+      /**
+       * where sidecars and links dial the gateway. Other than 7000, such as 443, it takes users' https too, told apart by the
+       * ClientHello, for networks that let out nothing else (docs/guide/gateway-anywhere.md)
+       */
+      tunnelPort: portNumber.default(7000),
       /** it runs in another cluster, whose controller looks after it: this one copies nothing, and knows no health of backends */
       elsewhere: z.boolean().default(false),
       /** where it runs; the controller copies there what it may read */

@@ -16,6 +16,7 @@ import {
   maxConnections,
   Memory,
   renderUsers,
+  standInSocket,
   TunnelProxy,
   unusablePorts,
   UsersProxy,
@@ -30,6 +31,7 @@ import {
 import { haproxyProbe } from './liveness/probes.ts';
 import type { Look } from './liveness/watchdog.ts';
 import type { View } from './ir/ir.ts';
+import { gatewayNames } from '../model/gateway.ts';
 import { receiveLog, RequestTimes, sampled } from './telemetry/request-times.ts';
 import { TrafficMetrics } from './telemetry/traffic-metrics.ts';
 import { OtherReplicas } from './replicas/other-replicas.ts';
@@ -52,6 +54,8 @@ export interface ProxiesOptions {
   /** UDP port on loopback for HAProxy's log; 0: any */
   logPort: number;
   tunnel?: Partial<Pick<TunnelSettings, 'bind' | 'server' | 'health' | 'link'>>;
+  /** port of tunnels and users together; the https port of users itself, or another one beside it. Absent: there is none */
+  sharedPort?: number | undefined;
   /** default: the addresses of this Pod */
   users?: Pick<UsersSettings, 'addresses' | 'failoverPort' | 'healthPort'>;
   /** where the replicas tell each other of sessions; default 10000 */
@@ -100,6 +104,10 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
   const families = { hasIpv6: await hasIpv6() };
   const own = ownAddresses();
   const check = checkWith(options.haproxy);
+  const { httpPort, httpsPort, trustedProxies, proxyProtocol } = config.gateway;
+  const { sharedPort } = options;
+  const standIn = standInSocket(join(directory, 'users'), httpsPort);
+  const isBrought = sharedPort === httpsPort;
   const memoryOf = (part: 'users' | 'tunnel') => {
     const limit = options.memory[part];
     return limit === undefined ? undefined : { limit, used: options.memory.use(part) };
@@ -120,9 +128,21 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
     memory: memoryOf('tunnel'),
     changed: () => changed.tunnel(),
     log,
-    ...(options.memory.tunnel === undefined ? {} : { maxConnections: maxConnections(options.memory.tunnel, 0, 1, options.openFiles) }),
+    ...(options.memory.tunnel === undefined
+      ? {}
+      : { maxConnections: maxConnections(options.memory.tunnel, 0, sharedPort === undefined ? 1 : 2, options.openFiles) }),
     ...families,
     health: everyAddress(tunnelHealthPort, families.hasIpv6),
+    shared:
+      sharedPort === undefined
+        ? undefined
+        : {
+            bind: everyAddress(sharedPort, families.hasIpv6),
+            names: gatewayNames(config),
+            users: fallbackSocket(join(directory, 'users'), httpsPort),
+            standIn,
+            proxies: proxyProtocol ? trustedProxies : [],
+          },
     ...options.tunnel,
   });
   let fallbacks = 0;
@@ -137,12 +157,12 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
     fallbacks: () => fallbacks,
     times,
   });
-  const { httpPort, httpsPort, trustedProxies, proxyProtocol } = config.gateway;
   const replicas = new OtherReplicas(own.filter(isReachable), options.users?.failoverPort);
   const fallback = new FallbackListener({
     socketOf: (port) => fallbackSocket(join(directory, 'users'), port),
     replicas,
     proxies: networks(proxyProtocol ? trustedProxies : []),
+    shared: sharedPort === undefined ? undefined : { port: httpsPort, path: standIn, isBrought },
     ...families,
     onFallback: () => fallbacks++,
     log,
@@ -168,6 +188,7 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
         directory: join(directory, 'users'),
         httpPort,
         httpsPort,
+        isHttpsBrought: isBrought,
         trustedProxies,
         proxyProtocol,
         peers: withOwn(peers, { name: pod, ip: own.find(isReachable), port: options.peersPort ?? peersPort }),

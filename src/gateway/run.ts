@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Registry } from '@prometheus-io/client';
 import type { Config } from '../config/schema.ts';
+import { UserError } from '../errors.ts';
 import { loadAccess } from '../kube/access.ts';
 import { KubeClient } from '../kube/client.ts';
 import { createLog } from '../log.ts';
@@ -20,6 +21,8 @@ const logPort = 7514;
 const frpsUrl = 'http://127.0.0.1:7500';
 const frpsPort = 7001;
 const operationsPort = 8081;
+/** Of tunnels alone. */
+const ownTunnelPort = 7000;
 /** The supervisor ends an agent that has not written for five seconds. Milliseconds. */
 const beatMs = 1000;
 /** The kubelet ends the agent last, when there is nobody left to serve. Milliseconds. */
@@ -31,10 +34,11 @@ export async function runGateway(
   options: Pick<ProxiesOptions, 'directory' | 'pod' | 'haproxy' | 'memory' | 'openFiles'>,
 ): Promise<void> {
   const { pod, directory } = options;
+  const sharedPort = sharedPortOf(config);
   const log = createLog(config.logLevel);
   const client = new KubeClient(loadAccess());
   const registry = new Registry();
-  const proxies = await openProxies({ ...options, config, log, registry, logPort });
+  const proxies = await openProxies({ ...options, config, log, registry, logPort, sharedPort });
   const host = config.host ?? everyAddress();
   const ports = { loopback: loopbackPort, operations: operationsPort, status: config.gateway.apiPort };
   const known = join(directory, 'known');
@@ -50,4 +54,14 @@ export async function runGateway(
     client.close();
   };
   await stopOnSignal({ drain: () => agent.drain(), close }, drainMs, log);
+}
+
+/** @throws UserError where the port is taken by users */
+export function sharedPortOf({ gateway }: Config): number | undefined {
+  const { tunnelPort, httpPort, httpsPort } = gateway;
+  if (tunnelPort === ownTunnelPort) return undefined;
+  if (![httpPort, httpsPort].includes(tunnelPort)) return tunnelPort;
+  throw new UserError(
+    `gateway.tunnelPort ${tunnelPort} is a port of users (gateway.httpPort, gateway.httpsPort): name another one, such as 443, which takes users' https beside tunnels`,
+  );
 }

@@ -1,4 +1,5 @@
 /** Which services go through the gateway. */
+import { isIP } from 'node:net';
 import type { Config } from '../config/schema.ts';
 import { gatewayPodHost } from './names.ts';
 import type { DistributedServiceSpec } from './types.ts';
@@ -29,10 +30,20 @@ export const gatewayHosts = ({ gateway }: Pick<Config, 'gateway'>): string[] =>
 export const gatewayApiUrls = ({ gateway }: Pick<Config, 'gateway'>): string[] =>
   gatewayHosts({ gateway }).map((host) => `https://${host}:${gateway.apiPort}`);
 
+/** The names by which it is dialled, without IP addresses. */
+export const gatewayNames = (config: Pick<Config, 'gateway'>): string[] => [
+  ...new Set(gatewayAddresses(config).flatMap(({ host }) => (isIP(host) === 0 ? [host] : []))),
+];
+
+/** Ports that no service may claim. */
+export const gatewayReservedPorts = ({ gateway: { reservedPorts, tunnelPort } }: Pick<Config, 'gateway'>): number[] => [
+  ...new Set([...reservedPorts, tunnelPort]),
+];
+
 /** The addresses that every sidecar dials, by ordinal of the gateway's replicas. */
 export function gatewayAddresses({ gateway }: Pick<Config, 'gateway'>): GatewayAddress[] {
   return gateway.addresses.map((address) => {
     const [, host = '', port] = /^(.*?)(?::([0-9]+))?$/.exec(address) ?? [];
-    return { host: host.replace(/^\[(.*)\]$/, '$1'), port: port === undefined ? 7000 : Number(port) };
+    return { host: host.replace(/^\[(.*)\]$/, '$1'), port: port === undefined ? gateway.tunnelPort : Number(port) };
   });
 }

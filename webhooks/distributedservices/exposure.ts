@@ -1,6 +1,6 @@
 /** Rules of `spec.expose`: every service has an address of its kind (G-1, G-2), and none of the frp server's own ports. */
 import { exposuresOf, isRoutedOnly } from '../../src/model/exposure.ts';
-import { usesGateway } from '../../src/model/gateway.ts';
+import { gatewayReservedPorts, usesGateway } from '../../src/model/gateway.ts';
 import type { Rule } from './rule.ts';
 import type { Subject } from './subject.ts';
 
@@ -129,4 +129,4 @@ function reservedPort(subject: Subject): number | undefined {
 }
 
 const reservedPorts = ({ spec, config }: Subject): number[] =>
-  usesGateway(spec, config) ? config.gateway.reservedPorts : config.frps.reservedPorts;
+  usesGateway(spec, config) ? gatewayReservedPorts(config) : config.frps.reservedPorts;

@@ -2,6 +2,7 @@
 export { backendName, backendOf, serviceId } from './config/names.ts';
 export { serverName } from '../ir/server-name.ts';
 export { failoverPort, fallbackSocket, streamId, streamsProtocol } from './config/handover.ts';
+export { standInSocket } from './config/shared-port.ts';
 export { endpoint, everyAddress, hasIpv6, ipOf, sourceFor, unusablePorts } from './config/addresses.ts';
 export { renderUsers } from './config/users-config.ts';
 export { Memory } from './config/memory.ts';

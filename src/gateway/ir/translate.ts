@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Config } from '../../config/schema.ts';
 import type { Conflict } from '../../model/claims.ts';
 import { exposuresOf, type Exposure } from '../../model/exposure.ts';
-import { usesGateway } from '../../model/gateway.ts';
+import { gatewayReservedPorts, usesGateway } from '../../model/gateway.ts';
 import { serviceKey } from '../../model/store.ts';
 import type { DistributedService } from '../../model/types.ts';
 import { endpointParts, type Part } from './endpoint-weights.ts';
@@ -75,8 +75,9 @@ export const isServed = ({ spec, metadata }: DistributedService, config: Config,
   (usesGateway(spec, config) || hasMembers) && spec.serviceType !== 'udp' && metadata.deletionTimestamp === undefined;
 
 /** Ports that belong to the gateway's own parts, whatever a service says. */
-export function isReserved(port: number, { gateway: { reservedPorts, httpPort, httpsPort } }: Config): boolean {
-  return reservedPorts.includes(port) || port === httpPort || port === httpsPort;
+export function isReserved(port: number, config: Config): boolean {
+  const { httpPort, httpsPort } = config.gateway;
+  return gatewayReservedPorts(config).includes(port) || port === httpPort || port === httpsPort;
 }
 
 /** Ports that services are exposed at, or may be. */

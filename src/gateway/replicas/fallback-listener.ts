@@ -6,12 +6,13 @@
  *
  * Both may listen at one port because both say SO_REUSEPORT and are the same user (socket(7)).
  */
+import { chmodSync, rmSync } from 'node:fs';
 import { BlockList, connect, createServer, isIPv6, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '../../log.ts';
 import { streamId } from '../haproxy/index.ts';
 import { opened, type OtherReplicas } from './other-replicas.ts';
-import { endsOf, proxyHeader, type Ends } from './proxy-protocol.ts';
+import { endsOf, proxyHeader, takeHeader, type Ends } from './proxy-protocol.ts';
 
 export interface FallbackOptions {
   /** path of the socket where HAProxy takes what came to a port, after a PROXY protocol header */
@@ -20,6 +21,11 @@ export interface FallbackOptions {
   replicas: Pick<OtherReplicas, 'connections'>;
   /** networks whose connections begin with a PROXY protocol header of their own */
   proxies: BlockList;
+  /**
+   * a port of users that somebody else takes connections of too, and brings those that HAProxy does not take to the socket
+   * `path`, after a PROXY protocol header; `isBrought`: that one has the port for itself
+   */
+  shared?: { port: number; path: string; isBrought: boolean } | undefined;
   /** for tests; default every address of each family */
   addresses?: readonly string[];
   hasIpv6?: boolean;
@@ -63,23 +69,35 @@ export class FallbackListener {
   }
 
   #open(port: number): Server[] {
-    const { addresses, hasIpv6 = true, log } = this.#options;
-    return (addresses ?? ['0.0.0.0', ...(hasIpv6 ? ['::'] : [])]).map((host) => {
-      const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, (socket) => void this.#take(socket, port));
-      server.on('error', (error) => log.warn(`port ${port} of ${host} has no listener while HAProxy is away: ${error.message}`));
-      server.listen({ port, host, ipv6Only: true, reusePort: true, exclusive: true, backlog: 4096 });
-      return server;
-    });
+    const { addresses, hasIpv6 = true, shared, log } = this.#options;
+    const open = (where: string, take: (user: Socket) => Promise<void>) =>
+      createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, (user) => void take(user)).on('error', (error) =>
+        log.warn(`${where} has no listener while HAProxy is away: ${error.message}`),
+      );
+    const servers: Server[] = [];
+    if (shared?.port === port) {
+      rmSync(shared.path, { force: true });
+      const server = open(shared.path, (user) => this.#take(user, port, true));
+      servers.push(server.listen({ path: shared.path, backlog: 4096 }, () => chmodSync(shared.path, 0o600)));
+      if (shared.isBrought) return servers;
+    }
+    for (const host of addresses ?? ['0.0.0.0', ...(hasIpv6 ? ['::'] : [])]) {
+      const server = open(`port ${port} of ${host}`, (user) => this.#take(user, port));
+      servers.push(server.listen({ port, host, ipv6Only: true, reusePort: true, exclusive: true, backlog: 4096 }));
+    }
+    return servers;
   }
 
-  async #take(user: Socket, port: number): Promise<void> {
+  /** @param isBrought whether a PROXY protocol header is first, of somebody here who has accepted it */
+  async #take(user: Socket, port: number, isBrought = false): Promise<void> {
     user.on('error', () => user.destroy());
-    const ends = endsOf(user);
-    if (!ends || this.#sockets.size >= most) return void user.destroy();
-    this.#options.onFallback();
+    if (this.#sockets.size >= most) return void user.destroy();
     this.#keep(user);
-    // A trusted proxy's connection begins with the user's address.
-    const hasHeader = this.#options.proxies.check(ends.source, isIPv6(ends.source) ? 'ipv6' : 'ipv4');
+    const ends = isBrought ? await takeHeader(user) : endsOf(user);
+    if (!ends) return void user.destroy();
+    this.#options.onFallback();
+    // A trusted proxy's connection begins with the user's address; who brings one has read it.
+    const hasHeader = !isBrought && this.#options.proxies.check(ends.source, isIPv6(ends.source) ? 'ipv6' : 'ipv4');
     const taker = await this.#taker(user, port, { ends, hasHeader });
     if (!taker) return void user.destroy();
     this.#keep(taker);

@@ -36,6 +36,46 @@ export function endsOf({ remoteAddress, remotePort, localAddress, localPort }: S
   return { source: remoteAddress, sourcePort: remotePort, destination: localAddress, destinationPort: localPort };
 }
 
+/**
+ * Takes a header from the front of a connection, and nothing of what follows.
+ * @param socket of which nothing has been read yet
+ * @returns undefined where no header of a TCP connection is there, or the connection ends before one is
+ */
+export async function takeHeader(socket: Socket): Promise<Ends | undefined> {
+  const head = await exactly(socket, signature.length + 4);
+  if (!head?.subarray(0, signature.length).equals(signature) || head[signature.length] !== proxyCommand) return undefined;
+  const size = { [families[4]]: 4, [families[6]]: 16 }[head[signature.length + 1]!];
+  const body = await exactly(socket, head.readUInt16BE(signature.length + 2));
+  if (size === undefined || !body || body.length < 2 * size + 4) return undefined;
+  return {
+    source: addressOf(body.subarray(0, size)),
+    destination: addressOf(body.subarray(size, 2 * size)),
+    sourcePort: body.readUInt16BE(2 * size),
+    destinationPort: body.readUInt16BE(2 * size + 2),
+  };
+}
+
+/** The next bytes; undefined where the connection ends before them. @param length at most 64 KiB */
+function exactly(socket: Socket, length: number): Promise<Buffer | undefined> {
+  if (length === 0) return Promise.resolve(Buffer.alloc(0));
+  return new Promise((resolve) => {
+    const done = (bytes: Buffer | undefined) => {
+      socket.off('readable', look).off('end', none).off('close', none);
+      resolve(bytes);
+    };
+    const none = () => done(undefined);
+    const look = () => {
+      const bytes = socket.read(length) as Buffer | null;
+      // At the end of the connection it gives what there is.
+      if (bytes) done(bytes.length === length ? bytes : undefined);
+    };
+    socket.on('readable', look).on('end', none).on('close', none);
+  });
+}
+
+const addressOf = (bytes: Buffer): string =>
+  bytes.length === 4 ? bytes.join('.') : bytes.toString('hex').replaceAll(/(.{4})(?=.)/g, '$1:');
+
 /** 4 or 16 bytes. @param address without a zone */
 function bytesOf(address: string): Buffer {
   if (!isIPv6(address)) return Buffer.from(address.split('.').map(Number));

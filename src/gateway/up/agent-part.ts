@@ -21,7 +21,7 @@ import { FileLinkStore } from '../links/link-store.ts';
 import { openLinks } from '../links/links.ts';
 import { openHome, revokedClients, type Home } from './home.ts';
 import { beatFile, linksDirectory, ports, runDirectory } from './layout.ts';
-import { namesOf, type UpOptions } from './settings.ts';
+import { isShared, namesOf, type UpOptions } from './settings.ts';
 
 /** `gateway up` ends an agent that has not written for five seconds. Milliseconds. */
 const beatMs = 1000;
@@ -41,7 +41,12 @@ export async function runAgentPart(config: Config, options: UpOptions & { haprox
     directory,
     pod: own,
     logPort: ports.log,
-    tunnel: { bind: everyAddress(options.tunnelPort, await hasIpv6()), health: undefined, link: `127.0.0.1:${ports.links}` },
+    tunnel: {
+      bind: everyAddress(isShared(config) ? ports.tunnel : config.gateway.tunnelPort, await hasIpv6()),
+      health: undefined,
+      link: `127.0.0.1:${ports.links}`,
+    },
+    sharedPort: isShared(config) ? config.gateway.httpsPort : undefined,
     users: { healthPort: undefined },
     haproxy: [options.haproxy],
     memory: { ...memoryShares(process.constrainedMemory(), totalmem()), use: (part) => ownUse(join(directory, part)) },

@@ -62,6 +62,8 @@ export interface TcpSocket {
 
 const listening = '0A';
 const established = '01';
+/** SS_CONNECTED */
+const connectedUnix = '03';
 
 /** Those that listen, and those that are connected. */
 export function tcpSockets(): TcpSocket[] {
@@ -73,6 +75,13 @@ export function tcpSockets(): TcpSocket[] {
     }),
   );
 }
+
+/** How many connections were accepted at Unix sockets whose paths begin so. */
+export const acceptedAt = (path: string): number =>
+  (readText('/proc/net/unix') ?? '').split('\n').filter((line) => {
+    const [, , , , , state, , at = ''] = line.trim().split(/ +/);
+    return state === connectedUnix && at.startsWith(path);
+  }).length;
 
 /** Inodes of the sockets that a process has; none where it is another user's. */
 export function socketsOf(pid: number): Set<string> {

@@ -13,7 +13,8 @@ export interface UpOptions {
   services: string | undefined;
   httpPort: number | undefined;
   httpsPort: number | undefined;
-  tunnelPort: number;
+  /** of clients; the https port: theirs and users' together. undefined: as the configuration says */
+  tunnelPort: number | undefined;
   haproxy: string | undefined;
   frps: string | undefined;
   /** how long users may take to finish at the end; milliseconds */
@@ -31,16 +32,20 @@ export function upConfig(base: Config, options: UpOptions): Config {
   const wrong = addresses.find((address) => isIP(address) === 0 && !/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/i.test(address));
   if (wrong !== undefined)
     throw new UserError(`gateway up: --address ${wrong} must be a name such as gw.example.com or an IP address, without a port`);
-  const { httpPort = base.gateway.httpPort, httpsPort = base.gateway.httpsPort, tunnelPort } = options;
+  const { httpPort = base.gateway.httpPort, httpsPort = base.gateway.httpsPort, tunnelPort = base.gateway.tunnelPort } = options;
   const gateway = {
     ...base.gateway,
     addresses: addresses.map((address) => `${bracketed(address)}:${tunnelPort}`),
     httpPort,
     httpsPort,
-    reservedPorts: [...new Set([...base.gateway.reservedPorts, ...Object.values(ports), tunnelPort])],
+    tunnelPort,
+    reservedPorts: [...new Set([...base.gateway.reservedPorts, ...Object.values(ports)])],
   };
   return { ...base, gateway, logLevel: (options.log as Config['logLevel'] | undefined) ?? base.logLevel };
 }
+
+/** Whether tunnels come in at the https port of users; the port for them alone is open beside it. */
+export const isShared = ({ gateway }: Config): boolean => gateway.tunnelPort === gateway.httpsPort;
 
 /** The names and addresses in the certificate of the tunnel's port. */
 export const namesOf = (addresses: readonly string[], config: Config): { dnsNames: string[]; ipAddresses: string[] } => {

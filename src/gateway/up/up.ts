@@ -24,7 +24,7 @@ import { lock } from './lock.ts';
 import { Output } from './output.ts';
 import { checkClock, checkDirectory, checkPorts, checkProgram, frps, haproxy, type WantedPort } from './preflight.ts';
 import { processesOf, tcpSockets } from './processes.ts';
-import type { UpOptions } from './settings.ts';
+import { isShared, type UpOptions } from './settings.ts';
 import { Supervised } from './supervised.ts';
 import { untilUsersGone } from './users.ts';
 
@@ -47,7 +47,7 @@ export async function runUp(config: Config, deps: UpDeps): Promise<void> {
   const unlock = lock(directory);
   try {
     const programs = { haproxy: await checkProgram(haproxy(deps.haproxy)), frps: await checkProgram(frps(deps.frps)) };
-    await checkPorts(wantedPorts(config, deps), new Set(processesOf(directory).map(({ pid }) => pid)));
+    await checkPorts(wantedPorts(config), new Set(processesOf(directory).map(({ pid }) => pid)));
     const home = await openHome(directory);
     const isSameFrps = prepare(directory, config);
     const log = createLog(config.logLevel);
@@ -57,7 +57,7 @@ export async function runUp(config: Config, deps: UpDeps): Promise<void> {
         authority: pinOf(home.authority),
         http: config.gateway.httpPort,
         https: config.gateway.httpsPort,
-        tunnels: deps.tunnelPort,
+        tunnels: config.gateway.tunnelPort,
       },
       'gateway up',
     );
@@ -72,10 +72,12 @@ export async function runUp(config: Config, deps: UpDeps): Promise<void> {
   }
 }
 
-export const wantedPorts = ({ gateway }: Config, { tunnelPort }: UpOptions): WantedPort[] => [
-  { port: gateway.httpPort, use: 'users, http', option: '--http-port', host: '0.0.0.0' },
-  { port: gateway.httpsPort, use: 'users, https', option: '--https-port', host: '0.0.0.0' },
-  { port: tunnelPort, use: 'tunnels', option: '--tunnel-port', host: '0.0.0.0' },
+export const wantedPorts = (config: Config): WantedPort[] => [
+  { port: config.gateway.httpPort, use: 'users, http', option: '--http-port', host: '0.0.0.0' },
+  { port: config.gateway.httpsPort, use: 'users, https', option: '--https-port', host: '0.0.0.0' },
+  isShared(config)
+    ? { port: ports.tunnel, use: 'tunnels, beside the port that they share with users', host: '0.0.0.0' }
+    : { port: config.gateway.tunnelPort, use: 'tunnels', option: '--tunnel-port', host: '0.0.0.0' },
   ...(['frps', 'loopback', 'frpsApi', 'operations', 'status'] as const).map((name) => ({
     port: ports[name],
     use: 'its own parts, on loopback',

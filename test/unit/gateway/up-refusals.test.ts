@@ -178,7 +178,7 @@ describe('gateway up refuses', () => {
       services: undefined,
       httpPort: undefined,
       httpsPort: 443,
-      tunnelPort: 7000,
+      tunnelPort: undefined,
       haproxy: undefined,
       frps: undefined,
       drainMs: 0,

@@ -23,7 +23,12 @@ const indent = (lines: readonly string[]): string[] => lines.map((line) => `  ${
 function bindTo(settings: UsersSettings, port: number, options = ''): string[] {
   const { directory, addresses, hasIpv6 = true } = settings;
   const all = addresses === undefined ? everyAddress(port, hasIpv6) : addresses.map((address) => endpoint(address, port)).join(',');
-  return [`bind ${all}${options}`, `bind ${fallbackSocket(directory, port)} mode 600 accept-proxy${options}`, ...countedUsers(settings)];
+  const isBrought = port === settings.httpsPort && settings.isHttpsBrought;
+  return [
+    ...(isBrought ? [] : [`bind ${all}${options}`]),
+    `bind ${fallbackSocket(directory, port)} mode 600 accept-proxy${options}`,
+    ...countedUsers(settings),
+  ];
 }
 
 /** Frontends of the http and https ports. @param choices rules of every service's routes (choiceRules) */

@@ -56,6 +56,8 @@ export interface UsersSettings {
   hasIpv6?: boolean | undefined;
   httpPort: number;
   httpsPort: number;
+  /** whether somebody else has the https port, and brings its connections (SharedPort); default false */
+  isHttpsBrought?: boolean | undefined;
   /** port that users are redirected to; default 443 */
   publicHttpsPort?: number | undefined;
   /** IP addresses and CIDRs whose X-Forwarded-* and PROXY protocol headers are believed */

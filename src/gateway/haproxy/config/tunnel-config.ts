@@ -2,6 +2,7 @@
 import { workerSocket } from './global.ts';
 import { reserved, startsAnyway } from './user-connections.ts';
 import { everyAddress } from './addresses.ts';
+import { sharedPort, type SharedPort } from './shared-port.ts';
 import { alpn } from '../../../link/protocol.ts';
 
 export interface TunnelSettings {
@@ -20,6 +21,8 @@ export interface TunnelSettings {
    * handed on as they are; absent: there are no links, and one hop less for every tunnel
    */
   link?: string | undefined;
+  /** a further port, of tunnels, links and users together; absent: there is none */
+  shared?: SharedPort | undefined;
   maxConnections?: number | undefined;
 }
 
@@ -40,7 +43,9 @@ const maxTunnels = 8192;
 export function renderTunnel(settings: TunnelSettings): string {
   const { directory, hasIpv6 = true, bind = everyAddress(7000, hasIpv6), server = '127.0.0.1:7001' } = settings;
   const { maxConnections, health } = settings;
-  const hops = settings.link === undefined ? 1 : 2;
+  const isDivided = settings.link !== undefined || settings.shared !== undefined;
+  // Tunnels at the entrance and behind it; at a shared port as many again come, and as many users.
+  const hops = (isDivided ? 2 : 1) + (settings.shared === undefined ? 0 : 2);
   return `global
   default-path config
   stats socket ${directory}/${workerSocket} mode 600 level admin expose-fd listeners
@@ -58,7 +63,7 @@ defaults
   timeout server 30s
   option clitcpka
 
-${settings.link === undefined ? oneEntrance(settings, bind) : sharedEntrance(settings, bind, settings.link)}  # Who is connected with which certificate, so that a revocation finds its tunnels.
+${isDivided ? dividedEntrance(settings, bind) : oneEntrance(settings, bind)}  # Who is connected with which certificate, so that a revocation finds its tunnels.
   tcp-request session set-var(sess.certificate) ssl_c_der,sha2(256),hex,lower
   tcp-request session set-var(sess.address) src
   tcp-request session set-var(sess.port) src_port
@@ -105,25 +110,23 @@ const oneEntrance = (settings: TunnelSettings, bind: string): string =>
 ${limitOf(settings)}${unseen}  bind ${bind} tcp-ut 3s ${ofTunnels}
 ${beforeTls}`;
 
-/** Tunnels and links: the ClientHello tells them apart, and a link's TLS is the agent's own affair. */
-const sharedEntrance = (settings: TunnelSettings, bind: string, link: string): string =>
-  `frontend entrance
+/** Tunnels and links, and perhaps users: the ClientHello tells them apart, and a link's TLS is the agent's own affair. */
+const dividedEntrance = (settings: TunnelSettings, bind: string): string => {
+  const { link, shared, directory, maxConnections } = settings;
+  return `frontend entrance
 ${limitOf(settings)}${unseen}  bind ${bind} tcp-ut 3s
 ${beforeTls}  tcp-request inspect-delay 5s
   tcp-request content accept if { req.ssl_hello_type 1 }
   tcp-request content reject if WAIT_END
-  use_backend link if { req.ssl_alpn ${alpn} }
-  default_backend tunnels
+${link === undefined ? '' : `  use_backend link if { req.ssl_alpn ${alpn} }\n`}  default_backend tunnels
 
-backend link
-  server agent ${link}
-
-backend tunnels
-  server tunnel unix@${settings.directory}/${tunnelsSocket} send-proxy-v2
+${shared === undefined ? '' : sharedPort(shared, link !== undefined, { maxConnections, maxHandshakes, maxTunnels })}${link === undefined ? '' : `backend link\n  server agent ${link}\n\n`}backend tunnels
+  server tunnel unix@${directory}/${tunnelsSocket} send-proxy-v2
 
 frontend tunnel
-${limitOf(settings)}  bind unix@${settings.directory}/${tunnelsSocket} mode 600 accept-proxy ${ofTunnels}
+${limitOf(settings)}  bind unix@${directory}/${tunnelsSocket} mode 600 accept-proxy ${ofTunnels}
 `;
+};
 
 /** Between the entrance and the frontend that ends the tunnels' TLS. */
 const tunnelsSocket = 'tunnels.sock';

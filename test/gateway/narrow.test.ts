@@ -1,0 +1,123 @@
+/** Networks that let out nothing but 443: tunnels, a link and users' https at one port, with all of it real. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { request } from 'node:https';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { connect } from 'node:tls';
+import { heard } from '../unit/link/ends.ts';
+import { joinAs, serviceItem, startCluster } from '../unit/link/joined.ts';
+import { eventually } from './agent-harness.ts';
+import { certificate } from './certificates.ts';
+import { Machine, web } from './up-harness.ts';
+
+const port = 8443;
+const gatewayName = 'gw.example.com';
+const indent = (pem: string) => pem.trim().replaceAll(/^/gm, '    ');
+
+/** A service with TLS, whose certificate is for any host. */
+function secure(t: TestContext, machine: Machine, name: string): void {
+  const { cert, key } = certificate(t, `${name}.example.com`);
+  machine.write(
+    `${name}.yaml`,
+    `${web(name)
+      .trimEnd()
+      .replace(/(expose: \{)/, '$1 tls: { secretName: tls },')}
+---
+apiVersion: v1
+kind: Secret
+metadata: { name: tls }
+stringData:
+  tls.crt: |
+${indent(cert)}
+  tls.key: |
+${indent(key)}
+`,
+  );
+}
+
+/** A user's request, from an address of loopback. */
+function get(host: string, from: string): Promise<{ status: number | undefined; body: string }> {
+  return new Promise((resolve) => {
+    const nobody = () => resolve({ status: undefined, body: '' });
+    const options = {
+      host: '127.0.0.1',
+      port,
+      localAddress: from,
+      servername: host,
+      headers: { host },
+      rejectUnauthorized: false,
+      ALPNProtocols: ['http/1.1'],
+    };
+    const outgoing = request({ ...options, agent: false, timeout: 20_000 }, (incoming) => {
+      let body = '';
+      incoming.on('data', (chunk: Buffer) => (body += chunk.toString()));
+      incoming.on('end', () => resolve({ status: incoming.statusCode, body }));
+      incoming.on('error', nobody);
+    });
+    outgoing.on('error', nobody).on('timeout', () => outgoing.destroy());
+    outgoing.end();
+  });
+}
+
+test('tunnels, links and users’ https share one port, and everybody keeps what they have at ports of their own', async (t) => {
+  const machine = new Machine();
+  t.after(() => machine.close());
+  secure(t, machine, 'gw'); // A host of users that has the gateway's own name.
+  await machine.started('--tunnel-port', `${port}`, '--address', gatewayName);
+
+  // frpc that dials an IP address names no server; one that dials a name does.
+  const app = await machine.client('gw', 'byaddress', (incoming, response) => response.end(incoming.headers['x-forwarded-for']));
+  const configuration = JSON.parse(readFileSync(join(machine.root, 'byaddress', 'frpc.json'), 'utf8')) as { serverPort: number };
+  assert.equal(configuration.serverPort, port);
+  await eventually('users reach the app', async () => (await get(gatewayName, '127.0.0.5')).status === 200);
+  assert.deepEqual(await get(gatewayName, '127.0.0.5'), { status: 200, body: '127.0.0.5' }, 'by the address that they have');
+
+  const out = join(machine.root, 'byname');
+  const flags = ['--dir', machine.directory, '--group', 'gw', '--name', 'byname', '--port', `${app}`, '--out', out];
+  await machine.command('client-config', ...flags, '--address', `${gatewayName}:${port}`);
+  const file = join(out, 'frpc.json');
+  const named = readFileSync(file, 'utf8');
+  assert.match(named, /"serverName":"gw\.example\.com"/);
+  writeFileSync(file, named.replace('"serverAddr":"gw.example.com"', '"serverAddr":"127.0.0.1"'));
+  const frpc = spawn(process.env.FRPC!, ['-c', 'frpc.json'], { cwd: out, stdio: 'pipe' });
+  t.after(() => frpc.kill('SIGKILL'));
+  let said = '';
+  frpc.stdout.on('data', (data: Buffer) => (said += data.toString()));
+  await eventually('frpc that names the gateway has its tunnel', () => /start proxy success/.test(said));
+  assert.equal((await get(gatewayName, '127.0.0.6')).body, '127.0.0.6', 'and users of the same name are users still');
+
+  const token = await machine.command(
+    'gateway',
+    'token',
+    'create',
+    '--dir',
+    machine.directory,
+    '--cluster',
+    'home',
+    '--hosts',
+    '*.example.com',
+  );
+  const cluster = startCluster(await joinAs(token.trim()));
+  t.after(() => cluster.close());
+  assert.ok(cluster.identity.addresses.every((address) => address.endsWith(`:${port}`)));
+  cluster.end.outbox.set(serviceItem('api'));
+  await eventually('a link comes by the same port', async () => (await machine.get('/', { host: 'api.example.com' })).status === 503);
+  assert.ok(heard(cluster.end));
+
+  // Whoever names no server is no user, and without a certificate no client either.
+  const stranger = connect({ host: '127.0.0.1', port, rejectUnauthorized: false });
+  const problem = new Promise<Error>((resolve) => stranger.on('error', resolve));
+  stranger.write('x');
+  assert.match((await problem).message, /certificate required|ECONNRESET|handshake failure/);
+
+  // The users' HAProxy goes, and tunnels do not notice; users wait until it is back.
+  const logins = () => (said.match(/login to server success/g) ?? []).length;
+  const before = logins();
+  const tunnel = machine.leader('tunnel');
+  process.kill(machine.leader('users'), 'SIGKILL');
+  const outcomes = await Promise.all(Array.from({ length: 5 }, () => get(gatewayName, '127.0.0.7')));
+  await eventually('users are served again', async () => (await get(gatewayName, '127.0.0.7')).status === 200);
+  assert.ok(outcomes.length === 5 && logins() === before && machine.leader('tunnel') === tunnel);
+});
