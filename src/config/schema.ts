@@ -54,6 +54,10 @@ function checkLives({ lifetime, renewBefore, serverLifetime, authorityLifetime }
     if (life >= authorityLifetime) problem('authorityLifetime', `must be longer than certificates.${key}; its certificates end with it`);
 }
 
+/** `http://HOST:PORT`, and nothing that would be a secret. */
+const isProxy = (value: string): boolean =>
+  /^http:\/\/([A-Za-z0-9.-]{1,253}|\[[0-9a-fA-F:.]{2,45}\]):[0-9]{1,5}\/?$/.test(value) && URL.canParse(value);
+
 /** What the sidecar's container is made of. */
 const sidecar = {
   image: text,
@@ -125,6 +129,8 @@ export const configSchema = z.strictObject({
        * ClientHello, for networks that let out nothing else (docs/guide/gateway-anywhere.md)
        */
       tunnelPort: portNumber.default(7000),
+      /** HTTP proxy by which sidecars and the link reach the gateway; without user and password, because annotations have it */
+      proxyURL: text.refine(isProxy, 'must be http://HOST:PORT, without user and password: Pods have it in an annotation').optional(),
       /** it runs in another cluster, whose controller looks after it: this one copies nothing, and knows no health of backends */
       elsewhere: z.boolean().default(false),
       /** where it runs; the controller copies there what it may read */

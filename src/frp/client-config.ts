@@ -58,7 +58,10 @@ const filesOfSidecars: ClientFiles = {
 type ClientSettings = Pick<ClientConfigInput, 'tuning' | 'logLevel' | 'gateway'> & { files?: ClientFiles };
 
 /** Everything but the proxies. */
-export function clientSettings({ tuning, logLevel, gateway, files = filesOfSidecars }: ClientSettings, { frps }: Config): object {
+export function clientSettings(
+  { tuning, logLevel, gateway, files = filesOfSidecars }: ClientSettings,
+  { frps, gateway: { proxyURL } }: Config,
+): object {
   const { tokenFile, ...certificates } = files;
   const server = gateway ?? { host: frps.address, port: frps.port };
   return {
@@ -69,6 +72,7 @@ export function clientSettings({ tuning, logLevel, gateway, files = filesOfSidec
     log: { level: logLevel, disablePrintColor: true },
     transport: {
       ...tuning,
+      proxyURL: gateway && proxyURL,
       tcpMux: true,
       // A server that is gone without a word is noticed in 15 s instead of 40 s.
       tcpMuxKeepaliveInterval: 5,

@@ -4,12 +4,15 @@ import { connect as connectTls, type DetailedPeerCertificate, type TLSSocket } f
 import { clockProblem, durationWords } from './clock-words.ts';
 import { watchSession } from './heartbeat.ts';
 import { gatewayName } from './identity.ts';
+import { throughProxy } from './http-proxy.ts';
 import { alpn, LinkError } from './protocol.ts';
 import { pinOf } from './token.ts';
 
 export interface DialOptions {
   /** HOST:PORT; a name is resolved at each call */
   address: string;
+  /** URL of an HTTP proxy that is dialled instead, and connects to it; absent: none */
+  proxy?: string | undefined;
   /** PEM of the gateway's authority */
   authorityPem: string;
   /** of the cluster; absent: to join */
@@ -65,15 +68,15 @@ function chainOf(leaf: DetailedPeerCertificate): Buffer[] {
   return chain;
 }
 
-function secureSocket(
-  { address, signal, timeoutMs = dialMs }: Omit<DialOptions, 'authorityPem'>,
+async function secureSocket(
+  { address, proxy, signal, timeoutMs = dialMs }: Omit<DialOptions, 'authorityPem'>,
   credentials: { ca?: string; cert?: string; key?: string; rejectUnauthorized?: boolean },
 ): Promise<TLSSocket> {
   const [, host = '', port = '7000'] = /^(.*?)(?::([0-9]+))?$/.exec(address) ?? [];
+  const way = proxy === undefined ? undefined : await throughProxy(proxy, `${host}:${port}`, signal, timeoutMs);
   return new Promise((resolve, reject) => {
     const socket = connectTls({
-      host: host.replace(/^\[(.*)\]$/, '$1'),
-      port: Number(port),
+      ...(way ? { socket: way } : { host: host.replace(/^\[(.*)\]$/, '$1'), port: Number(port) }),
       servername: gatewayName,
       ALPNProtocols: [alpn],
       minVersion: 'TLSv1.2',

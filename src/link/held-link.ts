@@ -35,6 +35,8 @@ export interface HeldLinkOptions {
   renewed: (identity: LinkIdentity) => Promise<void>;
   outbox: Outbox;
   inbox: Inbox;
+  /** URL of an HTTP proxy on the way (DialOptions.proxy) */
+  proxy?: string | undefined;
   /** told when the state differs from before */
   changed: (state: LinkState) => void;
   onUnknown?: (what: string) => void;
@@ -102,7 +104,14 @@ export class HeldLink {
     const signal = AbortSignal.any([this.#stop.signal, end.signal]);
     let renewal: NodeJS.Timeout | undefined;
     try {
-      const session = await dial({ ...identity, address, identity, signal, heartbeat: this.#options.heartbeat });
+      const session = await dial({
+        ...identity,
+        address,
+        proxy: this.#options.proxy,
+        identity,
+        signal,
+        heartbeat: this.#options.heartbeat,
+      });
       const renew = () => void this.#renewIfDue(identity, session).catch(() => {});
       const ended = new Promise<never>((_, reject) => {
         session.once('error', reject);
@@ -173,12 +182,12 @@ export class HeldLink {
 }
 
 /** Joins with a token. @throws LinkError why not, of the last address that was tried */
-export async function joinWith(token: JoinToken, signal: AbortSignal, now = Date.now): Promise<LinkIdentity> {
+export async function joinWith(token: JoinToken, signal: AbortSignal, proxy?: string, now = Date.now): Promise<LinkIdentity> {
   let last: unknown;
   for (const address of token.addresses) {
     const end = new AbortController();
     try {
-      const common = { address, signal: AbortSignal.any([signal, end.signal]) };
+      const common = { address, proxy, signal: AbortSignal.any([signal, end.signal]) };
       const authorityPem = await fetchAuthority(common, token.pin);
       const session = await dial({ ...common, authorityPem });
       const { requestPem, keyPem } = await createSigningRequest('cluster');
@@ -187,7 +196,7 @@ export async function joinWith(token: JoinToken, signal: AbortSignal, now = Date
     } catch (error) {
       last = error;
       // What the gateway itself refuses, no other address of it will take.
-      if (error instanceof LinkError && !['Unreachable', 'HandshakeFailed', 'NoLink'].includes(error.reason)) throw error;
+      if (error instanceof LinkError && !['Unreachable', 'HandshakeFailed', 'NoLink', 'ProxyFailed'].includes(error.reason)) throw error;
     } finally {
       end.abort();
     }

@@ -113,6 +113,7 @@ export class GatewayLink implements Sink<KubeObject> {
     const { log, metric, changed } = this.#deps;
     this.#held = new HeldLink({
       identity: () => this.identity,
+      proxy: this.#deps.config.gateway.proxyURL,
       renewed: (identity) => keepLinkIdentity(this.#deps, identity),
       outbox: this.#outbox,
       inbox: this.#inbox,

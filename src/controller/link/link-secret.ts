@@ -96,7 +96,7 @@ export async function joinIfAsked(deps: LinkSecretDeps, signal: AbortSignal): Pr
   try {
     const token = parseToken(text(secret, 'token'));
     checkConfigured(config, token);
-    const identity = await joinWith(token, signal);
+    const identity = await joinWith(token, signal, config.gateway.proxyURL);
     await keepLinkIdentity(deps, identity);
     log.info({ cluster: identity.cluster, addresses: identity.addresses }, `joined the gateway as cluster ${identity.cluster}`);
   } catch (error) {

@@ -45,8 +45,10 @@ export async function takeHeader(socket: Socket): Promise<Ends | undefined> {
   const head = await exactly(socket, signature.length + 4);
   if (!head?.subarray(0, signature.length).equals(signature) || head[signature.length] !== proxyCommand) return undefined;
   const size = { [families[4]]: 4, [families[6]]: 16 }[head[signature.length + 1]!];
-  const body = await exactly(socket, head.readUInt16BE(signature.length + 2));
-  if (size === undefined || !body || body.length < 2 * size + 4) return undefined;
+  const length = head.readUInt16BE(signature.length + 2);
+  if (size === undefined || length < 2 * size + 4) return undefined;
+  const body = await exactly(socket, length);
+  if (!body) return undefined;
   return {
     source: addressOf(body.subarray(0, size)),
     destination: addressOf(body.subarray(size, 2 * size)),
@@ -55,9 +57,8 @@ export async function takeHeader(socket: Socket): Promise<Ends | undefined> {
   };
 }
 
-/** The next bytes; undefined where the connection ends before them. @param length at most 64 KiB */
+/** The next bytes; undefined where the connection ends before them. @param length at least 1 */
 function exactly(socket: Socket, length: number): Promise<Buffer | undefined> {
-  if (length === 0) return Promise.resolve(Buffer.alloc(0));
   return new Promise((resolve) => {
     const done = (bytes: Buffer | undefined) => {
       socket.off('readable', look).off('end', none).off('close', none);
@@ -70,6 +71,7 @@ function exactly(socket: Socket, length: number): Promise<Buffer | undefined> {
       if (bytes) done(bytes.length === length ? bytes : undefined);
     };
     socket.on('readable', look).on('end', none).on('close', none);
+    look();
   });
 }
 

@@ -85,7 +85,8 @@ export interface TestCluster {
   close(): Promise<void>;
 }
 
-export const joinAs = (token: string): Promise<LinkIdentity> => joinWith(parseToken(token), AbortSignal.timeout(20_000));
+export const joinAs = (token: string, proxy?: string): Promise<LinkIdentity> =>
+  joinWith(parseToken(token), AbortSignal.timeout(20_000), proxy);
 
 export function startCluster(identity: LinkIdentity, more: Partial<HeldLinkOptions> & { end?: End } = {}): TestCluster {
   const { end = endOf(), ...rest } = more;
