@@ -1,8 +1,11 @@
 /** Networks that let out nothing but 443: tunnels, a link and users' https at one port, with all of it real. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { request } from 'node:https';
+import { connect as connectTcp, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { connect } from 'node:tls';
@@ -80,12 +83,25 @@ test('tunnels, links and users’ https share one port, and everybody keeps what
   const file = join(out, 'frpc.json');
   const named = readFileSync(file, 'utf8');
   assert.match(named, /"serverName":"gw\.example\.com"/);
-  writeFileSync(file, named.replace('"serverAddr":"gw.example.com"', '"serverAddr":"127.0.0.1"'));
+  // By a proxy, which alone can resolve the name.
+  const dialled: (string | undefined)[] = [];
+  const proxy = createServer().on('connect', ({ url }, client) => {
+    dialled.push(url);
+    const way = connectTcp(port, '127.0.0.1').on('error', () => client.destroy());
+    client.on('error', () => way.destroy()).write('HTTP/1.1 200 OK\r\n\r\n');
+    client.pipe(way).pipe(client);
+  });
+  proxy.listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
+  t.after(() => proxy.close());
+  const proxyURL = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  writeFileSync(file, named.replace('"transport":{', `"transport":{"proxyURL":"${proxyURL}",`));
   const frpc = spawn(process.env.FRPC!, ['-c', 'frpc.json'], { cwd: out, stdio: 'pipe' });
   t.after(() => frpc.kill('SIGKILL'));
   let said = '';
   frpc.stdout.on('data', (data: Buffer) => (said += data.toString()));
   await eventually('frpc that names the gateway has its tunnel', () => /start proxy success/.test(said));
+  assert.deepEqual(dialled.slice(0, 1), [`${gatewayName}:${port}`]);
   assert.equal((await get(gatewayName, '127.0.0.6')).body, '127.0.0.6', 'and users of the same name are users still');
 
   const token = await machine.command(
