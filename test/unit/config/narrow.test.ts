@@ -1,8 +1,9 @@
-/** The proxy on the way to the gateway. */
+/** What the configuration says of narrow networks: a proxy on the way, and a port that tunnels share with users. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { configSchema } from '../../../src/config/schema.ts';
 import { clientSettings } from '../../../src/frp/client-config.ts';
+import { sharedPortOf } from '../../../src/gateway/run.ts';
 import { toFrpJson } from '../../../src/frp/template.ts';
 import { gatewayAddresses } from '../../../src/model/gateway.ts';
 import { tuningOf } from '../../../src/frp/tuning.ts';
@@ -25,4 +26,10 @@ test('a proxy with user and password is refused, and the refusal does not have t
     assert.match(error.message, /must be http:\/\/HOST:PORT, without user and password/);
     assert.doesNotMatch(error.message, /secret/);
   }
+});
+
+test('the port that tunnels and users of a cluster’s gateway share is none of users alone', () => {
+  const of = (gateway: object) => sharedPortOf(configSchema.parse({ gateway }));
+  assert.deepEqual([of({}), of({ tunnelPort: 443 })], [undefined, 443]);
+  assert.throws(() => of({ tunnelPort: 8443 }), /gateway\.tunnelPort 8443 is a port of users .* name another one, such as 443/);
 });
