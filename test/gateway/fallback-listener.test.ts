@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { test, type TestContext } from 'node:test';
 import { FallbackListener, type FallbackOptions } from '../../src/gateway/replicas/fallback-listener.ts';
 import { OtherReplicas } from '../../src/gateway/replicas/other-replicas.ts';
-import { fallbackSocket } from '../../src/gateway/haproxy/index.ts';
+import { fallbackSocket, standInSocket } from '../../src/gateway/haproxy/index.ts';
 import { proxyHeader } from '../../src/gateway/replicas/proxy-protocol.ts';
 import { app, gateway, member, service, tally, until, view, type Gateway } from './haproxy-harness.ts';
 import { replicas } from './replicas-harness.ts';
@@ -141,6 +141,31 @@ test('what a load balancer says of its users goes along to another replica too',
   await once(balancer, 'end');
   assert.match(text, /^HTTP\/1.1 200 /);
   assert.equal(there.requests.at(-1)!.headers['x-forwarded-for'], '203.0.113.9');
+});
+
+test('a user whom the tunnels’ HAProxy has brought is served here or by another replica, as any other', async (t) => {
+  const [here, there] = [await app(t, 'here'), await app(t, 'there')];
+  const [a, b] = await replicas(t, [view(web(here.port)), view(web(there.port))]);
+  await until(async () => (await a.http(host)).status === 200 && (await b.http(host)).status === 200);
+  const path = standInSocket(a.settings.directory, a.settings.httpPort);
+  fallback(t, a, { shared: { port: a.settings.httpPort, path, isBrought: true }, others: [...b.settings.addresses!] });
+  const bring = async (source: string) => {
+    const user = createConnection({ path });
+    const header = proxyHeader({ source, sourcePort: 7, destination: '203.0.113.1', destinationPort: 443 });
+    // In two pieces, of which the second has what the user says too.
+    user.write(header.subarray(0, 20));
+    await new Promise((later) => setImmediate(later));
+    user.write(Buffer.concat([header.subarray(20), Buffer.from(`GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)]));
+    let text = '';
+    user.on('data', (data) => (text += data.toString()));
+    await once(user, 'end');
+    return text;
+  };
+  assert.match(await bring('203.0.113.9'), /^HTTP\/1.1 200 [^]*here$/);
+  assert.equal(here.requests.at(-1)!.headers['x-forwarded-for'], '203.0.113.9');
+  await a.crash();
+  assert.match(await bring('203.0.113.10'), /^HTTP\/1.1 200 [^]*there$/);
+  assert.equal(there.requests.at(-1)!.headers['x-forwarded-for'], '203.0.113.10');
 });
 
 test('who comes from the address of a replica is a user as any other, whatever it says of itself', async (t) => {
