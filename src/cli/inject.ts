@@ -2,7 +2,7 @@
 import { loadConfig } from '../config/load.ts';
 import { decidePod } from '../../webhooks/pods/decide.ts';
 import { label } from '../model/names.ts';
-import type { Decision } from '../../webhooks/review/types.ts';
+import { problemsOf, type Decision } from '../../webhooks/review/types.ts';
 import { readManifests } from '../manifests/read.ts';
 import { UserError } from '../errors.ts';
 import { parseOptions } from './options.ts';
@@ -57,7 +57,8 @@ export async function run(args: string[]): Promise<number> {
     const { disabled, ...context } = input.contextOf(object);
     const decision = disabled ? disabledNamespace(context.namespace) : decidePod(pod, context);
     for (const warning of [...decision.warnings, ...offlineWarnings(decision)]) report.add('warning', `${where(object)}: ${warning}`);
-    if (decision.outcome === 'denied') errors.push(`${where(object)}: ${messageOf(found, decision)}`);
+    if (decision.outcome === 'denied')
+      errors.push(...problemsOf(decision).map((problem) => `${where(object)}: ${messageOf(found, problem)}`));
     else report.add(decision.outcome, `${where(object)}: ${decision.message.replace(/^injected /, '')}`);
     if (decision.patch) rewrites.push({ object, pointer, patch: decision.patch });
   }

@@ -10,12 +10,13 @@ import { defaulted } from '../model/defaults.ts';
 import { describeFinding } from '../model/findings.ts';
 import { exposuresOf } from '../model/exposure.ts';
 import { usesGateway } from '../model/gateway.ts';
-import { isObject, objectAt } from '../model/json.ts';
-import { annotation, group, kind as serviceKind } from '../model/names.ts';
+import { isObject } from '../model/json.ts';
+import { group, kind as serviceKind } from '../model/names.ts';
 import { unservable } from '../model/plainmode.ts';
 import { ServiceStore } from '../model/store.ts';
 import type { DistributedService } from '../model/types.ts';
 import { validateOffline } from '../../webhooks/distributedservices/offline.ts';
+import { problemsOf, type Problem } from '../../webhooks/review/types.ts';
 import { parseOptions } from './options.ts';
 import { countOf } from './report.ts';
 import { messageOf, metadataOf, misplacedGroups, passedOver, podsOf, where, workset, type FoundPod, type Workset } from './workset.ts';
@@ -113,27 +114,24 @@ function checkPod(found: FoundPod, input: Workset): Report {
   const path = pointer.slice(object.pointer.length + 1).replaceAll('/', '.');
   const at = `${path === '' ? '' : `${path}.`}metadata.annotations`;
   const line = (message: string) => `${where(object)}: ${at}: ${message}`;
-  if (decision.reason === 'UnknownGroup') return unknownGroup(found, input, messageOf(found, decision), line);
   if (decision.outcome === 'denied') {
-    const text = decision.reason === 'InvalidPod' ? `${where(object)}: ${messageOf(found, decision)}` : line(decision.message);
-    return { errors: [text], warnings: decision.warnings.map(line) };
+    const [unknown, others] = [true, false].map((of) => problemsOf(decision).filter(({ reason }) => (reason === 'UnknownGroup') === of));
+    return {
+      errors: others!.map((problem) =>
+        problem.reason === 'InvalidPod' ? `${where(object)}: ${messageOf(found, problem)}` : line(problem.message),
+      ),
+      warnings: [...unknown!.map((problem) => line(unknownGroup(found, input, problem))), ...decision.warnings.map(line)],
+    };
   }
   const good = decision.outcome === 'skipped' ? undefined : `${where(object)}: ${decision.message.replace(/^injected /, 'would get ')}`;
   return { errors: [], warnings: decision.warnings.map(line), ...(good !== undefined && { good }) };
 }
 
 /** The service may be in the cluster already, so only here is that no error; or it is in the input, with errors of its own. */
-function unknownGroup({ pod }: FoundPod, { broken }: Workset, message: string, line: (text: string) => string): Report {
-  const groups = String(objectAt(pod, 'metadata', 'annotations')?.[annotation.group])
-    .split(',')
-    .map((name) => name.trim());
-  const named = groups.filter((name) => broken.has(name));
-  const text =
-    named.length > 0
-      ? `DistributedService "${named[0]}" of the input has errors; this Pod can be checked once they are mended`
-      : `${message} to check this Pod`;
-  return { errors: [], warnings: [line(text)] };
-}
+const unknownGroup = (found: FoundPod, { broken }: Workset, problem: Problem): string =>
+  problem.group !== undefined && broken.has(problem.group)
+    ? `DistributedService "${problem.group}" of the input has errors; this Pod can be checked once they are mended`
+    : `${messageOf(found, problem)} to check this Pod`;
 
 /** In the order of the input, as applying it would: of two services with one host, the second is told. */
 function checkServices(objects: readonly ManifestObject[], others: readonly ManifestObject[], config: Config, namespace: string): Report[] {

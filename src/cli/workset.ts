@@ -6,7 +6,7 @@ import { ServiceStore } from '../model/store.ts';
 import { loadServices } from '../webhook/services/load.ts';
 import type { PodContext } from '../../webhooks/pods/decide.ts';
 import { namespaceDefaults } from '../../webhooks/pods/namespace-defaults.ts';
-import type { Decision } from '../../webhooks/review/types.ts';
+import type { Problem } from '../../webhooks/review/types.ts';
 import { misplacedGroup } from '../../webhooks/workloads/decide.ts';
 import { annotatedTemplatesIn, kindOf, podTemplateOf, type FurtherKinds } from '../../webhooks/workloads/templates.ts';
 import { asReviewed } from '../manifests/json.ts';
@@ -103,8 +103,8 @@ export const podsOf = (objects: readonly ManifestObject[], further: FurtherKinds
 /** For people: `FILE: Deployment/web`. */
 export const where = ({ document, value }: ManifestObject): string => `${document.file}: ${nameOf(value)}`;
 
-/** A decision's message with the field that it is about, seen from the object, and what is to be done about it here. */
-export function messageOf({ object, pointer }: FoundPod, { reason, message }: Decision): string {
+/** A problem's message with the field that it is about, seen from the object, and what is to be done about it here. */
+export function messageOf({ object, pointer }: FoundPod, { reason, message }: Problem): string {
   if (reason === 'UnknownGroup') return `${message}; name its file with --services`;
   const path = pointer.slice(object.pointer.length + 1).replaceAll('/', '.');
   return reason === 'InvalidPod' && path !== '' ? `${path}${message.startsWith('a ') ? ': ' : '.'}${message}` : message;

@@ -89,7 +89,7 @@ export const podCases: PodCase[] = [
     name: 'a drain longer than the grace period',
     pod: pod('clamped', group('web', { 'frp.io/drain': '2m' })),
     sidecars: ['frpc'],
-    warned: ['is not below terminationGracePeriodSeconds (30 s); 29 s are used'],
+    warned: ['is not below terminationGracePeriodSeconds (30 s), so 29 s are used'],
   },
   {
     name: 'a weight',

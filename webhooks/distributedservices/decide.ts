@@ -10,6 +10,7 @@ import { usesGateway } from '../../src/model/gateway.ts';
 import { equalJson, isObject, objectAt, type JsonObject } from '../../src/model/json.ts';
 import type { DistributedService } from '../../src/model/types.ts';
 import type { AdmissionRequest, Decision } from '../review/types.ts';
+import { listed } from '../review/listed.ts';
 import { missingGroups, moves } from './gateway.ts';
 import { findingsOf } from './rule.ts';
 import { errorRules, warningRules } from './rules.ts';
@@ -70,6 +71,5 @@ const skipped = (reason: string, message: string): Decision => ({ outcome: 'skip
 
 function denied(findings: Finding[], warnings: string[]): Decision {
   const lines = findings.map(describeFinding);
-  const message = lines.length === 1 ? lines[0]! : `${lines.length} errors\n${lines.map((line) => `* ${line}`).join('\n')}`;
-  return { outcome: 'denied', reason: 'Invalid', message, warnings, details: { errors: lines } };
+  return { outcome: 'denied', reason: 'Invalid', message: listed(lines), warnings, details: { errors: lines } };
 }

@@ -4,7 +4,7 @@ import { appAddress, logLevel, milliseconds, quantity } from '../../src/config/s
 import { profiles, type ProfileName } from '../../src/frp/tuning.ts';
 import { quantityValue } from '../../src/frp/units.ts';
 import { annotation as names } from '../../src/model/names.ts';
-import { Denial } from './reasons.ts';
+import { Denial, type Denials } from './reasons.ts';
 
 const port = z
   .string()
@@ -60,14 +60,23 @@ const prefix = 'frp.io/';
 const ours = /^frp\.io\/(injected|frpc(-[0-9]+)?\.json)$/;
 
 /**
- * Reads the annotations that shape a sidecar.
- * @throws Denial InvalidAnnotation, with the annotation's name, its value and what it must be
+ * Reads the annotations that shape a sidecar. What is wrong goes to `denials` as InvalidAnnotation, with the
+ * annotation's name, its value and what it must be.
+ * @param groups that the Pod joins; undefined where they cannot be told
+ * @returns the values that are right, and the keys of those that are not
  */
 export function readAnnotations(
   annotations: Record<string, string>,
-  groups: readonly string[],
-): { values: PodAnnotations; warnings: string[] } {
-  const joined = new Set(groups);
+  groups: readonly string[] | undefined,
+  denials: Denials,
+): { values: PodAnnotations; wrong: ReadonlySet<string>; warnings: string[] } {
+  const joined = groups && new Set(groups);
+  const wrong = new Set<string>();
+  const take = <T>(key: string, schema: z.ZodType<T>, text: string, keep: (value: T) => void) => {
+    const value = denials.of(() => read(key, schema, text));
+    if (value === undefined) wrong.add(key);
+    else keep(value);
+  };
   const ports = new Map<string, string>();
   const values: PodAnnotations = { ports };
   const warnings: string[] = [];
@@ -76,20 +85,20 @@ export function readAnnotations(
     const text = annotations[key]!;
     if (key.startsWith(names.portOf)) {
       const group = key.slice(names.portOf.length);
-      if (!joined.has(group))
+      if (groups && !joined?.has(group))
         warnings.push(
           `annotation ${key}: the Pod is not in group "${group}" (${names.group}: ${groups.slice(0, 3).join(',')}${groups.length > 3 ? ',…' : ''})`,
         );
-      ports.set(group, read(key, port, text));
+      take(key, port, text, (value) => ports.set(group, value));
     } else if (Object.hasOwn(fields, key)) {
-      Object.assign(values, { [key]: read<unknown>(key, fields[key as keyof Fields], text) });
+      take<unknown>(key, fields[key as keyof Fields], text, (value) => Object.assign(values, { [key]: value }));
     } else if (!known.has(key)) {
       warnings.push(`annotation ${key} is not known to frp-k8s and has no effect`);
     }
   }
-  checkLimit(values, names.sidecarCpuRequest, names.sidecarCpuLimit);
-  checkLimit(values, names.sidecarMemoryRequest, names.sidecarMemoryLimit);
-  return { values, warnings };
+  denials.of(() => checkLimit(values, names.sidecarCpuRequest, names.sidecarCpuLimit));
+  denials.of(() => checkLimit(values, names.sidecarMemoryRequest, names.sidecarMemoryLimit));
+  return { values, wrong, warnings };
 }
 
 /** Whether the key is an annotation of Pods: one that users write. */

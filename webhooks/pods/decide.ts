@@ -11,13 +11,15 @@ import { objectAt } from '../../src/model/json.ts';
 import { exposuresOf, isRoutedOnly } from '../../src/model/exposure.ts';
 import type { ServiceReader } from '../../src/model/store.ts';
 import type { DistributedService } from '../../src/model/types.ts';
+import { listed } from '../review/listed.ts';
 import type { Decision } from '../review/types.ts';
 import { checkNumber, optedOut, readAnnotations, readGroups, type PodAnnotations } from './annotations.ts';
 import { closest } from '../../src/closest.ts';
 import { withDefaults, type NamespaceReader } from './namespace-defaults.ts';
 import { shapeError, type CheckedPod } from './pod.ts';
 import { portOf } from './port.ts';
-import { Denial } from './reasons.ts';
+import { drainOf } from './drain.ts';
+import { Denial, Denials } from './reasons.ts';
 import { render, type Member } from './render.ts';
 import { selects } from './selector.ts';
 import { containerName, isSidecar } from './sidecar.ts';
@@ -44,10 +46,19 @@ export function decidePod(pod: unknown, context: PodContext): Decision {
     if (!asksForGroups(pod, context)) return notAnnotated;
     throw new Denial('InvalidPod', wrong);
   } catch (error) {
-    if (error instanceof Denial) return { outcome: 'denied', reason: error.reason, message: error.message, warnings: [] };
+    if (error instanceof Denial) return denied([error], []);
     throw error;
   }
 }
+
+/** The reason is that of the first problem: what comes first is what the others may come from. */
+const denied = (problems: readonly Denial[], warnings: string[]): Decision => ({
+  outcome: 'denied',
+  reason: problems[0]!.reason,
+  message: listed(problems.map(({ message }) => message)),
+  problems: problems.map(({ reason, message, group }) => ({ reason, message, group })),
+  warnings,
+});
 
 /** Of a Pod of any shape, such as a part of one that kustomize is to merge. */
 function asksForGroups(pod: unknown, context: PodContext): boolean {
@@ -65,24 +76,34 @@ function decide(pod: CheckedPod, installation: PodContext): Decision {
   const defaults = installation.namespaces?.get(installation.namespace);
   const context = { ...installation, config: withDefaults(configFor(installation.config, installation.namespace), defaults) };
   const annotations = pod.metadata?.annotations ?? {};
-  if (optedOut(annotations)) return skipped('OptedOut', `${names.inject} is "false"`);
-  const groups = groupsOf(pod, context);
-  if (groups.length === 0) return leftover(pod) ?? notAnnotated;
+  const denials = new Denials();
+  if (denials.of(() => optedOut(annotations))) return skipped('OptedOut', `${names.inject} is "false"`);
+  const named = denials.of(() => groupsOf(pod, context));
+  const groups = named ?? [];
+  if (groups.length === 0 && denials.found.length === 0) return leftover(pod) ?? notAnnotated;
   if ('kubernetes.io/config.mirror' in annotations) {
     return skipped('StaticPod', 'a static Pod is run by its kubelet from a file; add the sidecar to the file with frp-k8s inject', true);
   }
   checkNumber(groups);
-  refuseUnsupported(pod);
-  const services = groups.map((group) => serviceOf(group, context));
-  const { values, warnings } = readAnnotations(annotations, groups);
-  const members = services.map((service): Member => ({ service, localPort: portOf(pod, service, values) }));
-  const result = render(pod, members, values, context);
-  const all = [...warnings, ...(defaults?.warnings ?? []), ...podWarnings(pod, values, context, services), ...result.warnings];
-  const decision = { warnings: all, details: { groups } };
+  denials.of(() => refuseUnsupported(pod));
+  const services = groups.flatMap((group) => denials.of(() => serviceOf(group, context)) ?? []);
+  const { values, wrong, warnings } = readAnnotations(annotations, named, denials);
+  const members = services
+    .filter(({ metadata }) => !isPortWrong(metadata.name, values, wrong))
+    .flatMap((service): Member[] => denials.of(() => [{ service, localPort: portOf(pod, service, values) }]) ?? []);
+  const drain = drainOf(pod, values, context.config, defaults && { name: context.namespace, ...defaults });
+  const all = [...warnings, ...(defaults?.warnings ?? []), ...podWarnings(pod, values, context, services), ...drain.warnings];
+  const result = members.length === groups.length ? denials.of(() => render(pod, members, values, drain.seconds, context)) : undefined;
+  if (result === undefined || denials.found.length > 0) return denied(denials.found, all);
+  const decision = { warnings: [...all, ...result.warnings], details: { groups } };
   if (result.patch.length === 0) return { outcome: 'allowed', reason: 'UpToDate', message: 'the sidecars are there already', ...decision };
   const message = `injected ${Array.from({ length: result.sidecars }, (_, index) => containerName(index)).join(', ')} for ${groups.join(', ')}`;
   return { outcome: 'patched', reason: 'Injected', message, patch: result.patch, patchBase64: result.patchBase64, ...decision };
 }
+
+/** Whether the annotation that names a group's port is wrong: which port was meant cannot be told. */
+const isPortWrong = (group: string, { ports }: PodAnnotations, wrong: ReadonlySet<string>): boolean =>
+  wrong.has(names.portOf + group) || (wrong.has(names.port) && !ports.has(group));
 
 function skipped(reason: string, message: string, warn = false): Decision {
   return { outcome: 'skipped', reason, message, warnings: warn ? [message] : [] };
@@ -162,6 +183,7 @@ function unknownGroup(group: string, namespace: string, existing: readonly strin
       (similar === undefined
         ? `; create it first, or name one that kubectl get distributedservices -n ${namespace} lists`
         : `; did you mean "${similar}"?`),
+    group,
   );
 }
 

@@ -37,12 +37,31 @@ export type DenialReason =
   | 'NameTaken'
   | 'TooLarge';
 
-/** A Pod that cannot be injected; thrown inside the decision and turned into its value at the top. */
+/** A Pod that cannot be injected; thrown by a check inside the decision, whose value has all of them. */
 export class Denial extends Error {
   readonly reason: DenialReason;
+  /** the group that it is about, of UnknownGroup */
+  readonly group: string | undefined;
 
-  constructor(reason: DenialReason, message: string) {
+  constructor(reason: DenialReason, message: string, group?: string) {
     super(message);
     this.reason = reason;
+    this.group = group;
+  }
+}
+
+/** What the checks of one Pod find: the next check runs all the same, so that its owner reads everything at once. */
+export class Denials {
+  readonly found: Denial[] = [];
+
+  /** @returns what the check returns; undefined where it throws a Denial, which is kept */
+  of<T>(check: () => T): T | undefined {
+    try {
+      return check();
+    } catch (error) {
+      if (!(error instanceof Denial)) throw error;
+      this.found.push(error);
+      return undefined;
+    }
   }
 }

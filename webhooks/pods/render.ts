@@ -52,24 +52,28 @@ interface Context {
   config: Config;
 }
 
-const defaultGracePeriod = 30;
 /** TotalAnnotationSizeLimitB, k8s.io/apimachinery/pkg/api/validation/objectmeta.go */
 const annotationLimit = 256 * 1024;
 
-/** @throws Denial NameTaken, TooLarge */
-export function render(pod: CheckedPod, members: readonly Member[], annotations: PodAnnotations, context: Context): Rendered {
+/** @param drain seconds @throws Denial NameTaken, TooLarge */
+export function render(
+  pod: CheckedPod,
+  members: readonly Member[],
+  annotations: PodAnnotations,
+  drain: number,
+  context: Context,
+): Rendered {
   const isFresh =
     !(pod.spec.initContainers ?? []).some(isSidecar) &&
     !Object.keys(pod.metadata?.annotations ?? {}).some((key) => key === names.injected || isConfigAnnotation(key)) &&
     !pod.spec.readinessGates?.some(isRegisteredGate);
-  const drain = drainOf(pod, annotations, context.config);
   const size = podSize(pod);
   const facts = resourceFacts(pod);
   const { resources, warnings } = resourcesOf(annotations, context.config, facts);
   const dials = dialsOf(members, context.config);
   refuseTakenVolumes(pod, dials.length);
   const build = (): RenderedPatch => {
-    const sidecars = dials.map((dial, index) => buildSidecar(index, dial, annotations, context, { size, drain: drain.seconds, resources }));
+    const sidecars = dials.map((dial, index) => buildSidecar(index, dial, annotations, context, { size, drain, resources }));
     const isGated = annotations[names.readinessGate] === true && dials.some(({ gateway }) => gateway !== undefined);
     const patch = injectionPatch(pod, {
       sidecars,
@@ -82,7 +86,7 @@ export function render(pod: CheckedPod, members: readonly Member[], annotations:
   const result = isFresh
     ? memory.remembered(
         memoKey(pod, members, annotations, context, [
-          drain.seconds,
+          drain,
           size.cpu,
           size.memory,
           JSON.stringify(facts),
@@ -93,7 +97,7 @@ export function render(pod: CheckedPod, members: readonly Member[], annotations:
       )
     : build();
   refuseTooLarge(pod, result.annotationBytes);
-  return { patch: result.patch, patchBase64: result.patchBase64, sidecars: dials.length, warnings: [...drain.warnings, ...warnings] };
+  return { patch: result.patch, patchBase64: result.patchBase64, sidecars: dials.length, warnings };
 }
 
 function buildSidecar(
@@ -128,22 +132,6 @@ function describe(sidecars: readonly Sidecar[], dials: readonly Dial[], { frps }
     groups: [...new Set(dials.map(({ service }) => service.metadata.name))],
     gateway: [...new Set(servers)].join(','),
     hash: createHash('sha256').update(JSON.stringify(sidecars)).digest('hex').slice(0, 16),
-  };
-}
-
-/** The drain time must end before the grace period does, or the kubelet would kill the hook. */
-function drainOf(pod: CheckedPod, annotations: PodAnnotations, config: Config): { seconds: number; warnings: string[] } {
-  const written = annotations[names.drain];
-  const wanted = Math.ceil((written ?? config.sidecar.drain) / 1000);
-  const grace = pod.spec.terminationGracePeriodSeconds ?? defaultGracePeriod;
-  if (wanted === 0 || wanted < grace) return { seconds: wanted, warnings: [] };
-  const seconds = Math.max(0, grace - 1);
-  if (written === undefined) return { seconds, warnings: [] };
-  return {
-    seconds,
-    warnings: [
-      `the drain time of ${wanted} s (${names.drain}) is not below terminationGracePeriodSeconds (${grace} s); ${seconds} s are used`,
-    ],
   };
 }
 

@@ -37,8 +37,21 @@ export interface Decision {
   /** base64 of the JSON of `patch`, when it was rendered already */
   patchBase64?: string;
   warnings: string[];
+  /** of a denial: each problem of the object, which `message` has together; absent: `reason` and `message` are the only one */
+  problems?: readonly Problem[];
   /** more fields for the log line */
   details?: Record<string, unknown>;
+}
+
+/** The problems of a denial, at least one; of any other decision none. */
+export const problemsOf = (decision: Decision): readonly Problem[] =>
+  decision.outcome === 'denied' ? (decision.problems ?? [{ reason: decision.reason, message: decision.message }]) : [];
+
+export interface Problem {
+  reason: string;
+  message: string;
+  /** the group that it is about, where it is about one */
+  group?: string | undefined;
 }
 
 /** How long the API server waits for the answer. */

@@ -4,7 +4,7 @@
  */
 import { annotation as names } from '../../src/model/names.ts';
 import { decidePod, type PodContext } from '../pods/decide.ts';
-import type { Decision } from '../review/types.ts';
+import { problemsOf, type Decision } from '../review/types.ts';
 import { podTemplateOf } from './templates.ts';
 
 export function decideWorkload(object: unknown, context: PodContext): Decision {
@@ -16,7 +16,8 @@ export function decideWorkload(object: unknown, context: PodContext): Decision {
     if (misplaced !== undefined) warnings.push(misplaced);
     if (Object.hasOwn(annotations, names.group)) {
       const decision = decidePod(template.pod, context);
-      if (decision.outcome === 'denied') warnings.push(`its Pods will be refused: ${decision.message}`);
+      // One warning each: the API server cuts long ones.
+      for (const { message } of problemsOf(decision)) warnings.push(`its Pods will be refused: ${message}`);
       warnings.push(...decision.warnings);
     }
   }

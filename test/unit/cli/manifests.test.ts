@@ -237,6 +237,27 @@ describe('frp-k8s validate', () => {
     assert.deepEqual(lines.slice(1), ['1 object: 0 good, 1 would be stored and not served (the warnings say why)']);
   });
 
+  it('and inject name everything that is wrong with a Pod, whose service may be in the cluster', async () => {
+    const wrong = pod.replace('frp.io/group: own', "frp.io/group: own, frp.io/weight: much, frp.io/drain: '1'");
+    const { code, lines } = await check(wrong);
+    assert.equal(code, 1);
+    assert.match(lines[0]!, /^input\.yaml: Pod\/own: metadata\.annotations: annotation frp\.io\/weight: invalid value "much"/);
+    assert.match(lines[1]!, /^input\.yaml: Pod\/own: metadata\.annotations: annotation frp\.io\/drain: invalid value "1"/);
+    assert.match(lines[2]!, /^warning: input\.yaml: .*no DistributedService "own".* to check this Pod$/);
+    const refused = await output(inject, '-f', file(wrong, 'input.yaml'));
+    assert.equal(refused.stdout, '');
+    assert.equal(refused.stderr.match(/Pod\/own: /g)?.length, 3, refused.stderr);
+  });
+
+  it('warns of a drain time of a Namespace that its Pods cut short, as inject does', async () => {
+    const namespace = 'apiVersion: v1\nkind: Namespace\nmetadata: {name: default, annotations: {frp.io/drain: 45s}}\n';
+    const text = `${service}---\n${namespace}---\n${pod}`;
+    const { code, lines } = await check(text);
+    assert.equal(code, 0);
+    assert.match(lines[0]!, /^warning: input\.yaml: Pod\/own: .*frp\.io\/drain of namespace default: 45 s .*29 s are used/);
+    assert.match((await output(inject, '-f', file(text, 'input.yaml'))).stderr, /frp\.io\/drain of namespace default: 45 s/);
+  });
+
   it('says of a Pod whose service is in the same input and has errors that it waits for them', async () => {
     const { code, lines } = await check(`${pod}---\n${service.replace('http,', 'smtp,')}`);
     assert.equal(code, 1);

@@ -103,6 +103,20 @@ describe('a Namespace’s annotations', () => {
     assert.deepEqual(crossed.injected, decide({}).injected);
   });
 
+  it('warn where the Pod ends before their drain time does, with what to change', () => {
+    const { outcome, warnings } = decide({ 'frp.io/drain': '60s' });
+    assert.equal(outcome, 'patched');
+    assert.deepEqual(warnings, [
+      'annotation frp.io/drain of namespace shop: 60 s is not below terminationGracePeriodSeconds (30 s), so 29 s are used; ' +
+        'give the Pod terminationGracePeriodSeconds: 61, or frp.io/drain: 29s',
+    ]);
+    assert.match(
+      decide({ 'frp.io/drain': '60s' }, { 'frp.io/drain': '40s' }).warnings.join(),
+      /^annotation frp\.io\/drain of the Pod: 40 s/,
+    );
+    assert.deepEqual(decide({ 'frp.io/drain': '20s' }).warnings, []);
+  });
+
   it('cannot say what is not a Namespace’s to say', () => {
     const others = Object.fromEntries(
       Object.values(annotation)

@@ -5,6 +5,7 @@ import jsonpatch, { type Operation } from 'fast-json-patch';
 import { configSchema, defaultConfig, type Config } from '../../../src/config/schema.ts';
 import type { DistributedService, DistributedServiceSpec } from '../../../src/model/types.ts';
 import { decidePod } from '../../../webhooks/pods/decide.ts';
+import { decideWorkload } from '../../../webhooks/workloads/decide.ts';
 import { outdatedGroups } from '../../../webhooks/pods/outdated.ts';
 import type { Container, Pod } from '../../../webhooks/pods/pod.ts';
 import { uninjectionPatch } from '../../../webhooks/pods/uninject.ts';
@@ -49,6 +50,55 @@ describe('an image for the sidecar', () => {
   for (const image of ['a:::@', 'a//b', 'Own', 'a/B', 'a:', 'a@', 'a/', 'a:b:c', 'a@sha256:1', `a${'b'.repeat(600)}`])
     it(`is not ${image.slice(0, 20)}, which the kubelet would refuse`, () =>
       assert.equal(decide(podOf({}, { 'frp.io/sidecar-image': image })).reason, 'InvalidAnnotation'));
+});
+
+describe('a Pod with several problems', () => {
+  const wrong = podOf(
+    { containers: [{ ...app, ports: [] }], nodeSelector: { 'kubernetes.io/os': 'windows' } },
+    { 'frp.io/group': 'web,wbe', 'frp.io/weight': 'much', 'frp.io/drain': 'long', 'frp.io/wieght': '1' },
+  );
+  const expected = [
+    /^the frpc sidecar needs Linux/,
+    /there is no DistributedService "wbe"/,
+    /^annotation frp\.io\/weight: invalid value "much"/,
+    /^annotation frp\.io\/drain: invalid value "long"/,
+    /^group "web": cannot tell which port/,
+  ];
+
+  it('is told of all of them at once, and of the annotation that nobody knows', () => {
+    const { outcome, message, warnings } = decide(wrong);
+    assert.equal(outcome, 'denied');
+    const [head, ...lines] = message.split('\n');
+    assert.equal(head, '5 errors');
+    assert.equal(lines.length, expected.length);
+    expected.forEach((pattern, index) => assert.match(lines[index]!.replace(/^\* /, ''), pattern));
+    assert.match(warnings.join(), /annotation frp\.io\/wieght is not known/);
+  });
+
+  it('has one warning for each on its workload', () => {
+    const deployment = { kind: 'Deployment', apiVersion: 'apps/v1', spec: { template: wrong } };
+    const { warnings } = decideWorkload(deployment, {
+      namespace: 'shop',
+      services: storeOf(service('web')),
+      config: defaultConfig,
+      selectorMode: false,
+    });
+    expected.forEach((pattern, index) => assert.match(warnings[index]!.replace('its Pods will be refused: ', ''), pattern));
+  });
+
+  it('is not told that a port is missing where the annotation of that port is wrong', () => {
+    assert.match(
+      decide(podOf({ containers: [{ ...app, ports: [] }] }, { 'frp.io/port': 'No!' })).message,
+      /^annotation frp\.io\/port: invalid value "No!": must be a port number/,
+    );
+  });
+
+  it('whose groups cannot be read is told of its other annotations too', () => {
+    assert.match(
+      decide(podOf({}, { 'frp.io/group': 'Web', 'frp.io/weight': '-1' })).message,
+      /^2 errors\n.*frp\.io\/group.*\n.*frp\.io\/weight/,
+    );
+  });
 });
 
 describe('a Pod of many groups', () => {
