@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The command line: one table of commands, each loaded when it is used. */
+import './node-version.ts';
 import { programVersion } from './version.ts';
 import { UserError } from './errors.ts';
 

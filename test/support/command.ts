@@ -13,9 +13,9 @@ export interface Result {
 
 const main = new URL('../../src/main.ts', import.meta.url).pathname;
 
-/** `frp-k8s ARGS` as a real process: for its exit code, its standard input, and how it tells errors. */
-export function frpK8s(args: readonly string[], input = ''): Result {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], { input, encoding: 'utf8' });
+/** `frp-k8s ARGS` as a real process: for its exit code, its standard input, and how it tells errors. @param ofNode options of Node.js itself */
+export function frpK8s(args: readonly string[], input = '', ofNode: readonly string[] = []): Result {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [...ofNode, main, ...args], { input, encoding: 'utf8' });
   return { code: status, stdout, stderr };
 }
 
