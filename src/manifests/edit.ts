@@ -20,8 +20,20 @@ export function edited(source: string, operations: readonly PatchOperation[]): s
   const style = styleOf(document, text);
   for (const operation of operations) if (!applyTo(document, operation)) return undefined;
   rewriteForGoYaml(document);
+  const printed = document.toString({ ...style, lineWidth: 0, doubleQuotedMinMultiLineLength: Number.MAX_SAFE_INTEGER });
   // As escapes, which only texts in double quotes may have: where one stands elsewhere the result reads as another value.
-  return escaped(document.toString({ ...style, lineWidth: 0, doubleQuotedMinMultiLineLength: Number.MAX_SAFE_INTEGER }));
+  return escaped(withLastComment(printed, document.comment, text));
+}
+
+/** The library prints a blank line before the comment that ends a document, whether the text has one or not. */
+function withLastComment(printed: string, comment: string | null, text: string): string {
+  if (comment === null) return printed;
+  const written = comment
+    .split('\n')
+    .map((line) => (line === '' ? '' : `#${line}`))
+    .join('\n');
+  const [at, before] = [printed.lastIndexOf(`\n\n${written}`), text.lastIndexOf(`\n${written}`)];
+  return at < 0 || before < 1 || text[before - 1] === '\n' ? printed : printed.slice(0, at) + printed.slice(at + 1);
 }
 
 /** Go-yaml takes `{a:}` for a key "a:", and refuses a block whose first line begins with a tab. */

@@ -94,6 +94,16 @@ describe('a raw manifest', () => {
     }
   });
 
+  it('that ends with a comment gets no blank line before it, and keeps one that it has', async () => {
+    const text =
+      'apiVersion: v1\nkind: Pod\nmetadata:\n  name: web\n  annotations:\n    frp.io/group: web\nspec:\n  containers:\n  - name: app\n    ports:\n    - containerPort: 80\n';
+    for (const end of ['# end\n', '\n# end\n', '# end\n# of it\n', '# end\n\n# of it\n']) {
+      const { stdout } = await injected(file(text + end));
+      assert.equal(sidecarsIn(stdout), 1);
+      assert.equal((await output(uninject, '-f', file(stdout))).stdout, text + end);
+    }
+  });
+
   it('that is changed has no flow value left out and no block that begins with a tab, which kubectl reads otherwise or not at all', async () => {
     const lines = [
       'apiVersion: v1',
