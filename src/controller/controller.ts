@@ -186,7 +186,7 @@ class Controller {
 
   /** Work begins with the authority as it is now and with the frp server's answer: a new leader changes nothing on no knowledge. */
   async #lead(): Promise<void> {
-    const { config, connectors } = this.#deps;
+    const { config, connectors, log } = this.#deps;
     await this.#untilItWorks('the controller cannot begin its work', async () => {
       // Who has been cut off may get the Lease before its watches have caught up.
       if (this.#election) await Promise.all([...this.#reflectors, this.#secretWatches, connectors].map(async (each) => each?.refresh?.()));
@@ -199,7 +199,7 @@ class Controller {
     });
     if (this.#stop.signal.aborted) return;
     this.isLeading = true;
-    this.#facts.start();
+    this.#facts.start(log);
     this.#entrance.start();
     this.#stopTicker = every(this.#clock, Math.min(lookMs, tickPeriod(config.certificates.renewBefore)), () => this.#addDue());
     for (const key of [authorityKey, serverKey, copiesKey, linkKey]) this.#queue.add(key);

@@ -1,5 +1,6 @@
 /** Everything that a service's status is computed from, kept up by watches and by the frp server's API; asked for one service at a time. */
 import type { Config } from '../config/schema.ts';
+import type { Log } from '../log.ts';
 import type { Sink } from '../kube/reflector.ts';
 import type { KubeObject } from '../kube/types.ts';
 import { Claims, type Conflict } from '../model/claims.ts';
@@ -17,6 +18,7 @@ import { OutdatedPods, type OutdatedListener, type OutdatedOf } from './backends
 import { splitKey } from './keys.ts';
 import { PodBackends } from './backends/injected-pods.ts';
 import { externalEndpointOf } from './status/external-endpoint.ts';
+import { isElsewhere, unmoved } from './status/remedies.ts';
 import type { StatusFacts } from './status/status.ts';
 
 /** Backends that are not annotated Pods, reached through a Deployment of the controller's. */
@@ -98,8 +100,10 @@ export class FactSource {
     this.#gateway = viewOf(true, hasOwnGateway(config) ? (deps.gatewayUrls ?? gatewayApiUrls(config)) : [], ['tcp']);
   }
 
-  /** Begins to ask the servers. */
-  start(): void {
+  /** Begins to ask the servers. @param log is told once of what a change of the configuration has left behind */
+  start(log: Pick<Log, 'warn'>): void {
+    const leftBehind = this.leftBehind();
+    if (leftBehind !== undefined) log.warn(leftBehind);
     for (const view of this.#views) view.start();
   }
 
@@ -183,6 +187,18 @@ export class FactSource {
       externalEndpoint: externalEndpointOf(service, config, this.#deps.entrance?.addressOf(isGateway)),
       selector: connectors?.selectorOf?.(service),
     };
+  }
+
+  /**
+   * One sentence for whoever has changed the installation's configuration: how many services go another way now than their
+   * Pods do, and what brings them over. undefined where there are none.
+   */
+  leftBehind(): string | undefined {
+    const { services, config } = this.#deps;
+    const lost = [...services.all()].filter((service) =>
+      this.#backends.of(serviceKey(service)).some((backend) => isElsewhere(backend, usesGateway(service.spec, config))),
+    );
+    return lost.length === 0 ? undefined : unmoved(lost);
   }
 
   /** Whether what the service (namespace/name) goes through has the Pod online. */

@@ -83,6 +83,18 @@ export function movedPods(service: DistributedService, moved: readonly JudgedBac
   return `${pods} still configured for ${nameOf(!isGateway)}; ${restart(service, moved)}`;
 }
 
+/** @param services at least one, of which Pods go another way than the configuration says */
+export function unmoved(services: readonly DistributedService[]): string {
+  const namespaces = [...new Set(services.map(({ metadata }) => metadata.namespace ?? ''))].sort();
+  const named = namespaces.slice(0, 5).join(', ') + andMore(namespaces.length - 5);
+  const who = services.length === 1 ? '1 service has' : `${services.length} services have`;
+  return (
+    `${who} Pods that are still configured for the server that the service has left, a plain frp server or the gateway (namespaces: ${named}); ` +
+    "each is served there until its Pods restart, in state Updating, and the service's condition BackendsAvailable and an Event have the command: " +
+    'kubectl -n NAMESPACE rollout restart WORKLOAD'
+  );
+}
+
 /** How to restart the Pods. */
 export function restart({ metadata: { namespace } }: DistributedService, pods: readonly Backend[]): string {
   const workloads = [...new Set(pods.flatMap(({ workload }) => workload ?? []))].slice(0, 3).join(' ');

@@ -75,6 +75,23 @@ describe('a service without backends of its own', () => {
   });
 });
 
+describe('a whole installation that moves', () => {
+  it('has its services counted that go another way than their Pods, with namespaces and the command', () => {
+    start(false);
+    facts.pods.set(pod);
+    assert.match(
+      facts.leftBehind() ?? '',
+      /^1 service has Pods that are still configured for the server that the service has left.*\(namespaces: shop\).*kubectl -n NAMESPACE rollout restart WORKLOAD$/,
+    );
+  });
+
+  it('has nothing to say where all Pods go the way of their service', () => {
+    start(true);
+    facts.pods.set(pod);
+    assert.equal(facts.leftBehind(), undefined);
+  });
+});
+
 describe('members of another cluster', () => {
   const elsewhere = { name: 'shop.auth.0a1b2c3d.auth-1.u1', status: 'online', elsewhere: 'edge/auth-1' };
 
