@@ -151,7 +151,7 @@ describe('the gateway', { timeout: 175_000 }, () => {
   it('has the same state again after either HAProxy has crashed', async () => {
     await gateway.kill('users');
     const waiting = gateway.request('web.example.com');
-    await eventually('the fallback listener takes a user', async () => (await metric('frp_gateway_caught_connections_total')) > 0);
+    await eventually('the fallback listener takes a user', async () => (await metric('frp_gateway_fallback_connections_total')) > 0);
     gateway.startUsers();
     assert.equal((await waiting).status, 200);
     await serve(1, 4);

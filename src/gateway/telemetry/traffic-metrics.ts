@@ -69,8 +69,8 @@ export class TrafficMetrics {
     );
     this.#total(
       registry,
-      'frp_gateway_caught_connections_total',
-      'Connections of users that were taken while HAProxy was away, and brought to it or to another replica',
+      'frp_gateway_fallback_connections_total',
+      'Connections of users that came while HAProxy was away, accepted by the agent in its place and handed to HAProxy or another replica',
       source.fallbacks,
     );
     this.#addEnded(registry, source);
