@@ -5,7 +5,8 @@ import { loadConfig } from '../config/load.ts';
 import { UserError } from '../errors.ts';
 import { tuningOf } from '../frp/tuning.ts';
 import { clientConfig } from '../gateway/up/client-files.ts';
-import { issueClient, markerFile, openHome, replaceFile } from '../gateway/up/home.ts';
+import { issueClient, markerFile, openHome } from '../gateway/up/home.ts';
+import { replaceFile } from '../process/replace-file.ts';
 import { knownAddresses } from '../gateway/up/known-addresses.ts';
 import { tar } from './tar.ts';
 import { durationOption, parseOptions, portOption } from './options.ts';
@@ -84,7 +85,7 @@ export async function run(args: string[]): Promise<number> {
   if (isArchive) process.stdout.write(tar(Object.fromEntries(Object.entries(files).map(([file, text]) => [`${name}/${file}`, text]))));
   else {
     mkdirSync(out, { recursive: true, mode: 0o700 });
-    for (const [file, text] of Object.entries(files)) replaceFile(join(out, file), text);
+    for (const [file, text] of Object.entries(files)) await replaceFile(join(out, file), text);
   }
   process[isArchive ? 'stderr' : 'stdout'].write(
     `frpc of ${name} joins DistributedService ${namespace}/${service} until ${new Date(client.expires).toISOString()}\n` +

@@ -2,7 +2,7 @@
 import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { keepFile } from '../sources/kept-file.ts';
+import { replaceFile } from '../../process/replace-file.ts';
 import { grantSchema } from './grant.ts';
 
 const clusterName = z.string().regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/);
@@ -70,7 +70,7 @@ export class FileLinkStore implements LinkStore {
 
   async addToken(token: TokenRecord): Promise<void> {
     await this.#forgetOldTokens();
-    await keepFile(this.#path('tokens', token.id), `${JSON.stringify(token)}\n`);
+    await replaceFile(this.#path('tokens', token.id), `${JSON.stringify(token)}\n`);
   }
 
   async token(tokenId: string) {
@@ -103,7 +103,7 @@ export class FileLinkStore implements LinkStore {
   }
 
   putCluster(cluster: ClusterRecord): Promise<void> {
-    return keepFile(this.#path('clusters', cluster.name), `${JSON.stringify(cluster)}\n`);
+    return replaceFile(this.#path('clusters', cluster.name), `${JSON.stringify(cluster)}\n`);
   }
 
   async removeCluster(name: string): Promise<boolean> {
@@ -120,7 +120,7 @@ export class FileLinkStore implements LinkStore {
   }
 
   saw(name: string, seen: Seen): Promise<void> {
-    return keepFile(this.#path('seen', name), `${JSON.stringify(seen)}\n`);
+    return replaceFile(this.#path('seen', name), `${JSON.stringify(seen)}\n`);
   }
 
   seen(name: string): Promise<Seen | undefined> {

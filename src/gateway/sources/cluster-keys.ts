@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { KubeClient } from '../../kube/client.ts';
 import type { Log } from '../../log.ts';
 import { KeySource, keySet } from '../oidc/key-source.ts';
-import { keepFile } from './kept-file.ts';
+import { replaceFile } from '../../process/replace-file.ts';
 
 /** How long the API server may take before it counts as away. Milliseconds. */
 export const awayMs = 2000;
@@ -49,7 +49,7 @@ export function clusterKeys(
   const keys = new KeySource({
     load: async () => {
       const fetched = fetchKeys(client).then(async (found) => {
-        await keepFile(file, JSON.stringify(found)).catch(() => {});
+        await replaceFile(file, JSON.stringify(found)).catch(() => {});
         return found;
       });
       const found = await (issuer === undefined ? orKept(fetched, file) : fetched);

@@ -5,7 +5,7 @@
 import { appendFile, readFile } from 'node:fs/promises';
 import type { Sink } from '../../kube/reflector.ts';
 import type { KubeObject } from '../../kube/types.ts';
-import { keepFile } from './kept-file.ts';
+import { replaceFile } from '../../process/replace-file.ts';
 
 type Line<T> = { set: T } | { delete: string };
 
@@ -99,7 +99,7 @@ export class Journal<T extends KubeObject> implements Sink<T> {
     const text = lines.map((line) => `${JSON.stringify(line)}\n`).join('');
     try {
       if (!isWhole) return await appendFile(this.#path, text);
-      await keepFile(this.#path, text);
+      await replaceFile(this.#path, text);
     } catch (error) {
       // Whatever is in the file by now, half a line may be its end.
       this.#isBroken = true;

@@ -3,7 +3,7 @@
  * password of its API, and which certificates of clients it turns away. Made once; a restart finds all of it again.
  */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { calculateJwkThumbprint, exportJWK, importPKCS8, SignJWT, type JSONWebKeySet } from 'jose';
 import { createAuthority, issue, parseAuthority, type Authority } from '../../../certs/authority.ts';
@@ -12,6 +12,7 @@ import { UserError } from '../../errors.ts';
 import { base64 } from '../../kube/authority-secret.ts';
 import type { Secret } from '../../kube/types.ts';
 import { isObject } from '../../model/json.ts';
+import { replaceFile } from '../../process/replace-file.ts';
 
 /** Of the directory: raised when an older program could not read it any more. */
 export const format = 1;
@@ -77,11 +78,11 @@ async function createHome(directory: string): Promise<void> {
     privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
     publicKeyEncoding: { type: 'spki', format: 'pem' },
   });
-  replaceFile(identity(directory, 'ca.key'), authority.keyPem);
-  replaceFile(identity(directory, 'ca.crt'), authority.bundlePem);
-  replaceFile(identity(directory, 'token.key'), privateKey);
-  replaceFile(identity(directory, 'api-password'), `${randomBytes(24).toString('base64url')}\n`);
-  replaceFile(join(directory, markerFile), `${JSON.stringify({ format, created: new Date().toISOString() })}\n`);
+  await replaceFile(identity(directory, 'ca.key'), authority.keyPem);
+  await replaceFile(identity(directory, 'ca.crt'), authority.bundlePem);
+  await replaceFile(identity(directory, 'token.key'), privateKey);
+  await replaceFile(identity(directory, 'api-password'), `${randomBytes(24).toString('base64url')}\n`);
+  await replaceFile(join(directory, markerFile), `${JSON.stringify({ format, created: new Date().toISOString() })}\n`);
 }
 
 /** SHA-256 of the authority's certificate, lower-case hexadecimal. */
@@ -118,13 +119,6 @@ export function revokedClients(directory: string): Record<string, string> | unde
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'ENOENT' ? {} : undefined;
   }
-}
-
-/** As a whole, and for its owner only. */
-export function replaceFile(path: string, text: string): void {
-  rmSync(`${path}.new`, { force: true });
-  writeFileSync(`${path}.new`, text, { mode: 0o600 });
-  renameSync(`${path}.new`, path);
 }
 
 function isThere(path: string): boolean {

@@ -6,7 +6,8 @@ import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../../config/schema.ts';
 import { createLog, type Log } from '../../log.ts';
-import { openHome, pinOf, replaceFile } from './home.ts';
+import { replaceFile } from '../../process/replace-file.ts';
+import { openHome, pinOf } from './home.ts';
 import {
   addressesFile,
   beatFile,
@@ -49,7 +50,7 @@ export async function runUp(config: Config, deps: UpDeps): Promise<void> {
     const programs = { haproxy: await checkProgram(haproxy(deps.haproxy)), frps: await checkProgram(frps(deps.frps)) };
     await checkPorts(wantedPorts(config), new Set(processesOf(directory).map(({ pid }) => pid)));
     const home = await openHome(directory);
-    const isSameFrps = prepare(directory, config);
+    const isSameFrps = await prepare(directory, config);
     const log = createLog(config.logLevel);
     log.info(
       {
@@ -86,13 +87,13 @@ export const wantedPorts = (config: Config): WantedPort[] => [
 ];
 
 /** @returns whether frps, if it runs, has the configuration that it would get */
-function prepare(directory: string, { gateway }: Config): boolean {
+async function prepare(directory: string, { gateway }: Config): Promise<boolean> {
   mkdirSync(runDirectory(directory), { recursive: true, mode: 0o700 });
   mkdirSync(new URL('.', `file://${logFile(directory, 'agent')}`), { recursive: true, mode: 0o700 });
-  replaceFile(addressesFile(directory), `${JSON.stringify(gateway.addresses)}\n`);
+  await replaceFile(addressesFile(directory), `${JSON.stringify(gateway.addresses)}\n`);
   const wanted = frpsConfig(gateway.audience);
   const isSame = existsSync(frpsFile(directory)) && readFileSync(frpsFile(directory), 'utf8') === wanted;
-  if (!isSame) replaceFile(frpsFile(directory), wanted);
+  if (!isSame) await replaceFile(frpsFile(directory), wanted);
   return isSame;
 }
 
