@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { setTimeout as wait } from 'node:timers/promises';
 import { pino } from 'pino';
 import { configSchema } from '../../../src/config/schema.ts';
 import { judge } from '../../../src/controller/backends/health.ts';
 import { Connectors } from '../../../src/controller/connectors/connectors.ts';
 import { nextStatus } from '../../../src/controller/status/status.ts';
-import type { ConfigMap, KubeObject } from '../../../src/kube/types.ts';
+import type { ConfigMap } from '../../../src/kube/types.ts';
 import type { DistributedService } from '../../../src/model/types.ts';
 import { service } from '../../support/services.ts';
 import { until } from '../../support/until.ts';
-import { ApiServer } from '../kube/api-server.ts';
+import type { ApiServer } from '../kube/api-server.ts';
+import { reconciled, startApiServer } from './connector-setup.ts';
 
 const good = 'hello.demo.svc';
 const missing = 'hello2.demo.svc';
@@ -24,15 +24,7 @@ let told: number;
 let held: Map<string, () => void>;
 
 beforeEach(async () => {
-  api = await ApiServer.start();
-  api.put('/api/v1/namespaces/default/services/kubernetes', {
-    metadata: { name: 'kubernetes', namespace: 'default' },
-    spec: { clusterIPs: ['10.96.0.1'] },
-  } as KubeObject);
-  api.put('/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes', {
-    metadata: { name: 'kubernetes', namespace: 'default' },
-    endpoints: [{ addresses: ['192.0.2.7'] }],
-  } as KubeObject);
+  api = await startApiServer();
   start();
 });
 afterEach(async () => {
@@ -68,7 +60,7 @@ async function answer(host: string): Promise<void> {
 
 /** As the controller does: what the connectors say goes into the status, with every backend healthy. @returns whether it was written */
 async function reconcile(subject: DistributedService): Promise<boolean> {
-  const found = await tried(subject);
+  const found = await reconciled(connectors, subject);
   const judgement = judge(connectors.backendsOf(subject), {
     now: 0,
     isUdp: false,
@@ -87,17 +79,6 @@ async function reconcile(subject: DistributedService): Promise<boolean> {
     subject.status = status;
   }
 }
-async function tried(subject: DistributedService): ReturnType<Connectors['reconcile']> {
-  for (;;) {
-    try {
-      return await connectors.reconcile(subject);
-    } catch (error) {
-      if (!/not known yet/.test((error as Error).message)) throw error;
-      await wait(5);
-    }
-  }
-}
-
 const listed = (...hosts: string[]): DistributedService => {
   const subject = service('web', { backends: { endpoints: hosts.map((host) => ({ host, port: 80 })) } });
   return { ...subject, metadata: { ...subject.metadata, uid: 'uid-web' } };

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { setTimeout as wait } from 'node:timers/promises';
 import { pino } from 'pino';
 import { configSchema } from '../../../src/config/schema.ts';
 import { Connectors } from '../../../src/controller/connectors/connectors.ts';
@@ -9,7 +8,8 @@ import type { ConfigMap, KubeObject } from '../../../src/kube/types.ts';
 import type { DistributedService } from '../../../src/model/types.ts';
 import { service } from '../../support/services.ts';
 import { until } from '../../support/until.ts';
-import { ApiServer } from '../kube/api-server.ts';
+import type { ApiServer } from '../kube/api-server.ts';
+import { reconciled, startApiServer } from './connector-setup.ts';
 
 const name = 'frp-web-connector';
 const paths = {
@@ -25,15 +25,7 @@ let told: string[];
 let records: Record<string, string[]>;
 
 beforeEach(async () => {
-  api = await ApiServer.start();
-  api.put('/api/v1/namespaces/default/services/kubernetes', {
-    metadata: { name: 'kubernetes', namespace: 'default' },
-    spec: { clusterIPs: ['10.96.0.1'] },
-  } as KubeObject);
-  api.put('/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes', {
-    metadata: { name: 'kubernetes', namespace: 'default' },
-    endpoints: [{ addresses: ['192.0.2.7'] }],
-  } as KubeObject);
+  api = await startApiServer();
   told = [];
   records = {};
   start();
@@ -57,17 +49,7 @@ const web = (backends: DistributedService['spec']['backends'], uid = 'uid-web'):
 const listed = (...hosts: string[]) => web({ endpoints: hosts.map((host) => ({ host, port: 80 })) });
 const selected = web({ discovery: { mode: 'selector', selector: { matchLabels: { app: 'web' } } } });
 
-/** As the controller's queue does: tried again until the watches have their lists. */
-async function reconcile(subject: DistributedService, isRefused = false): ReturnType<Connectors['reconcile']> {
-  for (;;) {
-    try {
-      return await connectors.reconcile(subject, isRefused);
-    } catch (error) {
-      if (!/not known yet/.test((error as Error).message)) throw error;
-      await wait(5);
-    }
-  }
-}
+const reconcile = (subject: DistributedService, isRefused = false) => reconciled(connectors, subject, isRefused);
 interface Proxy {
   localIP: string;
   localPort: number;
