@@ -50,12 +50,16 @@ export class Denial extends Error {
   }
 }
 
+/** A Pod may have 256 groups and thousands of annotations: with so many problems no more are looked for. */
+const mostDenials = 20;
+
 /** What the checks of one Pod find: the next check runs all the same, so that its owner reads everything at once. */
 export class Denials {
   readonly found: Denial[] = [];
 
-  /** @returns what the check returns; undefined where it throws a Denial, which is kept */
+  /** @returns what the check returns; undefined where it throws a Denial, which is kept, and where enough are known */
   of<T>(check: () => T): T | undefined {
+    if (this.found.length >= mostDenials) return undefined;
     try {
       return check();
     } catch (error) {

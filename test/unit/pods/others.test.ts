@@ -111,6 +111,12 @@ describe('a Pod of many groups', () => {
     assert.match(decision.message, /257 groups, and 256 is the most/);
   });
 
+  it('none of which is known is told of the first twenty: no more are looked for among thousands of services', () => {
+    const { message, problems } = decide(podOf({}, { 'frp.io/group': names.slice(0, 256).join(','), 'frp.io/weight': 'much' }));
+    assert.equal(problems?.length, 20);
+    assert.match(message, /^20 errors\n/);
+  });
+
   it('is told briefly of each port for a group that it is not in', () => {
     const group = names.slice(0, 100).join(',');
     const { warnings } = decide(podOf({}, { 'frp.io/group': group, 'frp.io/port.other': '80' }), { services });
