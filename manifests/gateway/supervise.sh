@@ -7,7 +7,8 @@
 #
 # A program is killed when the agent says that it does not answer (PART.restart); the agent itself when it has written
 # nothing new to agent.beat for five seconds. What the container of a HAProxy uses of its memory limit is written to
-# PART.memory: nobody else can see it.
+# PART.memory: nobody else can see it. Of frps, frps.memory has the bytes that it uses, and those that it may use
+# (FRPS_MEMORY): the agent turns away who fills them.
 [ $$ = 1 ] || { echo "supervise.sh must be the first process of a container: it ends all others" >&2; exit 2; }
 run=${FRP_GATEWAY_RUN:-/run/frp-gateway}
 part=$1
@@ -17,7 +18,11 @@ agent)
   set -- node /app/frp-k8s.mjs gateway --config /etc/frp-k8s/config.yaml \
     --haproxy '/opt/haproxy/ld.so --library-path /opt/haproxy/lib /opt/haproxy/haproxy'
   ;;
-frps) set -- /usr/bin/frps -c /etc/frp/frps.toml ;;
+frps)
+  set -- "${FRPS:-/usr/bin/frps}" -c "${FRPS_CONFIG:-/etc/frp/frps.toml}"
+  # What a client that is gone has left is given back before the limit.
+  [ -z "$FRPS_MEMORY" ] || export GOMEMLIMIT=$((FRPS_MEMORY / 4 * 3))
+  ;;
 tunnel | users) set -- haproxy -W -db -S $run/$part/master.sock -f $run/$part/current/haproxy.cfg ;;
 *) echo "supervise.sh: no part is named '$part'" >&2; exit 2 ;;
 esac
@@ -44,6 +49,13 @@ memory() {
   echo $bytes
 }
 
+# What frps has in memory, in one step, for nobody to read half of it.
+measure() {
+  while read -r name kilobytes _; do
+    [ "$name" = VmRSS: ] && echo "$((kilobytes * 1024)) $FRPS_MEMORY" >$run/frps.memory.new && mv $run/frps.memory.new $run/frps.memory
+  done <"/proc/$child/status"
+} 2>/dev/null
+
 # Kills everything but the first process and itself.
 watch() {
   trap - TERM USR1
@@ -54,6 +66,7 @@ watch() {
       kill -9 -1
     fi
     case $part in tunnel | users) memory >$run/$part.memory 2>/dev/null ;; esac
+    [ "$part" != frps ] || [ -z "$FRPS_MEMORY" ] || measure
     [ "$part" = agent ] && [ -e $beat ] || continue
     now=$(cat $beat 2>/dev/null)
     if [ "$now" = "$last" ]; then missed=$((missed + 1)); else missed=0 last=$now; fi

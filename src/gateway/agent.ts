@@ -216,6 +216,7 @@ export class GatewayAgent {
       directory,
       changed: () => this.#users.schedule(),
       endWaiting: (seconds) => this.#proxies.endWaiting(seconds),
+      tunnels: this.#proxies.tunnels,
       log,
     });
   }

@@ -30,6 +30,7 @@ import {
 } from './haproxy/index.ts';
 import { haproxyProbe } from './liveness/probes.ts';
 import type { Look } from './liveness/watchdog.ts';
+import type { Tunnels } from './liveness/frps-memory.ts';
 import type { View } from './ir/ir.ts';
 import { gatewayNames } from '../model/gateway.ts';
 import { receiveLog, RequestTimes, sampled } from './telemetry/request-times.ts';
@@ -94,6 +95,7 @@ export interface Proxies {
   endWaiting: (seconds: number) => Promise<number>;
   /** from now on nobody takes users' connections while HAProxy does not */
   endFallback: () => void;
+  tunnels: Tunnels;
   close: () => Promise<void>;
 }
 
@@ -221,6 +223,7 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
     probe: (part, limitMs) => haproxyProbe(join(directory, part, workerSocket))(limitMs),
     endWaiting: (seconds) => users.endWaiting(seconds),
     endFallback: () => fallback.close(),
+    tunnels: { traffic: () => tunnel.traffic(), turnAway: (certificate, ms) => tunnel.turnAway(certificate, ms) },
     close: async () => {
       fallback.close();
       receiver.close();

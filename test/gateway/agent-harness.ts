@@ -206,14 +206,20 @@ export class Gateway {
     this.agent = undefined;
   }
 
-  async startFrps(): Promise<void> {
-    const { ports } = this;
+  /** @param memory bytes that it may use: frps is then run as in its container, by supervise.sh in a PID namespace */
+  async startFrps(memory?: number): Promise<void> {
+    const { ports, directory } = this;
     // As manifests/gateway/frps.toml has it, at other ports.
     const own = await readFile(new URL('../../manifests/gateway/frps.toml', import.meta.url), 'utf8');
     const config = own.replaceAll('7001', `${ports.frps}`).replaceAll('7400', `${ports.loopback}`).replaceAll('7500', `${ports.frpsApi}`);
-    const file = join(this.directory, 'frps.toml');
+    const file = join(directory, 'frps.toml');
     await writeFile(file, config);
-    this.run('frps', program('FRPS'), ['-c', file]);
+    if (memory === undefined) this.run('frps', program('FRPS'), ['-c', file]);
+    else {
+      const script = new URL('../../manifests/gateway/supervise.sh', import.meta.url).pathname;
+      const env = [`FRP_GATEWAY_RUN=${directory}`, `FRPS_MEMORY=${memory}`, `FRPS=${program('FRPS')}`, `FRPS_CONFIG=${file}`];
+      this.run('frps', 'env', [...env, 'unshare', '--pid', '--fork', '--kill-child', '--mount-proc', 'sh', script, 'frps']);
+    }
     await eventually('frps listens', async () => (await this.get('/api/proxy/tcp', ports.frpsApi)).status === 200);
   }
 

@@ -1,5 +1,5 @@
 /**
- * The three other programs of the Pod, watched. While the way to the backends is stuck (frps, or the HAProxy that ends its
+ * The three other programs of the Pod, watched, and frps' memory too. While the way to the backends is stuck (frps, or the HAProxy that ends its
  * tunnels), users are served by another replica, and what waits goes there too; what is given up is started again by its
  * container's supervisor (manifests/gateway/supervise.sh).
  */
@@ -7,6 +7,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Log } from '../../log.ts';
 import { pause } from '../../kube/backoff.ts';
+import { MemoryGuard, type Tunnels } from './frps-memory.ts';
 import { Watchdog, type WatchdogOptions } from './watchdog.ts';
 
 export type Part = 'frps' | 'tunnel' | 'users';
@@ -19,6 +20,7 @@ export interface PartsOptions {
   changed: () => void;
   /** sends elsewhere what has waited so many seconds for an answer; returns how many requests */
   endWaiting: (seconds: number) => Promise<number>;
+  tunnels: Tunnels;
   log: Pick<Log, 'info' | 'warn'>;
 }
 
@@ -29,9 +31,13 @@ const everyMs = 250;
 /** A supervisor that finds this file ends its program. */
 export const restartFile = (directory: string, part: Part): string => join(directory, `${part}.restart`);
 
+/** What frps' supervisor writes. */
+const memoryFile = (directory: string): string => join(directory, 'frps.memory');
+
 export class Parts {
   readonly #options: PartsOptions;
   readonly #watchdogs: Watchdog[];
+  readonly #memory: MemoryGuard;
   readonly #stuck = new Set<Part>();
   /** of the stuck ones: its supervisor is about to end it */
   readonly #givenUp = new Set<Part>();
@@ -41,6 +47,8 @@ export class Parts {
   /** Starts at once. */
   constructor(options: PartsOptions) {
     this.#options = options;
+    const { directory, tunnels, log } = options;
+    this.#memory = new MemoryGuard({ file: memoryFile(directory), tunnels, log });
     const parts = Object.keys(options.probes) as Part[];
     this.#watchdogs = parts.map(
       (part) =>
@@ -59,7 +67,7 @@ export class Parts {
 
   async close(): Promise<void> {
     this.#stop.abort();
-    await Promise.all([...this.#watchdogs.map((watchdog) => watchdog.close()), this.#moving]);
+    await Promise.all([...this.#watchdogs.map((watchdog) => watchdog.close()), this.#memory.close(), this.#moving]);
   }
 
   #set(part: Part, isStuck: boolean): void {

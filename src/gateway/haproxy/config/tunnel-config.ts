@@ -3,6 +3,7 @@ import { workerSocket } from './global.ts';
 import { reserved, startsAnyway } from './user-connections.ts';
 import { everyAddress } from './addresses.ts';
 import { sharedPort, type SharedPort } from './shared-port.ts';
+import { paceFile } from './tunnel-pace.ts';
 import { alpn } from '../../../link/protocol.ts';
 
 export interface TunnelSettings {
@@ -53,6 +54,10 @@ export function renderTunnel(settings: TunnelSettings): string {
   ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets
   # A resumed session would keep the rights of a certificate that is revoked or of another CA.
   tune.ssl.cachesize 0
+  # What is on its way to frps when a tunnel is ended is still worked off: some thousand frames, not half a million.
+  tune.sndbuf.server 262144
+  # Not lua-load-per-thread: a worker loads that where default-path does not hold any more.
+  lua-load ${paceFile}
 ${startsAnyway}
 ${maxConnections === undefined ? '' : `  maxconn ${hops * maxConnections + reserved}\n`}
 defaults
@@ -74,6 +79,7 @@ ${isDivided ? dividedEntrance(settings, bind) : oneEntrance(settings, bind)}  # 
   tcp-request inspect-delay 5s
   tcp-request content accept if { req.len gt 0 }
   tcp-request content reject if WAIT_END
+  filter lua.frp-pace
   default_backend frps
 
 backend ${sessionsTable}

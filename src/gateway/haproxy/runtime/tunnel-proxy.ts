@@ -5,6 +5,7 @@ import type { Log } from '../../../log.ts';
 import { processSize } from '../config/capacity.ts';
 import { configFile, masterSocket, workerSocket } from '../config/global.ts';
 import { clientsFile, renderTunnel, revokedFile, serverPemFile, type TunnelSettings } from '../config/tunnel-config.ts';
+import { paceFile, paceScript } from '../config/tunnel-pace.ts';
 import { setCertificate } from './cert-commands.ts';
 import type { Alert, Check } from './check.ts';
 import { runCommand } from './cli.ts';
@@ -16,6 +17,7 @@ import { ReloadBudget, tunnelBudget } from './reload-budget.ts';
 import { endTunnels, turnAway } from './revocation-list.ts';
 import { endTunnelsFrom } from './tunnel-sessions.ts';
 import { identify } from './running.ts';
+import { tunnelTraffic, type TunnelTraffic } from './tunnel-traffic.ts';
 import type { Applied } from './users-proxy.ts';
 
 export interface TunnelState {
@@ -45,6 +47,8 @@ export class TunnelProxy {
   readonly #budget = new ReloadBudget(tunnelBudget);
   /** processes from before reloads that still have tunnels */
   readonly old: OldProcesses;
+  /** certificates that are turned away for a time: until when, milliseconds of performance.now() */
+  readonly #away = new Map<string, number>();
   #has: { pid: string; state: TunnelState } | undefined;
   #pid: string | undefined;
   #isClosed = false;
@@ -68,7 +72,9 @@ export class TunnelProxy {
    * @throws Error where HAProxy refuses a part: the rest holds
    */
   async apply(given: TunnelState): Promise<Applied> {
-    const revoked = [...new Set(given.revoked.map((hash) => hash.toLowerCase()))].filter((hash) => /^[0-9a-f]{64}$/.test(hash)).sort();
+    const { away, waitMs: untilBack } = this.#turnedAway();
+    const listed = [...given.revoked.map((hash) => hash.toLowerCase()), ...away];
+    const revoked = [...new Set(listed)].filter((hash) => /^[0-9a-f]{64}$/.test(hash)).sort();
     const before = await identify(this.#socket).catch(() => undefined);
     this.#pid = before?.pid;
     // Who is revoked is turned away whatever else is wrong.
@@ -78,19 +84,45 @@ export class TunnelProxy {
     await this.#generations.commit();
     if (!before) {
       this.#has = undefined;
-      return { waitMs: undefined };
+      return { waitMs: untilBack };
     }
     if (known?.serverPem !== wanted.serverPem && !(await this.#presents(wanted.serverPem)))
       await setCertificate(this.#socket, serverPemFile, withoutEmptyLines(wanted.serverPem));
     let { pid } = before;
     if (known?.clientCaPem !== wanted.clientCaPem && !(await this.#trusts(wanted.clientCaPem))) {
       const waitMs = this.#budget.waitMs(['client authorities'], this.old.count) || this.old.waitMs(processSize(0));
-      if (waitMs > 0) return { waitMs };
+      if (waitMs > 0) return { waitMs: Math.min(waitMs, untilBack ?? Infinity) };
       pid = await this.#reload(pid);
     }
     this.#has = { pid, state: wanted };
     this.#pid = pid;
-    return { waitMs: undefined };
+    return { waitMs: untilBack };
+  }
+
+  /** What each tunnel has brought. @throws CliError where HAProxy is not there */
+  traffic(): Promise<TunnelTraffic[]> {
+    return tunnelTraffic(join(this.#options.directory, masterSocket));
+  }
+
+  /**
+   * Ends the tunnels of a certificate and refuses new ones for a time, over restarts of HAProxy but not of the agent.
+   * @param certificate SHA-256 (DER), lower-case hexadecimal; @param ms 0: it may come again
+   */
+  async turnAway(certificate: string, ms: number): Promise<void> {
+    if (ms > 0) this.#away.set(certificate, performance.now() + ms);
+    else this.#away.delete(certificate);
+    if (ms > 0) {
+      await runCommand(this.#socket, `add acl ${revokedFile} ${certificate}`);
+      await endTunnels(join(this.#options.directory, masterSocket), [certificate]);
+    }
+    this.#options.changed();
+  }
+
+  /** Those that are away now, and milliseconds until the first may come back. */
+  #turnedAway(): { away: string[]; waitMs: number | undefined } {
+    const now = performance.now();
+    for (const [certificate, until] of this.#away) if (until <= now) this.#away.delete(certificate);
+    return { away: [...this.#away.keys()], waitMs: this.#away.size === 0 ? undefined : Math.min(...this.#away.values()) - now };
   }
 
   /**
@@ -137,6 +169,7 @@ export class TunnelProxy {
       [serverPemFile, wanted.serverPem],
       [clientsFile, wanted.clientCaPem],
       [revokedFile, wanted.revoked.map((hash) => `${hash}\n`).join('')],
+      [paceFile, paceScript],
       [configFile, renderTunnel(this.#options)],
     ]);
     if (isSame(await this.#generations.current(), files)) {

@@ -1,0 +1,126 @@
+/**
+ * Keeps a client from filling frps' memory. frps bounds neither the streams nor the pings of a tunnel, and keeps up to
+ * 6 MB of a stream that nobody reads; who does that harms every tunnel at once when frps reaches its limit. So where frps
+ * uses more than half of it, and grows, the certificate that brings most is turned away. Where frps grows all the same it was
+ * somebody else: that certificate may come back, and the next one goes.
+ */
+import { readFile } from 'node:fs/promises';
+import type { Log } from '../../log.ts';
+import { pause } from '../../kube/backoff.ts';
+
+export interface MemoryGuardOptions {
+  /** where frps' supervisor writes what frps uses and what it may use, bytes (manifests/gateway/supervise.sh) */
+  file: string;
+  tunnels: Tunnels;
+  log: Pick<Log, 'warn' | 'info'>;
+}
+
+export interface Tunnels {
+  /** what each open one has brought so far. @throws where it cannot be known */
+  traffic: () => Promise<readonly { certificate: string; session: string; bytes: number }[]>;
+  /** ends those of a certificate, and refuses it for so many milliseconds; 0: no longer */
+  turnAway: (certificate: string, ms: number) => Promise<void>;
+}
+
+const everyMs = 250;
+/** From one measure to whether it helped; longer than the supervisor's half second. */
+const settleMs = 1200;
+const awayMs = 600_000;
+/** Parts of the limit: from where it is watched who brings how much; from where somebody is turned away; growth that matters. */
+const watched = 0.25;
+const full = 0.5;
+const growth = 0.01;
+/** What each has brought is known as of so long ago, or twice that: a burst that came just before the growth is its cause too. */
+const sampleMs = 5000;
+/** A sidecar that does its work brings something too. Frames of 12 bytes make frps keep up to some hundred times as much. */
+const leastBytes = 16_384;
+/** Growth so soon after somebody was turned away shows that it was somebody else. */
+const provesMs = 5000;
+
+export class MemoryGuard {
+  readonly #options: MemoryGuardOptions;
+  readonly #stop = new AbortController();
+  readonly #running: Promise<void>;
+  /** the size that growth is measured from, bytes */
+  #mark = Infinity;
+  /** what each tunnel had brought: of the last two looks that are kept, the later one last */
+  #samples: Sample[] = [];
+  #suspect: { certificate: string; at: number } | undefined;
+
+  /** Starts at once. */
+  constructor(options: MemoryGuardOptions) {
+    this.#options = options;
+    this.#running = this.#run();
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop;
+    const { log } = this.#options;
+    while (!signal.aborted) {
+      const began = performance.now();
+      await this.#look().catch((error: Error) => log.warn(`the tunnels that fill frps' memory are not known: ${error.message}`));
+      await pause(Math.max(everyMs, 4 * (performance.now() - began)), signal);
+    }
+  }
+
+  async #look(): Promise<void> {
+    const size = await this.#size();
+    if (!size) return;
+    const { used, limit } = size;
+    this.#mark = Math.max(limit * full, Math.min(this.#mark, used));
+    const isGrowing = used >= this.#mark + limit * growth;
+    const isDue = used >= limit * watched && performance.now() - (this.#samples.at(-1)?.at ?? -Infinity) >= sampleMs;
+    if (!isGrowing && !isDue) return;
+    const now = await this.#options.tunnels.traffic();
+    const most = isGrowing ? heaviest(now, this.#samples[0]?.bySession) : undefined;
+    if (isDue)
+      this.#samples = [
+        ...this.#samples.slice(-1),
+        { at: performance.now(), bySession: new Map(now.map(({ session, bytes }) => [session, bytes])) },
+      ];
+    if (most && most.bytes >= leastBytes) await this.#turnAway(most, size);
+  }
+
+  async #turnAway({ certificate, bytes }: { certificate: string; bytes: number }, size: { used: number; limit: number }): Promise<void> {
+    const { tunnels, log } = this.#options;
+    log.warn({ certificate, bytes, ...size }, "turned away the certificate that brings most, because frps' memory fills");
+    const before = this.#suspect;
+    this.#suspect = { certificate, at: performance.now() };
+    await tunnels.turnAway(certificate, awayMs);
+    if (before && before.certificate !== certificate && performance.now() - before.at < provesMs) {
+      log.info({ certificate: before.certificate }, "frps' memory went on to fill without this certificate; it may come back");
+      await tunnels.turnAway(before.certificate, 0);
+    }
+    await pause(settleMs, this.#stop.signal);
+    this.#mark = Infinity;
+  }
+
+  /** undefined where the supervisor does not tell, or is just writing */
+  async #size(): Promise<{ used: number; limit: number } | undefined> {
+    const text = await readFile(this.#options.file, 'utf8').catch(() => '');
+    const [, used, limit] = /^([1-9][0-9]{0,15}) ([1-9][0-9]{0,15})\n$/.exec(text) ?? [];
+    return used === undefined ? undefined : { used: Number(used), limit: Number(limit) };
+  }
+}
+
+type Traffic = Awaited<ReturnType<Tunnels['traffic']>>;
+
+interface Sample {
+  /** performance.now() */
+  at: number;
+  bySession: ReadonlyMap<string, number>;
+}
+
+/** Who has brought most since then. */
+function heaviest(now: Traffic, earlier: ReadonlyMap<string, number> = new Map()): { certificate: string; bytes: number } | undefined {
+  const brought = new Map<string, number>();
+  for (const { certificate, session, bytes } of now)
+    brought.set(certificate, (brought.get(certificate) ?? 0) + bytes - (earlier.get(session) ?? 0));
+  const [most] = [...brought].sort(([, a], [, b]) => b - a);
+  return most && { certificate: most[0], bytes: most[1] };
+}
