@@ -20,6 +20,7 @@ test('no request is ended by its address in HAProxy any more when what it waits 
       passes++;
       return new Promise((resolve) => (finish = () => resolve(1)));
     },
+    tunnels: { traffic: () => Promise.resolve([]), turnAway: () => Promise.resolve() },
     log: { info: () => {}, warn: () => {} },
   });
   t.after(async () => {
