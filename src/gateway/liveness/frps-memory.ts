@@ -1,7 +1,8 @@
 /**
  * Keeps a client from filling frps' memory. frps bounds neither the streams nor the pings of a tunnel, and keeps up to
  * 6 MB of a stream that nobody reads; who does that harms every tunnel at once when frps reaches its limit. So where frps
- * uses more than half of it, and grows, the certificate that brings most is turned away. Where frps grows all the same it was
+ * uses more than half of it, and grows, a certificate is turned away: the one whose tunnels had to be paced most
+ * (haproxy/config/tunnel-pace.ts), which no sidecar's are, or the one that brings most. Where frps grows all the same it was
  * somebody else: that certificate may come back, and the next one goes.
  */
 import { readFile } from 'node:fs/promises';
@@ -16,8 +17,8 @@ export interface MemoryGuardOptions {
 }
 
 export interface Tunnels {
-  /** what each open one has brought so far. @throws where it cannot be known */
-  traffic: () => Promise<readonly { certificate: string; session: string; bytes: number }[]>;
+  /** what each open one has brought so far, and how often it had to wait. @throws where it cannot be known */
+  traffic: () => Promise<readonly { certificate: string; session: string; bytes: number; waits: number }[]>;
   /** ends those of a certificate, and refuses it for so many milliseconds; 0: no longer */
   turnAway: (certificate: string, ms: number) => Promise<void>;
 }
@@ -25,7 +26,9 @@ export interface Tunnels {
 const everyMs = 250;
 /** From one measure to whether it helped; longer than the supervisor's half second. */
 const settleMs = 1200;
-const awayMs = 600_000;
+/** At first, and at most: four times as long as the last time. Who brings much may have done nothing wrong: its users may read slowly. */
+const awayMs = 15_000;
+const mostAwayMs = 600_000;
 /** Parts of the limit: from where it is watched who brings how much; from where somebody is turned away; growth that matters. */
 const watched = 0.25;
 const full = 0.5;
@@ -46,6 +49,8 @@ export class MemoryGuard {
   /** what each tunnel had brought: of the last two looks that are kept, the later one last */
   #samples: Sample[] = [];
   #suspect: { certificate: string; at: number } | undefined;
+  /** for how long each was turned away last, and when */
+  readonly #turned = new Map<string, { ms: number; at: number }>();
 
   /** Starts at once. */
   constructor(options: MemoryGuardOptions) {
@@ -81,23 +86,36 @@ export class MemoryGuard {
     if (isDue)
       this.#samples = [
         ...this.#samples.slice(-1),
-        { at: performance.now(), bySession: new Map(now.map(({ session, bytes }) => [session, bytes])) },
+        { at: performance.now(), bySession: new Map(now.map((tunnel) => [tunnel.session, tunnel])) },
       ];
-    if (most && most.bytes >= leastBytes) await this.#turnAway(most, size);
+    if (most && (most.waits > 0 || most.bytes >= leastBytes)) await this.#turnAway(most, size);
   }
 
-  async #turnAway({ certificate, bytes }: { certificate: string; bytes: number }, size: { used: number; limit: number }): Promise<void> {
+  async #turnAway(most: Brought, size: { used: number; limit: number }): Promise<void> {
     const { tunnels, log } = this.#options;
-    log.warn({ certificate, bytes, ...size }, "turned away the certificate that brings most, because frps' memory fills");
+    const { certificate } = most;
+    const ms = this.#awayFor(certificate);
+    const why = most.waits > 0 ? 'asks for more than its share' : 'brings most';
+    log.warn({ ...most, ...size, seconds: ms / 1000 }, `turned away the certificate that ${why}, because frps' memory fills`);
     const before = this.#suspect;
     this.#suspect = { certificate, at: performance.now() };
-    await tunnels.turnAway(certificate, awayMs);
+    await tunnels.turnAway(certificate, ms);
     if (before && before.certificate !== certificate && performance.now() - before.at < provesMs) {
       log.info({ certificate: before.certificate }, "frps' memory went on to fill without this certificate; it may come back");
+      this.#turned.delete(before.certificate);
       await tunnels.turnAway(before.certificate, 0);
     }
     await pause(settleMs, this.#stop.signal);
     this.#mark = Infinity;
+  }
+
+  #awayFor(certificate: string): number {
+    const now = performance.now();
+    const last = this.#turned.get(certificate);
+    for (const [key, { at }] of this.#turned) if (now - at > mostAwayMs * 2) this.#turned.delete(key);
+    const ms = last === undefined || now - last.at > mostAwayMs * 2 ? awayMs : Math.min(last.ms * 4, mostAwayMs);
+    this.#turned.set(certificate, { ms, at: now });
+    return ms;
   }
 
   /** undefined where the supervisor does not tell, or is just writing */
@@ -113,14 +131,22 @@ type Traffic = Awaited<ReturnType<Tunnels['traffic']>>;
 interface Sample {
   /** performance.now() */
   at: number;
-  bySession: ReadonlyMap<string, number>;
+  bySession: ReadonlyMap<string, { bytes: number; waits: number }>;
 }
 
-/** Who has brought most since then. */
-function heaviest(now: Traffic, earlier: ReadonlyMap<string, number> = new Map()): { certificate: string; bytes: number } | undefined {
-  const brought = new Map<string, number>();
-  for (const { certificate, session, bytes } of now)
-    brought.set(certificate, (brought.get(certificate) ?? 0) + bytes - (earlier.get(session) ?? 0));
-  const [most] = [...brought].sort(([, a], [, b]) => b - a);
-  return most && { certificate: most[0], bytes: most[1] };
+interface Brought {
+  certificate: string;
+  bytes: number;
+  waits: number;
+}
+
+/** Who had to wait most since then, or else has brought most. */
+function heaviest(now: Traffic, earlier: Sample['bySession'] = new Map()): Brought | undefined {
+  const brought = new Map<string, Brought>();
+  for (const { certificate, session, bytes, waits } of now) {
+    const before = earlier.get(session) ?? { bytes: 0, waits: 0 };
+    const sum = brought.get(certificate) ?? { certificate, bytes: 0, waits: 0 };
+    brought.set(certificate, { certificate, bytes: sum.bytes + bytes - before.bytes, waits: sum.waits + waits - before.waits });
+  }
+  return [...brought.values()].sort((a, b) => b.waits - a.waits || b.bytes - a.bytes)[0];
 }

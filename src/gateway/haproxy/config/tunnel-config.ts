@@ -83,7 +83,7 @@ ${isDivided ? dividedEntrance(settings, bind) : oneEntrance(settings, bind)}  # 
   default_backend frps
 
 backend ${sessionsTable}
-  stick-table type string len 120 size 100k expire 1s store conn_cur
+  stick-table type string len 120 size 100k expire 1s store conn_cur,gpc0
 backend sources
   stick-table type ipv6 size 100k expire 1s store conn_cur
 backend joined

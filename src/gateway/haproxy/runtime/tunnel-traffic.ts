@@ -10,6 +10,8 @@ export interface TunnelTraffic {
   session: string;
   /** from the client, since it connected */
   bytes: number;
+  /** how often it asked for more than tunnel-pace.ts lets through, and had to wait */
+  waits: number;
 }
 
 /**
@@ -20,18 +22,23 @@ export interface TunnelTraffic {
 export async function tunnelTraffic(master: string): Promise<TunnelTraffic[]> {
   const tunnels: TunnelTraffic[] = [];
   for (const pid of workers(await runCommand(master, 'show proc'))) {
-    const certificates = certificatesIn(await runCommand(master, `@!${pid} show table ${sessionsTable}`));
+    const clients = clientsIn(await runCommand(master, `@!${pid} show table ${sessionsTable}`));
     for (const { id, client, bytes } of sessionsIn(await runCommand(master, `@!${pid} show sess all`))) {
-      const certificate = certificates.get(client);
-      if (certificate !== undefined) tunnels.push({ certificate, session: `${pid}/${id}`, bytes });
+      const known = clients.get(client);
+      if (known) tunnels.push({ ...known, session: `${pid}/${id}`, bytes });
     }
   }
   return tunnels;
 }
 
-/** Certificate by address and port of the client. */
-const certificatesIn = (table: string): Map<string, string> =>
-  new Map([...table.matchAll(/ key=([0-9a-f]{64})\/([^ ]+) use=/g)].map(([, certificate, client]) => [client!, certificate!]));
+/** By address and port of the client. */
+const clientsIn = (table: string): Map<string, { certificate: string; waits: number }> =>
+  new Map(
+    [...table.matchAll(/ key=([0-9a-f]{64})\/([^ ]+) use=[^\n]* gpc0=([0-9]+)/g)].map(([, certificate, client, waits]) => [
+      client!,
+      { certificate: certificate!, waits: Number(waits) },
+    ]),
+  );
 
 /** Each is some lines: the first tells the client, one that begins with `req=` what it has sent. */
 const sessionsIn = (shown: string): { id: string; client: string; bytes: number }[] =>
