@@ -182,6 +182,38 @@ describe('frps behind the door of the gateway', { timeout: 120_000 }, () => {
       await goesOn();
     });
 
+  it('lets a Pod in that comes back 20 times while its earlier tunnels are still there', async () => {
+    const clients: FrpClient[] = [];
+    for (let count = 0; count < 20; count++) {
+      const client = await FrpClient.connect(credentials);
+      clients.push(client);
+      const { answer } = await client.login({ privilege_key: token, pool_count: 1 });
+      assert.match(answer.run_id ?? answer.error ?? '', /^[0-9a-f]{48}$/);
+    }
+    for (const client of clients) client.close();
+    await goesOn();
+  });
+
+  it('keeps no more than some names of proxies that have ended, however many a Pod opens', async () => {
+    const client = await FrpClient.connect(credentials);
+    const { stream } = await client.login({ privilege_key: token, pool_count: 0 });
+    for (let count = 0; count < 1010; count++) {
+      const proxy_name = `evil.web.${count.toString(16).padStart(8, '0')}.app.${uid(2)}`;
+      client.control(stream, message('p', JSON.stringify({ proxy_name, proxy_type: 'tcp' })));
+      client.control(stream, message('c', JSON.stringify({ proxy_name })));
+    }
+    const ended = async () => {
+      const { proxies } = JSON.parse((await gateway.get('/api/proxy/tcp', gateway.ports.frpsApi)).body) as {
+        proxies: { status: string }[];
+      };
+      return proxies.filter(({ status }) => status !== 'online').length;
+    };
+    await eventually('many have ended', async () => (await ended()) > 500);
+    await eventually('those that have ended are forgotten', async () => (await ended()) < 100);
+    client.close();
+    await goesOn();
+  });
+
   it('goes on, whatever a client says before and after its login', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(poison, { minLength: 1, maxLength: 4 }), async (poisons) => {

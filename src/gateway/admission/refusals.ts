@@ -18,6 +18,7 @@ export type RefusalReason =
   | 'UnknownService'
   | 'NotThroughGateway'
   | 'ServiceDeleted'
+  | 'TooManyLogins'
   | 'TooManyProxies'
   | 'NoPort';
 

@@ -13,6 +13,7 @@ import {
   type NewProxyContent,
   type Eligibility,
 } from './plugin-protocol.ts';
+import { AdmissionRates } from './admission-rates.ts';
 import type { Verified } from './pod-token.ts';
 import type { Members } from '../members/members.ts';
 import { refused, type Refusal, type RefusalReason } from './refusals.ts';
@@ -39,6 +40,7 @@ const unchanged: Answer = { reject: false, unchange: true };
 
 export class TunnelAdmission {
   readonly #deps: AdmissionDeps;
+  readonly #rates = new AdmissionRates();
 
   constructor(deps: AdmissionDeps) {
     this.#deps = deps;
@@ -66,7 +68,10 @@ export class TunnelAdmission {
     if (problem) return problem;
     if (!(await this.#deps.isReady())) return refused('Starting', 'the gateway is starting; frpc tries again');
     const verified = await this.#deps.verify(content.privilege_key ?? '');
-    return verified.ok ? { ok: true, content: loginContent(content, verified.identity) } : verified;
+    if (!verified.ok) return verified;
+    const { identity } = verified;
+    const within = this.#rates.take('logins', identity);
+    return within.ok ? { ok: true, content: loginContent(content, identity) } : { ...within, about: identity };
   }
 
   async #newProxy(content: NewProxyContent): Promise<Outcome> {
@@ -80,6 +85,8 @@ export class TunnelAdmission {
     if (!eligibility.ok) return { ...eligibility, about };
     const within = withinLimits(members.loadOf(identity));
     if (!within.ok) return { ...within, about };
+    const rated = this.#rates.take('proxies', identity);
+    if (!rated.ok) return { ...rated, about };
     const port = members.assign(content.proxy_name!, identity, session);
     if (port === undefined) return refused('NoPort', 'the gateway has no free port', about);
     return { ok: true, content: newProxyContent(content, eligibility.service, port) };

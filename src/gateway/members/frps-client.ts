@@ -14,6 +14,8 @@ export interface OnlineProxy {
 export type ListProxies = () => Promise<OnlineProxy[]>;
 
 const timeoutMs = 5000;
+/** frps keeps what it has counted of a proxy for a week after its end, and a Pod chooses the names. */
+const maxEnded = 1000;
 
 interface Entry {
   name?: unknown;
@@ -25,8 +27,10 @@ interface Entry {
 /** @param url such as http://127.0.0.1:7500 */
 export function proxyList(url: string): ListProxies {
   const target = new URL('/api/proxy/tcp', url);
+  const ended = new URL('/api/proxies?status=offline', url);
   return async () => {
-    const { proxies } = JSON.parse(await get(target)) as { proxies?: Entry[] | null };
+    const { proxies } = JSON.parse(await call('GET', target)) as { proxies?: Entry[] | null };
+    if (proxies && proxies.filter(({ status }) => status !== 'online').length > maxEnded) await call('DELETE', ended);
     return (proxies ?? []).flatMap(({ name, status, user, conf }): OnlineProxy[] => {
       const port = conf?.remotePort;
       if (status !== 'online' || typeof name !== 'string' || typeof port !== 'number') return [];
@@ -35,9 +39,9 @@ export function proxyList(url: string): ListProxies {
   };
 }
 
-function get(url: URL): Promise<string> {
+function call(method: 'GET' | 'DELETE', url: URL): Promise<string> {
   return new Promise((resolve, reject) => {
-    const outgoing = request(url, { signal: AbortSignal.timeout(timeoutMs) }, (incoming) => {
+    const outgoing = request(url, { method, signal: AbortSignal.timeout(timeoutMs) }, (incoming) => {
       const chunks: Buffer[] = [];
       incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
       incoming.on('error', reject);

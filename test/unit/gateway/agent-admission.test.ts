@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { configSchema } from '../../../src/config/schema.ts';
@@ -70,7 +71,7 @@ async function session(): Promise<Content> {
   return { user, metas, run_id };
 }
 const newProxy = async (content: Content): Promise<Answer> =>
-  admission.answer('NewProxy', { user: await session(), proxy_name: name, proxy_type: 'tcp', ...content });
+  admission.answer('NewProxy', { user: content.user ?? (await session()), proxy_name: name, proxy_type: 'tcp', ...content });
 
 describe('a login', () => {
   it('says from where frps has it to the session and its proxies, so that its tunnel is found', async () => {
@@ -123,6 +124,7 @@ describe('a login', () => {
     });
     await fc.assert(
       fc.asyncProperty(anyLogin, async (sent) => {
+        verdict = { ok: true, identity: { ...identity, uid: randomUUID() } };
         const { version, hostname, os, arch, run_id, timestamp, pool_count, metas } = await login(sent);
         for (const each of [version, hostname, os, arch]) assert.match(String(each), /^[ -~]{0,253}$/);
         assert.match(String(run_id), /^[0-9a-f]{48}$/);
@@ -152,6 +154,18 @@ describe('a login', () => {
   it('is refused while the agent does not know the cluster yet', async () => {
     isReady = false;
     assert.equal(reasonOf(await admission.answer('Login', { privilege_key: 'token' })), 'Starting');
+  });
+});
+
+describe('the logins of a Pod', () => {
+  it('are let in 20 times in a row, as of a sidecar that reconnects, and refused beyond their rate, without harm to other Pods', async () => {
+    for (let count = 0; count < 20; count++) await login();
+    let answer: Answer | undefined;
+    for (let count = 0; count < 200 && !answer?.reject; count++) answer = await admission.answer('Login', { privilege_key: 'token' });
+    assert.equal(reasonOf(answer!), 'TooManyLogins');
+    assert.deepEqual(reasons, ['TooManyLogins']);
+    verdict = { ok: true, identity: { ...identity, pod: 'web-2', uid: `${uid.slice(0, -1)}2` } };
+    await login();
   });
 });
 
@@ -268,9 +282,10 @@ describe('a proxy', () => {
   });
 
   it('beyond the limit of a Pod is refused, and does not disturb others', async () => {
+    const user = await session();
     for (let index = 0; index < limits.pod; index++)
-      contentOf(await newProxy({ proxy_name: `shop.web.0a1b2c3d.web-1.${index.toString(16).padStart(12, '0')}-${uid}` }));
-    assert.equal(reasonOf(await newProxy({})), 'TooManyProxies');
+      contentOf(await newProxy({ user, proxy_name: `shop.web.0a1b2c3d.web-1.${index.toString(16).padStart(12, '0')}-${uid}` }));
+    assert.equal(reasonOf(await newProxy({ user })), 'TooManyProxies');
     const next = { ...identity, pod: 'web-2', uid: `${uid.slice(0, -1)}2` };
     verdict = { ok: true, identity: next };
     contentOf(await newProxy({ proxy_name: `shop.web.0a1b2c3d.web-2.${next.uid}` }));
