@@ -115,6 +115,7 @@ describe('frps behind the door of the gateway', { timeout: 120_000 }, () => {
   let credentials: Credentials;
   let token: string;
   let log: () => string;
+  let pods = 0;
   before(async () => {
     gateway = await Gateway.start();
     const { port } = await gateway.app('bystander');
@@ -148,7 +149,10 @@ describe('frps behind the door of the gateway', { timeout: 120_000 }, () => {
       if (at === 'connection') for (const each of data) client.send(each);
       else if (at === 'stream') for (const each of data) client.open(each);
       else {
-        const { stream, answer } = await client.login({ privilege_key: token, pool_count: 1 });
+        // A Pod of its own for each, because its logins have a rate.
+        const pod = { ...attacker, name: `app-${++pods}`, uid: uid(100 + pods) };
+        gateway.putPod(pod);
+        const { stream, answer } = await client.login({ privilege_key: await gateway.signer.token(pod), pool_count: 1 });
         assert.equal(answer.error ?? '', '');
         for (const each of data) client.control(stream, each);
         for (const each of data) {
