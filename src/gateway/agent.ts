@@ -206,12 +206,11 @@ export class GatewayAgent {
 
   #watchParts(host: string, apiPort: number): Parts {
     const { directory, frpsPort, log } = this.#options;
-    const haproxy = (part: 'users' | 'tunnel') => (limitMs: number) => this.#proxies.probe(part, limitMs);
     return new Parts({
       probes: {
         frps: frpsProbe({ tunnel: { host, port: frpsPort }, api: { host, port: apiPort } }),
-        tunnel: haproxy('tunnel'),
-        users: haproxy('users'),
+        tunnel: (limitMs) => this.#proxies.probe('tunnel', limitMs),
+        users: (limitMs) => this.#proxies.probe('users', limitMs),
       },
       directory,
       changed: () => this.#users.schedule(),

@@ -12,6 +12,7 @@ import type { TunnelSettings } from '../../src/gateway/haproxy/config/tunnel-con
 import { alpn } from '../../src/link/protocol.ts';
 import { logTo } from '../../src/log.ts';
 import { both, certificate, type Pair } from './certificates.ts';
+import { frame, message } from './frp-client.ts';
 import { bringTo, directory, freePort, haproxy, request, until } from './haproxy-harness.ts';
 
 const ignore = () => {};
@@ -142,4 +143,36 @@ test('links of clusters go on to the agent as they are, beside tunnels, whose re
   await bringTo(proxy, { ...state, revoked: [new X509Certificate(client.cert).fingerprint256.replaceAll(':', '').toLowerCase()] });
   await ended;
   assert.ok(!(await dial(port, client)));
+});
+
+test('frames of tunnels arrive as they were sent, in whatever pieces, and a beginning of one does not wait for its end', async (t) => {
+  const own = certificate(t, 'own');
+  const client = certificate(t, 'client', own);
+  const { port } = await tunnel(t, certificate(t, 'gateway'), [own.cert]);
+  await until(() => dial(port, client));
+  const socket = connectTls({ host: '127.0.0.1', port, cert: client.cert, key: client.key, rejectUnauthorized: false });
+  t.after(() => socket.destroy());
+  socket.on('error', ignore).setNoDelay();
+  let back = Buffer.alloc(0);
+  socket.on('data', (bytes: Buffer) => (back = Buffer.concat([back, bytes])));
+  const [data, window, ping, syn, fin] = [0, 1, 2, 1, 4];
+  const work = message('w', '{}');
+  const said = Buffer.from('what a user says');
+  const frames = Buffer.concat([
+    frame(window, syn, 1, 0),
+    frame(data, 0, 1, work.length, work),
+    frame(data, 0, 1, said.length, said),
+    frame(ping, syn, 0, 7),
+    frame(window, fin, 1, 0),
+  ]);
+  let sent = Buffer.alloc(0);
+  for (const size of [1, 5, 11, 13, frames.length])
+    for (let at = 0; at < frames.length; at += size) {
+      const piece = frames.subarray(at, at + size);
+      socket.write(piece);
+      sent = Buffer.concat([sent, piece]);
+      if (size === 1 && at < 12) await until(() => back.length === sent.length);
+    }
+  await until(() => back.length >= sent.length);
+  assert.deepEqual(back, sent);
 });

@@ -47,7 +47,7 @@ Pace.__index = Pace
 function Pace:new()
   local left, at = {}, {}
   for name, burst in pairs(bursts) do left[name], at[name] = burst, 0 end
-  return setmetatable({payload = 0, isControl = false, left = left, at = at, streams = {}, known = 0, idle = 0}, Pace)
+  return setmetatable({head = "", payload = 0, isControl = false, left = left, at = at, streams = {}, known = 0, idle = 0}, Pace)
 end
 
 function Pace:start_analyze(txn, channel)
@@ -108,20 +108,25 @@ function Pace:tcp_payload(txn, channel)
       passed = passed + taken
       if taken < bytes then return wait(txn, passed) end
     end
-    if size - passed < 12 then return passed end
-    local version, kind, flags, id, length = string.unpack(">BBxBI4I4", channel:data(passed, 12))
+    -- The header's beginning goes on as it comes: frps does nothing before it has the whole, and who waits for an end is told.
+    local rest = 12 - #self.head
+    if size - passed < rest then
+      if size > passed then self.head = self.head .. channel:data(passed) end
+      return size
+    end
+    local version, kind, flags, id, length = string.unpack(">BBxBI4I4", self.head .. channel:data(passed, rest))
     -- Of no version that there is: frps ends the connection, whatever follows.
     if version ~= 0 then return size end
     local isSyn = flags % 2 == 1
     local state = kind < 2 and (isSyn and new or self.streams[id]) or nil
     local brings = kind == 0 and length > 0
     if brings and state == new then
-      state = whatFor(channel, passed + 12, size, length)
+      state = whatFor(channel, passed + rest, size, length)
       if not state then return passed end
     end
     local name = self:budget(kind, isSyn, length)
     if name and self:take(name, 1) < 1 then return wait(txn, passed) end
-    passed = passed + 12
+    passed, self.head = passed + rest, ""
     -- With FIN or RST nothing follows from this side.
     if kind < 2 then self:stream(id, flags < 4 and state or nil) end
     if brings then self.payload, self.isControl = length, state ~= work end
