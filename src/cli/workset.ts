@@ -8,7 +8,7 @@ import type { PodContext } from '../../webhooks/pods/decide.ts';
 import { namespaceDefaults } from '../../webhooks/pods/namespace-defaults.ts';
 import type { Problem } from '../../webhooks/review/types.ts';
 import { misplacedGroup } from '../../webhooks/workloads/decide.ts';
-import { annotatedTemplatesIn, kindOf, podTemplateOf, type FurtherKinds } from '../../webhooks/workloads/templates.ts';
+import { annotatedTemplatesIn, kindOf, podTemplateOf, refusesSidecars, type FurtherKinds } from '../../webhooks/workloads/templates.ts';
 import { asReviewed } from '../manifests/json.ts';
 import { objectsOf, type ManifestDocument, type ManifestObject } from '../manifests/read.ts';
 
@@ -124,12 +124,14 @@ export function passedOver(objects: readonly ManifestObject[], further: FurtherK
     if (podTemplateOf(object.value, further)) return [];
     const paths = annotatedTemplatesIn(object.value);
     if (paths.length === 0) return [];
-    const kind = kindOf(object.value);
-    const remedy = paths.includes('spec.template')
-      ? `list ${kind} in workloadKinds of the configuration to inject it here`
-      : 'only a Pod template at spec.template can be injected here';
     return [
-      `${where(object)}: annotation ${annotation.group} at ${paths.join(', ')}: ${remedy}; in the cluster the webhook injects its Pods`,
+      `${where(object)}: annotation ${annotation.group} at ${paths.join(', ')}: ${whyNotHere(object.value, paths)}; in the cluster the webhook injects its Pods`,
     ];
   });
+}
+
+function whyNotHere(object: ManifestObject['value'], paths: readonly string[]): string {
+  if (refusesSidecars(object)) return `the API of ${kindOf(object)} refuses a template with a sidecar`;
+  if (paths.includes('spec.template')) return `list ${kindOf(object)} in workloadKinds of the configuration to inject it here`;
+  return 'only a Pod template at spec.template can be injected here';
 }

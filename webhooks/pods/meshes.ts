@@ -1,7 +1,7 @@
-/** Containers that service meshes and other injectors add to a Pod. */
-import type { CheckedPod, Container } from './pod.ts';
+/** Containers and ports that service meshes and other injectors add to a Pod. */
+import type { CheckedPod, Container, ContainerPort } from './pod.ts';
 
-/** By the names that their injectors give: Istio, Linkerd, Dapr, Consul, Kuma and Kong Mesh, Open Service Mesh, NGINX, App Mesh. */
+/** By the names that their injectors give: Istio, Linkerd, Dapr, Consul, Kuma and Kong Mesh, Open Service Mesh, NGINX, App Mesh, Knative. */
 const proxies = new Set([
   'istio-proxy',
   'linkerd-proxy',
@@ -12,7 +12,11 @@ const proxies = new Set([
   'osm-envoy',
   'nginx-mesh-sidecar',
   'aws-appmesh-envoy',
+  'queue-proxy',
 ]);
+
+/** Istio's injector gives it to the proxy also where that is the app, a gateway: it has metrics, and no traffic. */
+const metricsPort = 'http-envoy-prom';
 
 const isProxy = ({ name }: Container): boolean => proxies.has(name) || name.startsWith('consul-dataplane-');
 
@@ -25,8 +29,11 @@ export function mainContainers({ spec }: CheckedPod): Container[] {
   return own.length > 0 ? own : spec.containers;
 }
 
-/** All containers that serve, native sidecars of the user's included, without those of a mesh. */
-export const appContainers = (pod: CheckedPod): Container[] => [
-  ...mainContainers(pod),
-  ...(pod.spec.initContainers ?? []).filter((container) => container.restartPolicy === 'Always' && !isProxy(container)),
-];
+/** Ports of all containers that serve, native sidecars of the user's included, without what a mesh adds. */
+export const appPorts = (pod: CheckedPod): ContainerPort[] =>
+  [
+    ...mainContainers(pod),
+    ...(pod.spec.initContainers ?? []).filter((container) => container.restartPolicy === 'Always' && !isProxy(container)),
+  ]
+    .flatMap(({ ports }) => ports ?? [])
+    .filter(({ name }) => name !== metricsPort);

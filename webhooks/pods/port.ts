@@ -2,7 +2,7 @@
 import { annotation as names } from '../../src/model/names.ts';
 import type { DistributedService } from '../../src/model/types.ts';
 import type { PodAnnotations } from './annotations.ts';
-import { appContainers } from './meshes.ts';
+import { appPorts } from './meshes.ts';
 import type { CheckedPod, ContainerPort } from './pod.ts';
 import { Denial } from './reasons.ts';
 import { isSidecar } from './sidecar.ts';
@@ -12,7 +12,7 @@ export function portOf(pod: CheckedPod, service: DistributedService, annotations
   const group = service.metadata.name;
   const own = annotations.ports.get(group);
   const wanted = own ?? annotations[names.port];
-  const ports = containerPorts(pod);
+  const ports = appPorts(pod);
   if (wanted !== undefined) return resolve(own === undefined ? names.port : names.portOf + group, wanted, ports, service);
   const discovered = service.spec.backends.discovery?.port;
   if (discovered !== undefined) return discovered;
@@ -55,9 +55,6 @@ function resolve(key: string, wanted: string, ports: readonly ContainerPort[], s
 }
 
 const protocolOf = ({ spec }: DistributedService): string => (spec.serviceType === 'udp' ? 'UDP' : 'TCP');
-
-/** Ports of the app's containers, native sidecars of the user's included. */
-const containerPorts = (pod: CheckedPod): ContainerPort[] => appContainers(pod).flatMap(({ ports }) => ports ?? []);
 
 const describe = (ports: readonly ContainerPort[]): string =>
   ports

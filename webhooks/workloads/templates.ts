@@ -23,11 +23,18 @@ const pointers: Record<string, string> = {
 /** Kinds of others whose Pod template is at spec.template: `Kind.group` each, or every kind. */
 export type FurtherKinds = readonly string[] | 'any';
 
+/** Knative's API takes neither the sidecar's volumes nor, unless a feature of it is switched on, init containers. */
+const knative = 'serving.knative.dev';
+
+/** Whether the API of the object's kind refuses a Pod template with a sidecar. Pods that come of one are injected all the same. */
+export const refusesSidecars = ({ apiVersion }: JsonObject): boolean => String(apiVersion).startsWith(`${knative}/`);
+
 /** The Pod template of a Pod or workload, or undefined for any other object. */
 export function podTemplateOf(object: unknown, further: FurtherKinds = []): PodTemplate | undefined {
   if (!isObject(object)) return undefined;
   const key = `${String(object.apiVersion)}/${String(object.kind)}`;
-  const isFurther = further === 'any' ? isObject(objectAt(object, 'spec')?.template) : further.includes(kindOf(object));
+  const isListed = further === 'any' || (further.includes(kindOf(object)) && !refusesSidecars(object));
+  const isFurther = isListed && isObject(objectAt(object, 'spec')?.template);
   const pointer = Object.hasOwn(pointers, key) ? pointers[key] : isFurther ? '/spec/template' : undefined;
   if (pointer === undefined) return undefined;
   let pod: unknown = object;

@@ -205,6 +205,33 @@ describe('a raw manifest', () => {
     assert.equal(sidecarsIn(stdout), 1);
     assert.deepEqual(values((await output(uninject, '-f', file(stdout))).stdout), values(partial.text));
   });
+
+  it('of a kind that is listed, where its Pod template is elsewhere or its API refuses a sidecar, is passed over with the reason', async () => {
+    const config = file('workloadKinds: [JobSet.jobset.x-k8s.io, Service.serving.knative.dev]\n');
+    const text = [
+      'apiVersion: jobset.x-k8s.io/v1alpha2',
+      'kind: JobSet',
+      'metadata: {name: jobs}',
+      'spec: {replicatedJobs: [{template: {spec: {template: {metadata: {annotations: {frp.io/group: web}}}}}}]}',
+      '---',
+      'apiVersion: serving.knative.dev/v1',
+      'kind: Service',
+      'metadata: {name: hello}',
+      'spec: {template: {metadata: {annotations: {frp.io/group: web}}, spec: {containers: [{image: hello}]}}}',
+    ].join('\n');
+    const { stdout, stderr } = await output(inject, '-f', file(text), '--services', services, '-n', 'corpus', '--config', config);
+    assert.equal(stdout, text);
+    const [jobs, hello, summary] = stderr.trim().split('\n');
+    assert.match(
+      jobs!,
+      /^passed over: .*JobSet\/jobs: .* at spec\.replicatedJobs\[0\]\..*only a Pod template at spec\.template can be injected/,
+    );
+    assert.match(
+      hello!,
+      /^passed over: .*Service\/hello: .*the API of Service\.serving\.knative\.dev refuses a template with a sidecar; in the/,
+    );
+    assert.equal(summary, '2 objects: 2 passed over');
+  });
 });
 
 describe('frp-k8s validate', () => {

@@ -149,6 +149,11 @@ const meshes: [name: string, add: (pod: Pod) => void][] = [
     (pod) =>
       pod.spec!.containers!.push({ name: 'daprd', ports: [{ containerPort: 3500 }, { containerPort: 50001 }, { containerPort: 9090 }] }),
   ],
+  [
+    'Knative',
+    (pod) =>
+      pod.spec!.containers!.push({ name: 'queue-proxy', ports: [{ containerPort: 8012 }, { name: 'http-queueadm', containerPort: 8022 }] }),
+  ],
   ['an injector that nobody knows', (pod) => pod.spec!.containers!.push({ name: 'agent', ports: [{ containerPort: 7777 }] })],
 ];
 
@@ -176,6 +181,13 @@ describe('beside other injectors', () => {
       localPort(inject(podOf({ containers: [{ name: 'istio-proxy', image: 'auto', ports: [{ containerPort: 8443 }] }] }))),
       8443,
     );
+  });
+
+  it("the port of Istio's metrics is never the app's, so that a gateway of Istio's is told the same before Istio and after it", () => {
+    const gateway = (ports: object[]) => decide(podOf({ containers: [{ name: 'istio-proxy', image: 'auto', ports }] }));
+    const metrics = { name: 'http-envoy-prom', containerPort: 15090, protocol: 'TCP' };
+    assert.equal(gateway([metrics]).message, gateway([]).message);
+    assert.equal(gateway([metrics]).reason, 'MissingPort');
   });
 
   it('a port that the app no longer declares does not stay', () => {
