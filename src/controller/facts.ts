@@ -56,6 +56,14 @@ export interface FactsDeps {
   gatewayAuthority?: () => string | undefined;
 }
 
+const gatewayRefused = 'GatewayRefused';
+
+function refusalStored({ metadata, status }: DistributedService): Problem | undefined {
+  const stored = status?.conditions?.find(({ type, reason }) => type === 'ConfigurationValid' && reason === gatewayRefused);
+  if (stored === undefined || stored.observedGeneration !== metadata.generation) return undefined;
+  return { reason: gatewayRefused, message: stored.message ?? '' };
+}
+
 export class FactSource {
   /** the plain frp server, and the gateway's replicas */
   readonly #plain: ServerView;
@@ -142,12 +150,17 @@ export class FactSource {
     }
   }
 
-  /** What the gateway's HAProxy does not take although nothing here has anything against it. */
+  /**
+   * What the gateway's HAProxy does not take although nothing here has anything against it. While the gateway cannot be
+   * asked, what it said last of this generation stands; of a service that has changed since it has said nothing.
+   */
   #refusal(service: DistributedService): Problem | undefined {
-    const message = usesGateway(service.spec, this.#deps.config) ? this.#gateway.refusalOf(serviceKey(service)) : undefined;
+    if (!usesGateway(service.spec, this.#deps.config)) return undefined;
+    if (this.#gateway.health.status !== 'reachable') return refusalStored(service);
+    const message = this.#gateway.refusalOf(serviceKey(service));
     if (message === undefined) return undefined;
     return {
-      reason: 'GatewayRefused',
+      reason: gatewayRefused,
       message: `The gateway leaves the service out: ${message}. It is tried again when the service changes`,
     };
   }

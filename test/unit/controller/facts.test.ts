@@ -5,7 +5,9 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { configSchema } from '../../../src/config/schema.ts';
 import { FactSource } from '../../../src/controller/facts.ts';
+import { nextStatus } from '../../../src/controller/status/status.ts';
 import type { KubeObject } from '../../../src/kube/types.ts';
+import type { DistributedService, DistributedServiceStatus } from '../../../src/model/types.ts';
 import { service, storeOf } from '../../support/services.ts';
 
 let api: Server;
@@ -129,5 +131,33 @@ describe('a service that the gateway leaves out', () => {
     assert.match(problem(auth)!.message, /leaves the service out: HAProxy says: no\. It is tried again when/);
     assert.equal(problem(front), undefined);
     assert.equal(problem(auth, { reason: 'HostConflict', message: '' })?.reason, 'HostConflict');
+  });
+
+  it('stays left out while the gateway cannot be asked, until it is changed; then its state is no longer Failed', async () => {
+    start(true);
+    api.close();
+    api.closeAllConnections();
+    await facts.meetServers();
+    const refusal = {
+      type: 'ConfigurationValid',
+      status: 'False',
+      reason: 'GatewayRefused',
+      message: 'as it was said',
+      observedGeneration: 1,
+    };
+    const stored = (generation: number): DistributedService => ({
+      ...auth,
+      metadata: { ...auth.metadata, generation },
+      status: { state: 'Failed', conditions: [refusal] } as DistributedServiceStatus,
+    });
+    const found = (of: DistributedService) => facts.of(of, { ready: true }, undefined, 0);
+    assert.equal(found(auth).server.status, 'unreachable');
+    assert.deepEqual(found(stored(1)).problem, { reason: 'GatewayRefused', message: 'as it was said' });
+    assert.equal(nextStatus(stored(1), found(stored(1)), 0)?.state, 'Failed');
+    assert.equal(found(stored(2)).problem, undefined);
+    const after = nextStatus(stored(2), found(stored(2)), 0);
+    assert.equal(after?.state, 'Provisioning');
+    const again = { ...stored(2), status: after };
+    assert.equal(nextStatus(again, found(again), 0), undefined);
   });
 });
