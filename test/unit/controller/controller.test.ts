@@ -87,6 +87,16 @@ describe('the controller', { timeout: 60_000 }, () => {
     assert.equal(problemOf(material, { now: Date.now(), usage: 'serverAuth', names, signedBy: text(tls, 'ca.crt') }), undefined);
   });
 
+  it('leaves the frp server its certificate when a gateway is added, because another one restarts it', async () => {
+    const first = start();
+    await until(() => secret('frp-server-tls', 'frp-system') !== undefined);
+    const before = secret('frp-server-tls', 'frp-system')!;
+    await first.close();
+    start({ config: { ...config, gateway: { ...config.gateway, addresses: ['gw.example.com'] } } });
+    await until(() => secret('frp-gateway-tls', 'frp-system') !== undefined);
+    assert.deepEqual(secret('frp-server-tls', 'frp-system'), before);
+  });
+
   it('writes finalizer, Secrets, status and Events of a service, and then no more, not even after a restart', async () => {
     put();
     const first = start();
