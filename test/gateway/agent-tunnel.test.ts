@@ -205,7 +205,7 @@ describe('through the tunnel', { timeout: 175_000 }, () => {
       await eventually('it is closed', () => open.size === 0);
     });
 
-    it('is none where it is switched off', async () => {
+    it('keeps nothing where it is switched off', async () => {
       const { count, user } = await pooled('nopool', 9, { enabled: false });
       const { ask } = user();
       const before = count();

@@ -219,7 +219,7 @@ describe('the gateway', { timeout: 175_000 }, () => {
       await isRefused('UnknownService', () => bad(35, { proxy: { name: `shop.other.0a1b2c3d.web-35.${uid(35)}` } }));
     });
 
-    it('a client that claims metadata and port of its own: it gets neither', async () => {
+    it('metadata and a port that a client claims for itself', async () => {
       const { port } = await gateway.app('app 6');
       gateway.putPod(pod(6));
       await gateway.sidecar(pod(6), 'web', port, {
@@ -236,7 +236,7 @@ describe('the gateway', { timeout: 175_000 }, () => {
       await gateway.kill('frpc web-6');
     });
 
-    it('no client certificate, and a revoked one at once, while the others stay', async () => {
+    it('who has no client certificate, and one whose certificate is revoked at once, while the others stay', async () => {
       const without = await bad(40, { client: { transport: { tls: { enable: true, serverName: '127.0.0.1' } } } });
       await eventually('it is refused', () => /connect to server error/.test(without.log()));
       without.process.kill('SIGKILL');

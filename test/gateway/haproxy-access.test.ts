@@ -18,7 +18,7 @@ async function protectedApp(t: TestContext, access: Access, security: Distribute
   return { gw, backend, of };
 }
 
-test('API keys: by header or as bearer, changed without a reload, and never guessed', async (t) => {
+test('an API key passes by header or as bearer, changes without a reload, and cannot be guessed', async (t) => {
   const keys = (clients: Record<string, string>): Access => ({
     kind: 'keys',
     header: 'apikey',
@@ -87,7 +87,7 @@ function token({ header = {}, claims = {}, signWith = byRsa }: TokenParts = {}):
 const bearer = (gw: Gateway, jwt: string, path = '/', method = 'GET') =>
   gw.http(host, path, { method, headers: { authorization: `Bearer ${jwt}` } });
 
-test('JSON web tokens: signature, expiry, issuer and audience', async (t) => {
+test('a JSON web token passes with a valid signature, expiry, issuer and audience, and not otherwise', async (t) => {
   const { gw, backend } = await protectedApp(t, jwtAccess);
   const ok = await bearer(gw, token(), '/a');
   assert.equal(ok.body, 'carol /a', gw.output());
@@ -134,7 +134,7 @@ const rules: DistributedServiceSpec['security'] = {
   },
 };
 
-test('authorization: a path with rules needs one that lists method and role, however it is written', async (t) => {
+test('a path with rules needs one that lists method and role, however the path is written', async (t) => {
   const { gw, backend } = await protectedApp(t, jwtAccess, rules);
   const admin = token();
   const user = token({ claims: { realm: { roles: ['user'] } } });
@@ -173,7 +173,7 @@ test('authorization: a path with rules needs one that lists method and role, how
   assert.equal(backend.requests.at(-1)!.url, '/admin/x', 'the backend reads what was checked');
 });
 
-test('roles: in a list or as words, and no element is taken for another', async (t) => {
+test('roles are read from a list or from words, and none is taken for another', async (t) => {
   const { gw } = await protectedApp(t, jwtAccess, rules);
   const status = async (roles: unknown) => (await bearer(gw, token({ claims: { realm: { roles } } }), '/admin/x')).status;
   for (const roles of [['admin'], ['x', 'admin'], 'admin', 'user admin']) assert.equal(await status(roles), 200, JSON.stringify(roles));
@@ -210,7 +210,7 @@ test('oversized headers are refused', async (t) => {
   assert.equal(backend.requests.length, 0);
 });
 
-test('request smuggling: what two readers could take differently is refused', async (t) => {
+test('a request that two readers could take differently, as in smuggling, is refused', async (t) => {
   const { gw, backend } = await protectedApp(t, { kind: 'keys', header: 'apikey', clients: { [sha256('k')]: 'k' } });
   const head = `POST / HTTP/1.1\r\nHost: ${host}\r\nX-API-Key: k\r\n`;
   const raw = (text: string) =>

@@ -106,7 +106,7 @@ test('a page can read why it was refused: credentials, rules and limits', async 
   assert.deepEqual([last.status, allowed(last)], [429, origin], 'preflights count too');
 });
 
-test('everybody, and any header: nobody is named, and no credentials', async (t) => {
+test('a policy for every origin and any header names no origin, and allows no credentials', async (t) => {
   const { preflight, ask } = await shared(t, { cors: { allowOrigins: ['*'], allowHeaders: ['*'], allowCredentials: true } }, none);
   const answer = await preflight('https://x.example.com', 'POST', { 'access-control-request-headers': 'authorization,x-a' });
   assert.equal(answer.status, 204);

@@ -100,7 +100,7 @@ test('a request that no backend took goes to the other replica whatever its meth
   assert.equal(there.requests.at(-1)!.method, 'POST');
 });
 
-test('one that a backend took and did not answer is not sent again unless it may be', async (t) => {
+test('a request that a backend took and did not answer is not sent again unless it may be', async (t) => {
   const dying = await app(t, 'dying', (req, res) => (req.method === 'POST' ? res.destroy() : res.end('ok')));
   const there = await app(t, 'there');
   const [a] = await replicas(t, [view(web([dying])), view(web([there]))]);

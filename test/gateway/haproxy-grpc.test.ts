@@ -52,7 +52,7 @@ test('calls of one channel are spread, also by weights that change while it is o
   assert.equal(gw.proxy.reloads, 0);
 });
 
-test('beside hosts whose TLS passes through, and with affinity by the address of the user', async (t) => {
+test('calls reach their service beside hosts whose TLS passes through, and with affinity by the address of the user', async (t) => {
   const raw = service('raw', { serviceType: 'tcp', expose: { type: 'domain', domain: 'raw.example.com' } }, []);
   const spec = { loadBalancing: { algorithm: 'round-robin' as const, sessionAffinity: { enabled: true } } };
   const { channel } = await users(t, spec, {}, [raw]);

@@ -35,14 +35,14 @@ async function greeted(t: TestContext, port: number, localAddress: string): Prom
   return (await isGreeted) ? socket : undefined;
 }
 
-test('connections a second to a tcp service: more are refused, for each address', async (t) => {
+test('a tcp service refuses an address that opens more connections a second than its limit', async (t) => {
   const { port } = await greeter(t, { requestsPerSecond: 1 });
   for (let i = 0; i < 10; i++) assert.ok(await greeted(t, port, '127.0.0.1'), 'one a second, over ten seconds');
   await until(async () => (await Promise.all(Array.from({ length: 5 }, () => greeted(t, port, '127.0.0.1')))).includes(undefined));
   assert.ok(await greeted(t, port, '127.0.0.2'));
 });
 
-test('connections at a time to a tcp service: more are refused until one ends', async (t) => {
+test('a tcp service refuses connections beyond its limit at a time until one ends', async (t) => {
   const { port } = await greeter(t, { connections: 3 });
   const open = [];
   for (let i = 0; i < 3; i++) open.push(await greeted(t, port, '127.0.0.1'));
@@ -53,7 +53,7 @@ test('connections at a time to a tcp service: more are refused until one ends', 
   await until(async () => (await greeted(t, port, '127.0.0.1')) !== undefined);
 });
 
-test('requests at a time: more are answered 429 until one ends', async (t) => {
+test('requests beyond the limit at a time are answered 429 until one ends', async (t) => {
   const held: ServerResponse[] = [];
   const backend = await app(t, 'app', (req, res) => (req.url === '/hold' ? void held.push(res) : void res.end('app')));
   const spec = { expose, security: { rateLimit: { connections: 2 } } };

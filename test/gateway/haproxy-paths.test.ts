@@ -216,7 +216,7 @@ const spellings: readonly [spelling: string, expected: number | string][] = [
   ['/Admin', '/Admin'],
 ];
 
-test('a path of rules: every spelling is refused, or read by the backend as what was checked', async (t) => {
+test('every spelling of a path with rules is refused, or read by the backend as what was checked', async (t) => {
   const { gw, backend } = await ruled(t);
   const ask = client(gw.settings.httpPort, 'web.example.com');
   for (const [spelling, expected] of spellings) {
@@ -409,7 +409,7 @@ test('a rule is admitted exactly where a request of its path meets it', async (t
   }
 });
 
-test('exposed paths and routes: a path that leads out of them, or to another group by another reading, is refused', async (t) => {
+test('a path that leads out of an exposed path or a route, or to another group by another reading, is refused', async (t) => {
   const name = (of: string) => app(t, of, (req, res) => res.end(`${of} ${req.url}`));
   const [api, main, admin] = [await name('api'), await name('main'), await name('admin')];
   const gw = await gateway(

@@ -150,7 +150,7 @@ for (const [version, start] of [
     assert.equal((await gw.http(host)).body, 'strict');
   });
 
-test('on the https port too, where TLS ends and where some of it passes through', async (t) => {
+test('the PROXY protocol is read on the https port too, where TLS ends and where some of it passes through', async (t) => {
   const pair = certificate(t, host);
   const secure = { ...(await web(t, { expose: { ...expose, tls: { secretName: 's' } } })), certificate: both(pair) };
   const raw = service('raw', { serviceType: 'tcp', expose: { type: 'domain', domain: 'raw.example.com' } }, []);

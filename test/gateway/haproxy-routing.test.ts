@@ -10,7 +10,7 @@ import { app, freePort, gateway, member, request, service, tally, until, view } 
 
 const domain = (name: string, path?: string) => ({ type: 'domain' as const, domain: name, ...(path !== undefined && { path }) });
 
-test('hosts: exact before wildcard, and the longest path by whole segments', async (t) => {
+test('an exact host comes before a wildcard, and of its paths the longest counts, by whole segments', async (t) => {
   const of = async (name: string, host: string, path?: string) => {
     const backend = await app(t, name);
     return service(name, { expose: domain(host, path) }, [member(`shop/${name}`, '1', backend.port)]);
@@ -44,7 +44,7 @@ test('hosts: exact before wildcard, and the longest path by whole segments', asy
   assert.equal(await where('c.example.com', '/only/x'), 'only');
 });
 
-test('routes: by path and header, with shares, and with the protection of both services', async (t) => {
+test('routes lead by path and header, in shares, with the protection of both services', async (t) => {
   const [main, canary, auth] = [await app(t, 'main'), await app(t, 'canary'), await app(t, 'auth')];
   const of = (weight: number) =>
     view(
@@ -137,7 +137,7 @@ test('a canary beside the service itself has its share, behind the same protecti
   assert.ok(Math.abs((await share('/')) - 0.6) < 0.05);
 });
 
-test('headers about the client: those of clients are removed, those of trusted proxies believed', async (t) => {
+test('headers about the client are removed where a client sends them, and believed where a trusted proxy does', async (t) => {
   const backend = await app(t, 'a');
   const services = view(service('web', { expose: domain('a.example.com') }, [member('shop/web', '1', backend.port)]));
   const lies = {
@@ -167,7 +167,7 @@ test('headers about the client: those of clients are removed, those of trusted p
   assert.equal(believed['x-frp-client'], undefined);
 });
 
-test('gRPC by port: calls of one channel are spread, and the health service is asked', async (t) => {
+test('gRPC at a port of its own has the calls of one channel spread and its health service asked', async (t) => {
   const [one, two, sick] = [await grpcApp(t, 'one'), await grpcApp(t, 'two'), await grpcApp(t, 'sick', false)];
   const port = await freePort();
   const spec = {

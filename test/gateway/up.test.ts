@@ -112,7 +112,7 @@ stringData: { alice: open-sesame }
     assert.deepEqual(lost(await load.end()), []);
   });
 
-  it('is one for each directory', async () => {
+  it('refuses to start a second time for its directory', async () => {
     const text = await machine.refusal('--dir', machine.directory);
     assert.match(text, new RegExp(`^1: frp-k8s: another frp-k8s gateway up \\(process ${machine.up!.pid}\\) has ${machine.directory}`));
   });

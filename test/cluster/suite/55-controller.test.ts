@@ -74,7 +74,7 @@ suite('the controller', () => {
     await says('life', 'Degraded', 0, 0);
   });
 
-  test('told it by Events, each once', async () => {
+  test('tells it by Events, each once', async () => {
     await eventually('the Events', async () => {
       const told = (await eventsIn(ns)).filter(({ involvedObject }) => involvedObject.name === 'life').map(({ reason }) => String(reason));
       for (const reason of [

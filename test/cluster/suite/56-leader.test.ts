@@ -179,7 +179,7 @@ suite('the leader', () => {
     await losesOneUnseen(() => wait(cutMs));
   });
 
-  test('cut off while the API server is restarted, does so too', { skip: foreign }, async () => {
+  test('cut off while the API server is restarted, tells the truth again, and repeats nothing', { skip: foreign }, async () => {
     await losesOneUnseen(async () => {
       await restartApiServer();
       await wait(15_000);

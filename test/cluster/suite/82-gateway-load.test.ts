@@ -28,7 +28,7 @@ suite('the gateway under load', { skip: foreign }, () => {
       assert.deepEqual(losses(told), []);
     });
 
-  test('loses nothing between these', async (t) => {
+  test('loses nothing between these steps', async (t) => {
     const told = await load!.end();
     t.diagnostic(summary(told));
     assert.deepEqual(losses(told), []);
