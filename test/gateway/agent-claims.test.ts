@@ -4,7 +4,8 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DistributedService } from '../../src/model/types.ts';
 import { service } from '../support/services.ts';
-import { eventually, Gateway } from './agent-harness.ts';
+import { Gateway } from './agent-harness.ts';
+import { eventually } from './eventually.ts';
 
 const host = 'fought.example.com';
 const pod = (namespace: string, end: number) => ({ namespace, name: `app-${end}`, uid: `5c2a6c1e-0000-4000-8000-00000000000${end}` });

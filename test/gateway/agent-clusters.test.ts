@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { service } from '../support/services.ts';
 import { Signer } from '../unit/gateway/agent-tokens.ts';
-import { eventually, Gateway, type Sidecar } from './agent-harness.ts';
+import { Gateway, type Sidecar } from './agent-harness.ts';
+import { eventually } from './eventually.ts';
 import { remove } from './haproxy-harness.ts';
 
 const issuer = 'https://edge.example.com';

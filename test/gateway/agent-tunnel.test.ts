@@ -8,7 +8,8 @@ import { after, before, describe, it } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import type { DistributedServiceSpec } from '../../src/model/types.ts';
 import { service } from '../support/services.ts';
-import { eventually, Gateway } from './agent-harness.ts';
+import { Gateway } from './agent-harness.ts';
+import { eventually } from './eventually.ts';
 import { freePort } from './haproxy-harness.ts';
 import { certificate } from './certificates.ts';
 

@@ -8,7 +8,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { KubeObject } from '../../src/kube/types.ts';
 import { base64 } from '../../src/kube/authority-secret.ts';
 import { service } from '../support/services.ts';
-import { eventually, Gateway, type Sidecar } from './agent-harness.ts';
+import { Gateway, type Sidecar } from './agent-harness.ts';
+import { eventually } from './eventually.ts';
 
 const uid = (end: number) => `3f2a6c1e-0000-4000-8000-${String(end).padStart(12, '0')}`;
 const pod = (end: number, namespace = 'shop') => ({ namespace, name: `web-${end}`, uid: uid(end) });

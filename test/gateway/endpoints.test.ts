@@ -16,7 +16,8 @@ import { logTo } from '../../src/log.ts';
 import { service } from '../support/services.ts';
 import type { TokenOptions } from '../unit/gateway/agent-tokens.ts';
 import { ApiServer } from '../unit/kube/api-server.ts';
-import { eventually, Gateway, type Sidecar } from './agent-harness.ts';
+import { Gateway, type Sidecar } from './agent-harness.ts';
+import { eventually } from './eventually.ts';
 
 const records: Record<string, string[]> = {
   'users-a.example.com': ['127.0.0.2', '127.0.0.3'],

@@ -12,7 +12,8 @@ import { runCommand } from '../../src/gateway/haproxy/runtime/cli.ts';
 import { base64 } from '../../src/kube/authority-secret.ts';
 import type { KubeObject } from '../../src/kube/types.ts';
 import { service as defined } from '../support/services.ts';
-import { eventually, Gateway as Whole } from './agent-harness.ts';
+import { Gateway as Whole } from './agent-harness.ts';
+import { eventually } from './eventually.ts';
 import {
   app,
   freePort,

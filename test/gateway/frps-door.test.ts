@@ -4,7 +4,8 @@ import { after, before, describe, it } from 'node:test';
 import fc from 'fast-check';
 import { issue } from '../../certs/authority.ts';
 import { service } from '../support/services.ts';
-import { eventually, Gateway } from './agent-harness.ts';
+import { Gateway } from './agent-harness.ts';
+import { eventually } from './eventually.ts';
 import { frame, FrpClient, message, type Credentials } from './frp-client.ts';
 
 const uid = (end: number) => `5c2a6c1e-0000-4000-8000-${String(end).padStart(12, '0')}`;

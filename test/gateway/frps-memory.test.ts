@@ -6,7 +6,8 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { issue } from '../../certs/authority.ts';
 import { service } from '../support/services.ts';
-import { eventually, Gateway } from './agent-harness.ts';
+import { Gateway } from './agent-harness.ts';
+import { eventually } from './eventually.ts';
 import { frame, FrpClient, message, type Credentials } from './frp-client.ts';
 
 const mebibyte = 1024 * 1024;

@@ -22,7 +22,8 @@ import { configSchema } from '../../src/config/schema.ts';
 import { Claims } from '../../src/model/claims.ts';
 import type { DistributedService } from '../../src/model/types.ts';
 import { service, storeOf } from '../support/services.ts';
-import { eventually, Gateway } from './agent-harness.ts';
+import { Gateway } from './agent-harness.ts';
+import { eventually } from './eventually.ts';
 import { complaint, directory } from './haproxy-harness.ts';
 import { batchSize, copiesOf, isAdmitted, namespace, poison, type Poison } from './poisons.ts';
 

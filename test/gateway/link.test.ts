@@ -13,7 +13,7 @@ import { createAuthority, issue } from '../../certs/authority.ts';
 import { audience, issuer, Signer } from '../unit/gateway/agent-tokens.ts';
 import { heard } from '../unit/link/ends.ts';
 import { joinAs, serviceItem, startCluster } from '../unit/link/joined.ts';
-import { eventually } from './agent-harness.ts';
+import { eventually } from './eventually.ts';
 import { Machine } from './up-harness.ts';
 
 test('a cluster joins a gateway with its own command, its Pod serves, its status comes home, and removed it has nothing there', async (t) => {

@@ -11,7 +11,7 @@ import { test, type TestContext } from 'node:test';
 import { connect } from 'node:tls';
 import { heard } from '../unit/link/ends.ts';
 import { joinAs, serviceItem, startCluster } from '../unit/link/joined.ts';
-import { eventually } from './agent-harness.ts';
+import { eventually } from './eventually.ts';
 import { certificate } from './certificates.ts';
 import { Machine, web } from './up-harness.ts';
 

@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { processesOf, signal, tcpSockets, type GatewayProcess } from '../../src/gateway/up/processes.ts';
 import type { PartName } from '../../src/gateway/up/layout.ts';
-import { eventually } from './agent-harness.ts';
+import { eventually } from './eventually.ts';
 
 const main = new URL('../../src/main.ts', import.meta.url).pathname;
 const run = promisify(execFile);

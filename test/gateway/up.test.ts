@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PartName } from '../../src/gateway/up/layout.ts';
-import { eventually } from './agent-harness.ts';
+import { eventually } from './eventually.ts';
 import { Machine, web, type Outcome } from './up-harness.ts';
 
 const lines = 4;

@@ -8,6 +8,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Log } from '../../log.ts';
 import { pause } from '../../kube/backoff.ts';
+import { Loop } from '../../kube/loop.ts';
 
 export interface MemoryGuardOptions {
   /** where frps' supervisor writes what frps uses and what it may use, bytes (manifests/gateway/supervise.sh) */
@@ -42,8 +43,7 @@ const provesMs = 5000;
 
 export class MemoryGuard {
   readonly #options: MemoryGuardOptions;
-  readonly #stop = new AbortController();
-  readonly #running: Promise<void>;
+  readonly #loop = new Loop();
   /** the size that growth is measured from, bytes */
   #mark = Infinity;
   /** what each tunnel had brought: of the last two looks that are kept, the later one last */
@@ -55,22 +55,20 @@ export class MemoryGuard {
   /** Starts at once. */
   constructor(options: MemoryGuardOptions) {
     this.#options = options;
-    this.#running = this.#run();
+    this.#loop.start(
+      () => this.#tryToLook(),
+      (tookMs) => Math.max(everyMs, 4 * tookMs),
+    );
   }
 
-  async close(): Promise<void> {
-    this.#stop.abort();
-    await this.#running;
+  close(): Promise<void> {
+    return this.#loop.close();
   }
 
-  async #run(): Promise<void> {
-    const { signal } = this.#stop;
-    const { log } = this.#options;
-    while (!signal.aborted) {
-      const began = performance.now();
-      await this.#look().catch((error: Error) => log.warn(`the tunnels that fill frps' memory are not known: ${error.message}`));
-      await pause(Math.max(everyMs, 4 * (performance.now() - began)), signal);
-    }
+  #tryToLook(): Promise<void> {
+    return this.#look().catch((error: Error) =>
+      this.#options.log.warn(`the tunnels that fill frps' memory are not known: ${error.message}`),
+    );
   }
 
   async #look(): Promise<void> {
@@ -105,7 +103,7 @@ export class MemoryGuard {
       this.#turned.delete(before.certificate);
       await tunnels.turnAway(before.certificate, 0);
     }
-    await pause(settleMs, this.#stop.signal);
+    await pause(settleMs, this.#loop.signal);
     this.#mark = Infinity;
   }
 

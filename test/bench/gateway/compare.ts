@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { service } from '../../support/services.ts';
-import { putPod, putService } from '../../gateway/agent-harness.ts';
+import { putPod, putService } from '../../gateway/installation.ts';
 import { median } from '../report.ts';
 import type { Load } from '../servers.ts';
 import { appPorts, ports, type Installation } from './installation.ts';

@@ -9,7 +9,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { identify } from '../../../src/gateway/haproxy/runtime/running.ts';
 import type { DistributedService } from '../../../src/model/types.ts';
-import { putPod, putService } from '../../gateway/agent-harness.ts';
+import { putPod, putService } from '../../gateway/installation.ts';
 import { service } from '../../support/services.ts';
 import { table } from '../report.ts';
 import { ports, type Installation } from './installation.ts';

@@ -11,7 +11,7 @@ import { runCommand } from '../../../src/gateway/haproxy/runtime/cli.ts';
 import { base64 } from '../../../src/kube/authority-secret.ts';
 import type { KubeObject } from '../../../src/kube/types.ts';
 import { gatewayCopyName } from '../../../src/model/names.ts';
-import { putPod, putService } from '../../gateway/agent-harness.ts';
+import { putPod, putService } from '../../gateway/installation.ts';
 import { service } from '../../support/services.ts';
 import { table } from '../report.ts';
 import { ports, type Installation } from './installation.ts';

@@ -11,7 +11,7 @@ import { configSchema, type Config } from '../../../src/config/schema.ts';
 import { runCommand } from '../../../src/gateway/haproxy/runtime/cli.ts';
 import { everyAddress, hasIpv6 } from '../../../src/gateway/haproxy/config/addresses.ts';
 import { ownUse } from '../../../src/gateway/haproxy/runtime/memory-use.ts';
-import { putInstallation } from '../../gateway/agent-harness.ts';
+import { putInstallation } from '../../gateway/installation.ts';
 import { Signer } from '../../unit/gateway/agent-tokens.ts';
 import { ApiServer } from '../../unit/kube/api-server.ts';
 import { Processes } from './processes.ts';

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { service } from '../../support/services.ts';
-import { putPod, putService } from '../../gateway/agent-harness.ts';
+import { putPod, putService } from '../../gateway/installation.ts';
 import { partsOfGateway } from './compare.ts';
 import { appPorts, type Installation } from './installation.ts';
 import { podOf, writeSidecar } from './sidecars.ts';
