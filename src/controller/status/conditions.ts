@@ -1,6 +1,6 @@
 /** The five conditions of a service (R2.24, R5.09, R5.10), from facts. Reasons are one word, messages end in what to do. */
 import type { DistributedService, DistributedServiceStatus } from '../../model/types.ts';
-import { howToGetBackends, isElsewhere, movedPods, nameOf, restart, startingBackends, unhealthyBackends } from './remedies.ts';
+import { howToGetBackends, isElsewhere, movedPods, nameOf, olderPods, startingBackends, unhealthyBackends } from './remedies.ts';
 import type { LinkState } from '../../link/held-link.ts';
 import type { EntranceProblem } from '../backends/entrance.ts';
 import type { Judgement } from '../backends/health.ts';
@@ -142,14 +142,21 @@ function backendsAvailable(
     const message = `0 backends available through ${nameOf(isGateway)}; ${movedPods(service, moved, isGateway)}`;
     return { type, status: 'False', reason: 'RestartPods', message };
   }
+  const older = olderPods(
+    service,
+    backends.filter((backend) => outdated.has(backend.name) && !isElsewhere(backend, isGateway)),
+  );
   if (healthy > 0) {
     const through =
       moved.length > 0 ? [`${here} backends available through ${nameOf(isGateway)}`, movedPods(service, moved, isGateway)] : [available];
-    const said = [...through, ...(unhealthy > 0 ? [`${unhealthy} unhealthy: ${unhealthyBackends(service, backends, isGateway)}`] : [])];
-    const old = backends.filter(({ name }) => outdated.has(name));
-    if (old.length > 0) said.push(`${old.length} ${old.length === 1 ? 'runs' : 'run'} an older configuration: ${restart(service, old)}`);
+    const said = [
+      ...through,
+      ...(unhealthy > 0 ? [`${unhealthy} unhealthy: ${unhealthyBackends(service, backends, isGateway, outdated)}`] : []),
+    ];
+    said.push(...older);
     return { type, status: 'True', reason: 'BackendsReady', message: said.join('; ') };
   }
   if (unhealthy === 0) return not('BackendsStarting', `, ${backends.length} starting: ${startingBackends(backends)}`);
-  return not('BackendsUnhealthy', `, ${unhealthy} unhealthy: ${unhealthyBackends(service, backends, isGateway)}`);
+  const failing = `, ${unhealthy} unhealthy: ${unhealthyBackends(service, backends, isGateway, outdated)}`;
+  return not('BackendsUnhealthy', [failing, ...older].join('; '));
 }

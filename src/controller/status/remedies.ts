@@ -26,13 +26,14 @@ export function howToGetBackends(service: DistributedService): string {
 }
 
 /** Where the reason is to be found that backends are not healthy. */
-function whereToLook(service: DistributedService, backend: Backend, isGateway: boolean): string {
+function whereToLook(service: DistributedService, backend: Backend, isGateway: boolean, isOutdated: boolean): string {
   const { namespace, name } = service.metadata;
   const source = sourceOf(service);
   if (source === 'endpoints' || source === 'dns' || (source === 'selector' && backend.isGateway === undefined))
     return `see the logs of what dials it: kubectl -n ${namespace} logs deployment/${connectorName(name)}`;
   const logs = `see: kubectl -n ${namespace} logs ${backend.name} -c frpc`;
-  return isGateway ? logs : `a plain frp server does not say why${checked(service)}; ${logs}`;
+  // An outdated Pod checks what its service said before.
+  return isGateway ? logs : `a plain frp server does not say why${isOutdated ? '' : checked(service)}; ${logs}`;
 }
 
 /** What frpc itself looks at (client-config.ts). */
@@ -43,19 +44,24 @@ function checked({ spec: { serviceType, loadBalancing } }: DistributedService): 
   return ` (its health check is ${isHttp ? `GET ${check.path ?? '/health'}` : 'a connection to its port'})`;
 }
 
-/** The first of the unhealthy backends, why it is so, and what to do about it. */
-export function unhealthyBackends(service: DistributedService, backends: readonly JudgedBackend[], isGateway: boolean): string {
+/** The first of the unhealthy backends, why it is so, and what to do about it. @param outdated names of Pods */
+export function unhealthyBackends(
+  service: DistributedService,
+  backends: readonly JudgedBackend[],
+  isGateway: boolean,
+  outdated: ReadonlySet<string>,
+): string {
   const unhealthy = backends.filter(({ health }) => health === 'unhealthy');
   const first = unhealthy.find(({ reason }) => reason !== undefined) ?? unhealthy[0];
   if (!first) return '';
-  return `${described(first)}${andMore(unhealthy.length - 1)}; ${remedyFor(service, first, isGateway)}`;
+  return `${described(first)}${andMore(unhealthy.length - 1)}; ${remedyFor(service, first, isGateway, outdated.has(first.name))}`;
 }
 
-function remedyFor(service: DistributedService, backend: JudgedBackend, isGateway: boolean): string {
+function remedyFor(service: DistributedService, backend: JudgedBackend, isGateway: boolean, isOutdated: boolean): string {
   const { namespace } = service.metadata;
   if (backend.problem !== undefined) return `see: kubectl -n ${namespace} describe pod ${backend.name}`;
   if (backend.reason !== undefined) return 'mend the app, or correct spec.loadBalancing.healthCheck';
-  return whereToLook(service, backend, isGateway);
+  return whereToLook(service, backend, isGateway, isOutdated);
 }
 
 export function startingBackends(backends: readonly JudgedBackend[]): string {
@@ -83,6 +89,12 @@ export function movedPods(service: DistributedService, moved: readonly JudgedBac
   return `${pods} still configured for ${nameOf(!isGateway)}; ${restart(service, moved)}`;
 }
 
+/** @param old Pods that go the way of their service, but by what it said before; of none there is nothing to say */
+export function olderPods(service: DistributedService, old: readonly JudgedBackend[]): string[] {
+  if (old.length === 0) return [];
+  return [`${old.length} ${old.length === 1 ? 'runs' : 'run'} an older configuration: ${restart(service, old)}`];
+}
+
 /** @param services at least one, of which Pods go another way than the configuration says */
 export function unmoved(services: readonly DistributedService[]): string {
   const namespaces = [...new Set(services.map(({ metadata }) => metadata.namespace ?? ''))].sort();
@@ -96,7 +108,7 @@ export function unmoved(services: readonly DistributedService[]): string {
 }
 
 /** How to restart the Pods. */
-export function restart({ metadata: { namespace } }: DistributedService, pods: readonly Backend[]): string {
+function restart({ metadata: { namespace } }: DistributedService, pods: readonly Backend[]): string {
   const workloads = [...new Set(pods.flatMap(({ workload }) => workload ?? []))].slice(0, 3).join(' ');
   return `restart ${workloads === '' ? 'them by hand' : `its Pods: kubectl -n ${namespace} rollout restart ${workloads}`}`;
 }

@@ -122,6 +122,26 @@ describe('the status of a service', () => {
     assert.match(remedies({ discovery: selector }, down) ?? '', /kubectl -n prod logs deployment\/frp-api-connector$/);
   });
 
+  it('says of Pods that run an older configuration that they must restart, once, also where nobody serves', () => {
+    const message = (judgement: StatusFacts['judgement'], more: Partial<StatusFacts> = {}) =>
+      conditionsOf(settled(facts({ judgement, ...more }), service({ spec: { ...service().spec, ...checked } }))).BackendsAvailable?.[2];
+    const checked = { loadBalancing: { healthCheck: { path: '/mended' } } };
+    const command = 'kubectl -n prod rollout restart deployment/api';
+    const old = { outdated: new Set(['api-0']) };
+    // frpc in the Pod still asks what it was told at its start: the path that has been mended is not it.
+    assert.equal(
+      message(judgedFrom({ workload: 'deployment/api' }, down), old),
+      `0 backends available, 1 unhealthy: api-0 (10.0.0.0:80); a plain frp server does not say why; see: kubectl -n prod logs api-0 -c frpc; 1 runs an older configuration: restart its Pods: ${command}`,
+    );
+    assert.match(message(judgedFrom({ workload: 'deployment/api' }, down)) ?? '', /\(its health check is GET \/mended\)/);
+    const moved = judgedFrom({ workload: 'deployment/api', isGateway: true }, up);
+    const here = judgedFrom({ isGateway: false }, up).backends.map((backend) => ({ ...backend, id: 'u1', name: 'api-1' }));
+    assert.equal(
+      message({ ...moved, backends: [...moved.backends, ...here], healthy: 2 }, old),
+      `1 backends available through the plain frp server; 1 Pod is still configured for the gateway; restart its Pods: ${command}`,
+    );
+  });
+
   it('names the backend that is unhealthy, and why, as far as that is known', () => {
     const because = (judgement: StatusFacts['judgement'], more: Partial<StatusFacts> = {}) => {
       const status = settled(facts({ judgement, ...more }));
