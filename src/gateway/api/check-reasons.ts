@@ -9,7 +9,7 @@ export interface CheckedServer {
   status: 'up' | 'down' | 'drain' | 'maint';
   /** of the last check: a word such as L7STS, empty before the first */
   check: string;
-  /** status of the answer, where there was one */
+  /** status of the answer, where there was one; 0 while the next check is under way */
   checkCode: number | undefined;
 }
 
@@ -40,6 +40,7 @@ function ofApp(said: 'late' | 'status' | 'garbage', code: number | undefined, sp
     case 'http':
     case 'https':
       if (isLate) return `GET ${path} did not answer in ${timeout}`;
-      return said === 'status' && code !== undefined ? `GET ${path} answered ${code}` : `GET ${path} got no HTTP answer`;
+      if (said === 'garbage') return `GET ${path} got no HTTP answer`;
+      return `GET ${path} answered ${code === undefined || code === 0 ? 'with an error' : code}`;
   }
 }

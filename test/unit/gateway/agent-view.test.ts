@@ -300,16 +300,20 @@ describe('the status API of the gateway', () => {
     const own = member(1);
     const foreign = member(2, { identity: { ...member(2).identity, cluster: 'edge' } });
     const failing = member(3);
+    // HAProxy forgets the answer's status when it begins the next check.
+    const checked = member(4);
     const of = (end: number) => ({ backend: backendName('shop/web'), server: serverName('shop/web', uid(end)) });
     const verdicts = [
       { ...of(2), status: 'up', check: 'L7OK', checkCode: 200 },
       { ...of(3), status: 'down', check: 'L7STS', checkCode: 404 },
+      { ...of(4), status: 'down', check: 'L7STS', checkCode: 0 },
     ] as const;
     const specOf = () => service('web', { loadBalancing: { healthCheck: { type: 'http', path: '/healthz' } } }).spec;
-    assert.deepEqual(proxyStatuses([own, foreign, failing], verdicts, specOf), [
+    assert.deepEqual(proxyStatuses([own, foreign, failing, checked], verdicts, specOf), [
       { name: own.name, status: 'offline' },
       { name: foreign.name, status: 'online', elsewhere: 'edge/web-2' },
       { name: failing.name, status: 'offline', reason: 'GET /healthz answered 404' },
+      { name: checked.name, status: 'offline', reason: 'GET /healthz answered with an error' },
     ]);
   });
 });
