@@ -1,8 +1,10 @@
 /** `frp-k8s gateway clusters`: who has joined a gateway outside any cluster, and the end of it. */
-import { resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { UserError } from '../errors.ts';
 import { describeGrant } from '../gateway/links/grant.ts';
 import { FileLinkStore, type ClusterRecord, type Seen } from '../gateway/links/link-store.ts';
+import { markerFile } from '../gateway/up/home.ts';
 import { linksDirectory } from '../gateway/up/layout.ts';
 import { durationWords } from '../link/clock-words.ts';
 import { parseOptions } from './options.ts';
@@ -24,7 +26,10 @@ example:
 export async function run(args: string[]): Promise<number> {
   const { values, positionals } = parseOptions('gateway clusters', args, { dir: { type: 'string' } }, 'positionals');
   if (values.dir === undefined) throw new UserError('gateway clusters: --dir is missing: the directory of the gateway');
-  const store = new FileLinkStore(linksDirectory(resolve(values.dir)));
+  const directory = resolve(values.dir);
+  if (!existsSync(join(directory, markerFile)))
+    throw new UserError(`gateway clusters: ${directory} is no gateway's directory: say the one that frp-k8s gateway up was started with`);
+  const store = new FileLinkStore(linksDirectory(directory));
   const [verb, name, ...rest] = positionals;
   if (verb === undefined) return list(store);
   if (verb !== 'remove' || name === undefined || rest.length > 0)

@@ -28,6 +28,17 @@ const beatMs = 1000;
 /** The kubelet ends the agent last, when there is nobody left to serve. Milliseconds. */
 const drainMs = 1000;
 
+/** @throws UserError without access to a cluster, and with the way to do without */
+function connect(): KubeClient {
+  try {
+    return new KubeClient(loadAccess());
+  } catch (error) {
+    throw new UserError(`${(error as Error).message}; for a gateway on a machine without Kubernetes say: frp-k8s gateway up`, {
+      cause: error,
+    });
+  }
+}
+
 /** Runs until a signal ends it. @throws UserError for what a person can mend */
 export async function runGateway(
   config: Config,
@@ -36,7 +47,7 @@ export async function runGateway(
   const { pod, directory } = options;
   const sharedPort = sharedPortOf(config);
   const log = createLog(config.logLevel);
-  const client = new KubeClient(loadAccess());
+  const client = connect();
   const registry = new Registry();
   const proxies = await openProxies({ ...options, config, log, registry, logPort, sharedPort });
   const host = config.host ?? everyAddress();
