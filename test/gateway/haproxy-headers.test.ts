@@ -28,6 +28,7 @@ const spellings = [
   'X-Original-URL',
   'X_Rewrite_Url',
   'X-Rewrite-URL',
+  'Proxy',
 ]);
 
 for (const trustedProxies of [[], ['127.0.0.1']])

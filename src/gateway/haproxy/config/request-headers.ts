@@ -10,6 +10,9 @@ const ours = [`x${separator}frp`, `x${separator}forwarded`, `x${separator}real${
 /** What some frameworks take for the path in place of the request's own. */
 const otherPaths = `^x${separator}(original|rewrite)${separator}ur[il]$`;
 
+/** CGI makes the variable HTTP_PROXY of it, through which programs then send their own requests. */
+const proxyOfPrograms = 'proxy';
+
 /**
  * Of a frontend: CGI and its descendants read `X_Frp_Client` and `X-Frp-Client` as the same name, so what is spelled
  * without hyphens goes, whoever sends it. And nobody may name a header in `Connection` for the next proxy to take out
@@ -23,6 +26,7 @@ export const headerRules = (isTrusted: string): string[] => [
   'http-request del-header x-frp- -m beg',
   `http-request del-header ${quote(`^(${ours.map(misspelled).join('|')})`)} -m reg`,
   `http-request del-header ${quote(otherPaths)} -m reg`,
+  `http-request del-header ${proxyOfPrograms}`,
   // An upgrade to HTTP/2 would be a tunnel that no rule looks into.
   'http-request del-header upgrade if { req.hdr(upgrade) -m sub -i h2c }',
   'http-request set-var(txn.upgrades) bool(true) if { req.hdr(upgrade) -m found } { req.hdr(connection) -m str -i upgrade }',
