@@ -29,11 +29,13 @@ describe('the manifests of an installation', () => {
     }
   });
 
-  it('give each container of a Deployment that liveness asks over HTTP three minutes to start', () => {
+  it('give each container of a Deployment that liveness asks over HTTP three minutes to start, and one to answer', () => {
     const containers = objects.filter(({ kind }) => kind === 'Deployment').flatMap(({ spec }) => spec.template.spec.containers);
     const probed = containers.filter(({ livenessProbe }) => livenessProbe?.httpGet !== undefined);
     assert.ok(probed.length >= 2);
-    for (const { name, startupProbe } of probed)
+    for (const { name, startupProbe, livenessProbe } of probed) {
       assert.ok(startupProbe !== undefined && startupProbe.periodSeconds * startupProbe.failureThreshold >= 180, name);
+      assert.ok(livenessProbe.periodSeconds * (livenessProbe.failureThreshold ?? 3) >= 60, name);
+    }
   });
 });
