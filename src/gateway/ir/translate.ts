@@ -95,11 +95,17 @@ function servedService(
   input: ViewInput,
 ): ServedService {
   const { config } = input;
-  const isOpen = (exposure: Exposure) => 'host' in exposure || !(isReserved(exposure.port, config) || taken.has(exposure.port));
+  const isOpen = (exposure: Exposure) => 'host' in exposure || !isReserved(exposure.port, config);
+  const exposures = exposuresOf(service.spec, config.baseDomain).filter(isOpen);
+  for (const exposure of exposures)
+    if ('port' in exposure && taken.has(exposure.port))
+      throw new Error(
+        `spec.expose.port: the tunnel of a backend has port ${exposure.port}; choose another (the gateway gives tunnels 29999 and the ports below, down to 10005)`,
+      );
   const secret = service.spec.expose?.tls?.secretName;
   return {
     service,
-    exposures: exposuresOf(service.spec, config.baseDomain).filter(isOpen),
+    exposures,
     access: input.accessOf(service),
     certificate: secret === undefined ? undefined : input.certificateOf(service, `${service.metadata.namespace}/${secret}`),
     backends: backendsOf(service, members, input),

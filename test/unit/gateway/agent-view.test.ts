@@ -122,12 +122,26 @@ describe('the view', () => {
     );
   });
 
-  it('opens no port of the gateway itself, nor one on which a tunnel ends', () => {
+  it('opens no port of the gateway itself', () => {
     const tcp = (name: string, port: number) => service(name, { serviceType: 'tcp', expose: { type: 'port', port } });
-    const services = view([tcp('a', 7500), tcp('b', 29_001), tcp('c', 5432), tcp('d', config.gateway.httpPort)], [member(1)]);
     assert.deepEqual(
-      services.map(({ exposures }) => exposures),
-      [[], [], [{ kind: 'tcp', port: 5432 }], []],
+      view([tcp('a', 7500), tcp('c', 5432), tcp('d', config.gateway.httpPort)]).map(({ exposures }) => exposures),
+      [[], [{ kind: 'tcp', port: 5432 }], []],
+    );
+  });
+
+  it('leaves out a service whose port a tunnel has, which says so, until the tunnel ends', () => {
+    const web = service('web');
+    const late = service('late', { serviceType: 'tcp', expose: { type: 'port', port: 29_001 } });
+    const { services, failed } = viewOf(viewInput([web, late], [member(1)], [pod(1)]));
+    assert.deepEqual(
+      services.map(({ service: { metadata } }) => metadata.name),
+      ['web'],
+    );
+    assert.match(failed?.get('shop/late') ?? '', /^spec\.expose\.port: the tunnel of a backend has port 29001; choose another/);
+    assert.deepEqual(
+      view([web, late]).map(({ exposures }) => exposures.length),
+      [1, 1],
     );
   });
 
