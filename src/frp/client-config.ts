@@ -76,6 +76,8 @@ export function clientSettings(
       tcpMux: true,
       // A server that is gone without a word is noticed in 15 s instead of 40 s.
       tcpMuxKeepaliveInterval: 5,
+      // A gateway ends the tunnel of a client that is silent; an upload may keep its questions waiting.
+      heartbeatInterval: gateway && 1,
       tls: {
         enable: true,
         ...certificates,

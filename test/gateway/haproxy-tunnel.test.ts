@@ -176,3 +176,41 @@ test('frames of tunnels arrive as they were sent, in whatever pieces, and a begi
   await until(() => back.length >= sent.length);
   assert.deepEqual(back, sent);
 });
+
+test('a tunnel ends when its client falls silent, also where the client reads nothing, and who speaks keeps it', async (t) => {
+  const own = certificate(t, 'own');
+  const client = certificate(t, 'client', own);
+  /** Says much, whatever it hears, and counts who is connected. */
+  const open = new Set<Socket>();
+  const talks = createServer((socket) => {
+    open.add(socket.on('error', ignore).on('close', () => open.delete(socket)));
+    socket.resume();
+    const timer = setInterval(() => socket.writableLength === 0 && socket.write(Buffer.alloc(1024 * 1024)), 10);
+    socket.on('close', () => clearInterval(timer));
+  }).listen(0, '127.0.0.1');
+  await once(talks, 'listening');
+  t.after(() => (talks.close(), open.forEach((socket) => socket.destroy())));
+  const server = `127.0.0.1:${(talks.address() as AddressInfo).port}`;
+  const { port } = await tunnel(t, certificate(t, 'gateway'), [own.cert], { server });
+  await until(() => dial(port, client));
+  await until(() => open.size === 0);
+  const dialled = () => {
+    const socket = connectTls({ host: '127.0.0.1', port, cert: client.cert, key: client.key, rejectUnauthorized: false });
+    t.after(() => socket.destroy());
+    socket.on('error', ignore).write(frame(2, 2, 0, 1));
+    return socket;
+  };
+  const speaker = dialled().resume();
+  const timer = setInterval(() => speaker.write(frame(2, 2, 0, 1)), 1000);
+  t.after(() => clearInterval(timer));
+  const silent = dialled().resume();
+  const deaf = dialled().pause();
+  await until(() => open.size === 3);
+  const ended = once(silent, 'close');
+  await new Promise((later) => setTimeout(later, 2000));
+  assert.equal(open.size, 3);
+  await new Promise((later) => setTimeout(later, 2000));
+  assert.equal(open.size, 1);
+  await ended;
+  assert.ok(!speaker.destroyed && deaf.isPaused());
+});

@@ -62,7 +62,7 @@ start = 10000
 end = 32000
 [transport]
 maxPoolCount = 100
-tcpMuxKeepaliveInterval = 5
+tcpMuxKeepaliveInterval = 1
 [webServer]
 addr = "127.0.0.1"
 port = ${ports.frpsApi}

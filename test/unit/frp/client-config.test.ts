@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { configSchema, defaultConfig } from '../../../src/config/schema.ts';
-import { renderClientConfig } from '../../../src/frp/client-config.ts';
+import { clientSettings, renderClientConfig } from '../../../src/frp/client-config.ts';
 import { tuningOf } from '../../../src/frp/tuning.ts';
 import type { DistributedServiceSpec } from '../../../src/model/types.ts';
 import { service } from '../../support/services.ts';
@@ -35,6 +35,16 @@ describe("frpc's configuration", () => {
       trustedCaFile: '/etc/frp/certs/ca.crt',
       serverName: 'frp-server.frp-system.svc',
     });
+  });
+
+  it('speaks by itself to a gateway, which ends the tunnel of a client that is silent, and not to a plain server', () => {
+    const settings = (gateway?: { host: string; port: number }) =>
+      clientSettings(
+        { tuning: tuningOf(service('web').spec, undefined, unknownSize), logLevel: 'info', gateway },
+        defaultConfig,
+      ) as Rendered;
+    assert.equal(settings({ host: 'gw-0.example.com', port: 7000 }).transport.heartbeatInterval, 1);
+    assert.equal(settings().transport.heartbeatInterval, undefined);
   });
 
   it('has for http one proxy for each domain and location, each in a group of its own', () => {

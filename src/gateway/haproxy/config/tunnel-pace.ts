@@ -3,6 +3,9 @@
  * is asked for, and answers some messages of the control connection in goroutines that wait until the client reads. So a few
  * megabytes of such frames take all its memory and time from everybody. HAProxy passes them on at these rates, and what is
  * beyond waits in the client's own connection; the table of sessions counts how often one had to wait.
+ *
+ * A client that says nothing has its tunnel ended: frpc hangs, or nothing of it arrives. The connection alone does not tell,
+ * because the kernel acknowledges for a process that hangs.
  */
 export const paceFile = 'pace.lua';
 
@@ -20,6 +23,14 @@ const budgets = {
   /** bytes of streams that are no work connections: logins and control connections. A proxy that is opened takes some 500 */
   control: { burst: 131_072, perSecond: 65_536 },
 };
+
+/**
+ * Milliseconds from one look to the next at whether a client has said anything, and looks without a word after which its tunnel
+ * ends. frps asks each peer every second, and frpc speaks by itself every second, also while an upload keeps frps' questions
+ * waiting. A look that comes late is one look: HAProxy itself may have been held up.
+ */
+const lookMs = 1200;
+const silentLooks = 2;
 
 /** Streams that are remembered of one tunnel; a sidecar has one for each connection of a user. */
 const maxStreams = 65_536;
@@ -41,13 +52,18 @@ const row = (of: 'burst' | 'perSecond') =>
  */
 export const paceScript = `local bursts, rates = ${row('burst')}, ${row('perSecond')}
 local new, control, work = 1, 2, 3
+local function seconds()
+  local now = core.now()
+  return now.sec + now.usec / 1000000
+end
+
 local Pace = {id = "frp-pace", flags = 0}
 Pace.__index = Pace
 
 function Pace:new()
   local left, at = {}, {}
   for name, burst in pairs(bursts) do left[name], at[name] = burst, 0 end
-  return setmetatable({head = "", payload = 0, isControl = false, left = left, at = at, streams = {}, known = 0, idle = 0}, Pace)
+  return setmetatable({head = "", payload = 0, isControl = false, left = left, at = at, streams = {}, known = 0, idle = 0, looked = seconds(), silent = 0}, Pace)
 end
 
 function Pace:start_analyze(txn, channel)
@@ -58,8 +74,7 @@ end
 function Pace:take(name, wanted)
   local left = self.left[name]
   if left < wanted then
-    local now = core.now()
-    local at = now.sec + now.usec / 1000000
+    local at = seconds()
     left = math.min(bursts[name], left + (at - self.at[name]) * rates[name])
     self.at[name] = at
   end
@@ -97,8 +112,24 @@ function Pace:budget(kind, isSyn, length)
   if kind ~= 0 or length < 64 then return "small" end
 end
 
+-- Called with nothing too: when it is time to look, and whenever something has been passed on.
+function Pace:isSilent(size)
+  local now = seconds()
+  if size > 0 then
+    self.looked, self.silent = now, 0
+  elseif now - self.looked >= ${(lookMs - 100) / 1000} then
+    self.looked, self.silent = now, self.silent + 1
+  end
+  return self.silent >= ${silentLooks}
+end
+
 function Pace:tcp_payload(txn, channel)
   local size = channel:input()
+  if self:isSilent(size) then
+    txn:done()
+    return 0
+  end
+  filter.wake_time(${lookMs})
   local passed = 0
   while true do
     local bytes = math.min(self.payload, size - passed)
