@@ -194,6 +194,7 @@ export class FactSource {
       link: isGateway ? this.#deps.link?.state : undefined,
       differingFields: isGateway ? this.#deps.link?.differingFields(key) : undefined,
       judgement,
+      refusedTunnels: isGateway ? this.#gateway.refusedTunnelsOf(key) : undefined,
       isGateway,
       outdated: this.#outdated.get(key) ?? new Set(),
       entrance: this.#deps.entrance?.problemOf(exposuresOf(service.spec, config.baseDomain), isGateway, judgement.healthy > 0),

@@ -15,12 +15,10 @@ import { Claims } from '../model/claims.ts';
 import type { DistributedService } from '../model/types.ts';
 import { Readiness } from '../process/readiness.ts';
 import { accessOf, issuerOf } from './ir/access-policy.ts';
-import { TunnelAdmission } from './admission/tunnel-admission.ts';
 import { ApplyLoop } from './apply-loop.ts';
+import { Door } from './door.ts';
 import { WarmUp } from './replicas/warm-up.ts';
-import { trustedClusters } from './admission/trusted-clusters.ts';
 import { proxyList } from './members/frps-client.ts';
-import { verifyToken } from './admission/pod-token.ts';
 import { fetchRules } from './oidc/fetch-json.ts';
 import { Issuers } from './oidc/issuers.ts';
 import { createLoopbackServer } from './admission/loopback-server.ts';
@@ -40,7 +38,6 @@ import { ordinalProblem, PeerAddresses, replicasOf, servicesAt, servicesOnline, 
 import type { Applied } from './haproxy/index.ts';
 import { replicaIdentityIn, type ReplicaIdentity } from './sources/replica-identity.ts';
 import type { Proxies } from './proxies.ts';
-import { eligibilityOf } from './admission/eligibility.ts';
 import { proxyStatuses, type ProxyStatus } from './api/proxy-status.ts';
 import { tunnelMaterial, type TunnelMaterial } from './ir/tunnel-trust.ts';
 import { claimedPorts, isReserved, servedOnes, viewOf } from './ir/translate.ts';
@@ -69,8 +66,7 @@ export interface AgentOptions {
   warmUpMs?: number;
 }
 
-/** frpc tries a login again by itself; a call that waits holds one of its connections. Milliseconds. */
-const startWaitMs = 10_000;
+/** Milliseconds. */
 const issuersWaitMs = 3000;
 const refreshMs = 5000;
 /** Until tunnels of removed clusters that are still there are ended again. Milliseconds. */
@@ -93,6 +89,7 @@ export class GatewayAgent {
   readonly #loopback: Server;
   readonly #operations: Server;
   readonly #status: TlsServer;
+  readonly #door: Door;
   #replicaTls: ReplicaIdentity | undefined;
   #warmUp: WarmUp | undefined;
   #frps: FrpsLiveness | undefined;
@@ -124,8 +121,9 @@ export class GatewayAgent {
     this.#proxies.subscribe({ users: () => this.#users.schedule(), tunnel: () => this.#tunnel.schedule() });
     this.#users = new ApplyLoop({ what: "the users' HAProxy", apply: () => this.#applyUsers(), log });
     this.#tunnel = new ApplyLoop({ what: "the tunnels' HAProxy", apply: () => this.#applyTunnel(), log });
+    this.#door = new Door({ ...options, members: this.#members, onRefused: (reason) => this.#metrics.refused(reason) });
     this.#loopback = createLoopbackServer({
-      admission: this.#admission(),
+      admission: this.#door.admission,
       keys: () => sources.keys(),
       issuer: () => `http://127.0.0.1:${portOf(this.#loopback)}`,
       onFailure: (error) => log.error({ err: error }, 'a call on loopback failed'),
@@ -137,7 +135,7 @@ export class GatewayAgent {
     });
     this.#status = createStatusServer({
       statuses: () => this.statuses(),
-      refusals: () => this.#proxies.refusals(),
+      refusals: () => [...this.#proxies.refusals(), ...this.#door.refusals],
       credentials: () => this.#credentials(),
     });
     this.#addChecks();
@@ -166,7 +164,7 @@ export class GatewayAgent {
       server.close();
       server.closeAllConnections();
     }
-    await Promise.all([this.#warmUp?.close(), this.#frps?.close(), this.#parts?.close()]);
+    await Promise.all([this.#warmUp?.close(), this.#frps?.close(), this.#parts?.close(), this.#door.close()]);
     await Promise.all([this.#members.close(), this.#users.close(), this.#tunnel.close(), this.#sources.close()]);
     this.claims.close();
     await Promise.all([this.#issuers.close(), this.#running, this.#proxies.close()]);
@@ -225,19 +223,6 @@ export class GatewayAgent {
     this.#users.schedule();
   }
 
-  #admission(): TunnelAdmission {
-    const { config, log } = this.#options;
-    const eligibility = { services: this.#sources.services, config };
-    return new TunnelAdmission({
-      isReady: () => within(this.#sources.synced, startWaitMs),
-      verify: (token) => verifyToken(token, trustedClusters(this.#sources), config.gateway.audience),
-      eligibilityOf: (namespace, service) => eligibilityOf(namespace, service, eligibility),
-      members: this.#members,
-      log,
-      onRefused: (reason) => this.#metrics.refused(reason),
-    });
-  }
-
   #addChecks(): void {
     const { config, pod } = this.#options;
     const checks = {
@@ -279,7 +264,7 @@ export class GatewayAgent {
     });
     const removed = this.#members.tunnelsOf(({ cluster }) => !this.#sources.has(cluster));
     if (removed.length === 0) return applied;
-    await this.#proxies.endTunnels(removed);
+    await this.#proxies.endTunnels(removed, 'of a cluster that was removed');
     // HAProxy may not have answered, as when it reloads: until frps says that they are gone, they are looked for again.
     return { ...applied, waitMs: Math.min(applied.waitMs ?? Infinity, endAgainMs) };
   }

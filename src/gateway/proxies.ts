@@ -80,8 +80,10 @@ export interface MemoryLimits {
 export interface Proxies {
   applyUsers: (view: View, peers: readonly Peer[], own: Pick<UsersSettings, 'replicaTls' | 'state'>) => Promise<Applied>;
   applyTunnel: (material: TunnelMaterial) => Promise<Applied>;
-  /** ends tunnels, by the address from which HAProxy has each connected to frps */
-  endTunnels: (addresses: readonly string[]) => Promise<void>;
+  /** ends tunnels, by the address from which HAProxy has each connected to frps; why is for the log */
+  endTunnels: (addresses: readonly string[], why: string) => Promise<void>;
+  /** that there may be at a time; undefined: no limit is known */
+  maxTunnels: number | undefined;
   /** whether users' requests may be sent to this port of loopback: it must not be another service's then */
   reaches: (port: number) => boolean;
   verdicts: () => Promise<readonly ServerVerdict[]>;
@@ -124,15 +126,17 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
     log,
   });
   await users.look();
+  const maxTunnels =
+    options.memory.tunnel === undefined
+      ? undefined
+      : maxConnections(options.memory.tunnel, 0, sharedPort === undefined ? 1 : 2, options.openFiles);
   const tunnel = new TunnelProxy({
     directory: join(directory, 'tunnel'),
     check,
     memory: memoryOf('tunnel'),
     changed: () => changed.tunnel(),
     log,
-    ...(options.memory.tunnel === undefined
-      ? {}
-      : { maxConnections: maxConnections(options.memory.tunnel, 0, sharedPort === undefined ? 1 : 2, options.openFiles) }),
+    maxConnections: maxTunnels,
     ...families,
     health: everyAddress(tunnelHealthPort, families.hasIpv6),
     shared:
@@ -215,7 +219,8 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
       }
     },
     applyTunnel: (material) => tunnel.apply(material),
-    endTunnels: (addresses) => tunnel.end(addresses),
+    endTunnels: (addresses, why) => tunnel.end(addresses, why),
+    maxTunnels,
     reaches: (port) => users.reaches(port),
     verdicts: () => users.states(),
     refusals,

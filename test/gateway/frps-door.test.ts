@@ -199,6 +199,41 @@ describe('frps behind the door of the gateway', { timeout: 120_000 }, () => {
     await goesOn();
   });
 
+  it('lets a Pod have 32 tunnels, ends the connection of who wants more, and says so in the status of its service', async () => {
+    const clients: FrpClient[] = [];
+    const pod = { ...attacker, name: 'thief', uid: uid(99) };
+    const origins = {
+      'frp.io/frpc.json': JSON.stringify({
+        proxies: [{ name: 'evil.web.0a1b2c3d.{{ .Envs.POD_NAME }}.{{ .Envs.POD_UID }}', localPort: 80 }],
+      }),
+    };
+    gateway.putPod(pod, true, { annotations: origins });
+    const privilege_key = await gateway.signer.token(pod);
+    const come = async () => {
+      const client = await FrpClient.connect(credentials);
+      clients.push(client);
+      return { client, ...(await client.login({ privilege_key, pool_count: 0 })) };
+    };
+    for (let count = 0; count < 32; count++) assert.equal((await come()).answer.error ?? '', '');
+    const { client, answer } = await come();
+    assert.match(answer.error ?? '', /^TooManyTunnels: Pod evil\/thief has 32 tunnels open, and that is the limit/);
+    await eventually('its connection is ended', () => client.socket.destroyed);
+    assert.equal(clients.filter(({ socket }) => socket.destroyed).length, 1);
+    const authorization = `Basic ${Buffer.from('frp-k8s:status').toString('base64')}`;
+    const { refused } = JSON.parse((await gateway.status('/api/proxy/tcp', { authorization })).body) as {
+      refused: { service: string; reason?: string }[];
+    };
+    assert.deepEqual(
+      refused.map(({ service, reason }) => [service, reason]),
+      [['evil/web', 'TooManyTunnels']],
+    );
+    // A place is free again when one has ended.
+    clients[0]!.close();
+    await eventually('another one is let in', async () => (await come()).answer.run_id !== undefined);
+    for (const each of clients) each.close();
+    await goesOn();
+  });
+
   it('keeps no more than some names of proxies that have ended, however many a Pod opens', async () => {
     const client = await FrpClient.connect(credentials);
     const { stream } = await client.login({ privilege_key: token, pool_count: 0 });

@@ -6,6 +6,7 @@ import { ownerOf } from '../../frp/proxy-names.ts';
 import { systemClock, type Clock } from '../../../certs/clock.ts';
 import { askServerApi, type Credentials } from '../../frp/server-api.ts';
 import { Loop } from '../../kube/loop.ts';
+import type { Problem } from '../problem.ts';
 import type { Backend, ProxyCounts } from './health.ts';
 
 export interface ListedProxy extends Pick<ProxyCounts, 'elsewhere' | 'reason'> {
@@ -16,8 +17,8 @@ export interface ListedProxy extends Pick<ProxyCounts, 'elsewhere' | 'reason'> {
 /** What a server says, asked by HTTP or told over a link. */
 export interface Listed {
   proxies?: ListedProxy[] | null;
-  /** the gateway's alone */
-  refused?: { service: string; message: string }[];
+  /** the gateway's alone; with a reason, which is one word, what is refused are tunnels of the service's Pods */
+  refused?: { service: string; message: string; reason?: string }[];
 }
 
 /** `elsewhere`: a gateway in another cluster, which is not asked from here. */
@@ -61,6 +62,8 @@ interface Answer {
   services: Proxies;
   /** why the gateway's HAProxy does not take a service's configuration, by service (namespace/name) */
   refused: Map<string, string>;
+  /** why the gateway refuses tunnels of its Pods, by service */
+  refusedTunnels: Map<string, Problem>;
 }
 
 export class ServerView {
@@ -68,6 +71,7 @@ export class ServerView {
   readonly #loop = new Loop();
   #services: Proxies = new Map();
   #refused: Answer['refused'] = new Map();
+  #refusedTunnels: Answer['refusedTunnels'] = new Map();
   #health: ServerHealth = { status: 'unknown' };
   #failures = 0;
   #graceUntil = 0;
@@ -105,6 +109,11 @@ export class ServerView {
     return this.#refused.get(service);
   }
 
+  /** Why the gateway refuses tunnels of a service's (namespace/name) Pods; undefined where it does not. */
+  refusedTunnelsOf(service: string): Problem | undefined {
+    return this.#refusedTunnels.get(service);
+  }
+
   /** Backends of a service (namespace/name) that no watch here tells of. What their addresses are, their own cluster knows. */
   elsewhere(service: string): Backend[] {
     return [...(this.#services.get(service) ?? [])].flatMap(([id, { elsewhere: name }]) =>
@@ -123,10 +132,11 @@ export class ServerView {
     try {
       const next = await this.#ask();
       if (this.#loop.signal.aborted) return;
-      const before: Answer = { services: this.#services, refused: this.#refused };
+      const before: Answer = { services: this.#services, refused: this.#refused, refusedTunnels: this.#refusedTunnels };
       if (this.#options.listsUnchecked) rememberServed(before.services, next.services);
       this.#services = next.services;
       this.#refused = next.refused;
+      this.#refusedTunnels = next.refusedTunnels;
       this.#failures = 0;
       if (this.#health.status === 'unreachable') this.#graceUntil = clock.now() + graceMs;
       if (this.#health.status !== 'reachable') this.#become({ status: 'reachable' });
@@ -170,9 +180,13 @@ export class ServerView {
 
 function answerIn(lists: readonly Listed[]): Answer {
   const services: Proxies = new Map();
-  const refused = new Map(
-    lists.flatMap((list) => list.refused ?? []).map(({ service, message }) => [service, message.slice(0, refusalLimit)]),
-  );
+  const refused: Answer['refused'] = new Map();
+  const refusedTunnels: Answer['refusedTunnels'] = new Map();
+  for (const { service, message, reason } of lists.flatMap((list) => list.refused ?? [])) {
+    const text = message.slice(0, refusalLimit);
+    if (reason === undefined) refused.set(service, text);
+    else refusedTunnels.set(service, { reason: reason.slice(0, reasonLimit), message: text });
+  }
   for (const { name, status, elsewhere, reason } of lists.flatMap((list) => list.proxies ?? [])) {
     const owner = ownerOf(name);
     if (!owner) continue;
@@ -183,7 +197,7 @@ function answerIn(lists: readonly Listed[]): Answer {
     if (reason !== undefined) counts.reason = reason.slice(0, reasonLimit);
     backends.set(owner.id, counts);
   }
-  return { services, refused };
+  return { services, refused, refusedTunnels };
 }
 
 /** A backend that has not been online since it came has not failed: its first check is still to come, or to succeed. */
@@ -202,7 +216,11 @@ function merged(answers: readonly Answer[]): Answer {
     all.set(service, best);
     for (const [id, counts] of backends) if (counts.online >= (best.get(id)?.online ?? 0)) best.set(id, counts);
   }
-  return { services: all, refused: new Map(answers.flatMap(({ refused }) => [...refused])) };
+  return {
+    services: all,
+    refused: new Map(answers.flatMap(({ refused }) => [...refused])),
+    refusedTunnels: new Map(answers.flatMap(({ refusedTunnels }) => [...refusedTunnels])),
+  };
 }
 
 function differing(before: Answer, after: Answer): Set<string> {
@@ -212,6 +230,8 @@ function differing(before: Answer, after: Answer): Set<string> {
     if (text(before.services.get(service)) !== text(after.services.get(service))) changed.add(service);
   for (const service of new Set([...before.refused.keys(), ...after.refused.keys()]))
     if (before.refused.get(service) !== after.refused.get(service)) changed.add(service);
+  for (const service of new Set([...before.refusedTunnels.keys(), ...after.refusedTunnels.keys()]))
+    if (JSON.stringify(before.refusedTunnels.get(service)) !== JSON.stringify(after.refusedTunnels.get(service))) changed.add(service);
   return changed;
 }
 

@@ -25,6 +25,8 @@ export interface Facts {
   link?: LinkState | undefined;
   /** fields of the service that a cluster which joined the gateway before says otherwise */
   differingFields?: readonly string[] | undefined;
+  /** why the gateway refuses tunnels of its Pods */
+  refusedTunnels?: Problem | undefined;
   /** whether the service goes through the gateway */
   isGateway?: boolean;
   /** names of the Pods that run a configuration which is older than the service */
@@ -34,7 +36,7 @@ export interface Facts {
 /** Ready first: it sums up the others. */
 export function conditionsOf(facts: Facts, service: DistributedService): Fact[] {
   const others = [backendsAvailable(facts, service), configurationValid(facts), certificatesReady(facts), networkReady(facts)];
-  return [ready(others), ...others, ...(facts.link ? [linkReady(facts.link)] : []), ...specDiffers(facts)];
+  return [ready(others), ...others, ...(facts.link ? [linkReady(facts.link)] : []), ...specDiffers(facts), ...tunnelsRefused(facts)];
 }
 
 /** The first that is False decides, then the first that is Unknown. What the user can mend comes first. */
@@ -104,6 +106,19 @@ function specDiffers({ differingFields = [] }: Facts): Fact[] {
   const message = `A cluster that joined the gateway before this one has the service too, and users get what it says of ${fields}; make them the same`;
   return [{ type: 'SpecDiffers', status: 'True', reason: 'AnotherClusterDecides', message }];
 }
+
+/** There only as long as some are. The service is served by the tunnels that it has. */
+const tunnelsRefused = ({ refusedTunnels }: Facts): Fact[] =>
+  refusedTunnels
+    ? [
+        {
+          type: 'TunnelsRefused',
+          status: 'True',
+          reason: refusedTunnels.reason,
+          message: `The gateway refuses tunnels: ${refusedTunnels.message}`,
+        },
+      ]
+    : [];
 
 const noLink = ({ since, message }: Extract<LinkState, { isUp: false }>): string =>
   `No link to the gateway since ${new Date(since).toISOString()}: ${message}`;

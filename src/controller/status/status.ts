@@ -19,6 +19,9 @@ export interface StatusFacts extends Facts {
 /** More would make an object that every watcher has to carry. */
 const endpointLimit = 100;
 
+/** Conditions of this writer's that are there only as long as they hold. */
+const passing: ReadonlySet<string> = new Set(['LinkReady', 'SpecDiffers', 'TunnelsRefused']);
+
 /**
  * The status to write next; undefined where the stored one says it already. The state moves one legal step, so ask again
  * with what was written. `lastTransitionTime` changes with a condition's status alone, `lastCheck` with an endpoint's
@@ -78,7 +81,8 @@ function changed(old: DistributedServiceStatus, wanted: DistributedServiceStatus
   // In the order of the wanted ones; conditions of other types are not this writer's.
   const conditions = (wanted.conditions ?? []).flatMap(({ type }) => stored.conditions?.find((condition) => condition.type === type) ?? []);
   const same = isDeepStrictEqual({ ...stored, conditions, endpoints: stored.endpoints ?? [] }, wanted);
-  return same && types.size === conditions.length ? undefined : { ...wanted, lastUpdateTime: time };
+  const isOver = stored.conditions?.some(({ type }) => passing.has(type) && !types.has(type)) ?? false;
+  return same && types.size === conditions.length && !isOver ? undefined : { ...wanted, lastUpdateTime: time };
 }
 
 function conditionFrom(fact: Fact, stored: Condition[] = [], observedGeneration: number, time: string): Condition {

@@ -69,7 +69,7 @@ export function loginProblem({ pool_count: pool = 0, privilege_key: token = '' }
  * The run id is a secret that brings work connections in, and a login with the run id of another would end that other's
  * session (frp server/service.go), so it is unguessable and belongs to one Pod.
  */
-export function loginContent(login: LoginContent, identity: Identity): object {
+export function loginContent(login: LoginContent, identity: Identity) {
   const { version = '', hostname = '', os = '', arch = '', privilege_key = '', timestamp = 0, pool_count = 0 } = login;
   return {
     version: shown(version),

@@ -1,3 +1,5 @@
+import type { Identity } from '../pod-identity.ts';
+
 /** Why frps is told to turn a sidecar away. The reason goes into the metric and the audit log, the message to the sidecar. */
 
 export type RefusalReason =
@@ -19,6 +21,7 @@ export type RefusalReason =
   | 'NotThroughGateway'
   | 'ServiceDeleted'
   | 'TooManyLogins'
+  | 'TooManyTunnels'
   | 'TooManyProxies'
   | 'NoPort';
 
@@ -28,7 +31,7 @@ export interface Refusal {
   /** for people; ends in the sidecar's log */
   message: string;
   /** whom it concerns, where that was proven */
-  about?: { cluster: string; namespace: string; pod: string; service?: string };
+  about?: Identity & { service?: string };
 }
 
 export const refused = (reason: RefusalReason, message: string, about?: Refusal['about']): Refusal => ({

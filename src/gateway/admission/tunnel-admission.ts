@@ -16,7 +16,8 @@ import {
 import { AdmissionRates } from './admission-rates.ts';
 import type { Verified } from './pod-token.ts';
 import type { Members } from '../members/members.ts';
-import { refused, type Refusal, type RefusalReason } from './refusals.ts';
+import { refused, type Refusal } from './refusals.ts';
+import type { OpenSessions } from './open-sessions.ts';
 
 export interface AdmissionDeps {
   /** resolves once the watches are in; false where that takes too long */
@@ -25,8 +26,11 @@ export interface AdmissionDeps {
   /** what a namespace's service may have; waits for one that is not known yet */
   eligibilityOf: (namespace: string, service: string) => Promise<Eligibility>;
   members: Pick<Members, 'assign' | 'closed' | 'loadOf'>;
+  sessions: Pick<OpenSessions, 'take'>;
+  /** ends a tunnel, by the address from which HAProxy has it connected to frps */
+  endTunnel: (address: string) => void;
   log: Log;
-  onRefused: (reason: RefusalReason) => void;
+  onRefused: (refusal: Refusal) => void;
 }
 
 /** frp's answers: rejected with a reason, changed, or as it was. */
@@ -70,8 +74,14 @@ export class TunnelAdmission {
     const verified = await this.#deps.verify(content.privilege_key ?? '');
     if (!verified.ok) return verified;
     const { identity } = verified;
-    const within = this.#rates.take('logins', identity);
-    return within.ok ? { ok: true, content: loginContent(content, identity) } : { ...within, about: identity };
+    const rated = this.#rates.take('logins', identity);
+    if (!rated.ok) return { ...rated, about: identity };
+    const next = loginContent(content, identity);
+    const within = await this.#deps.sessions.take(identity, next.run_id);
+    if (within.ok) return { ok: true, content: next };
+    // frps ends no more than the stream of a login that is refused.
+    if (next.metas.tunnel !== undefined) this.#deps.endTunnel(next.metas.tunnel);
+    return { ...within, about: identity };
   }
 
   async #newProxy(content: NewProxyContent): Promise<Outcome> {
@@ -95,7 +105,7 @@ export class TunnelAdmission {
   #tell(op: Operation, content: LoginContent & NewProxyContent, outcome: Outcome): Answer {
     if (outcome.ok) return { reject: false, unchange: false, content: outcome.content };
     const { reason, message, about } = outcome;
-    this.#deps.onRefused(reason);
+    this.#deps.onRefused(outcome);
     const { cluster, namespace, pod, service } = about ?? { ...identityOf(content.user), service: undefined };
     // The client's own word; the rest was proven.
     const claim = { proxy: content.proxy_name?.slice(0, 300), hostname: content.hostname?.slice(0, 253) };

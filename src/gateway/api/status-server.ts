@@ -5,15 +5,22 @@
 import { createServer, type Server } from 'node:https';
 import type { ServerResponse } from 'node:http';
 import type { Credentials } from '../../frp/server-api.ts';
-import type { Refusal } from '../haproxy/index.ts';
 import { isAuthorized, type ProxyStatus } from './proxy-status.ts';
 import { send } from './send.ts';
+
+export interface RefusedService {
+  /** namespace/name */
+  service: string;
+  message: string;
+  /** of tunnels; absent: HAProxy does not take the service's configuration */
+  reason?: string;
+}
 
 export interface StatusApi {
   /** @throws where HAProxy cannot be asked */
   statuses: () => Promise<ProxyStatus[]>;
-  /** services that are left out, because HAProxy refuses their configuration */
-  refusals: () => readonly Refusal[];
+  /** services that are left out, because HAProxy refuses their configuration, and those whose Pods have wanted too much */
+  refusals: () => readonly RefusedService[];
   /** undefined while nobody can be let in */
   credentials: () => Credentials | undefined;
 }

@@ -6,7 +6,7 @@ export { standInSocket } from './config/shared-port.ts';
 export { endpoint, everyAddress, hasIpv6, ipOf, sourceFor, unusablePorts } from './config/addresses.ts';
 export { renderUsers } from './config/users-config.ts';
 export { Memory } from './config/memory.ts';
-export { renderTunnel, type TunnelSettings } from './config/tunnel-config.ts';
+export { maxTunnels, renderTunnel, type TunnelSettings } from './config/tunnel-config.ts';
 export { maxConnections } from './config/capacity.ts';
 export type { Refusal } from './runtime/acceptance.ts';
 export { checkWith } from './runtime/check.ts';

@@ -1,4 +1,4 @@
-/** frps' own API on loopback (frp server/http, GET /api/proxy/tcp): which proxies there are, and at which port. */
+/** frps' own API on loopback (frp server/http): which proxies there are (GET /api/proxy/tcp), and at which port; which sessions (GET /api/clients). */
 import { request } from 'node:http';
 
 export interface OnlineProxy {
@@ -36,6 +36,23 @@ export function proxyList(url: string): ListProxies {
       if (status !== 'online' || typeof name !== 'string' || typeof port !== 'number') return [];
       return [{ name, port, user: typeof user === 'string' ? user : '', metadata: conf?.metadatas }];
     });
+  };
+}
+
+export interface OnlineClient {
+  runId: string;
+  /** of the session */
+  user: string;
+}
+
+/** @param url such as http://127.0.0.1:7500 @returns asks for the sessions that are open; throws where frps cannot be asked */
+export function clientList(url: string): () => Promise<OnlineClient[]> {
+  const target = new URL('/api/clients?status=online', url);
+  return async () => {
+    const clients = JSON.parse(await call('GET', target)) as { runID?: unknown; user?: unknown }[] | null;
+    return (clients ?? []).flatMap(({ runID, user }) =>
+      typeof runID === 'string' && typeof user === 'string' ? [{ runId: runID, user }] : [],
+    );
   };
 }
 

@@ -21,7 +21,16 @@ export const statusSchema = {
         properties: {
           type: {
             type: 'string',
-            enum: ['Ready', 'BackendsAvailable', 'ConfigurationValid', 'CertificatesReady', 'NetworkReady', 'LinkReady', 'SpecDiffers'],
+            enum: [
+              'Ready',
+              'BackendsAvailable',
+              'ConfigurationValid',
+              'CertificatesReady',
+              'NetworkReady',
+              'LinkReady',
+              'SpecDiffers',
+              'TunnelsRefused',
+            ],
             description: 'What the condition is about.',
           },
           status: { type: 'string', enum: ['True', 'False', 'Unknown'], description: 'Whether it holds.' },

@@ -161,3 +161,15 @@ describe('a service that the gateway leaves out', () => {
     assert.equal(nextStatus(again, found(again), 0), undefined);
   });
 });
+
+describe('a service whose Pods want more tunnels than they may have', () => {
+  it('is served by those that it has, and its status says which limit was reached', async () => {
+    refused = [{ service: 'shop/auth', reason: 'TooManyTunnels', message: 'Pod shop/auth-1 has 32 tunnels open' }];
+    start(true);
+    await facts.meetServers();
+    const { problem, refusedTunnels } = facts.of(auth, { ready: true }, undefined, 0);
+    assert.equal(problem, undefined);
+    assert.deepEqual(refusedTunnels, { reason: 'TooManyTunnels', message: 'Pod shop/auth-1 has 32 tunnels open' });
+    assert.equal(facts.of(front, { ready: true }, undefined, 0).refusedTunnels, undefined);
+  });
+});

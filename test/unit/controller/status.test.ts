@@ -61,6 +61,21 @@ const conditionsOf = (status: DistributedServiceStatus) =>
   Object.fromEntries((status.conditions ?? []).map(({ type, status: value, reason, message }) => [type, [value, reason, message]]));
 
 describe('the status of a service', () => {
+  it('says which limit its Pods have reached at the gateway, as long as they are refused, and is Ready all the same', () => {
+    const refusedTunnels = { reason: 'TooManyTunnels', message: 'Pod prod/api-0 has 32 tunnels open' };
+    const status = settled(facts({ judgement: judged(up), refusedTunnels }));
+    const { Ready, TunnelsRefused } = conditionsOf(status);
+    assert.equal(Ready![0], 'True');
+    assert.deepEqual(TunnelsRefused, ['True', 'TooManyTunnels', 'The gateway refuses tunnels: Pod prod/api-0 has 32 tunnels open']);
+    const before = settled(facts({ judgement: judged(up) }));
+    const warnings = eventsBetween(before, status, []).filter(({ type }) => type === 'Warning');
+    assert.deepEqual(
+      warnings.map(({ reason }) => reason),
+      ['TooManyTunnels'],
+    );
+    assert.equal(conditionsOf(settled(facts({ judgement: judged(up) }), service({ status }))).TunnelsRefused, undefined);
+  });
+
   it('with n healthy backends is Running, with five conditions and its endpoints', () => {
     const status = settled(facts({ judgement: judged(up, up) }));
     assert.equal(status.state, 'Running');

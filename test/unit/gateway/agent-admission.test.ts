@@ -9,8 +9,9 @@ import type { Identity } from '../../../src/gateway/pod-identity.ts';
 import { Members } from '../../../src/gateway/members/members.ts';
 import { limits } from '../../../src/gateway/admission/plugin-protocol.ts';
 import { refused } from '../../../src/gateway/admission/refusals.ts';
+import { OpenSessions } from '../../../src/gateway/admission/open-sessions.ts';
 import { eligibilityOf } from '../../../src/gateway/admission/eligibility.ts';
-import type { OnlineProxy } from '../../../src/gateway/members/frps-client.ts';
+import type { OnlineClient, OnlineProxy } from '../../../src/gateway/members/frps-client.ts';
 import { logTo } from '../../../src/log.ts';
 import type { ServiceStore } from '../../../src/model/store.ts';
 import { service, storeOf } from '../../support/services.ts';
@@ -26,6 +27,9 @@ let members: Members;
 let online: OnlineProxy[];
 let lines: Record<string, unknown>[];
 let reasons: string[];
+/** sessions that frps has, and tunnels that were ended */
+let clients: OnlineClient[];
+let ended: string[];
 let admission: TunnelAdmission;
 let verdict: Verified;
 let isReady: boolean;
@@ -35,6 +39,8 @@ beforeEach(() => {
   online = [];
   lines = [];
   reasons = [];
+  clients = [];
+  ended = [];
   verdict = { ok: true, identity };
   isReady = true;
   const log = logTo({ write: (line) => void lines.push(JSON.parse(line) as Record<string, unknown>) });
@@ -47,8 +53,10 @@ beforeEach(() => {
       return eligibilityOf(namespace, wanted, { services: { waitFor }, config });
     },
     members,
+    sessions: new OpenSessions({ list: async () => clients, ofNamespace: 40 }),
+    endTunnel: (address) => ended.push(address),
     log,
-    onRefused: (reason) => reasons.push(reason),
+    onRefused: ({ reason }) => reasons.push(reason),
   });
 });
 
@@ -124,7 +132,7 @@ describe('a login', () => {
     });
     await fc.assert(
       fc.asyncProperty(anyLogin, async (sent) => {
-        verdict = { ok: true, identity: { ...identity, uid: randomUUID() } };
+        verdict = { ok: true, identity: { ...identity, namespace: randomUUID(), uid: randomUUID() } };
         const { version, hostname, os, arch, run_id, timestamp, pool_count, metas } = await login(sent);
         for (const each of [version, hostname, os, arch]) assert.match(String(each), /^[ -~]{0,253}$/);
         assert.match(String(run_id), /^[0-9a-f]{48}$/);
@@ -157,11 +165,57 @@ describe('a login', () => {
   });
 });
 
+describe('the tunnels of a Pod and of a namespace', () => {
+  const another = (n: number) => (verdict = { ok: true, identity: { ...identity, pod: `web-${n}`, uid: `${uid.slice(0, -2)}${10 + n}` } });
+  const fromPort = (n: number) => ({ client_address: `127.0.0.1:${40_000 + n}` });
+
+  it('are at most 32 of a Pod; the next one is refused, and the connection that it came by is ended', async () => {
+    for (let n = 0; n < 32; n++) await login(fromPort(n));
+    const answer = await admission.answer('Login', { privilege_key: 'token', ...fromPort(32) });
+    assert.equal(reasonOf(answer), 'TooManyTunnels');
+    assert.deepEqual(ended, ['127.0.0.1:40032']);
+    another(2);
+    await login();
+  });
+
+  it('are counted by namespace too, and of two namespaces with one name in different clusters apart', async () => {
+    for (let n = 0; n < 40; n++) {
+      if (n % 10 === 0) another(n / 10);
+      await login();
+    }
+    another(5);
+    assert.equal(reasonOf(await admission.answer('Login', { privilege_key: 'token' })), 'TooManyTunnels');
+    verdict = { ok: true, identity: { ...identity, cluster: 'edge' } };
+    await login();
+    verdict = { ok: true, identity: { ...identity, namespace: 'bank', uid: uid.replace('1', '7') } };
+    await login();
+  });
+
+  it('are not more by a sidecar that takes its earlier session over', async () => {
+    const { run_id } = await login();
+    for (let n = 0; n < 50; n++) assert.equal((await login({ run_id })).run_id, run_id);
+  });
+
+  it('are what frps has, where it is asked: those that have ended are not counted', async (t) => {
+    t.mock.timers.enable({ apis: ['Date'], now: Date.now() });
+    for (let n = 0; n < 32; n++) await login();
+    t.mock.timers.tick(20_000);
+    await login();
+    clients = Array.from({ length: 32 }, (_, n) => ({ runId: `${n}`, user: `shop/web-1/${uid}/` }));
+    for (let n = 1; n < 32; n++) await login();
+    t.mock.timers.tick(20_000);
+    assert.equal(reasonOf(await admission.answer('Login', { privilege_key: 'token' })), 'TooManyTunnels');
+  });
+});
+
 describe('the logins of a Pod', () => {
   it('are let in 20 times in a row, as of a sidecar that reconnects, and refused beyond their rate, without harm to other Pods', async () => {
     for (let count = 0; count < 20; count++) await login();
     let answer: Answer | undefined;
-    for (let count = 0; count < 200 && !answer?.reject; count++) answer = await admission.answer('Login', { privilege_key: 'token' });
+    // Of one session, which frps replaces each time.
+    const { run_id } = await login();
+    for (let count = 0; count < 200 && !answer?.reject; count++)
+      answer = await admission.answer('Login', { privilege_key: 'token', run_id });
     assert.equal(reasonOf(answer!), 'TooManyLogins');
     assert.deepEqual(reasons, ['TooManyLogins']);
     verdict = { ok: true, identity: { ...identity, pod: 'web-2', uid: `${uid.slice(0, -1)}2` } };

@@ -34,7 +34,7 @@ export const revokedFile = 'revoked.acl';
 
 /** Of one client address. */
 const maxHandshakes = 1000;
-const maxTunnels = 8192;
+export const maxTunnels = 8192;
 
 /**
  * Every CA is in `ca-verify-file`: none is announced to clients, because a list above 64 KB breaks every handshake, and a
@@ -63,7 +63,7 @@ ${maxConnections === undefined ? '' : `  maxconn ${hops * maxConnections + reser
 defaults
   mode tcp
   timeout connect 5s
-  # frps asks every peer every 5 s (tcpMuxKeepaliveInterval); who has not finished its handshake by then never does.
+  # Of the handshake; a tunnel that is silent is ended sooner (${paceFile}).
   timeout client 30s
   timeout server 30s
   option clitcpka

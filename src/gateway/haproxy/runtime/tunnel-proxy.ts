@@ -127,14 +127,14 @@ export class TunnelProxy {
 
   /**
    * Ends tunnels of this process and of those from before a reload. Never rejects: where HAProxy is not there, nor are they.
-   * @param addresses from which each was handed on to frps
+   * @param addresses from which each was handed on to frps @param why for the log, such as `of a cluster that was removed`
    */
-  async end(addresses: readonly string[]): Promise<void> {
+  async end(addresses: readonly string[], why: string): Promise<void> {
     if (addresses.length === 0) return;
     const { directory, log } = this.#options;
     await endTunnelsFrom(join(directory, masterSocket), addresses).then(
-      (tunnels) => log.info({ tunnels }, 'ended the tunnels of a cluster that was removed'),
-      (error: Error) => log.warn(`the tunnels of a cluster that was removed are not ended: ${error.message}`),
+      (tunnels) => log.info({ tunnels }, `ended tunnels ${why}`),
+      (error: Error) => log.warn(`tunnels ${why} are not ended: ${error.message}`),
     );
   }
 
