@@ -26,6 +26,7 @@ const layers = {
   'src/link': ['src/config', 'src/model', 'src/net', 'certs', ...values],
   webhooks: ['src/frp', 'src/model', 'src/config', 'src/net', 'certs', ...values],
 
+  'src/migrate': ['webhooks', ...base],
   'src/webhook': ['webhooks', 'src/frp', 'src/process', 'src/kube', ...base],
 
   'src/controller': ['src/link', 'src/frp', 'src/process', 'webhooks', 'src/kube', ...base],

@@ -24,6 +24,7 @@ const commands: Record<string, { summary: string; load: () => Promise<Command> }
   inject: { summary: 'add frpc sidecars to manifests, offline', load: () => import('./cli/inject.ts') },
   uninject: { summary: 'take frpc sidecars out of manifests again', load: () => import('./cli/uninject.ts') },
   validate: { summary: 'check DistributedServices and annotations, offline', load: () => import('./cli/validate.ts') },
+  migrate: { summary: "make DistributedServices of frpc's configuration files", load: () => import('./cli/migrate.ts') },
   'client-config': { summary: 'configure frpc outside any cluster for a gateway', load: () => import('./cli/client-config.ts') },
   rotate: { summary: 'replace a group key or the certificate authority', load: () => import('./cli/rotate.ts') },
   uninstall: { summary: 'remove services, webhooks and the installation from a cluster', load: () => import('./cli/uninstall.ts') },

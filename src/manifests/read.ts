@@ -31,7 +31,7 @@ export interface ManifestObject {
  * @throws UserError that names the file and the line
  */
 export const readManifests = (locations: readonly string[]): ManifestDocument[] =>
-  locations.flatMap(filesOf).flatMap((file) => parseManifests(file, read(file)));
+  locations.flatMap((location) => filesOf(location)).flatMap((file) => parseManifests(file, readText(file)));
 
 /** The documents of a text. @throws UserError that names the file and the line */
 export function parseManifests(file: string, text: string): ManifestDocument[] {
@@ -112,23 +112,30 @@ export function objectsOf(document: ManifestDocument): ManifestObject[] {
 const isList = (value: JsonObject): value is JsonObject & { items: unknown[] } =>
   typeof value.kind === 'string' && value.kind.endsWith('List') && Array.isArray(value.items);
 
-/** Names that begin with a dot are left out: they are an editor's, or the halves of a ConfigMap's symlink swap. */
-function filesOf(location: string): string[] {
+const manifestEndings = ['.yaml', '.yml', '.json'];
+
+/**
+ * The files of a location: a file, `-`, or a directory's files with one of the endings. Names that begin with a dot are left
+ * out: they are an editor's, or the halves of a ConfigMap's symlink swap.
+ * @throws UserError for what is not there, and for a directory without such files
+ */
+export function filesOf(location: string, endings: readonly string[] = manifestEndings): string[] {
   if (location === '-') return ['-'];
   if (/^https?:/.test(location)) throw new UserError(`${location}: addresses are not read; pass what they answer: curl -sSfL ${location} | … -f -`);
   if (!isDirectory(location)) return [location];
-  const found = filesIn(location).sort();
-  if (found.length === 0) throw new UserError(`${location}: the directory has no .yaml, .yml or .json file`);
+  const found = filesIn(location, endings).sort();
+  const kinds = `${endings.slice(0, -1).join(', ')} or ${endings.at(-1)}`;
+  if (found.length === 0) throw new UserError(`${location}: the directory has no ${kinds} file`);
   return found;
 }
 
 /** As kubectl walks: a link to a file is that file, a link to a directory is passed over, so that no circle of links is one. */
-const filesIn = (directory: string): string[] =>
+const filesIn = (directory: string, endings: readonly string[]): string[] =>
   reading(directory, () => readdirSync(directory, { withFileTypes: true })).flatMap((entry) => {
     const location = path.join(directory, entry.name);
     if (entry.name.startsWith('.')) return [];
-    if (entry.isDirectory()) return filesIn(location);
-    return /\.(ya?ml|json)$/.test(entry.name) && !isDirectory(location) ? [location] : [];
+    if (entry.isDirectory()) return filesIn(location, endings);
+    return endings.some((ending) => entry.name.endsWith(ending)) && !isDirectory(location) ? [location] : [];
   });
 
 const isDirectory = (location: string): boolean => reading(location, () => statSync(location).isDirectory());
@@ -143,7 +150,8 @@ function reading<T>(location: string, look: () => T): T {
   }
 }
 
-function read(file: string): string {
+/** @param file `-` for standard input @throws UserError for what cannot be read, and for what is no UTF-8 */
+export function readText(file: string): string {
   const name = file === '-' ? 'standard input' : file;
   let bytes: Buffer;
   try {

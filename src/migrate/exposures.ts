@@ -1,0 +1,58 @@
+/** Where users reach a proxy, as `expose` of one or several services: a service has one host, one path or one port. */
+import type { Assumptions, Spec } from './draft.ts';
+import type { Fields } from './fields.ts';
+import type { Notes } from './findings.ts';
+import { isPort } from './addresses.ts';
+
+export type Exposed = Pick<Spec, 'serviceType' | 'expose'>;
+type Expose = { -readonly [Key in keyof NonNullable<Spec['expose']>]: NonNullable<Spec['expose']>[Key] };
+
+const hostPattern = /^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
+const namePattern = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
+const pathPattern = /^\/[a-zA-Z0-9\-_/]*$/;
+
+/** None, with a finding, for a proxy without a port of its own. */
+export function byPort(type: 'tcp' | 'udp', fields: Fields, notes: Notes): Exposed[] {
+  const port = fields.number('remotePort');
+  if (isPort(port)) return [{ serviceType: type, expose: { type: 'port', port } }];
+  const problem =
+    port === undefined || port === 0 ? 'frps chose a port at random, for which there is no counterpart yet' : `${port} is no port`;
+  notes.lost('remotePort', `${problem}: choose one, write it there, and run migrate again`);
+  return [];
+}
+
+/** The hosts of a proxy, one service each; a subdomain goes with the first. */
+export function byHost(fields: Fields, { baseDomain }: Assumptions, notes: Notes): Expose[] {
+  const exposes: Expose[] = [...new Set(fields.texts('customDomains').map((domain) => domain.toLowerCase()))].flatMap((domain) => {
+    if (domain.length <= 253 && hostPattern.test(domain)) return [{ domain }];
+    notes.lost('customDomains', `${JSON.stringify(domain)} is no host name for spec.expose.domain; name the host that users ask for`);
+    return [];
+  });
+  const subdomain = fields.text('subdomain')?.toLowerCase();
+  if (subdomain === undefined) return exposes;
+  if (subdomain.length > 63 || !namePattern.test(subdomain))
+    notes.lost('subdomain', `${JSON.stringify(subdomain)} is no name for spec.expose.subdomain; choose another`);
+  else if (baseDomain === undefined)
+    notes.lost(
+      'subdomain',
+      `"${subdomain}" is below a domain that only frps knows: run migrate with --base-domain, and subDomainHost of frps' configuration`,
+    );
+  else if (exposes.length > 0) exposes[0]!.subdomain = subdomain;
+  else exposes.push({ type: 'subdomain', subdomain });
+  return exposes;
+}
+
+/** Each host with each path. */
+export function byPath(hosts: readonly Expose[], fields: Fields, notes: Notes): Expose[] {
+  const locations = [...new Set(fields.texts('locations'))];
+  const paths = locations.filter((location) => {
+    if (location === '' || (pathPattern.test(location) && location.length <= 1024)) return true;
+    const problem = location.startsWith('/')
+      ? 'has characters that spec.expose.path does not take yet'
+      : 'matches no request, because it does not begin with /';
+    notes.lost('locations', `${JSON.stringify(location)} ${problem}; expose a path above it, or give the part a host name of its own`);
+    return false;
+  });
+  if (locations.length === 0) return [...hosts];
+  return paths.flatMap((path) => hosts.map((expose) => ({ ...expose, ...(path !== '' && path !== '/' && { path }) })));
+}

@@ -1,0 +1,170 @@
+/** From what was read to DistributedServices that validate, the installation's configuration, and what has no counterpart. */
+import { z } from 'zod';
+import { validateOffline } from '../../webhooks/distributedservices/offline.ts';
+import { configSchema, type Config } from '../config/schema.ts';
+import { Claims } from '../model/claims.ts';
+import { defaulted } from '../model/defaults.ts';
+import { describeFinding } from '../model/findings.ts';
+import { equalJson, isObject, type JsonObject } from '../model/json.ts';
+import { group as apiGroup, kind } from '../model/names.ts';
+import { ServiceStore } from '../model/store.ts';
+import type { DistributedService } from '../model/types.ts';
+import type { ManifestObject } from '../manifests/read.ts';
+import type { Assumptions, Draft, Unserved } from './draft.ts';
+import type { Finding } from './findings.ts';
+import type { ClientFile, Loaded } from './load.ts';
+import { Names } from './names.ts';
+import { fromOlder } from './older.ts';
+import { draftOf } from './proxy.ts';
+import { serverOf } from './server.ts';
+import { servicesOf, type Migrated } from './services.ts';
+import { visitorOf } from './visitors.ts';
+
+export interface MigratedService extends Omit<Migrated, 'service' | 'exceptions'> {
+  service: JsonObject;
+  /** the file that it comes from */
+  file: string;
+}
+
+/** What stands for itself in no service. */
+export interface Remark {
+  file: string;
+  /** `proxy "ssh"`; empty: the file */
+  subject: string;
+  findings: Finding[];
+}
+
+export interface Migration {
+  /** keys of the installation's configuration */
+  config: JsonObject;
+  services: MigratedService[];
+  remarks: Remark[];
+}
+
+export function migrate({ clients, manifests }: Loaded, assumptions: Assumptions): Migration {
+  const names = new Names();
+  const config: JsonObject = {};
+  const remarks: Remark[] = [];
+  const servers = clients.map((client) =>
+    serverOf(
+      client.common,
+      client.proxies.some(({ type }) => type === 'udp'),
+    ),
+  );
+  for (const [index, { file, findings }] of clients.entries()) {
+    const all = [...findings, ...servers[index]!.findings, ...addTo(config, servers[index]!.config)];
+    if (all.length > 0) remarks.push({ file, subject: '', findings: all });
+  }
+  const older = manifests.filter(isService).map((object) => olderOf(object, assumptions));
+  for (const { services } of older) for (const { service } of services) names.free(String((service.metadata as JsonObject).name));
+  const exceptions: string[] = [];
+  const made = clients.flatMap((client, index) => {
+    const { drafts, unserved } = draftsOf(client, assumptions);
+    remarks.push(...unserved.map(({ proxy, notes }) => ({ file: client.file, subject: `proxy "${proxy}"`, findings: notes.findings })));
+    const idle = [...client.proxies, ...client.visitors].filter((proxy) => !isStarted(client, proxy));
+    if (idle.length > 0) remarks.push({ file: client.file, subject: '', findings: [notStarted(idle)] });
+    remarks.push(...started(client).visitors.map((visitor) => ({ file: client.file, ...visitorOf(visitor) })));
+    return servicesOf(drafts, servers[index]!.advanced, assumptions, names).map(({ exceptions: own, ...migrated }) => {
+      exceptions.push(...own);
+      return { ...migrated, service: migrated.service as unknown as JsonObject, file: client.file };
+    });
+  });
+  if (assumptions.baseDomain !== undefined) config.baseDomain = assumptions.baseDomain;
+  if (exceptions.length > 0) config.connectors = { allowAddresses: [...new Set(exceptions)].sort() };
+  const { valid, refused } = checked([...older.flatMap(({ services }) => services), ...made], configOf(config), assumptions);
+  return { config, services: valid, remarks: [...remarks, ...refused] };
+}
+
+/** Whether frpc starts a proxy: `start` and `enabled` say so. */
+function isStarted({ common: { start } }: ClientFile, { name, enabled }: JsonObject): boolean {
+  return enabled !== false && (!Array.isArray(start) || start.length === 0 || start.includes(name));
+}
+
+const started = (client: ClientFile): { proxies: JsonObject[]; visitors: JsonObject[] } => ({
+  proxies: client.proxies.filter((proxy) => isStarted(client, proxy)),
+  visitors: client.visitors.filter((visitor) => isStarted(client, visitor)),
+});
+
+const notStarted = (proxies: readonly JsonObject[]): Finding => ({
+  level: 'differs',
+  field: 'start, enabled',
+  message: `frpc does not start ${proxies.map(({ name }) => JSON.stringify(name)).join(', ')}; left out`,
+});
+
+function draftsOf(client: ClientFile, assumptions: Assumptions): { drafts: Draft[]; unserved: Unserved[] } {
+  const drafts: Draft[] = [];
+  const running = started(client).proxies;
+  const unserved: Unserved[] = [];
+  for (const proxy of running) {
+    const draft = draftOf(proxy, assumptions);
+    if ('target' in draft) drafts.push(draft);
+    else unserved.push(draft);
+  }
+  return { drafts, unserved };
+}
+
+/** Adds keys to the configuration; those that another file has set differently are told. */
+function addTo(config: JsonObject, more: JsonObject): Finding[] {
+  return Object.entries(more).flatMap(([key, value]): Finding[] => {
+    if (config[key] === undefined) config[key] = value;
+    else if (!equalJson(config[key], value))
+      return [
+        {
+          level: 'lost',
+          field: key,
+          message: 'differs from that of a file before it, and an installation has one; migrate the files apart, for two installations',
+        },
+      ];
+    return [];
+  });
+}
+
+const configOf = (config: JsonObject): Config => z.safeParse(configSchema, config).data ?? configSchema.parse({});
+
+const isService = ({ value }: ManifestObject): boolean => value.kind === kind && String(value.apiVersion).startsWith(`${apiGroup}/`);
+
+function olderOf({ document, value }: ManifestObject, { namespace }: Assumptions): { services: MigratedService[] } {
+  const { objects, findings } = fromOlder(value);
+  const services = objects.map((service, index) => {
+    const metadata = isObject(service.metadata) ? service.metadata : {};
+    const placed = namespace !== undefined && metadata.namespace === undefined ? { ...metadata, namespace } : metadata;
+    return {
+      service: { ...service, metadata: placed },
+      file: document.file,
+      proxies: [],
+      ports: [],
+      findings: index === 0 ? findings : [],
+    };
+  });
+  return { services };
+}
+
+/** Services as applying them in their order would take them; one that would be refused becomes a remark. */
+function checked(
+  services: readonly MigratedService[],
+  config: Config,
+  { namespace = 'default' }: Assumptions,
+): { valid: MigratedService[]; refused: Remark[] } {
+  const store = new ServiceStore();
+  const claims = new Claims(store, config);
+  const refused: Remark[] = [];
+  const valid = services.filter((migrated) => {
+    const { findings } = validateOffline(migrated.service, { config, claims, namespace });
+    const { name, namespace: own } = migrated.service.metadata as { name: string; namespace?: string };
+    if (findings.length > 0) {
+      const subject =
+        migrated.proxies.length > 0 ? `proxy ${migrated.proxies.map((proxy) => `"${proxy}"`).join(', ')}` : `DistributedService "${name}"`;
+      const told = findings.map((finding): Finding => ({
+        level: 'lost',
+        field: '',
+        message: `is no service that would be admitted: ${describeFinding(finding)}`,
+      }));
+      refused.push({ file: migrated.file, subject, findings: [...migrated.findings, ...told] });
+      return false;
+    }
+    const complete = defaulted(migrated.service) as unknown as DistributedService;
+    store.set({ ...complete, metadata: { ...complete.metadata, namespace: own ?? namespace } });
+    return true;
+  });
+  return { valid, refused };
+}

@@ -1,0 +1,74 @@
+/** frpc's plugins. Those that only terminate or pass on TLS have a counterpart; for the others it is said what does their work. */
+import { addressOf } from './addresses.ts';
+import type { Address } from './draft.ts';
+import type { Fields } from './fields.ts';
+import type { Notes } from './findings.ts';
+
+export interface PluginResult {
+  target: Address;
+  /** TLS of users ends before the backend, whose type of traffic this is */
+  terminates?: 'http' | 'tcp';
+}
+
+const remedies: Readonly<Record<string, string>> = {
+  unix_domain_socket:
+    'run what listens on a port and writes to the socket beside the app (socat TCP-LISTEN:8080,fork UNIX-CONNECT:/path), and expose that port',
+  http_proxy: 'run a forward proxy as a Pod, which asks for the password itself, and expose its port',
+  socks5: 'run a SOCKS server as a Pod, which asks for the password itself, and expose its port',
+  static_file: 'run a web server as a Pod with the files in a volume, and expose that',
+  virtual_net: 'keep frpc for it',
+};
+
+/** Undefined where the proxy becomes no service. */
+export function pluginOf(type: string, proxyType: string, plugin: Fields, notes: Notes): PluginResult | undefined {
+  plugin.ignore('type');
+  if (Object.hasOwn(remedies, type)) {
+    plugin.ignore('unixPath', 'httpUser', 'httpPassword', 'username', 'password', 'localPath', 'stripPrefix');
+    notes.lost('plugin', `${type}: no counterpart: ${remedies[type]}`);
+    return undefined;
+  }
+  const address = plugin.text('localAddr');
+  const target = address === undefined ? undefined : addressOf(address);
+  const rewrites = plugin.text('hostHeaderRewrite');
+  const headers = plugin.isSet('requestHeaders');
+  const files = [plugin.text('crtPath'), plugin.text('keyPath')];
+  plugin.ignore('enableHTTP2');
+  if (!['https2http', 'https2https', 'http2https', 'http2http', 'tls2raw'].includes(type)) {
+    notes.lost(
+      'plugin',
+      `${JSON.stringify(type)} is no plugin that migrate knows; keep frpc for it, or let a program beside the app do its work`,
+    );
+    return undefined;
+  }
+  if (type === 'https2https' || type === 'http2https') {
+    notes.lost(
+      'plugin',
+      `${type}: no counterpart: backends are not spoken to by TLS. Let the app listen without TLS too and expose that port, or pass TLS through to it: serviceType tcp with expose.domain, and a certificate of the app's own for that host`,
+    );
+    return undefined;
+  }
+  if (!target) {
+    notes.lost('plugin.localAddr', 'must be HOST:PORT, such as 127.0.0.1:80; frp does not serve it otherwise');
+    return undefined;
+  }
+  if (rewrites !== undefined) notes.lost('plugin.hostHeaderRewrite', rewriteText(rewrites));
+  if (headers) notes.lost('plugin.requestHeaders', headersText);
+  if (type === 'http2http') return { target };
+  if (proxyType !== 'https') {
+    notes.lost(
+      'plugin',
+      `${type}: TLS for users needs a host name: make it a proxy of type https with customDomains, and run migrate again`,
+    );
+    return undefined;
+  }
+  if (files.includes(undefined))
+    notes.differs(
+      'plugin.crtPath',
+      'frpc made a certificate of its own, which no user could check; a Secret with one for the host is needed now',
+    );
+  return { target, terminates: type === 'https2http' ? 'http' : 'tcp' };
+}
+
+export const rewriteText = (host: string): string =>
+  `no counterpart yet: the app is asked for the host that users ask for, and not for ${JSON.stringify(host)}. Let it answer to that name too`;
+export const headersText = 'no counterpart yet: no header is set. Let the app, or a proxy beside it, set what is needed';
