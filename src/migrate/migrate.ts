@@ -127,9 +127,10 @@ function olderOf({ document, value }: ManifestObject, { namespace }: Assumptions
   const { objects, findings } = fromOlder(value);
   const services = objects.map((service, index) => {
     const metadata = isObject(service.metadata) ? service.metadata : {};
+    const spec = inOrder(isObject(service.spec) ? service.spec : {});
     const placed = namespace !== undefined && metadata.namespace === undefined ? { ...metadata, namespace } : metadata;
     return {
-      service: { ...service, metadata: placed },
+      service: { ...service, metadata: placed, spec },
       file: document.file,
       proxies: [],
       ports: [],
@@ -138,6 +139,16 @@ function olderOf({ document, value }: ManifestObject, { namespace }: Assumptions
   });
   return { services };
 }
+
+const order = ['serviceType', 'gateway', 'backends', 'expose', 'routes', 'loadBalancing', 'security', 'advanced'];
+
+/** As people write a spec; what is empty says nothing. */
+const inOrder = (spec: JsonObject): JsonObject =>
+  Object.fromEntries(
+    [...new Set([...order, ...Object.keys(spec)])]
+      .filter((key) => spec[key] !== undefined && !(isObject(spec[key]) && Object.keys(spec[key]).length === 0))
+      .map((key) => [key, spec[key]]),
+  );
 
 /** Services as applying them in their order would take them; one that would be refused becomes a remark. */
 function checked(

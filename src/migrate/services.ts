@@ -43,15 +43,16 @@ export function servicesOf(
     // A proxy with several hosts becomes several services; what is to be said of it is said once.
     const findings = members.filter(({ draft }) => !told.has(draft)).flatMap(({ draft }) => draft.notes.findings);
     for (const { draft } of members) told.add(draft);
-    return { ...made, findings: [...findings, ...made.findings] };
+    return { ...made, findings: withoutTwins([...findings, ...made.findings]) };
   });
 }
 
 function serviceOf(members: readonly Member[], advanced: NonNullable<Spec['advanced']>, assumptions: Assumptions, names: Names): Migrated {
-  const [{ draft, spec }] = members as [Member];
+  const serving = members.filter((member) => isServed(member, members, assumptions));
+  const [{ draft, spec }] = serving as [Member];
   const { backends, ...placed } = backendsOf(members, assumptions);
   const name = names.free(draft.name);
-  if (!members.every((member) => equalJson(member.spec, spec)))
+  if (!serving.every((member) => equalJson(member.spec, spec)))
     placed.findings.push({
       level: 'differs',
       field: 'loadBalancer.group',
@@ -76,6 +77,14 @@ function serviceOf(members: readonly Member[], advanced: NonNullable<Spec['advan
     ...placed,
   };
 }
+
+/** Where some members are on the machine itself and others are not, only the others can be served. */
+const isServed = ({ draft }: Member, members: readonly Member[], { localHost }: Assumptions): boolean =>
+  localHost !== undefined || !isOwnMachine(draft.target.host) || members.every((member) => isOwnMachine(member.draft.target.host));
+
+const withoutTwins = (findings: readonly Finding[]): Finding[] => [
+  ...new Map(findings.map((finding) => [`${finding.level} ${finding.field} ${finding.message}`, finding])).values(),
+];
 
 type Placed = Pick<Migrated, 'findings' | 'ports' | 'exceptions'> & { backends: DistributedService['spec']['backends'] };
 
@@ -112,6 +121,12 @@ function backendsOf(members: readonly Member[], { localHost }: Assumptions): Pla
         message: `"${host}" must be a name that Pods of the service's namespace resolve, such as a Service there`,
       });
   const exceptions = endpoints.flatMap(({ host }) => exceptionFor(host) ?? []);
+  if (exceptions.length > 0)
+    findings.push({
+      level: 'todo',
+      field: 'localIP',
+      message: `connectors dial ${exceptions.join(', ')} by exception only: connectors.allowAddresses of the configuration`,
+    });
   return {
     backends: { endpoints: endpoints.filter((target) => !bad.includes(target)).map(({ host, port }) => ({ host, port })) },
     findings,

@@ -28,11 +28,10 @@ export const configText = ({ config }: Migration): string => (Object.keys(config
 
 const filesOf = ({ services, remarks }: Migration): string[] => [...new Set([...remarks, ...services].map(({ file }) => file))];
 
-const headOf = (migration: Migration): string[] =>
-  wrapped(
-    `Made by frp-k8s migrate from ${filesOf(migration).join(', ') || 'nothing'}. LOST: users do without it until you act. TO DO: a step that is left to you.`,
-    '',
-  );
+const headOf = (migration: Migration): string[] => [
+  `Made by frp-k8s migrate from ${filesOf(migration).join(', ') || 'nothing'}.`,
+  'LOST: users do without it until you act. TO DO: a step that is left to you.',
+];
 
 function configOf({ config }: Migration): string[] {
   if (Object.keys(config).length === 0) return [];
