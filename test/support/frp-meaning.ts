@@ -53,10 +53,11 @@ function placesOf(
   return hosts.flatMap((host) => (locations.length > 0 ? locations : ['/']).map((location) => `http ${host} ${location || '/'}`));
 }
 
-const own = ['127.0.0.1', 'localhost', '0.0.0.0', '::1', 'host.docker.internal'];
+const own = ['', '127.0.0.1', 'localhost', '0.0.0.0', '::1', 'host.docker.internal'];
 
 function hostOf(host = '127.0.0.1', localHost?: string): string {
-  return own.includes(host) ? (localHost ?? 'own') : host;
+  const bare = host.replace(/^\[(.*)\]$/, '$1');
+  return own.includes(bare) ? (localHost ?? 'own') : bare;
 }
 
 function pluginBackend(address = '', localHost?: string): string {
@@ -96,11 +97,11 @@ export function meaningsOfMigration({ config: keys, services }: Migration): Mean
 /** Fields of a proxy that have an effect beyond place, backend, check and bandwidth, and are set. */
 export function furtherFields(proxy: JsonObject): string[] {
   const at = (path: string) => path.split('.').reduce<unknown>((value, name) => (value as JsonObject | undefined)?.[name], proxy);
-  return further.filter((path) => {
-    const value = at(path);
-    return Boolean(value) && !(typeof value === 'object' && Object.keys(value!).length === 0);
-  });
+  return further.filter((path) => saysSomething(at(path)));
 }
+
+const saysSomething = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null ? Object.values(value).some(saysSomething) : Boolean(value);
 
 const further = [
   'hostHeaderRewrite',

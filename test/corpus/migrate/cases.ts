@@ -61,7 +61,13 @@ export const migrateCases: readonly MigrateCase[] = readdirSync(inputs)
 
 export const loaded = ({ location }: MigrateCase): Loaded => load([location], { variables });
 
-export const migrated = (example: MigrateCase): Migration => migrate(loaded(example), example.assumptions);
+const migrations = new Map<MigrateCase, Migration>();
+
+export function migrated(example: MigrateCase): Migration {
+  const made = migrations.get(example) ?? migrate(loaded(example), example.assumptions);
+  migrations.set(example, made);
+  return made;
+}
 
 /** The printed documents, with the input by its name alone. */
 export const printed = (example: MigrateCase): string =>
