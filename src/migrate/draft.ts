@@ -19,6 +19,14 @@ export interface Address {
 
 export type Spec = Omit<DistributedServiceSpec, 'backends'>;
 
+export interface ClientPart {
+  file: string;
+  /** the server, as text: groups are of one server */
+  server: string;
+  /** of every service of the file; a proxy's own goes before it */
+  advanced: NonNullable<Spec['advanced']>;
+}
+
 export interface Draft {
   /** the proxy's name, for people */
   proxy: string;
@@ -29,6 +37,8 @@ export interface Draft {
   /** one for each host and path, or port */
   specs: Spec[];
   target: Address;
+  /** where and how its file says to reach the server */
+  client: ClientPart;
   notes: Notes;
 }
 

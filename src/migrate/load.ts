@@ -31,13 +31,16 @@ export function load(locations: readonly string[], environment: Environment): Lo
   const files = [...new Set(locations.flatMap((location) => filesOf(location, endings)))];
   if (files.length > mostFiles) throw new UserError(`${files.length} files are more than ${mostFiles}; name fewer with -f`);
   const included = new Set<string>();
-  const loaded = files.map((file) => loadFile(file, readBounded(file), environment, included));
-  return {
-    // In a directory, a file that another one includes is a part of that one.
-    clients: loaded.flatMap(({ clients }) => clients).filter(({ file }) => locations.includes(file) || !included.has(path.resolve(file))),
-    manifests: loaded.flatMap(({ manifests }) => manifests),
-  };
+  // In a directory, a file that another one above or beside it includes is a part of that one.
+  const byDepth = files.toSorted((a, b) => depthOf(a) - depthOf(b));
+  const loaded = byDepth.map((file) => {
+    const isPart = !locations.includes(file) && included.has(path.resolve(file));
+    return isPart ? { clients: [], manifests: [] } : loadFile(file, readBounded(file), environment, included);
+  });
+  return { clients: loaded.flatMap(({ clients }) => clients), manifests: loaded.flatMap(({ manifests }) => manifests) };
 }
+
+const depthOf = (file: string): number => file.split(path.sep).length;
 
 function loadFile(file: string, text: string, environment: Environment, included: Set<string>): Loaded {
   if (!/^[ \t{]{0,20}["']?apiVersion["']?[ \t]{0,9}:/m.test(text))
@@ -82,7 +85,8 @@ function loadClient(file: string, text: string, environment: Environment, includ
 
 /** Relative to the file; the last part may have wildcards, as in frp. */
 function includedFiles(file: string, pattern: string, notes: Notes): string[] {
-  const directory = path.resolve(file === '-' ? '.' : path.dirname(file), path.dirname(pattern));
+  const own = file === '-' || path.isAbsolute(pattern) ? '' : path.dirname(file);
+  const directory = path.join(own, path.dirname(pattern));
   const glob = path.basename(pattern);
   let names: string[];
   try {
@@ -95,7 +99,7 @@ function includedFiles(file: string, pattern: string, notes: Notes): string[] {
   const found = names.map((name) => path.join(directory, name)).filter((name) => statSync(name, { throwIfNoEntry: false })?.isFile());
   if (found.length > mostFiles) throw new UserError(`${file}: includes ${pattern}: ${found.length} files are more than ${mostFiles}`);
   if (found.length === 0) notes.lost('includes', `${pattern} names no file from here; run migrate where the files are`);
-  return found.map((name) => path.relative('.', name));
+  return found;
 }
 
 function readBounded(file: string): string {

@@ -10,7 +10,7 @@ import { group as apiGroup, kind } from '../model/names.ts';
 import { ServiceStore } from '../model/store.ts';
 import type { DistributedService } from '../model/types.ts';
 import type { ManifestObject } from '../manifests/read.ts';
-import type { Assumptions, Draft, Unserved } from './draft.ts';
+import type { Assumptions, ClientPart, Draft, Unserved } from './draft.ts';
 import type { Finding } from './findings.ts';
 import type { ClientFile, Loaded } from './load.ts';
 import { Names } from './names.ts';
@@ -22,8 +22,6 @@ import { visitorOf } from './visitors.ts';
 
 export interface MigratedService extends Omit<Migrated, 'service' | 'exceptions'> {
   service: JsonObject;
-  /** the file that it comes from */
-  file: string;
 }
 
 /** What stands for itself in no service. */
@@ -58,16 +56,19 @@ export function migrate({ clients, manifests }: Loaded, assumptions: Assumptions
   const older = manifests.filter(isService).map((object) => olderOf(object, assumptions));
   for (const { services } of older) for (const { service } of services) names.free(String((service.metadata as JsonObject).name));
   const exceptions: string[] = [];
-  const made = clients.flatMap((client, index) => {
-    const { drafts, unserved } = draftsOf(client, assumptions);
-    remarks.push(...unserved.map(({ proxy, notes }) => ({ file: client.file, subject: `proxy "${proxy}"`, findings: notes.findings })));
+  const drafts = clients.flatMap((client, index) => {
     const idle = [...client.proxies, ...client.visitors].filter((proxy) => !isStarted(client, proxy));
     if (idle.length > 0) remarks.push({ file: client.file, subject: '', findings: [notStarted(idle)] });
+    const { config: server, advanced } = servers[index]!;
+    const part = { file: client.file, server: JSON.stringify(server.frps ?? ''), advanced };
+    const { drafts, unserved } = draftsOf(client, part, assumptions);
+    remarks.push(...unserved.map(({ proxy, notes }) => ({ file: client.file, subject: `proxy "${proxy}"`, findings: notes.findings })));
     remarks.push(...started(client).visitors.map((visitor) => ({ file: client.file, ...visitorOf(visitor) })));
-    return servicesOf(drafts, servers[index]!.advanced, assumptions, names).map(({ exceptions: own, ...migrated }) => {
-      exceptions.push(...own);
-      return { ...migrated, service: migrated.service as unknown as JsonObject, file: client.file };
-    });
+    return drafts;
+  });
+  const made = servicesOf(drafts, assumptions, names).map(({ exceptions: own, ...migrated }) => {
+    exceptions.push(...own);
+    return { ...migrated, service: migrated.service as unknown as JsonObject };
   });
   if (assumptions.baseDomain !== undefined) config.baseDomain = assumptions.baseDomain;
   if (exceptions.length > 0) config.connectors = { allowAddresses: [...new Set(exceptions)].sort() };
@@ -91,12 +92,12 @@ const notStarted = (proxies: readonly JsonObject[]): Finding => ({
   message: `frpc does not start ${proxies.map(({ name }) => JSON.stringify(name)).join(', ')}; left out`,
 });
 
-function draftsOf(client: ClientFile, assumptions: Assumptions): { drafts: Draft[]; unserved: Unserved[] } {
+function draftsOf(client: ClientFile, part: ClientPart, assumptions: Assumptions): { drafts: Draft[]; unserved: Unserved[] } {
   const drafts: Draft[] = [];
   const running = started(client).proxies;
   const unserved: Unserved[] = [];
   for (const proxy of running) {
-    const draft = draftOf(proxy, assumptions);
+    const draft = draftOf(proxy, part, assumptions);
     if ('target' in draft) drafts.push(draft);
     else unserved.push(draft);
   }

@@ -1,6 +1,6 @@
 /** One proxy of frpc, as a draft of services. */
 import { isPort } from './addresses.ts';
-import type { Address, Assumptions, Draft, Spec, Unserved } from './draft.ts';
+import type { Address, Assumptions, ClientPart, Draft, Spec, Unserved } from './draft.ts';
 import { byHost, byPath, byPort, type Exposed } from './exposures.ts';
 import { Fields } from './fields.ts';
 import { Notes } from './findings.ts';
@@ -17,14 +17,14 @@ const withoutCounterpart: Readonly<Record<string, string>> = {
 };
 
 /** @returns a draft with one spec at least, or why there is none */
-export function draftOf(value: unknown, assumptions: Assumptions): Draft | Unserved {
+export function draftOf(value: unknown, client: ClientPart, assumptions: Assumptions): Draft | Unserved {
   const notes = new Notes();
   const fields = new Fields(value, '', notes);
   const proxy = fields.text('name') ?? '(no name)';
   const type = fields.text('type') ?? 'tcp';
   const rest = Object.hasOwn(withoutCounterpart, type) ? unserved(type, fields, notes) : servedOf(type, proxy, fields, assumptions, notes);
   for (const path of fields.leftovers()) notes.lost(path, 'is no field that migrate knows there; see whether the service needs it');
-  return rest ? { proxy, notes, ...rest } : { proxy, notes };
+  return rest ? { proxy, notes, client, ...rest } : { proxy, notes };
 }
 
 /** All of it goes with the type. */
@@ -51,7 +51,7 @@ function servedOf(
   fields: Fields,
   assumptions: Assumptions,
   notes: Notes,
-): Omit<Draft, 'proxy' | 'notes'> | undefined {
+): Omit<Draft, 'proxy' | 'notes' | 'client'> | undefined {
   fields.ignore('enabled');
   if (fields.isSet('metadatas')) notes.differs('metadatas', 'no counterpart yet: plugins of the server are told nothing');
   if (fields.isSet('annotations')) notes.differs('annotations', "no counterpart: they showed on frps' dashboard");

@@ -9,6 +9,8 @@ import type { Names } from './names.ts';
 
 export interface Migrated {
   service: DistributedService;
+  /** the file of its first proxy */
+  file: string;
   /** names of the proxies that it is made of */
   proxies: string[];
   findings: Finding[];
@@ -23,23 +25,17 @@ interface Member {
   spec: Spec;
 }
 
-/** @param advanced of every service; a proxy's own goes before it */
-export function servicesOf(
-  drafts: readonly Draft[],
-  advanced: NonNullable<Spec['advanced']>,
-  assumptions: Assumptions,
-  names: Names,
-): Migrated[] {
+export function servicesOf(drafts: readonly Draft[], assumptions: Assumptions, names: Names): Migrated[] {
   const bundles = new Map<string, Member[]>();
   for (const [index, draft] of drafts.entries())
     for (const [part, spec] of draft.specs.entries()) {
       const place = JSON.stringify([spec.serviceType, spec.expose?.domain, spec.expose?.subdomain, spec.expose?.path, spec.expose?.port]);
-      const key = draft.group === undefined ? `${index} ${part}` : `${draft.group}\n${place}`;
+      const key = draft.group === undefined ? `${index} ${part}` : `${draft.group}\n${draft.client.server}\n${place}`;
       bundles.set(key, [...(bundles.get(key) ?? []), { draft, spec }]);
     }
   const told = new Set<Draft>();
   return [...bundles.values()].map((members) => {
-    const made = serviceOf(members, advanced, assumptions, names);
+    const made = serviceOf(members, assumptions, names);
     // A proxy with several hosts becomes several services; what is to be said of it is said once.
     const findings = members.filter(({ draft }) => !told.has(draft)).flatMap(({ draft }) => draft.notes.findings);
     for (const { draft } of members) told.add(draft);
@@ -47,7 +43,7 @@ export function servicesOf(
   });
 }
 
-function serviceOf(members: readonly Member[], advanced: NonNullable<Spec['advanced']>, assumptions: Assumptions, names: Names): Migrated {
+function serviceOf(members: readonly Member[], assumptions: Assumptions, names: Names): Migrated {
   const serving = members.filter((member) => isServed(member, members, assumptions));
   const [{ draft, spec }] = serving as [Member];
   const { backends, ...placed } = backendsOf(members, assumptions);
@@ -59,7 +55,7 @@ function serviceOf(members: readonly Member[], advanced: NonNullable<Spec['advan
       message: `its members have different settings; those of "${draft.proxy}" count for all`,
     });
   const { serviceType, gateway, ...rest } = spec;
-  const tuned = { ...advanced, ...spec.advanced };
+  const tuned = { ...draft.client.advanced, ...spec.advanced };
   return {
     service: {
       apiVersion,
@@ -73,6 +69,7 @@ function serviceOf(members: readonly Member[], advanced: NonNullable<Spec['advan
         ...(Object.keys(tuned).length > 0 && { advanced: tuned }),
       },
     },
+    file: draft.client.file,
     proxies: members.map((member) => member.draft.proxy),
     ...placed,
   };

@@ -21,10 +21,12 @@ type Value = string | Item | Item[];
 
 /** A configuration that grows beyond this is no configuration. */
 const largest = 4 * 1024 * 1024;
+/** Of all ranges together; a range may stand in another one. */
+const mostTurns = 200_000;
 
 /**
  * @param environment read for the variables that the text names, and for no other
- * @throws RangeError for a text that would become larger than 4 MiB, SyntaxError for one that Go refuses
+ * @throws RangeError for a text that would become larger than 4 MiB or whose ranges are too long, SyntaxError for one that Go refuses
  */
 export function expandTemplate(text: string, environment: Readonly<Record<string, string | undefined>>): Expanded {
   if (!text.includes('{{')) return { text, unset: [], unknown: [] };
@@ -32,6 +34,7 @@ export function expandTemplate(text: string, environment: Readonly<Record<string
   const unknown = new Set<string>();
   const out: string[] = [];
   let size = 0;
+  let turns = 0;
   const write = (part: string): void => {
     size += part.length;
     if (size > largest) throw new RangeError('its template makes more than 4 MiB of it');
@@ -43,6 +46,10 @@ export function expandTemplate(text: string, environment: Readonly<Record<string
     return value;
   };
 
+  const turn = (body: readonly TemplateNode[], scope: ReadonlyMap<string, Value>): void => {
+    if (++turns > mostTurns) throw new RangeError('the ranges of its template have more than 200,000 numbers');
+    walk(body, scope);
+  };
   const walk = (nodes: readonly TemplateNode[], scope: ReadonlyMap<string, Value>): void => {
     for (const node of nodes) {
       if (node.kind === 'text') write(node.text);
@@ -54,7 +61,7 @@ export function expandTemplate(text: string, environment: Readonly<Record<string
       } else {
         const items = evaluate(node.words, scope, envOf);
         if (!Array.isArray(items)) unknown.add(node.source);
-        else for (const [index, item] of items.entries()) walk(node.body, scopeOf(node.variables, index, item, scope));
+        else for (const [index, item] of items.entries()) turn(node.body, scopeOf(node.variables, index, item, scope));
       }
     }
   };

@@ -68,10 +68,16 @@ function pluginBackend(address = '', localHost?: string): string {
 /** frp client/health/health.go */
 function checkOf({ type, healthCheck: check = {} }: FrpProxy): string {
   if (!check.type || type === 'udp') return 'none';
-  const [interval, timeout, failed] = [check.intervalSeconds || 10, check.timeoutSeconds || 3, check.maxFailed || 1];
+  const [interval, timeout, failed] = [
+    positive(check.intervalSeconds, 10),
+    positive(check.timeoutSeconds, 3),
+    positive(check.maxFailed, 1),
+  ];
   const path = check.type === 'http' ? (check.path?.startsWith('/') ? check.path : `/${check.path ?? ''}`) : '';
   return `${check.type} ${path} every ${interval}s for ${timeout}s, ${failed} times`;
 }
+
+const positive = (value = 0, otherwise: number): number => (value > 0 ? value : otherwise);
 
 function bandwidthOf({ transport: { bandwidthLimit, bandwidthLimitMode } = {} }: FrpProxy): string {
   if (!bandwidthLimit) return 'none';
