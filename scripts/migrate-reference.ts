@@ -16,7 +16,10 @@ function rows(): string[] {
     .filter(({ field }) => field !== '' && !/^[[{]/.test(field));
   const cell = (text: string) => text.replaceAll('|', '\\|').replaceAll('<', '&lt;');
   const byField = new Map(
-    findings.map(({ level, field, message }) => [`${field} ${level} ${message.split(':')[0]}`, { level, field, message }]),
+    findings.map(({ level, field, message }) => [
+      `${field} ${level} ${message.split(':')[0]!.replaceAll(/"[^"]*"|[0-9.]+/g, '')}`,
+      { level, field, message },
+    ]),
   );
   return [...byField.values()]
     .sort((a, b) => (a.field === b.field ? 0 : a.field < b.field ? -1 : 1))

@@ -53,6 +53,7 @@ export function migrate({ clients, manifests }: Loaded, assumptions: Assumptions
     const all = [...findings, ...servers[index]!.findings, ...addTo(config, servers[index]!.config)];
     if (all.length > 0) remarks.push({ file, subject: '', findings: all });
   }
+  remarks.push(...passedOver(manifests, clients));
   const older = manifests.filter(isService).map((object) => olderOf(object, assumptions));
   for (const { services } of older) for (const { service } of services) names.free(String((service.metadata as JsonObject).name));
   const exceptions: string[] = [];
@@ -121,6 +122,17 @@ function addTo(config: JsonObject, more: JsonObject): Finding[] {
 }
 
 const configOf = (config: JsonObject): Config => z.safeParse(configSchema, config).data ?? configSchema.parse({});
+
+/** Objects of manifests that are neither services nor hold configurations of frpc. */
+function passedOver(manifests: readonly ManifestObject[], clients: readonly ClientFile[]): Remark[] {
+  const nameOf = ({ value }: ManifestObject) => `${String(value.kind)}/${String((value.metadata as JsonObject | undefined)?.name)}`;
+  return manifests
+    .filter((object) => !isService(object) && !clients.some(({ file }) => file.startsWith(`${object.document.file} (${nameOf(object)})`)))
+    .map((object): Remark => {
+      const message = 'is neither a DistributedService nor a ConfigMap with a configuration of frpc; left out';
+      return { file: object.document.file, subject: nameOf(object), findings: [{ level: 'differs', field: '', message }] };
+    });
+}
 
 const isService = ({ value }: ManifestObject): boolean => value.kind === kind && String(value.apiVersion).startsWith(`${apiGroup}/`);
 
