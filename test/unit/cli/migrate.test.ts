@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { after, suite, test, type TestContext } from 'node:test';
+import { after, suite, test } from 'node:test';
 import { run } from '../../../src/cli/migrate.ts';
 import { run as validate } from '../../../src/cli/validate.ts';
+import { inProcess, type Result } from '../../support/command.ts';
 
 const directory = mkdtempSync(path.join(tmpdir(), 'frp-k8s-migrate-'));
 after(() => rmSync(directory, { recursive: true }));
@@ -16,62 +17,56 @@ function write(name: string, text: string): string {
   return location;
 }
 
-async function migrate(t: TestContext, ...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const [stdout, stderr] = [process.stdout, process.stderr].map((stream) => t.mock.method(stream, 'write', () => true));
-  const code = await run(args);
-  const texts = [stdout!, stderr!].map((mock) => mock.mock.calls.map(({ arguments: [text] }) => String(text)).join(''));
-  t.mock.restoreAll();
-  return { code, stdout: texts[0]!, stderr: texts[1]! };
-}
+const migrate = (...args: string[]): Promise<Result> => inProcess(run, args);
 
 const simple =
   'serverAddr = "vps.example.com"\n[[proxies]]\nname = "web"\ntype = "http"\nlocalIP = "10.0.0.1"\nlocalPort = 80\ncustomDomains = ["web.example.com"]\n';
 
 suite('frp-k8s migrate', () => {
-  test('ends with 0 where nothing is lost, and validate takes what it printed with the configuration it printed', async (t) => {
+  test('ends with 0 where nothing is lost, and validate takes what it printed with the configuration it printed', async () => {
     const file = write('simple.toml', simple.replace('customDomains', 'subdomain = "w"\ncustomDomains'));
     const args = ['-f', file, '--base-domain', 'example.org', '-n', 'home'];
-    const { code, stdout, stderr } = await migrate(t, ...args);
+    const { code, stdout, stderr } = await migrate(...args);
     assert.equal(code, 0, stderr);
-    const config = write('config.yaml', (await migrate(t, ...args, '-o', 'config')).stdout);
-    t.mock.method(process.stdout, 'write', () => true);
-    assert.equal(await validate(['-f', write('services.yaml', stdout), '--config', config]), 0);
+    const config = write('config.yaml', (await migrate(...args, '-o', 'config')).stdout);
+    const validated = await inProcess(validate, ['-f', write('services.yaml', stdout), '--config', config]);
+    assert.equal(validated.code, 0, validated.stdout);
   });
 
-  test('ends with 1 and says on stderr what is lost', async (t) => {
-    const { code, stderr } = await migrate(t, '-f', write('lossy.toml', `${simple}hostHeaderRewrite = "x"\n`));
+  test('ends with 1 and says on stderr what is lost', async () => {
+    const { code, stderr } = await migrate('-f', write('lossy.toml', `${simple}hostHeaderRewrite = "x"\n`));
     assert.equal(code, 1);
     assert.match(stderr, /^lost: DistributedService "web": hostHeaderRewrite$/m);
   });
 
-  test('ends with 2, with nothing on stdout, for what cannot be read', async (t) => {
+  test('ends with 2, with nothing on stdout, for what cannot be read', async () => {
     const large = write('large.toml', `# ${'x'.repeat(1024 * 1024)}\n`);
     const broken = write('broken.toml', 'serverAddr = \n');
     const lost = write('lost.toml', 'serverAddr = "x"\nincludes = ["./nowhere/*.toml"]\n');
     for (const location of [path.join(directory, 'none.toml'), large, broken, lost]) {
-      const { code, stdout, stderr } = await migrate(t, '-f', location);
+      const { code, stdout, stderr } = await migrate('-f', location);
       assert.equal(code, 2, location);
       assert.equal(stdout, '');
       assert.ok(stderr.includes(path.basename(location)), stderr);
     }
   });
 
-  test('reads what a file includes, relative to the file and once, and nothing that an included file includes', async (t) => {
+  test('reads what a file includes, relative to the file and once, and nothing that an included file includes', async () => {
     write(
       'inc/confd/a.toml',
       'includes = ["../*.toml"]\n[[proxies]]\nname = "a"\ntype = "tcp"\nlocalIP = "10.0.0.1"\nlocalPort = 1\nremotePort = 1001\n',
     );
     symlinkSync('..', path.join(directory, 'inc/confd/up'));
     write('inc/frpc.toml', `includes = ["./confd/*"]\n${simple}`);
-    const { code, stdout, stderr } = await migrate(t, '-f', path.join(directory, 'inc'));
+    const { code, stdout, stderr } = await migrate('-f', path.join(directory, 'inc'));
     assert.equal(code, 0, stderr);
     assert.equal(stdout.match(/^kind: DistributedService$/gm)?.length, 2);
     assert.match(stdout, /includes files itself/);
   });
 
-  test('takes variables from --env-file before those of the environment, and names those that are not set', async (t) => {
+  test('takes variables from --env-file before those of the environment, and names those that are not set', async () => {
     const file = write('env.toml', simple.replace('web.example.com', '{{ .Envs.MIGRATE_DOMAIN }}'));
-    const unset = await migrate(t, '-f', file);
+    const unset = await migrate('-f', file);
     assert.equal(unset.code, 1);
     assert.match(unset.stdout, /MIGRATE_DOMAIN is not set/);
     const { code, stdout } = await migrate(
@@ -86,15 +81,15 @@ suite('frp-k8s migrate', () => {
     assert.ok(!stdout.includes('s3cr3t'));
   });
 
-  test('a secret from a variable that is not set loses nothing', async (t) => {
-    const { stderr } = await migrate(t, '-f', write('token.toml', `auth.token = "{{ .Envs.MIGRATE_TOKEN }}"\n${simple}`));
+  test('a secret from a variable that is not set loses nothing', async () => {
+    const { stderr } = await migrate('-f', write('token.toml', `auth.token = "{{ .Envs.MIGRATE_TOKEN }}"\n${simple}`));
     assert.match(stderr, /^lost: auth\.token$/m);
   });
 
-  test('members of one group in two files are the backends of one service', async (t) => {
+  test('members of one group in two files are the backends of one service', async () => {
     const member = (ip: string) => `${simple.replace('10.0.0.1', ip)}loadBalancer.group = "g"\n`;
     const files = ['10.0.0.1', '10.0.0.2'].flatMap((ip) => ['-f', write(`member-${ip}.toml`, member(ip))]);
-    const { code, stdout } = await migrate(t, ...files);
+    const { code, stdout } = await migrate(...files);
     assert.equal(code, 0);
     assert.match(stdout, /- host: 10\.0\.0\.1\n +port: 80\n +- host: 10\.0\.0\.2\n/);
   });
