@@ -69,13 +69,7 @@ suite('frp-k8s migrate', () => {
     const unset = await migrate('-f', file);
     assert.equal(unset.code, 1);
     assert.match(unset.stdout, /MIGRATE_DOMAIN is not set/);
-    const { code, stdout } = await migrate(
-      t,
-      '-f',
-      file,
-      '--env-file',
-      write('vars.env', 'MIGRATE_DOMAIN=named.example.com\nOTHER=s3cr3t\n'),
-    );
+    const { code, stdout } = await migrate('-f', file, '--env-file', write('vars.env', 'MIGRATE_DOMAIN=named.example.com\nOTHER=s3cr3t\n'));
     assert.equal(code, 0);
     assert.match(stdout, /domain: named\.example\.com/);
     assert.ok(!stdout.includes('s3cr3t'));
