@@ -24,7 +24,8 @@ ca           Asks the controller for another certificate authority. Certificates
              Secret frp-ca has no annotation ${annotation.rotationPhase} any more.
 webhook-ca   Asks the webhooks for another authority of their serving certificate (Secret frp-webhook-authority). The
              API server trusts both for as long as one is in use, so nothing is interrupted.
-token        There is no frp auth token to rotate: the tunnel is authenticated by mTLS. Use "rotate ca".
+token        The tunnel is authenticated by mTLS: use "rotate ca". The auth token of an frps of your own is in the Secret that
+             frps.auth.tokenSecret of the configuration names: change it there.
 
   -n, --namespace NS       namespace of the service (default: the context's, else default)
       --system NS          namespace of the installation (default: frp-system)

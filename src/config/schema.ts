@@ -1,9 +1,9 @@
 /** The configuration of every part: one YAML file and the environment, read with zod. */
 import { z } from 'zod';
 import { isCidr } from '../net/addresses.ts';
+import { frpsSchema } from './frps.ts';
+import { portNumber, text } from './values.ts';
 
-const text = z.string().min(1);
-const portNumber = z.number().int().min(0).max(65535);
 /** A duration as in Go, of one unit: 30s, 10m, 720h, 30d. Parsed to milliseconds. */
 const duration = z
   .string()
@@ -103,22 +103,7 @@ export const configSchema = z.strictObject({
   /** domain that `expose.subdomain` is below */
   baseDomain: text.optional(),
   /** the frp server that every sidecar dials */
-  frps: z
-    .strictObject({
-      address: text.default('frp-server.frp-system.svc'),
-      port: portNumber.default(7000),
-      /** name that the server's certificate must carry; default: address */
-      serverName: text.optional(),
-      /** frps' transport.maxPoolCount; larger pools give a warning. frp's own default is 5. */
-      maxPoolCount: z.number().int().min(0).default(5),
-      /** its own API, where health comes from; absent: health is not known. User and password: Secret frp-server-api */
-      api: z.strictObject({ url: z.url().default('http://frp-server.frp-system.svc:7500') }).optional(),
-      /** where users reach its ports, for the status; absent: what its Service says, or `address` where that is outside */
-      publicAddress: text.optional(),
-      /** ports that services may not claim (frps' own) */
-      reservedPorts: z.array(portNumber).default([7000]),
-    })
-    .prefault({}),
+  frps: frpsSchema,
   /** the gateway: HAProxy above frps, in one Pod of a StatefulSet; without addresses the installation has none */
   gateway: z
     .strictObject({

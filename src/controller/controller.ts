@@ -22,7 +22,7 @@ import { both, FactSource } from './facts.ts';
 import { checkReferences, copiesElsewhere, reconcileCopies, sharers, type GatewayCopiesDeps } from './gateway-secrets/copies.ts';
 import { WorkQueue } from '../kube/work-queue.ts';
 import { SecretWatches } from './secret-watches.ts';
-import { userSecretsOf } from './user-secrets.ts';
+import { servicesWith } from './user-secrets.ts';
 import { authorityKey, copiesKey, keyOfSecret, linkKey, serverKey, splitKey } from './keys.ts';
 import { GatewayLink } from './link/gateway-link.ts';
 import { reconcileServer, reconcileService, type Reconciled, type ReconcileDeps } from './reconcile.ts';
@@ -252,10 +252,8 @@ class Controller {
     if (key !== undefined) this.#queue.add(key);
   }
 
-  /** Secrets of users, and of cert-manager, say nothing of the services that use them: those of the namespace are asked. */
-  #userSecretChanged({ metadata: { namespace = '', name } }: Secret): void {
-    for (const service of this.services.names(namespace).map((named) => this.services.get(namespace, named)!)) {
-      if (!userSecretsOf(service).includes(name)) continue;
+  #userSecretChanged({ metadata }: Secret): void {
+    for (const service of servicesWith(metadata, this.services, this.#deps.config)) {
       this.#queue.add(serviceKey(service));
       this.#queue.add(copiesKey);
     }

@@ -91,6 +91,7 @@ export class FactSource {
       new ServerView({
         urls,
         ...(types && { types }),
+        ...(!isGateway && { user: config.frps.user }),
         listsUnchecked: isGateway,
         credentials: deps.credentials,
         ...(isGateway && deps.gatewayAuthority && { authority: deps.gatewayAuthority }),
@@ -190,6 +191,7 @@ export class FactSource {
       problem: problem ?? this.#refusal(service),
       pending,
       certificates,
+      tunnel: isGateway ? undefined : config.frps.tls,
       server: isGateway && config.gateway.elsewhere && !this.#deps.link?.identity ? { status: 'elsewhere' } : server.health,
       link: isGateway ? this.#deps.link?.state : undefined,
       differingFields: isGateway ? this.#deps.link?.differingFields(key) : undefined,

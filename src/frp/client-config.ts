@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { Config } from '../config/schema.ts';
 import { exposuresOf, type Exposure } from '../model/exposure.ts';
 import type { GatewayAddress } from '../model/gateway.ts';
+import { frpsAuthorityKey, frpsTokenKey } from '../model/names.ts';
 import type { DistributedService, DistributedServiceSpec } from '../model/types.ts';
 import { Template, toFrpJson } from './template.ts';
 import { bandwidthLimit, seconds } from './units.ts';
@@ -13,6 +14,11 @@ export const configPath = `${configDirectory}/frpc.json`;
 export const certificateDirectory = `${configDirectory}/certs`;
 /** The Pod's service account token for the gateway; frpc reads it anew for each login. */
 export const tokenPath = `${certificateDirectory}/token`;
+/** The plain frp server's auth.token, and who signed its certificate. frpc reads them at its start, and at each login. */
+export const frpsTokenPath = `${certificateDirectory}/${frpsTokenKey}`;
+export const frpsAuthorityPath = `${certificateDirectory}/${frpsAuthorityKey}`;
+/** The well-known authorities, in frp's image and in those of most distributions. */
+const wellKnownAuthorities = '/etc/ssl/certs/ca-certificates.crt';
 
 export interface ClientConfigInput {
   service: DistributedService;
@@ -58,33 +64,85 @@ const filesOfSidecars: ClientFiles = {
 type ClientSettings = Pick<ClientConfigInput, 'tuning' | 'logLevel' | 'gateway'> & { files?: ClientFiles };
 
 /** Everything but the proxies. */
-export function clientSettings(
-  { tuning, logLevel, gateway, files = filesOfSidecars }: ClientSettings,
-  { frps, gateway: { proxyURL } }: Config,
-): object {
-  const { tokenFile, ...certificates } = files;
-  const server = gateway ?? { host: frps.address, port: frps.port };
+export function clientSettings({ tuning, logLevel, gateway, files = filesOfSidecars }: ClientSettings, config: Config): object {
+  const { auth, protocol, proxyURL, tls, ...server } = gateway ? gatewaySettings(gateway, files, config) : plainSettings(files, config);
   return {
-    serverAddr: server.host,
-    serverPort: server.port,
+    ...server,
     loginFailExit: false,
-    auth: gateway && { method: 'oidc', oidc: { tokenSource: { type: 'file', file: { path: tokenFile } } } },
+    auth,
     log: { level: logLevel, disablePrintColor: true },
     transport: {
       ...tuning,
-      proxyURL: gateway && proxyURL,
+      protocol,
+      proxyURL,
       tcpMux: true,
       // A server that is gone without a word is noticed in 15 s instead of 40 s.
       tcpMuxKeepaliveInterval: 5,
       // A gateway ends the tunnel of a client that is silent; an upload may keep its questions waiting.
       heartbeatInterval: gateway && 1,
-      tls: {
-        enable: true,
-        ...certificates,
-        serverName: gateway ? gateway.host : (frps.serverName ?? frps.address),
-      },
+      tls,
     },
   };
+}
+
+/** What depends on the server that is dialled. */
+interface ServerSettings {
+  serverAddr: string;
+  serverPort: number;
+  user?: string | undefined;
+  metadatas?: Record<string, string> | undefined;
+  auth: object | undefined;
+  protocol?: string | undefined;
+  proxyURL: string | undefined;
+  tls: object;
+}
+
+function gatewaySettings({ host, port }: GatewayAddress, { tokenFile, ...certificates }: ClientFiles, { gateway }: Config): ServerSettings {
+  return {
+    serverAddr: host,
+    serverPort: port,
+    auth: { method: 'oidc', oidc: { tokenSource: { type: 'file', file: { path: tokenFile } } } },
+    proxyURL: gateway.proxyURL,
+    tls: { enable: true, ...certificates, serverName: host },
+  };
+}
+
+function plainSettings(files: ClientFiles, { frps }: Config): ServerSettings {
+  const { auth, metadatas, transport } = frps;
+  return {
+    serverAddr: frps.address,
+    serverPort: frps.port,
+    user: frps.user,
+    metadatas: Object.keys(metadatas).length > 0 ? metadatas : undefined,
+    auth: auth && {
+      method: 'token',
+      tokenSource: { type: 'file', file: { path: frpsTokenPath } },
+      additionalScopes: auth.additionalScopes.length > 0 ? auth.additionalScopes : undefined,
+    },
+    protocol: transport.protocol === 'tcp' ? undefined : transport.protocol,
+    proxyURL: transport.proxyURL,
+    tls: plainTls(files, frps),
+  };
+}
+
+function plainTls({ certFile, keyFile, trustedCaFile }: ClientFiles, { tls, caSecret, serverName, address }: Config['frps']): object {
+  const name = serverName ?? address;
+  switch (tls) {
+    case 'mutual':
+      return {
+        enable: true,
+        certFile,
+        keyFile,
+        trustedCaFile: caSecret === undefined ? trustedCaFile : frpsAuthorityPath,
+        serverName: name,
+      };
+    case 'server':
+      return { enable: true, trustedCaFile: caSecret === undefined ? wellKnownAuthorities : frpsAuthorityPath, serverName: name };
+    case 'unverified':
+      return { enable: true, serverName: name };
+    case 'off':
+      return { enable: false };
+  }
 }
 
 export interface ProxyTarget {
@@ -102,9 +160,9 @@ export interface ProxyTarget {
 }
 
 /** The proxies of one member: on a plain frp server one for each exposure, on the gateway one. */
-export function proxiesOf(target: ProxyTarget, { baseDomain }: Config): object[] {
+export function proxiesOf(target: ProxyTarget, { baseDomain, frps }: Config): object[] {
   if (target.gateway) return [gatewayProxy(target)];
-  return exposuresOf(target.service.spec, baseDomain).map((exposure) => plainProxy(exposure, target));
+  return exposuresOf(target.service.spec, baseDomain).map((exposure) => plainProxy(exposure, target, frps.transport.useCompression));
 }
 
 /**
@@ -124,7 +182,7 @@ function gatewayProxy({ service, namespace, localIP, localPort, member, metadata
 }
 
 /** One proxy, a member of the service's group for that exposure. */
-function plainProxy(exposure: Exposure, { service, namespace, localIP, localPort, member }: ProxyTarget): object {
+function plainProxy(exposure: Exposure, { service, namespace, localIP, localPort, member }: ProxyTarget, useCompression: boolean): object {
   const { spec, metadata } = service;
   const agreed = agreement(endpointOf(exposure));
   return {
@@ -138,7 +196,7 @@ function plainProxy(exposure: Exposure, { service, namespace, localIP, localPort
         ? undefined
         : { group: `${namespace}/${metadata.name}/${agreed}`, groupKey: new Template({ env: 'FRP_GROUP_KEY' }) },
     healthCheck: exposure.kind === 'udp' ? undefined : healthCheckOf(spec),
-    transport: bandwidthOf(spec),
+    transport: useCompression ? { ...bandwidthOf(spec), useCompression } : bandwidthOf(spec),
   };
 }
 

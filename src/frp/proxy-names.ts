@@ -40,9 +40,13 @@ function configurationOf(text: string): { proxies: unknown[]; isGateway: boolean
 /** A namespace, a service's name and a Pod's name of 253 characters each, a hash and an id have no more; frp clients may say anything. */
 const mostParts = 512;
 
-/** The service (namespace/name) and the backend's id in the name of a proxy; undefined for the proxies of others. */
-export function ownerOf(proxy: string): { service: string; id: string } | undefined {
-  const parts = proxy.split('.', mostParts + 1);
+/**
+ * The service (namespace/name) and the backend's id in the name of a proxy; undefined for the proxies of others.
+ * @param user frpc's user, which the server puts before the name
+ */
+export function ownerOf(proxy: string, user?: string): { service: string; id: string } | undefined {
+  if (user !== undefined && !proxy.startsWith(`${user}.`)) return undefined;
+  const parts = (user === undefined ? proxy : proxy.slice(user.length + 1)).split('.', mostParts + 1);
   const [namespace, id] = [parts[0], parts.at(-1)];
   const hash = parts.findIndex((part, index) => index >= 2 && index < parts.length - 1 && /^[0-9a-f]{8}$/.test(part));
   const service = parts.slice(1, hash).join('.');

@@ -68,6 +68,9 @@ export const externalSecretName = (service: string): string => `frp-${service}-e
 export const certificateName = (service: string): string => `frp-${service}`;
 /** Secret with the frp group key of a service (plain mode): key. */
 export const groupSecretName = (service: string): string => `frp-${service}-group`;
+/** Keys of that Secret: what the plain frp server wants besides the group's key. */
+export const frpsTokenKey = 'frps.token';
+export const frpsAuthorityKey = 'frps-ca.crt';
 /** Deployment, ConfigMap and PodDisruptionBudget of a service's connector. */
 export const connectorName = (service: string): string => `frp-${service}-connector`;
 /** Secret with the installation's certificate authority: tls.crt (bundle), tls.key. */

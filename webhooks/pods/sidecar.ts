@@ -1,7 +1,14 @@
 /** The frpc sidecar of one group: a native sidecar container, its two volumes and its configuration annotation. */
-import { certificateDirectory, configDirectory, configPath, tokenPath } from '../../src/frp/client-config.ts';
+import {
+  certificateDirectory,
+  configDirectory,
+  configPath,
+  frpsAuthorityPath,
+  frpsTokenPath,
+  tokenPath,
+} from '../../src/frp/client-config.ts';
 import type { Config } from '../../src/config/schema.ts';
-import { externalSecretName, groupSecretName, tlsSecretName } from '../../src/model/names.ts';
+import { externalSecretName, frpsAuthorityKey, frpsTokenKey, groupSecretName, tlsSecretName } from '../../src/model/names.ts';
 import type { DistributedService } from '../../src/model/types.ts';
 import type { Container, EnvVar, Volume } from './pod.ts';
 import type { Resources } from './resources.ts';
@@ -40,15 +47,30 @@ export const configAnnotation = (index: number): string => `frp.io/${containerNa
  * tunnel. The app starts after its sidecar: without the wait frpc's first health check would always fail, and the
  * second comes one interval later. After 30 s the health check is left to itself.
  */
-export const plainStart = [
-  `trap 'exit 0' TERM`,
-  `d=${certificateDirectory}`,
-  `until [ -s $d/tls.crt ] && { [ "$FRP_GROUP_KEY" ] || [ -s $d/group.key ]; }; do`,
-  `[ "$said" ] || echo "waiting for the certificate and the group key of DistributedService $FRP_GROUP (made by frp-k8s controller)"; said=1`,
-  `sleep 1`,
-  `done`,
-  `[ "$FRP_GROUP_KEY" ] || export FRP_GROUP_KEY="$(cat $d/group.key)"`,
-];
+export function plainStart({ tls, caSecret, auth }: Config['frps']): string[] {
+  const awaited = [
+    ...(tls === 'mutual' ? [{ what: 'the certificate', is: '[ -s $d/tls.crt ]' }] : []),
+    ...(caSecret === undefined ? [] : [{ what: "the server's authority", is: `[ -s ${frpsAuthorityPath} ]` }]),
+    ...(auth === undefined ? [] : [{ what: "the server's token", is: `[ -s ${frpsTokenPath} ]` }]),
+    { what: 'the group key', is: '{ [ "$FRP_GROUP_KEY" ] || [ -s $d/group.key ]; }' },
+  ];
+  const listed = awaited
+    .map(({ what }) => what)
+    .join(', ')
+    .replace(/, (?=[^,]*$)/, ' and ');
+  return [
+    `trap 'exit 0' TERM`,
+    `d=${certificateDirectory}`,
+    `until ${awaited.map(({ is }) => is).join(' && ')}; do`,
+    `[ "$said" ] || echo "waiting for ${listed} of DistributedService $FRP_GROUP (made by frp-k8s controller)"; said=1`,
+    `sleep 1`,
+    `done`,
+    `[ "$FRP_GROUP_KEY" ] || export FRP_GROUP_KEY="$(cat $d/group.key)"`,
+    ...(auth === undefined ? [] : [endWithToken]),
+  ];
+}
+/** frpc reads the server's token at its start alone: it is started anew for another one. The shell becomes frpc, so `$$` is that. */
+const endWithToken = `(was=$(cat ${frpsTokenPath}); while sleep 5; do now=$(cat ${frpsTokenPath} 2>/dev/null); [ -z "$now" ] || [ "$now" = "$was" ] || kill $$; done) &`;
 /** The same for the gateway, where a token of the Pod stands in for the group key. */
 export const gatewayStart = [
   `trap 'exit 0' TERM`,
@@ -64,9 +86,7 @@ const awaitApp = [
   `until grep -qs "$listens" /proc/net/tcp /proc/net/tcp6 || [ $i -ge 60 ]; do i=$((i + 1)); sleep 0.5; done`,
 ];
 const become = `exec frpc -c ${configPath}`;
-const startTcp = [...plainStart, ...awaitApp, become].join('\n');
-const startUdp = [...plainStart, become].join('\n');
-const startGateway = [...gatewayStart, ...awaitApp, become].join('\n');
+const startOf = (start: readonly string[], isUdp: boolean): string => [...start, ...(isUdp ? [] : awaitApp), become].join('\n');
 
 /** Pod Security "restricted", whatever the Pod says. Without a configured user it is the Pod's, the platform's or the image's. */
 export const securityContextOf = ({ sidecar: { runAsUser } }: Config): object => ({
@@ -94,14 +114,14 @@ export function sidecarOf(input: SidecarInput): Sidecar {
   const group = input.service.metadata.name;
   const { imagePullPolicy } = input.config.sidecar;
   const isPlain = input.audience === undefined;
-  const plain = input.service.spec.serviceType === 'udp' ? startUdp : startTcp;
+  const start = isPlain ? plainStart(input.config.frps) : gatewayStart;
   return {
     container: {
       name,
       image: input.image,
       ...(imagePullPolicy && { imagePullPolicy }),
       restartPolicy: 'Always',
-      command: ['/bin/sh', '-c', isPlain ? plain : startGateway],
+      command: ['/bin/sh', '-c', startOf(start, input.service.spec.serviceType === 'udp')],
       env: memberEnv(group, isPlain, [
         { name: 'LOCAL_SERVICE_PORT', value: String(input.localPort) },
         ...(input.appAddress === 'podIP' ? [podIP] : []),
@@ -124,7 +144,10 @@ export function sidecarOf(input: SidecarInput): Sidecar {
           ],
         },
       },
-      { name: `${name}-certs`, projected: { defaultMode: 0o444, sources: certificateSources(input.service, input.audience) } },
+      {
+        name: `${name}-certs`,
+        projected: { defaultMode: 0o444, sources: certificateSources(input.service, input.audience, input.config) },
+      },
     ],
     annotation: [configAnnotation(input.index), input.text],
   };
@@ -138,7 +161,7 @@ const tokenSeconds = 3600;
  * is the user's, in mode external cert-manager's, and the server is still verified against the installation's CA.
  * @param audience of the token that the gateway is shown; undefined: the plain frp server, which is shown the group key
  */
-export function certificateSources({ metadata, spec }: DistributedService, audience: string | undefined): object[] {
+export function certificateSources({ metadata, spec }: DistributedService, audience: string | undefined, { frps }: Config): object[] {
   const mtls = spec.security?.mtls;
   const own = tlsSecretName(metadata.name);
   const certSecret = mtls?.enabled
@@ -153,7 +176,11 @@ export function certificateSources({ metadata, spec }: DistributedService, audie
       ? [from(own, { ...pair, 'ca.crt': 'ca.crt' })]
       : [from(certSecret, pair), from(own, { 'ca.crt': 'ca.crt' })]),
     audience === undefined
-      ? from(groupSecretName(metadata.name), { key: 'group.key' })
+      ? from(groupSecretName(metadata.name), {
+          key: 'group.key',
+          ...(frps.auth && { [frpsTokenKey]: frpsTokenKey }),
+          ...(frps.caSecret !== undefined && { [frpsAuthorityKey]: frpsAuthorityKey }),
+        })
       : { serviceAccountToken: { path: 'token', audience, expirationSeconds: tokenSeconds } },
   ];
 }

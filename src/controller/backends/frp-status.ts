@@ -31,6 +31,8 @@ export interface ServerViewOptions {
   types?: readonly string[];
   /** whether it lists proxies before their health check has succeeded for the first time, as the gateway does */
   listsUnchecked?: boolean;
+  /** frpc's user, which a server that was there before puts before every name */
+  user?: string | undefined;
   /** what a gateway elsewhere tells over its link, in place of URLs. @throws Error why nothing is known; undefined: there is no link */
   told?: () => Listed | undefined;
   /** undefined while the Secret is not there */
@@ -169,7 +171,8 @@ export class ServerView {
 
   async #askOne(url: string, credentials: Credentials): Promise<Answer> {
     const { types = allTypes } = this.#options;
-    return answerIn(await Promise.all(types.map((type) => this.#list(new URL(`/api/proxy/${type}`, url), credentials))));
+    const lists = await Promise.all(types.map((type) => this.#list(new URL(`/api/proxy/${type}`, url), credentials)));
+    return answerIn(lists, this.#options.user);
   }
 
   async #list(url: URL, credentials: Credentials): Promise<Listed> {
@@ -178,7 +181,7 @@ export class ServerView {
   }
 }
 
-function answerIn(lists: readonly Listed[]): Answer {
+function answerIn(lists: readonly Listed[], user?: string): Answer {
   const services: Proxies = new Map();
   const refused: Answer['refused'] = new Map();
   const refusedTunnels: Answer['refusedTunnels'] = new Map();
@@ -188,7 +191,7 @@ function answerIn(lists: readonly Listed[]): Answer {
     else refusedTunnels.set(service, { reason: reason.slice(0, reasonLimit), message: text });
   }
   for (const { name, status, elsewhere, reason } of lists.flatMap((list) => list.proxies ?? [])) {
-    const owner = ownerOf(name);
+    const owner = ownerOf(name, user);
     if (!owner) continue;
     const backends = services.get(owner.service) ?? new Map<string, ProxyCounts>();
     services.set(owner.service, backends);

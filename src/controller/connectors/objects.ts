@@ -94,7 +94,7 @@ export function deploymentOf(service: DistributedService, installation: Config):
           terminationGracePeriodSeconds: drain + 10,
           ...(sidecar.imagePullSecrets.length > 0 && { imagePullSecrets: sidecar.imagePullSecrets.map((name) => ({ name })) }),
           containers: servers.map((gateway, index) => containerOf(index, service, gateway !== undefined, config)),
-          volumes: servers.flatMap((gateway, index) => volumesOf(index, service, gateway && config.gateway.audience)),
+          volumes: servers.flatMap((gateway, index) => volumesOf(index, service, gateway && config.gateway.audience, config)),
         },
       },
     },
@@ -110,7 +110,7 @@ function containerOf(index: number, { metadata }: DistributedService, isGateway:
     name,
     image: sidecar.image,
     ...(sidecar.imagePullPolicy && { imagePullPolicy: sidecar.imagePullPolicy }),
-    command: ['/bin/sh', '-c', run(isGateway ? gatewayStart : plainStart)],
+    command: ['/bin/sh', '-c', run(isGateway ? gatewayStart : plainStart(config.frps))],
     env: memberEnv(metadata.name, !isGateway),
     resources: resourcesOf({ ports: new Map() }, config, { guaranteed: false, ofPod: [] }).resources,
     ...(drain > 0 && { lifecycle: { preStop: { sleep: { seconds: drain } } } }),
@@ -122,12 +122,12 @@ function containerOf(index: number, { metadata }: DistributedService, isGateway:
   };
 }
 
-function volumesOf(index: number, service: DistributedService, audience: string | undefined): object[] {
+function volumesOf(index: number, service: DistributedService, audience: string | undefined, config: Config): object[] {
   const name = containerName(index);
   const items = [{ key: configKey(index), path: 'frpc.json' }];
   return [
     { name: `${name}-config`, configMap: { name: connectorName(service.metadata.name), defaultMode: 0o444, items } },
-    { name: `${name}-certs`, projected: { defaultMode: 0o444, sources: certificateSources(service, audience) } },
+    { name: `${name}-certs`, projected: { defaultMode: 0o444, sources: certificateSources(service, audience, config) } },
   ];
 }
 

@@ -1,5 +1,6 @@
 /** The identity of a service: the Secrets with its group key and its client certificate; and the frp server's certificate. */
 import { randomBytes } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { issue } from '../../../certs/authority.ts';
 import { base64, text } from '../../kube/authority-secret.ts';
 import type { Metadata, Secret } from '../../kube/types.ts';
@@ -8,6 +9,7 @@ import { gatewayTlsSecretName, groupSecretName, label, manager, serverSecretName
 import type { DistributedService } from '../../model/types.ts';
 import { expiryOf } from '../../kube/certificate-expiry.ts';
 import { ensureExternal, leaveExternal } from './external-mode.ts';
+import { frpsMaterialOf } from './frps-material.ts';
 import { checkManual } from './manual-mode.ts';
 import { create, metadataOf, nameTaken, refusal, replace, type Refused, type Whose } from './owned-secrets.ts';
 import { liveCertificates, replacedKey } from './revocation.ts';
@@ -50,8 +52,11 @@ async function ensureOwn(deps: IdentityDeps, service: DistributedService): Promi
   const { certificates } = deps.config;
   const whose = (metadata: Metadata) => ownershipOf(metadata, service);
   const refused = (outcome: Refused) => ({ outcome, renewAt: deps.clock.now() + lookAgainMs });
-  const group = await ensureGroupKey(deps, metadataFor(service, groupSecretName(service.metadata.name)), whose);
+  const material = frpsMaterialOf(deps, service);
+  const data = 'data' in material ? material.data : {};
+  const group = await ensureGroupKey(deps, metadataFor(service, groupSecretName(service.metadata.name)), { whose, data });
   if (group.refused) return refused(group.refused);
+  if ('refused' in material) return refused(material.refused);
   const tls = await ensureCertificate(deps, {
     metadata: metadataFor(service, tlsSecretName(service.metadata.name)),
     request: clientRequest(service),
@@ -104,13 +109,19 @@ async function ensureServerCertificate(
   return done;
 }
 
-async function ensureGroupKey(deps: IdentityDeps, metadata: Metadata, whose: Whose): Promise<{ refused?: Refused }> {
+/** @param data further entries, in base64 */
+async function ensureGroupKey(
+  deps: IdentityDeps,
+  metadata: Metadata,
+  { whose, data }: { whose: Whose; data: Record<string, string> },
+): Promise<{ refused?: Refused }> {
   const known = deps.secrets.get(metadata.namespace, metadata.name);
   const refused = refusal(known?.metadata, whose);
   if (refused) return { refused };
-  if (known && text(known, 'key') !== '') return {};
-  const data = { key: base64(randomBytes(32).toString('base64url')) };
-  return known ? replace(deps, known, metadata, data) : create(deps, { metadata, type: 'Opaque', data }, whose);
+  const key = known && text(known, 'key') !== '' ? known.data!.key! : base64(randomBytes(32).toString('base64url'));
+  const wanted = { key, ...data };
+  if (!known) return create(deps, { metadata, type: 'Opaque', data: wanted }, whose);
+  return isDeepStrictEqual(known.data, wanted) ? {} : replace(deps, known, metadata, wanted);
 }
 
 interface Wanted {

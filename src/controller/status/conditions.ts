@@ -1,4 +1,5 @@
 /** The five conditions of a service (R2.24, R5.09, R5.10), from facts. Reasons are one word, messages end in what to do. */
+import type { Config } from '../../config/schema.ts';
 import type { DistributedService, DistributedServiceStatus } from '../../model/types.ts';
 import { howToGetBackends, isElsewhere, movedPods, nameOf, olderPods, startingBackends, unhealthyBackends } from './remedies.ts';
 import type { LinkState } from '../../link/held-link.ts';
@@ -17,6 +18,8 @@ export interface Facts {
   /** what is being found out, so that nothing can be said of the backends yet */
   pending?: Problem | undefined;
   certificates: CertificatesOutcome;
+  /** how the tunnel to the plain frp server is protected (configuration frps.tls); absent: as to the gateway, by mutual TLS */
+  tunnel?: Config['frps']['tls'] | undefined;
   server: ServerHealth;
   /** what keeps users, or sidecars, from the server although it answers the controller */
   entrance?: EntranceProblem | undefined;
@@ -53,11 +56,25 @@ function configurationValid({ problem, pending }: Facts): Fact {
   return { type: 'ConfigurationValid', status: 'True', reason: 'Valid', message: 'The service can be served as it is written' };
 }
 
-function certificatesReady({ certificates }: Facts): Fact {
+/** What a server that was there before does not give, by frps.tls. */
+const weaknesses = {
+  mutual: '',
+  server: '; sidecars show the frp server no certificate (frps.tls: server), so whoever has its token can be one',
+  unverified:
+    "; the frp server's certificate is not verified (frps.tls: unverified), so whoever is on the way to it can stand in for it: set frps.tls: server",
+  off: '; the tunnel is not encrypted (frps.tls: off), so whoever is on the way to the frp server reads and changes what goes through it',
+} as const satisfies Record<Config['frps']['tls'], string>;
+
+function certificatesReady({ certificates, tunnel = 'mutual' }: Facts): Fact {
   const type = 'CertificatesReady';
   if (!certificates.ready) return { type, status: 'False', reason: certificates.reason, message: certificates.message };
   if (certificates.expiring) return { type, status: 'True', ...certificates.expiring };
-  return { type, status: 'True', reason: 'CertificatesProvisioned', message: 'All certificates are valid and not expiring soon' };
+  return {
+    type,
+    status: 'True',
+    reason: 'CertificatesProvisioned',
+    message: `All certificates are valid and not expiring soon${weaknesses[tunnel]}`,
+  };
 }
 
 function networkReady({ server, entrance, link, isGateway = false }: Pick<Facts, 'server' | 'entrance' | 'link' | 'isGateway'>): Fact {

@@ -7,12 +7,13 @@ import { configSchema } from '../../../src/config/schema.ts';
 import { certificateFor } from '../../../src/controller/identity/external-mode.ts';
 import { ensureIdentity } from '../../../src/controller/identity/service-identity.ts';
 import { type IdentityDeps } from '../../../src/controller/identity/deps.ts';
-import { userSecretsOf } from '../../../src/controller/user-secrets.ts';
+import { servicesWith } from '../../../src/controller/user-secrets.ts';
 import { ObjectStore } from '../../../src/kube/object-store.ts';
 import { base64, text } from '../../../src/kube/authority-secret.ts';
 import type { Certificate, KubeObject, Secret } from '../../../src/kube/types.ts';
 import type { DistributedService } from '../../../src/model/types.ts';
 import { makeChain } from '../../support/chain.ts';
+import { storeOf } from '../../support/services.ts';
 import { FakeClock } from '../certs/fake-clock.ts';
 import { ApiServer, failure } from '../kube/api-server.ts';
 import { impersonatorOf } from '../../support/impersonator.ts';
@@ -171,10 +172,15 @@ describe('mode manual', () => {
     assert.match(await outcome(mtls), /^CertificateExpired/);
   });
 
-  it('lists the names of its Secrets for the watches', () => {
-    assert.deepEqual(userSecretsOf(service(mtls)), ['their-ca', 'their-cert']);
-    assert.deepEqual(userSecretsOf(service({ enabled: true, mode: 'external' })), ['frp-api-external-tls']);
-    assert.deepEqual(userSecretsOf(service({ ...mtls, enabled: false })), []);
+  it('is looked at again when one of its Secrets changes, and no other', () => {
+    const isAsked = (name: string, of: Mtls, namespace = 'prod') =>
+      servicesWith({ name, namespace }, storeOf(service(of)), deps.config).length === 1;
+    for (const name of ['their-ca', 'their-cert']) {
+      assert.ok(isAsked(name, mtls));
+      assert.ok(!isAsked(name, mtls, 'test'));
+      assert.ok(!isAsked(name, { ...mtls, enabled: false }));
+    }
+    assert.ok(isAsked('frp-api-external-tls', { enabled: true, mode: 'external' }));
   });
 });
 
@@ -301,5 +307,53 @@ describe('a service whose certificate is not to be renewed', () => {
     deps.authority = () => both;
     assert.equal(await outcome(mtls), 'ready');
     assert.deepEqual([fingerprintOf(tls()), text(tls(), 'ca.crt')], [first, both.bundlePem]);
+  });
+});
+
+describe('an frp server that was there before', () => {
+  const groupSecret = () => (api.objects.get(secretPath('frp-api-group')) as Secret | undefined)?.data ?? {};
+  const administrator = (name: string, data: Record<string, string>) =>
+    deps.userSecrets.set({
+      metadata: { name, namespace: 'frp-system', labels: { 'frp.io/use': 'true' } },
+      data: Object.fromEntries(Object.entries(data).map(([key, value]) => [key, base64(value)])),
+    } as Secret);
+  const plain: Mtls = { enabled: false };
+  beforeEach(() => {
+    deps.config = configSchema.parse({ frps: { auth: { tokenSecret: 'club' }, caSecret: 'club-ca' } });
+  });
+
+  it('is joined with its token and its authority, which come in the Secret of the group; a change of them follows', async () => {
+    administrator('club', { token: 'one\n' });
+    administrator('club-ca', { 'ca.crt': theirs.certPem });
+    assert.equal(await outcome(plain), 'ready');
+    const { key, ...more } = groupSecret();
+    assert.ok(key);
+    assert.deepEqual(more, { 'frps.token': base64('one'), 'frps-ca.crt': base64(theirs.certPem) });
+    administrator('club', { token: 'two' });
+    assert.equal(await outcome(plain), 'ready');
+    assert.deepEqual(groupSecret(), { ...more, key, 'frps.token': base64('two') });
+    assert.deepEqual(servicesWith({ name: 'club', namespace: 'frp-system' }, storeOf(service(plain)), deps.config).length, 1);
+  });
+
+  it('has a condition that names the Secret, the key of the configuration and the remedy, where one is missing or wrong', async () => {
+    assert.equal(
+      await outcome(plain),
+      'SecretMissing: Secret frp-system/club (frps.auth.tokenSecret) is not there with the label frp.io/use: "true"; ' +
+        'create it, or allow its use with: kubectl -n frp-system label secret club frp.io/use=true',
+    );
+    administrator('club', { password: 'x' });
+    assert.match(await outcome(plain), /^SecretMissing: .*key token is absent or empty; put there frps' auth\.token$/);
+    administrator('club', { token: 'x' });
+    administrator('club-ca', { 'ca.crt': 'a letter' });
+    assert.match(await outcome(plain), /^Unreadable: Secret frp-system\/club-ca \(frps\.caSecret\): key ca\.crt: /);
+  });
+
+  it('gives nothing to a service that goes through the gateway', async () => {
+    administrator('club', { token: 'one' });
+    administrator('club-ca', { 'ca.crt': theirs.certPem });
+    assert.equal(await outcome(plain), 'ready');
+    deps.config = configSchema.parse({ frps: { auth: { tokenSecret: 'club' } }, gateway: { addresses: ['gw'] } });
+    assert.equal(await outcome(plain), 'ready');
+    assert.deepEqual(Object.keys(groupSecret()), ['key']);
   });
 });

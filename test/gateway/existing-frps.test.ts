@@ -1,0 +1,206 @@
+/** Sidecars of an installation that uses an frps which was there before: its token, its TLS, its way of transport. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { connect, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { createServer as createTlsServer } from 'node:tls';
+import type { z } from 'zod';
+import { createAuthority, issue, type Authority } from '../../certs/authority.ts';
+import { configSchema } from '../../src/config/schema.ts';
+import { ownerOf } from '../../src/frp/proxy-names.ts';
+import { askServerApi } from '../../src/frp/server-api.ts';
+import { decidePod } from '../../webhooks/pods/decide.ts';
+import type { Pod } from '../../webhooks/pods/pod.ts';
+import jsonpatch, { type Operation } from 'fast-json-patch';
+import { service, storeOf } from '../support/services.ts';
+import { directory, freePort, request, until } from './haproxy-harness.ts';
+
+const frps = process.env.FRPS!;
+const frpc = process.env.FRPC!;
+const token = 's3cret of the club';
+const credentials = { user: 'admin', password: 'admin' };
+
+/** An frps as somebody else runs it. @param more of its configuration */
+async function startServer(t: TestContext, more: object = {}) {
+  const [port, users, api] = [await freePort(), await freePort(), await freePort()];
+  const at = directory(t);
+  const settings = {
+    bindAddr: '127.0.0.1',
+    bindPort: port,
+    vhostHTTPPort: users,
+    auth: { token },
+    webServer: { addr: '127.0.0.1', port: api, ...credentials },
+    ...more,
+  };
+  writeFileSync(join(at, 'frps.json'), JSON.stringify(settings));
+  const child = spawn(frps, ['-c', join(at, 'frps.json')], { stdio: 'ignore' });
+  t.after(() => child.kill('SIGKILL'));
+  return { port, users, api: `http://127.0.0.1:${api}` };
+}
+
+async function startApp(t: TestContext): Promise<number> {
+  const app = createServer((incoming, answer) => answer.end(`app ${incoming.url}`)).listen(0, '127.0.0.1');
+  await once(app, 'listening');
+  t.after(() => app.close());
+  return (app.address() as AddressInfo).port;
+}
+
+type FrpsKeys = NonNullable<z.input<typeof configSchema>['frps']>;
+
+/** What the webhook makes of a Pod, run where the kubelet would: its command, with the files that its volumes have. */
+async function startSidecar(t: TestContext, keys: FrpsKeys, files: Record<string, string>) {
+  const config = configSchema.parse({ frps: { address: '127.0.0.1', ...keys } });
+  const pod: Pod = {
+    metadata: { annotations: { 'frp.io/group': 'web', 'frp.io/port': String(await startApp(t)) } },
+    spec: { containers: [{ name: 'app', image: 'app:1' }] },
+  } as Pod;
+  const web = service('web', { expose: { domain: 'web.example.com' }, loadBalancing: { healthCheck: { enabled: false } } });
+  const decision = decidePod(pod, { namespace: 'shop', services: storeOf(web), config, selectorMode: false });
+  const { metadata, spec } = jsonpatch.applyPatch(structuredClone(pod), decision.patch as Operation[], true).newDocument as Required<Pod>;
+  const [container] = spec!.initContainers!;
+  const at = directory(t);
+  const inPlace = (text: string) =>
+    text.replaceAll('/etc/frp', at).replaceAll('/etc/ssl/certs/ca-certificates.crt', join(at, 'well-known'));
+  const give = (all: Record<string, string>) =>
+    Object.entries(all).forEach(([name, text]) => writeFileSync(join(at, name === 'well-known' ? name : `certs/${name}`), text));
+  mkdirSync(join(at, 'certs'));
+  mkdirSync(join(at, 'bin'));
+  symlinkSync(frpc, join(at, 'bin/frpc'));
+  writeFileSync(join(at, 'frpc.json'), inPlace(metadata!.annotations!['frp.io/frpc.json']!));
+  give({ 'group.key': 'key of the group', ...files });
+  const [, ...rest] = (container!.command as string[]).map(inPlace);
+  const env = {
+    PATH: `${join(at, 'bin')}:/usr/bin:/bin`,
+    POD_NAME: 'web-0',
+    POD_UID: 'u-0',
+    FRP_GROUP: 'web',
+    LOCAL_SERVICE_PORT: metadata!.annotations!['frp.io/port']!,
+  };
+  const child = spawn('/bin/sh', rest, { env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  // With all that the shell has started, as a container ends.
+  const end = () => {
+    try {
+      process.kill(-child.pid!, 'SIGKILL');
+    } catch {
+      // It has ended before.
+    }
+  };
+  t.after(end);
+  let said = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  return { give, child, end, said: () => said };
+}
+
+const isServed = (users: number) => async () =>
+  (await request(users, 'web.example.com', '/hello').catch(() => undefined))?.body === 'app /hello';
+const auth = { tokenSecret: 'frps-token' };
+const files = { 'frps.token': token };
+
+const life = { lifetimeMs: 3_600_000, now: Date.now() };
+const serverName = 'frps.example.com';
+const owner: Authority = await createAuthority(life);
+const serverPair = await issue(owner, { ...life, commonName: 'frps', dnsNames: [serverName], usages: ['serverAuth'] });
+
+/** Files of a server's certificate, and of who signed its clients'. */
+function serverFiles(t: TestContext) {
+  const at = directory(t);
+  const all = { 'tls.crt': serverPair.certPem, 'tls.key': serverPair.keyPem, 'ca.crt': owner.certPem };
+  for (const [name, text] of Object.entries(all)) writeFileSync(join(at, name), text);
+  return { pair: { certFile: join(at, 'tls.crt'), keyFile: join(at, 'tls.key') }, trustedCaFile: join(at, 'ca.crt') };
+}
+
+test('a sidecar logs in with the token, to a server whose own certificate nobody can verify', async (t) => {
+  const { port, users } = await startServer(t);
+  await startSidecar(t, { port, auth, tls: 'unverified' }, files);
+  await until(isServed(users));
+});
+
+test('a server without TLS is joined without it, where the installation says so', async (t) => {
+  const { port, users } = await startServer(t, { auth: { token, additionalScopes: ['HeartBeats', 'NewWorkConns'] } });
+  await startSidecar(t, { port, tls: 'off', auth: { ...auth, additionalScopes: ['HeartBeats', 'NewWorkConns'] } }, files);
+  await until(isServed(users));
+});
+
+test('a server with a certificate is verified by who signed it, and one of another is refused', async (t) => {
+  const { port, users } = await startServer(t, { transport: { tls: serverFiles(t).pair } });
+  const keys = { port, auth, tls: 'server', caSecret: 'owner-ca', serverName } as const;
+  const stranger = await startSidecar(t, keys, { ...files, 'frps-ca.crt': (await createAuthority(life)).certPem });
+  // frpc tells a handshake that failed as "session shutdown", or as what x509 says.
+  await until(() => /connect to server error: (session shutdown|.*certificate signed by unknown authority)/.test(stranger.said()));
+  assert.ok(!(await isServed(users)()));
+  stranger.end();
+  await startSidecar(t, keys, { ...files, 'frps-ca.crt': owner.certPem });
+  await until(isServed(users));
+});
+
+test('a server that asks for certificates of its own authority is shown one', async (t) => {
+  const { pair, trustedCaFile } = serverFiles(t);
+  const { port, users } = await startServer(t, { transport: { tls: { force: true, ...pair, trustedCaFile } } });
+  const { certPem, keyPem } = await issue(owner, { ...life, commonName: 'member', usages: ['clientAuth'] });
+  const shown = { 'tls.crt': certPem, 'tls.key': keyPem };
+  await startSidecar(t, { port, auth, caSecret: 'owner-ca', serverName }, { ...files, 'frps-ca.crt': owner.certPem, ...shown });
+  await until(isServed(users));
+});
+
+for (const protocol of ['websocket', 'kcp', 'quic'] as const)
+  test(`the tunnel goes by ${protocol} where the server wants it`, async (t) => {
+    const udp = await freePort();
+    const { port, users } = await startServer(t, protocol === 'websocket' ? {} : { [`${protocol}BindPort`]: udp });
+    const keys = {
+      port: protocol === 'websocket' ? port : udp,
+      auth,
+      tls: 'unverified',
+      transport: { protocol, useCompression: true },
+    } as const;
+    await startSidecar(t, keys, files);
+    await until(isServed(users));
+  });
+
+test('the tunnel goes by wss to a web server in front of frps, whose certificate well-known authorities signed', async (t) => {
+  const { port, users } = await startServer(t);
+  const front = createTlsServer({ cert: serverPair.certPem, key: serverPair.keyPem }, (socket) => {
+    const behind = connect({ host: '127.0.0.1', port });
+    socket.on('error', () => behind.destroy()).pipe(behind);
+    behind.on('error', () => socket.destroy()).pipe(socket);
+  }).listen(0, '127.0.0.1');
+  await once(front, 'listening');
+  t.after(() => front.close());
+  const keys = { port: (front.address() as AddressInfo).port, auth, tls: 'server', serverName, transport: { protocol: 'wss' } } as const;
+  await startSidecar(t, keys, { ...files, 'well-known': owner.certPem });
+  await until(isServed(users));
+});
+
+test('a sidecar waits for the token, says what the server says of a wrong one, and starts anew for another', async (t) => {
+  const { port, users } = await startServer(t);
+  const sidecar = await startSidecar(t, { port, auth, tls: 'unverified' }, {});
+  await until(() => /waiting for .* token/.test(sidecar.said()));
+  sidecar.give({ 'frps.token': 'of yesterday' });
+  await until(() => /token in login doesn't match/.test(sidecar.said()));
+  assert.ok(!(await isServed(users)()));
+  sidecar.give({ 'frps.token': token });
+  // The kubelet starts a native sidecar again that has ended.
+  await once(sidecar.child, 'exit');
+});
+
+test('proxies of a user are found by the server’s API, and those of other users are not taken for them', async (t) => {
+  const { port, api } = await startServer(t);
+  await startSidecar(t, { port, auth, tls: 'unverified', user: 'cluster-a', metadatas: { team: 'shop' } }, files);
+  const listed = async () =>
+    (await askServerApi(new URL('/api/proxy/http', api), { credentials, signal: AbortSignal.timeout(5000) })) as {
+      proxies: { name: string; status: string }[];
+    };
+  await until(async () => ((await listed().catch(() => undefined))?.proxies ?? []).some(({ status }) => status === 'online'));
+  const names = (await listed()).proxies.map(({ name }) => name);
+  assert.deepEqual(
+    names.map((name) => ownerOf(name, 'cluster-a')?.service),
+    ['shop/web'],
+  );
+  assert.deepEqual(
+    names.map((name) => ownerOf(name, 'cluster-b')),
+    [undefined],
+  );
+});
