@@ -57,7 +57,7 @@ async function startSidecar(t: TestContext, keys: FrpsKeys, files: Record<string
   const pod: Pod = {
     metadata: { annotations: { 'frp.io/group': 'web', 'frp.io/port': String(await startApp(t)) } },
     spec: { containers: [{ name: 'app', image: 'app:1' }] },
-  } as Pod;
+  };
   const web = service('web', { expose: { domain: 'web.example.com' }, loadBalancing: { healthCheck: { enabled: false } } });
   const decision = decidePod(pod, { namespace: 'shop', services: storeOf(web), config, selectorMode: false });
   const { metadata, spec } = jsonpatch.applyPatch(structuredClone(pod), decision.patch as Operation[], true).newDocument as Required<Pod>;

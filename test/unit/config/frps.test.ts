@@ -7,7 +7,7 @@ import { tuningOf } from '../../../src/frp/tuning.ts';
 
 const problems = (frps: object): string[] => {
   const { success, error } = configSchema.safeParse({ frps });
-  return success ? [] : error!.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
+  return success ? [] : error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
 };
 
 describe('the keys of an frp server that was there before', () => {

@@ -311,12 +311,12 @@ describe('a service whose certificate is not to be renewed', () => {
 });
 
 describe('an frp server that was there before', () => {
-  const groupSecret = () => (api.objects.get(secretPath('frp-api-group')) as Secret | undefined)?.data ?? {};
+  const groupSecret = () => (api.objects.get(secretPath('frp-api-group')))?.data ?? {};
   const administrator = (name: string, data: Record<string, string>) =>
     deps.userSecrets.set({
       metadata: { name, namespace: 'frp-system', labels: { 'frp.io/use': 'true' } },
       data: Object.fromEntries(Object.entries(data).map(([key, value]) => [key, base64(value)])),
-    } as Secret);
+    });
   const plain: Mtls = { enabled: false };
   beforeEach(() => {
     deps.config = configSchema.parse({ frps: { auth: { tokenSecret: 'club' }, caSecret: 'club-ca' } });
