@@ -311,7 +311,7 @@ describe('a service whose certificate is not to be renewed', () => {
 });
 
 describe('an frp server that was there before', () => {
-  const groupSecret = () => (api.objects.get(secretPath('frp-api-group')))?.data ?? {};
+  const groupSecret = (): Record<string, string> => deps.secrets.get('prod', 'frp-api-group')?.data ?? {};
   const administrator = (name: string, data: Record<string, string>) =>
     deps.userSecrets.set({
       metadata: { name, namespace: 'frp-system', labels: { 'frp.io/use': 'true' } },
