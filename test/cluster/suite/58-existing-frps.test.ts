@@ -59,7 +59,7 @@ const server: Manifest[] = [
     kind: 'Service',
     metadata: { name: 'frps', namespace: theirs },
     spec: { selector: { app: 'frps' }, ports: [7000, 7500, 8080].map((port) => ({ name: `p${port}`, port })) },
-  } as Manifest,
+  },
 ];
 
 const tokenSecret = (token: string): Manifest => ({
@@ -124,9 +124,9 @@ suite('an frps that was there before', { skip: foreign }, () => {
     await eventually('both are Ready', async () => {
       for (const name of ['web', 'listed']) {
         const status = await statusOf(ns, name);
-        assert.equal((conditionOf(status, 'Ready') as Json).status, 'True', name);
+        assert.equal((conditionOf(status, 'Ready')).status, 'True', name);
         assert.match(
-          String((conditionOf(status, 'CertificatesReady') as Json).message),
+          String((conditionOf(status, 'CertificatesReady')).message),
           /certificate is not verified \(frps\.tls: unverified\)/,
         );
       }
