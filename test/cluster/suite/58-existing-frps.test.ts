@@ -3,7 +3,7 @@ import { after, before, suite, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { installed, system, testNamespace } from '../support/cluster.ts';
 import { conditionOf, foreign, statusOf } from '../support/controller.ts';
-import { apply, get, items, kubectl, rolledOut, type Json, type Manifest } from '../support/kubectl.ts';
+import { apply, get, items, kubectl, rolledOut, type Manifest } from '../support/kubectl.ts';
 import { deployment, httpService, pod, podSecurity, service } from '../support/objects.ts';
 import { eventually } from '../support/run.ts';
 import { withSettings } from '../support/settings.ts';
