@@ -4,7 +4,8 @@ import { createServer, request, type Server } from 'node:http';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { service } from '../support/services.ts';
-import { eventually, Gateway } from './agent-harness.ts';
+import { Gateway } from './agent-harness.ts';
+import { eventually } from './eventually.ts';
 
 const host = 'web.example.com';
 const pods = [1, 2].map((n) => ({ namespace: 'shop', name: `web-${n}`, uid: `3f2a6c1e-0000-4000-8000-00000000000${n}` }));
