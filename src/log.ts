@@ -13,6 +13,8 @@ const stuckBytes = 16 * 1024 * 1024;
 /** A log at a level (trace, debug, info, warn, error) to stdout. Call once: it flushes when the process exits. */
 export function createLog(level: string): Log {
   const stdout = pino.destination({ fd: 1, sync: false, maxLength: stuckBytes });
+  // A disk that is full, where the output is a file, ends no program: lines are lost, and the next may find room.
+  stdout.on('error', () => {});
   const batched = batch((text) => stdout.write(text));
   process.once('exit', () => {
     stdout.flushSync();

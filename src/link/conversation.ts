@@ -27,6 +27,10 @@ export interface Conversation {
   /** kinds of items that this end understands */
   kinds: readonly string[];
   limits: Limits;
+  /** how much of the other is taken, over all of its links; default: of this one alone */
+  rate?: Rate | undefined;
+  /** until the first message has to be here, and the rest of one that has begun; milliseconds */
+  patienceMs?: number | undefined;
   /** told of the other's first message, before anything else of it */
   onHello?: (hello: Hello) => void;
   /** told what the other end says that this one does not know; each once */
@@ -40,6 +44,9 @@ export interface Conversation {
 
 /** Most names of what is not understood that are remembered. */
 const unknownLimit = 100;
+const patienceMs = 15_000;
+/** Acknowledgements that may wait for the other end to read them: it has never more messages than 4 under way without one. */
+const mostUnread = 64;
 
 /**
  * Talks until the input ends. @throws LinkError why this end ended it, or the other; any error of the streams
@@ -70,11 +77,13 @@ class Talk {
   readonly #unknown = new Set<string>();
   #hello: Hello | undefined;
   #had: Have['items'] | undefined;
+  #hadBytes = 0;
+  #unread = 0;
   #isPumping = false;
 
   constructor(options: Conversation) {
     this.#options = options;
-    this.#rate = new Rate(options.limits);
+    this.#rate = options.rate ?? new Rate(options.limits);
   }
 
   async run(): Promise<void> {
@@ -87,9 +96,13 @@ class Talk {
     this.say({ type: 'hello', ...hello });
     // What is wrong with a message is still to be said, where both streams are one.
     const chunks = input.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
-    for await (const value of readLines(chunks, message)) {
+    const lines = readLines(chunks, { limit: message, patienceMs: this.#options.patienceMs ?? patienceMs });
+    for await (const value of lines) {
       const heard = parseMessage(value, (what) => this.#notUnderstood(what));
       if (heard) await this.#hear(heard);
+      // Nothing more is read meanwhile, so the sender waits.
+      const waitMs = this.#rate.take(Math.max(1, heard?.type === 'changes' ? heard.set.length + heard.delete.length : 0));
+      if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
     }
   }
 
@@ -127,8 +140,12 @@ class Talk {
   #compare({ items, isSame, isLast }: Have): void {
     const { outbox, limits } = this.#options;
     if (!this.#had) throw new LinkError('OutOfOrder', 'a message "have" came after the last one');
-    for (const item of items) this.#had.push(item);
-    if (this.#had.length > 2 * limits.items) throw new LinkError('TooMuch', 'the other end says that it has more than anybody told it');
+    for (const item of items) {
+      this.#had.push(item);
+      this.#hadBytes += item[1].length;
+    }
+    if (this.#had.length > 2 * limits.items || this.#hadBytes > limits.bytes)
+      throw new LinkError('TooMuch', 'the other end says that it has more than anybody told it');
     if (!isLast) return;
     outbox.compare(isSame ? undefined : this.#had);
     this.#had = undefined;
@@ -136,11 +153,16 @@ class Talk {
 
   async #take(changes: Changes): Promise<void> {
     await this.#options.inbox.receive(changes);
-    this.say({ type: 'acknowledged', number: changes.number });
+    this.#acknowledge(changes.number);
     this.#tellSettled();
-    // Nothing more is read meanwhile, so the sender waits; it knows by the acknowledgement that this much is here.
-    const waitMs = this.#rate.take(changes.set.length + changes.delete.length);
-    if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+  }
+
+  /** @throws LinkError where the other end goes on without reading: what it is told would pile up here */
+  #acknowledge(number: number): void {
+    if (this.#unread >= mostUnread) throw new LinkError('NotReading', 'the other end goes on telling and does not read what it is told');
+    this.#unread++;
+    const { output } = this.#options;
+    if (output.writable) output.write(lineOf({ type: 'acknowledged', number }), () => this.#unread--);
   }
 
   #tellSettled(): void {

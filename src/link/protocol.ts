@@ -97,6 +97,12 @@ const known: Record<string, readonly string[]> = Object.fromEntries(
   [hello, have, changes, acknowledged, end].map((schema) => [schema.shape.type.value, Object.keys(schema.shape)]),
 );
 
+/** Objects of the API server have some ten levels. */
+const mostLevels = 64;
+
+const isDeeper = (value: unknown, levels: number): boolean =>
+  typeof value === 'object' && value !== null && (levels === 0 || Object.values(value).some((each) => isDeeper(each, levels - 1)));
+
 /**
  * A message, checked; undefined for one of a type that only a newer minor version knows.
  * @param unknown gets what is not understood, such as `changes.compression`
@@ -109,6 +115,8 @@ export function parseMessage(value: unknown, unknown: (what: string) => void): M
     unknown(type.slice(0, 64));
     return undefined;
   }
+  if (isDeeper(value, mostLevels))
+    throw new LinkError('NotAMessage', `the other end sent a message "${type}" with more than ${mostLevels} levels of objects in objects`);
   for (const field of Object.keys(value as object)) if (!known[type]!.includes(field)) unknown(`${type}.${field.slice(0, 64)}`);
   const parsed = message.safeParse(value);
   if (parsed.success) return parsed.data;

@@ -22,4 +22,11 @@ export class Rate {
     this.#at = now;
     return this.#left >= 0 ? 0 : (-this.#left / this.#perSecond) * 1000;
   }
+
+  /** Takes one where there is one, for what is not done otherwise. */
+  allows(): boolean {
+    if (this.take(1) === 0) return true;
+    this.#left++;
+    return false;
+  }
 }

@@ -90,7 +90,8 @@ function networkReady({ server, entrance, link, isGateway = false }: Pick<Facts,
         message: entrance ? `The frp server answers; ${entrance.message}` : 'The frp server answers',
       };
     case 'unreachable':
-      if (link) return { type, status: 'False', reason: 'LinkDown', message: withoutWord(link) };
+      // Users are served all the same, but by a gateway that has taken everything back.
+      if (link) return { type, status: isRemoved(link) ? 'False' : 'Unknown', reason: 'LinkDown', message: withoutWord(link) };
       return {
         type,
         status: 'False',
@@ -140,10 +141,12 @@ const tunnelsRefused = ({ refusedTunnels }: Facts): Fact[] =>
 const noLink = ({ since, message }: Extract<LinkState, { isUp: false }>): string =>
   `No link to the gateway since ${new Date(since).toISOString()}: ${message}`;
 
+const isRemoved = (link: LinkState): boolean => !link.isUp && link.reason === 'ClusterRemoved';
+
 /** Why nothing is known of what a gateway elsewhere serves. */
 function withoutWord(link: LinkState): string {
   if (link.isUp) return `The link to the gateway at ${link.address} is up again, and what the gateway says of the backends is on its way`;
-  if (link.reason === 'ClusterRemoved') return noLink(link);
+  if (isRemoved(link)) return noLink(link);
   return `${noLink(link)}. The gateway goes on serving what it knows; the link is tried again until it is back`;
 }
 

@@ -89,8 +89,18 @@ function conditionFrom(fact: Fact, stored: Condition[] = [], observedGeneration:
   const before = stored.find(({ type }) => type === fact.type);
   const since = before?.status === fact.status ? (before.lastTransitionTime ?? time) : time;
   const isLost = fact.type === 'BackendsAvailable' && fact.status === 'Unknown' && ['ServerUnreachable', 'LinkDown'].includes(fact.reason);
-  const message = isLost ? `${fact.message} since ${since}` : fact.message;
+  const last = isLost ? lastKnown(before) : undefined;
+  const message = isLost ? `${fact.message} since ${since}${last === undefined ? '' : `; ${lastWord}${last}`}` : fact.message;
   return { ...fact, message, lastTransitionTime: since, observedGeneration };
+}
+
+const lastWord = 'last known: ';
+
+/** What a condition said before nothing was known any more. */
+function lastKnown(before: Condition | undefined): string | undefined {
+  if (before?.message === undefined || before.status !== 'Unknown') return before?.message;
+  const at = before.message.indexOf(lastWord);
+  return at === -1 ? undefined : before.message.slice(at + lastWord.length);
 }
 
 type Endpoints = NonNullable<DistributedServiceStatus['endpoints']>;

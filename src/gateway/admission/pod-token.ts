@@ -37,14 +37,14 @@ export async function verifyToken(token: string, clusters: readonly TrustedClust
       'UnknownIssuer',
       `the token's issuer ${shown(issuer)} is no cluster that this gateway trusts (configuration gateway.clusters)`,
     );
-  let refusal: Refusal | undefined;
-  // Clusters may share an issuer; only one of them has the key.
+  const refusals: Refusal[] = [];
+  // Clusters may share an issuer; the key decides. One that shows the public keys of another does not keep its Pods out.
   for (const cluster of candidates) {
     const verified = await verifyAt(cluster, token, audience);
-    if (verified.ok || verified.reason !== 'TokenInvalid') return verified;
-    refusal ??= verified;
+    if (verified.ok) return verified;
+    refusals.push(verified);
   }
-  return refusal!;
+  return refusals.find(({ reason }) => reason !== 'TokenInvalid') ?? refusals[0]!;
 }
 
 async function verifyAt(cluster: TrustedCluster, token: string, audience: string): Promise<Verified> {

@@ -33,7 +33,9 @@ export async function createToken(
 export async function join(deps: JoiningDeps, { id, secret, request, now: theirs }: JoinRequest): Promise<JoinAnswer> {
   const { store, now = Date.now } = deps;
   const found = await store.token(id);
-  if (!found || !isSecret(secret, found.token.digest))
+  // Compared in any case: how long it takes tells nobody which tokens there are.
+  const isRight = isSecret(secret, found?.token.digest ?? digestOfNothing);
+  if (!found || !isRight)
     throw new LinkError('TokenUnknown', 'this gateway has made no such token; it may be of another gateway, or have been used long ago');
   const { token, isUsed } = found;
   if (isUsed) throw used(token.cluster);
@@ -54,7 +56,11 @@ export async function join(deps: JoiningDeps, { id, secret, request, now: theirs
     joined: before?.joined ?? now(),
     certificateExpires: 0,
   };
-  return certified(deps, cluster, key);
+  return certified(deps, cluster, key).catch(async (error: unknown) => {
+    // It has joined nothing, so the token is as good as before.
+    await store.giveTokenBack(id);
+    throw error;
+  });
 }
 
 /** The next certificate of a cluster that has joined. @throws LinkError */
@@ -74,6 +80,8 @@ async function certified(deps: JoiningDeps, cluster: ClusterRecord, publicKey: s
   await store.putCluster({ ...cluster, certificateExpires: inspectCertificate(certificate).notAfter });
   return { certificate, authority: authority.bundlePem, cluster: cluster.name, addresses: [...addresses] };
 }
+
+const digestOfNothing = digestOfSecret('');
 
 const used = (cluster: string) =>
   new LinkError(

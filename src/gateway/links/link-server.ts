@@ -2,7 +2,8 @@
  * The agent's port for links: TLS 1.2 or newer with the gateway's own authority, HTTP/2 inside. The tunnels' HAProxy hands
  * connections on as they are, so nobody but this end sees what is in them.
  */
-import { createSecureServer, type Http2SecureServer, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import { createSecureServer, type Http2SecureServer, type Http2Session, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { z } from 'zod';
 import { issue, type Authority } from '../../../certs/authority.ts';
@@ -11,9 +12,11 @@ import { clusterIdIn, gatewayName } from '../../link/identity.ts';
 import { joinRequest, renewRequest } from '../../link/joining.ts';
 import { watchSession } from '../../link/heartbeat.ts';
 import { alpn, LinkError, paths } from '../../link/protocol.ts';
+import { Rate } from '../../link/rate.ts';
 import type { Log } from '../../log.ts';
 import { join, renew, type JoiningDeps } from './joining.ts';
 import type { ClusterRecord } from './link-store.ts';
+import { keyOf, WaitingRoom } from './waiting-room.ts';
 
 export interface LinkServerDeps extends JoiningDeps {
   log: Log;
@@ -27,13 +30,27 @@ export interface LinkServerDeps extends JoiningDeps {
 const certificateMs = 30 * 86_400_000;
 const renewalMs = 86_400_000;
 const bodyBytes = 32 * 1024;
-/** Of a connection in which nobody asks for anything. Milliseconds. */
-const idleMs = 30_000;
-const mostSessions = 500;
+/** Refusals that the log tells, at once and each second: strangers have as many as they like. */
+const toldRefusals = { burst: 50, rate: 1 };
+/** Handshakes cost the agent a millisecond each; HAProxy bounds those of one address. */
+const handshakes = { burst: 500, rate: 100 };
+/** Of one cluster; it needs one in three weeks. */
+const renewals = { burst: 10, rate: 1 / 600 };
+/** Until a link that has ended is closed though the other end does not read that. Milliseconds. */
+const closingMs = 5000;
+
+/** What is counted of those who come. */
+interface Counts {
+  room: WaitingRoom;
+  told: Rate;
+  renewals: Map<string, Rate>;
+}
 
 /** @returns a server that does not listen yet */
 export async function createLinkServer(deps: LinkServerDeps): Promise<{ server: Http2SecureServer; close: () => Promise<void> }> {
   const sessions = new Set<ServerHttp2Session>();
+  const counts: Counts = { room: new WaitingRoom(), told: new Rate(toldRefusals), renewals: new Map() };
+  const begun = new Rate(handshakes);
   const server = createSecureServer({
     ...(await certificateOf(deps.authority)),
     ca: deps.authority.bundlePem,
@@ -46,20 +63,17 @@ export async function createLinkServer(deps: LinkServerDeps): Promise<{ server: 
     settings: { maxConcurrentStreams: 8, maxHeaderListSize: 8192 },
     maxSessionMemory: 8,
   });
-  server.maxConnections = mostSessions;
+  server.on('connection', (socket: Socket) => (begun.allows() ? counts.room.enter(socket) : void socket.destroy()));
   server.on('sessionError', () => {});
   server.on('session', (session) => {
     sessions.add(session);
     session.once('close', () => sessions.delete(session));
     session.on('error', () => {});
-    const idle = setTimeout(() => session.destroy(), idleMs);
-    session.once('stream', () => clearTimeout(idle));
-    session.once('close', () => clearTimeout(idle));
     watchSession(session, deps.heartbeat);
   });
   server.on('stream', (stream, headers) => {
     stream.on('error', () => {});
-    void answer(deps, stream, String(headers[':path']));
+    void answer(deps, stream, String(headers[':path']), counts);
   });
   const stop = every(systemClock, renewalMs, async () => server.setSecureContext(await certificateOf(deps.authority)));
   return {
@@ -80,19 +94,24 @@ async function certificateOf(authority: Authority): Promise<{ cert: string; key:
 }
 
 /** Never rejects. */
-async function answer(deps: LinkServerDeps, stream: ServerHttp2Stream, path: string): Promise<void> {
+async function answer(deps: LinkServerDeps, stream: ServerHttp2Stream, path: string, counts: Counts): Promise<void> {
   try {
     switch (path) {
       case paths.join:
         return respond(stream, 200, await join(deps, await bodyOf(stream, joinRequest)));
       case paths.renew: {
         const cluster = await clusterOf(deps, stream);
+        checkRenewals(counts.renewals, cluster);
         return respond(stream, 200, await renew(deps, cluster, await bodyOf(stream, renewRequest)));
       }
       case paths.link: {
         const cluster = await clusterOf(deps, stream);
+        const { session } = stream;
+        if (!session || session.destroyed) return;
+        counts.room.leave(keyOf(session.socket));
         stream.respond({ ':status': 200 });
-        return void (await deps.linked(cluster, stream));
+        await deps.linked(cluster, stream);
+        return endSession(session);
       }
       default:
         throw new LinkError('NotFound', 'this gateway knows no such request; it may be older than the cluster');
@@ -100,10 +119,23 @@ async function answer(deps: LinkServerDeps, stream: ServerHttp2Stream, path: str
   } catch (error) {
     const { reason, message } = error instanceof LinkError ? error : new LinkError('Failed', 'the gateway failed; its log says why');
     if (!(error instanceof LinkError)) deps.log.error({ err: error }, 'a request of a cluster failed');
-    else deps.log.warn({ path, reason }, `refused a request of a cluster: ${message}`);
+    else if (counts.told.allows()) deps.log.warn({ path: path.slice(0, 100), reason }, `refused a request of a cluster: ${message}`);
     deps.refused?.(reason);
     respond(stream, error instanceof LinkError ? 403 : 500, { reason, message });
   }
+}
+
+function checkRenewals(counts: Map<string, Rate>, { name }: ClusterRecord): void {
+  const rate = counts.get(name) ?? new Rate(renewals);
+  counts.set(name, rate);
+  if (!rate.allows()) throw new LinkError('TooOften', 'the certificate of this cluster has been renewed a moment ago, many times');
+}
+
+/** It has no other use than the link that has ended. */
+function endSession(session: Http2Session): void {
+  session.close();
+  const timer = setTimeout(() => session.destroy(), closingMs);
+  session.once('close', () => clearTimeout(timer));
 }
 
 function respond(stream: ServerHttp2Stream, status: number, body: unknown): void {

@@ -18,6 +18,7 @@ import { PodIndex } from '../sources/pod-index.ts';
 import { Copies } from '../sources/secret-copies.ts';
 import type { Source, SourceEvents, TokenTrust } from '../sources/source.ts';
 import { givesNamespace, grantProblem, type Grant } from './grant.ts';
+import type { KeyOwners } from './key-owners.ts';
 import type { ClusterRecord } from './link-store.ts';
 
 /** An item as it is kept on disk (sources/journal.ts): its kind is the namespace, its key the name. */
@@ -47,6 +48,7 @@ export class LinkSource implements Source, Sink<KeptItem> {
   readonly synced: Promise<void> = Promise.resolve();
   readonly #events: SourceEvents;
   readonly #config: Config;
+  readonly #owners: KeyOwners;
   #record: ClusterRecord;
   /** what is here, by kind and key; the grant may give another part of it later */
   readonly #items = new Map<string, KeptItem>();
@@ -57,11 +59,12 @@ export class LinkSource implements Source, Sink<KeptItem> {
   #keys: JSONWebKeySet | undefined;
   #resolve: JWTVerifyGetKey | undefined;
 
-  constructor(record: ClusterRecord, { events, config }: { events: SourceEvents; config: Config }) {
+  constructor(record: ClusterRecord, { events, config, owners }: { events: SourceEvents; config: Config; owners: KeyOwners }) {
     this.cluster = record.name;
     this.#record = record;
     this.#events = events;
     this.#config = config;
+    this.#owners = owners;
     this.pods = new PodIndex(() => events.changed());
     this.copies = new Copies(() => {
       events.changed();
@@ -138,12 +141,21 @@ export class LinkSource implements Source, Sink<KeptItem> {
     const known = itemKind as Kind;
     const schema: z.ZodType<Values[Kind]> = upKinds[known];
     const parsed = schema.safeParse(item.value);
-    const problem: Refused | undefined = parsed.success
-      ? this.#put[known](key, parsed.data as never)
+    const problem = parsed.success
+      ? this.#putSafely(known, key, parsed.data)
       : { reason: 'NotValid', message: describeIssue(parsed.error) };
     if (!problem) return;
     this.#refused.set(idOf(item), problem);
     this.#withdraw(known, key);
+  }
+
+  /** Whatever an item does, those that are kept beside it are read at the next start. */
+  #putSafely<K extends Kind>(known: K, key: string, value: Up<K>): Refused | undefined {
+    try {
+      return this.#put[known](key, value);
+    } catch (error) {
+      return { reason: 'NotValid', message: `this gateway cannot take it: ${(error as Error).message}`.slice(0, 1000) };
+    }
   }
 
   readonly #put: { [K in Kind]: (key: string, value: Up<K>) => Refused | undefined } = {
@@ -173,8 +185,11 @@ export class LinkSource implements Source, Sink<KeptItem> {
     },
     keys: (_key, { issuer, keys }) => {
       try {
-        this.#keys = keySet({ keys });
-        this.#resolve = createLocalJWKSet(this.#keys);
+        const set = keySet({ keys });
+        const taken = this.#owners.claim(this.cluster, set);
+        if (taken !== undefined) return keyTaken(taken);
+        this.#keys = set;
+        this.#resolve = createLocalJWKSet(set);
       } catch (error) {
         return { reason: 'NotValid', message: `the keys of tokens cannot be used: ${(error as Error).message}` };
       }
@@ -244,6 +259,11 @@ const unknownLimit = 100;
 const notGranted = (namespace: string): Refused => ({
   reason: 'NotGranted',
   message: `this cluster has no grant for namespace ${namespace} at the gateway`,
+});
+
+const keyTaken = (id: string): Refused => ({
+  reason: 'KeyTaken',
+  message: `key ${JSON.stringify(id.slice(0, 100))} of tokens is that of another cluster at the gateway; where this cluster has joined under another name before, remove that one there`,
 });
 
 const describeIssue = ({ issues: [issue] }: z.ZodError): string => `${issue?.path.join('.')}: ${issue?.message}`.slice(0, 1000);

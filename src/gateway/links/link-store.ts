@@ -48,6 +48,8 @@ export interface LinkStore {
   token(id: string): Promise<{ token: TokenRecord; isUsed: boolean } | undefined>;
   /** Once. @returns whether this was the first use */
   useToken(id: string): Promise<boolean>;
+  /** It was used for nothing. */
+  giveTokenBack(id: string): Promise<void>;
   /** by name */
   clusters(): Promise<Map<string, ClusterRecord>>;
   putCluster(cluster: ClusterRecord): Promise<void>;
@@ -91,6 +93,10 @@ export class FileLinkStore implements LinkStore {
         throw error;
       },
     );
+  }
+
+  async giveTokenBack(tokenId: string): Promise<void> {
+    await rename(this.#path('used-tokens', tokenId), this.#path('tokens', tokenId));
   }
 
   async clusters(): Promise<Map<string, ClusterRecord>> {

@@ -13,7 +13,8 @@ import { converse } from '../../link/conversation.ts';
 import { Inbox } from '../../link/inbox.ts';
 import { upKinds } from '../../link/items.ts';
 import { Outbox } from '../../link/outbox.ts';
-import { defaultLimits, LinkError, type Item, type Limits } from '../../link/protocol.ts';
+import { defaultLimits, LinkError, type Limits } from '../../link/protocol.ts';
+import { Rate } from '../../link/rate.ts';
 import type { Log } from '../../log.ts';
 import type { Conflict } from '../../model/claims.ts';
 import type { DistributedService } from '../../model/types.ts';
@@ -23,10 +24,11 @@ import { listen as listenAt, portOf } from '../listen.ts';
 import { Journal } from '../sources/journal.ts';
 import type { Sources } from '../sources/sources.ts';
 import { describeGrant } from './grant.ts';
+import { KeyOwners } from './key-owners.ts';
 import { createLinkServer } from './link-server.ts';
 import { itemOf, keptItem, LinkSource, type KeptItem } from './link-source.ts';
 import type { ClusterRecord, LinkStore } from './link-store.ts';
-import { itemsFor } from './told.ts';
+import { gatewayItem, itemsFor, ofClusters } from './told.ts';
 
 export interface LinksDeps {
   /** where the last intent of each cluster is kept; absolute */
@@ -45,6 +47,8 @@ export interface LinksDeps {
   conflictsOf?: (service: DistributedService) => readonly Conflict[];
   log: Log;
   limits?: Partial<Limits>;
+  /** Conversation.patienceMs */
+  patienceMs?: number;
   /** how often the clusters are told of changes; milliseconds */
   tellMs?: number;
   heartbeat?: { everyMs: number; patienceMs: number };
@@ -96,17 +100,25 @@ interface Cluster {
   inbox: Inbox;
   outbox: Outbox;
   journal: Journal<KeptItem>;
+  /** of all its links: who begins anew has no new burst */
+  rate: Rate;
   link: { end: AbortController; program: string } | undefined;
-  lastSeen: number | undefined;
+  /** of what it was told last, by kind: what is the same is not compared item by item */
+  told: Map<string, string>;
+  backends: number;
+  /** what the store has of it */
+  noted: string;
 }
 
 class Clusters {
   readonly #deps: LinksDeps;
   readonly #clusters = new Map<string, Cluster>();
+  readonly #owners: KeyOwners;
   #following: Promise<void> = Promise.resolve();
 
   constructor(deps: LinksDeps) {
     this.#deps = deps;
+    this.#owners = new KeyOwners(join(deps.directory, 'keys.json'));
   }
 
   get linked(): string[] {
@@ -134,7 +146,7 @@ class Clusters {
   async #add(record: ClusterRecord): Promise<void> {
     const { sources, config, log, limits } = this.#deps;
     const { name } = record;
-    const source = new LinkSource(record, { events: sources, config });
+    const source = new LinkSource(record, { events: sources, config, owners: this.#owners });
     let known: KeptItem[] = [];
     const recalling = { replace: (items: KeptItem[]) => void (known = items), set: () => {}, delete: () => {} };
     await new Journal<KeptItem>(this.#path(name), recalling, () => {}).recall().catch(() => false);
@@ -147,10 +159,22 @@ class Clusters {
       take: async (set, gone) => {
         for (const reference of gone) journal.delete(keptItem({ ...reference, value: null }));
         for (const entry of set) journal.set(keptItem(entry));
-        await journal.close();
+        await Promise.all([journal.close(), this.#owners.saved.catch(onFailure)]);
       },
     });
-    this.#clusters.set(name, { record, source, inbox, outbox: new Outbox(), journal, link: undefined, lastSeen: undefined });
+    const rate = new Rate({ ...defaultLimits, ...limits });
+    this.#clusters.set(name, {
+      record,
+      source,
+      inbox,
+      outbox: new Outbox(),
+      journal,
+      rate,
+      link: undefined,
+      told: new Map(),
+      backends: 0,
+      noted: '',
+    });
     sources.add(source);
     log.info({ cluster: name, items: known.length }, `cluster ${name} is joined: ${describeGrant(record.grant)}`);
   }
@@ -169,6 +193,9 @@ class Clusters {
     cluster.link?.end.abort(new LinkError('ClusterRemoved', 'the cluster was removed from the gateway; join with a new token'));
     this.#clusters.delete(name);
     sources.remove(name);
+    this.#owners.release(name);
+    // What was another's may be theirs.
+    for (const { record, source } of this.#clusters.values()) source.setRecord(record);
     await cluster.journal.close();
     await rm(this.#path(name), { force: true });
     log.info({ cluster: name }, `cluster ${name} was removed: nothing of it is served or trusted any more`);
@@ -183,7 +210,7 @@ class Clusters {
     cluster.link?.end.abort(new LinkError('Replaced', 'another controller of the cluster has opened a link; the newer one stays'));
     const link = { end: new AbortController(), program: '' };
     cluster.link = link;
-    await this.#tellCluster(cluster);
+    await this.#tell([cluster]);
     try {
       await converse({
         input: stream,
@@ -192,6 +219,8 @@ class Clusters {
         outbox: cluster.outbox,
         kinds: Object.keys(upKinds),
         limits: { ...defaultLimits, ...limits },
+        rate: cluster.rate,
+        patienceMs: this.#deps.patienceMs,
         onHello: ({ program }) => {
           link.program = program;
           void this.#noteOne(cluster);
@@ -209,29 +238,38 @@ class Clusters {
     } finally {
       stream.end(() => stream.close());
       if (cluster.link === link) cluster.link = undefined;
-      cluster.lastSeen = Date.now();
       await this.#noteOne(cluster);
     }
   }
 
   /** Tells those whose link is up what has become of what they want. Never rejects. */
-  async tell(): Promise<void> {
-    for (const cluster of this.#clusters.values()) if (cluster.link) await this.#tellCluster(cluster);
+  tell(): Promise<void> {
+    return this.#tell([...this.#clusters.values()].filter(({ link }) => link));
   }
 
-  async #tellCluster({ record, source, outbox }: Cluster): Promise<void> {
-    const { statuses, refusals, conflictsOf, sources, authority, addresses, log } = this.#deps;
+  async #tell(clusters: readonly Cluster[]): Promise<void> {
+    if (clusters.length === 0) return;
+    const { statuses, refusals, log } = this.#deps;
     try {
-      const said = itemsFor(source, { statuses: await statuses(), refusals: refusals(), conflictsOf, sources });
-      const gateway: Item = {
-        kind: 'gateway',
-        key: 'gateway',
-        value: { cluster: record.name, addresses: [...addresses], authority: authority.bundlePem, grant: describeGrant(record.grant) },
-      };
-      for (const [kind, items] of Object.entries({ ...said, gateway: [gateway] })) outbox.replace(kind, items);
+      const [own, refused] = [ofClusters(await statuses()), refusals()];
+      for (const cluster of clusters) this.#tellCluster(cluster, own.get(cluster.record.name) ?? [], refused);
     } catch (error) {
-      log.warn({ cluster: record.name }, `what has become of the cluster's services is not known: ${(error as Error).message}`);
+      log.warn(`what has become of the clusters' services is not known: ${(error as Error).message}`);
     }
+  }
+
+  #tellCluster(cluster: Cluster, statuses: readonly ProxyStatus[], refusals: readonly Refusal[]): void {
+    const { conflictsOf, sources, authority, addresses } = this.#deps;
+    const { record, source, outbox, told } = cluster;
+    const said = itemsFor(source, { statuses, refusals, conflictsOf, sources });
+    const gateway = gatewayItem(record, addresses, authority.bundlePem);
+    for (const [kind, items] of Object.entries({ ...said, gateway: [gateway] })) {
+      const text = JSON.stringify(items);
+      if (told.get(kind) !== text) outbox.replace(kind, items);
+      told.set(kind, text);
+    }
+    cluster.backends = statuses.length;
+    void this.#noteOne(cluster, 'changes');
   }
 
   /** For `frp-k8s gateway clusters`. Never rejects. */
@@ -239,17 +277,15 @@ class Clusters {
     for (const cluster of this.#clusters.values()) if (cluster.link) await this.#noteOne(cluster);
   }
 
-  async #noteOne({ record, link, source, outbox }: Cluster): Promise<void> {
-    if (!this.#clusters.has(record.name)) return;
-    const backends = [...outbox.collection.all()].filter(({ kind }) => kind === 'proxy').length;
-    const seen = {
-      isLinked: link !== undefined,
-      at: Date.now(),
-      services: source.services.size,
-      backends,
-      ...(link && { program: link.program }),
-    };
-    await this.#deps.store.saw(record.name, seen).catch(() => {});
+  /** @param when always, or where something else than the time has changed */
+  async #noteOne(cluster: Cluster, when: 'always' | 'changes' = 'always'): Promise<void> {
+    const { record, link, source, backends } = cluster;
+    if (this.#clusters.get(record.name) !== cluster) return;
+    const seen = { isLinked: link !== undefined, services: source.services.size, backends, ...(link && { program: link.program }) };
+    const text = JSON.stringify(seen);
+    if (when === 'changes' && text === cluster.noted) return;
+    cluster.noted = text;
+    await this.#deps.store.saw(record.name, { ...seen, at: Date.now() }).catch(() => {});
   }
 
   endAll(reason: LinkError): void {
@@ -258,7 +294,7 @@ class Clusters {
 
   async close(): Promise<void> {
     await this.#following;
-    await Promise.all([...this.#clusters.values()].map(({ journal }) => journal.close()));
+    await Promise.all([this.#owners.saved.catch(() => {}), ...[...this.#clusters.values()].map(({ journal }) => journal.close())]);
   }
 
   #path(name: string): string {

@@ -8,21 +8,45 @@ import { equalJson, isObject } from '../../model/json.ts';
 import type { ProxyStatus } from '../api/proxy-status.ts';
 import type { Refusal } from '../haproxy/index.ts';
 import type { Sources } from '../sources/sources.ts';
+import { describeGrant } from './grant.ts';
 import type { LinkSource } from './link-source.ts';
+import type { ClusterRecord } from './link-store.ts';
 
 export interface Known {
+  /** of the cluster's own proxies (ofClusters) */
   statuses: readonly ProxyStatus[];
   refusals: readonly Refusal[];
   conflictsOf?: ((service: DistributedService) => readonly Conflict[]) | undefined;
   sources: Pick<Sources, 'decidingCluster' | 'services'>;
 }
 
+/** Proxies of clusters that have joined, by the cluster. */
+export function ofClusters(statuses: readonly ProxyStatus[]): Map<string, ProxyStatus[]> {
+  const found = new Map<string, ProxyStatus[]>();
+  for (const status of statuses) {
+    if (status.elsewhere === undefined) continue;
+    const cluster = status.elsewhere.slice(0, status.elsewhere.indexOf('/'));
+    const own = found.get(cluster);
+    if (own) own.push(status);
+    else found.set(cluster, [status]);
+  }
+  return found;
+}
+
+/** @param authorityPem who has signed the certificate that the gateway shows sidecars */
+export const gatewayItem = ({ name, grant }: ClusterRecord, addresses: readonly string[], authorityPem: string): Item => ({
+  kind: 'gateway',
+  key: 'gateway',
+  value: { cluster: name, addresses: [...addresses], authority: authorityPem, grant: describeGrant(grant) },
+});
+
 /** Items by kind (link/items.ts). */
 export function itemsFor(source: LinkSource, known: Known): Record<'proxy' | 'refused' | 'differs' | 'unknown', Item[]> {
-  const own = `${source.cluster}/`;
-  const proxy = known.statuses.flatMap(({ name, status, elsewhere, reason }): Item[] =>
-    elsewhere?.startsWith(own) ? [{ kind: 'proxy', key: name, value: { status, ...(reason !== undefined && { reason }) } }] : [],
-  );
+  const proxy = known.statuses.map(({ name, status, reason }): Item => ({
+    kind: 'proxy',
+    key: name,
+    value: { status, ...(reason !== undefined && { reason }) },
+  }));
   const refused = [...source.refused].map(([id, problem]): Item => ({ kind: 'refused', key: nameOf(id), value: { ...problem } }));
   const messages = new Map(known.refusals.map(({ service, message }) => [service, message]));
   const differs: Item[] = [];

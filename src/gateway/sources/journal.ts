@@ -7,6 +7,9 @@ import type { Sink } from '../../kube/reflector.ts';
 import type { KubeObject } from '../../kube/types.ts';
 import { replaceFile } from '../../process/replace-file.ts';
 
+/** After a failure, such as of a full disk; milliseconds. */
+const againMs = 5000;
+
 type Line<T> = { set: T } | { delete: string };
 
 /** Lines beyond twice the number of objects that are worth less than writing them all anew. */
@@ -22,6 +25,7 @@ export class Journal<T extends KubeObject> implements Sink<T> {
   #isWhole = false;
   #isBroken = false;
   #work: Promise<void> | undefined;
+  #again: NodeJS.Timeout | undefined;
 
   /** @param sink gets everything, and first @param onFailure told when the file cannot be written: it is then older */
   constructor(path: string, sink: Sink<T>, onFailure: (error: Error) => void) {
@@ -91,6 +95,7 @@ export class Journal<T extends KubeObject> implements Sink<T> {
   }
 
   async #run(): Promise<void> {
+    clearTimeout(this.#again);
     const isWhole = this.#isWhole;
     const lines: Line<T>[] = isWhole ? [...this.#known.values()].map((object) => ({ set: object })) : this.#pending;
     this.#isWhole = false;
@@ -104,6 +109,7 @@ export class Journal<T extends KubeObject> implements Sink<T> {
       // Whatever is in the file by now, half a line may be its end.
       this.#isBroken = true;
       this.#onFailure(error as Error);
+      this.#again = setTimeout(() => this.#writeWhole(), againMs).unref();
     }
   }
 }

@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { UserError } from '../../errors.ts';
 import { isObject } from '../../model/json.ts';
 import { programVersion } from '../../version.ts';
+import { freeBytes, leastRoom } from './disk.ts';
 import { format, markerFile } from './home.ts';
 import { listenersAt } from './processes.ts';
 
@@ -38,6 +39,16 @@ export function checkDirectory(directory: string): void {
   }
   if ((mode & 0o077) !== 0) throw new UserError(`${directory} holds keys, and others may read it: chmod 700 ${directory}`);
   checkMarker(directory);
+  checkRoom(directory);
+}
+
+/** A gateway that cannot write its files would fail later, and in other words. */
+function checkRoom(directory: string): void {
+  const free = freeBytes(directory);
+  if (free >= leastRoom) return;
+  throw new UserError(
+    `the disk of ${directory} is full: ${Math.floor(free / 1024)} KiB are free, and the gateway needs ${leastRoom / 1024}: make room (df ${directory} shows it), or name a directory on another disk with --dir`,
+  );
 }
 
 const ownerRemedy = (directory: string): string =>
@@ -169,11 +180,19 @@ function taken({ port, use, option }: WantedPort, by = 'a program of another use
   return `port ${port} (${use}) is taken by ${by}: ${remedy}`;
 }
 
-const refusalOf = ({ port, host }: WantedPort): Promise<string | undefined> =>
+/** Every address is one of IPv4 and one of IPv6, with a socket each (haproxy/config/addresses.ts). */
+async function refusalOf({ port, host }: WantedPort): Promise<string | undefined> {
+  const code = await codeOfListening(port, host);
+  if (code !== undefined || host !== '0.0.0.0') return code;
+  const sixth = await codeOfListening(port, '::');
+  return sixth === 'EAFNOSUPPORT' || sixth === 'EADDRNOTAVAIL' ? undefined : sixth;
+}
+
+const codeOfListening = (port: number, host: string): Promise<string | undefined> =>
   new Promise((resolve) => {
     const server = createServer();
     server.once('error', (error) => resolve(codeOf(error)));
-    server.listen({ port, host, exclusive: true }, () => server.close(() => resolve(undefined)));
+    server.listen({ port, host, exclusive: true, ipv6Only: true }, () => server.close(() => resolve(undefined)));
   });
 
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? String(error);

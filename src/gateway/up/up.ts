@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../../config/schema.ts';
 import { createLog, type Log } from '../../log.ts';
 import { replaceFile } from '../../process/replace-file.ts';
+import { watchDisk } from './disk.ts';
 import { openHome, pinOf } from './home.ts';
 import {
   addressesFile,
@@ -63,9 +64,11 @@ export async function runUp(config: Config, deps: UpDeps): Promise<void> {
       'gateway up',
     );
     const output = new Output(directory, parts, log);
+    const endWatch = watchDisk(directory, log);
     const children = supervise({ directory, programs, agent: deps.agent(programs.haproxy), isSameFrps, log });
     for (const part of parts) children[part].start();
     await serve(children, { directory, drainMs: deps.drainMs, log });
+    endWatch();
     output.close();
     log.info('the gateway has ended');
   } finally {

@@ -98,7 +98,7 @@ suite('a home cluster and a VPS', { skip: foreign }, () => {
     );
     for (const type of ['Ready', 'BackendsAvailable', 'ConfigurationValid', 'CertificatesReady', 'NetworkReady'])
       assert.equal(conditionOf({ conditions }, type).status, 'True', type);
-    // The gateway writes down what it has of a cluster every 15 s.
+    // The gateway looks once a second.
     await eventually('the gateway lists the cluster', async () =>
       assert.match((await home.onVps(`frp-k8s gateway clusters --dir ${home.directory}`)).stdout, /^home +up +1 +2 /m),
     );
@@ -153,7 +153,10 @@ suite('a home cluster and a VPS', { skip: foreign }, () => {
           );
           const { message } = conditionOf(await statusOf('shop', 'web'), 'LinkReady') as { message: string };
           assert.match(message, /^No link to the gateway since \S+Z: 203\.0\.113\.10:7000/);
-          await says('NetworkReady', 'False', 'LinkDown');
+          await says('NetworkReady', 'Unknown', 'LinkDown');
+          await says('Ready', 'Unknown', 'LinkDown');
+          const backends = conditionOf(await statusOf('shop', 'web'), 'BackendsAvailable') as { message: string };
+          assert.match(backends.message, /; last known: 2 backends available$/);
           const network = conditionOf(await statusOf('shop', 'web'), 'NetworkReady') as { message: string };
           assert.match(network.message, /^No link to the gateway since \S+Z: 203\.0\.113\.10:7000/);
           await sleep(Math.max(0, end - Date.now()));

@@ -264,14 +264,16 @@ describe('the status of a service', () => {
     const away = facts({ judgement: judged(undefined), server: { status: 'unreachable', message }, isGateway: true, link });
     const { Ready, BackendsAvailable, NetworkReady } = conditionsOf(settled(away));
     const words = 'No link to the gateway since 2030-01-01T00:00:00.000Z: gw:7000: no answer for 13 s';
+    // Users are served meanwhile: nothing says that they are not.
     assert.deepEqual(NetworkReady, [
-      'False',
+      'Unknown',
       'LinkDown',
       `${words}. The gateway goes on serving what it knows; the link is tried again until it is back`,
     ]);
     assert.deepEqual(Ready, NetworkReady);
     assert.deepEqual(BackendsAvailable?.slice(0, 2), ['Unknown', 'LinkDown']);
     const removed = conditionsOf(settled({ ...away, link: { ...link, reason: 'ClusterRemoved', message: 'gw:7000: removed' } }));
+    assert.deepEqual([removed.Ready?.[0], removed.NetworkReady?.[0]], ['False', 'False']);
     assert.equal(removed.NetworkReady?.[2], 'No link to the gateway since 2030-01-01T00:00:00.000Z: gw:7000: removed');
     const back = { isUp: true, since: now, address: 'gw:7000', program: 'x', clock: undefined } as const;
     assert.match(conditionsOf(settled({ ...away, link: back })).NetworkReady?.[2] ?? '', /^The link to the gateway at gw:7000 is up again/);
@@ -306,6 +308,15 @@ describe('the status of a service', () => {
     );
   });
 
+  it('keeps what was last known of the backends as long as nothing newer is known', () => {
+    const running = settled(facts({ judgement: judged(up) }));
+    const server = { status: 'unreachable', message: 'connect ECONNREFUSED' } as const;
+    const [first] = writes(service({ status: running }), facts({ judgement: judged(undefined), server }));
+    const [later] = writes(service({ status: first! }), facts({ judgement: judged(undefined, up), server }));
+    const { message } = later!.conditions!.find(({ type }) => type === 'BackendsAvailable')!;
+    assert.match(message!, /^2 backends, .*; last known: 1 backends available$/);
+  });
+
   it('does not guess while the frp server cannot be asked', () => {
     const running = settled(facts({ judgement: judged(up) }));
     const message = 'http://frp-server:7500: connect ECONNREFUSED';
@@ -319,7 +330,8 @@ describe('the status of a service', () => {
     const { Ready, BackendsAvailable, NetworkReady } = conditionsOf(status);
     assert.deepEqual([Ready?.[0], BackendsAvailable?.[0], NetworkReady?.[0]], ['False', 'Unknown', 'False']);
     const lost = status.conditions?.find(({ type }) => type === 'BackendsAvailable');
-    assert.ok(lost?.message?.endsWith(`whose health is not known since ${lost.lastTransitionTime}`), lost?.message);
+    const words = `whose health is not known since ${lost?.lastTransitionTime}; last known: 1 backends available`;
+    assert.ok(lost?.message?.endsWith(words), lost?.message);
     assert.match(status.conditions?.find(({ type }) => type === 'NetworkReady')?.message ?? '', /manifests\/frps: Deployment frp-server/);
     const none = conditionsOf(settled(facts({ server: { status: 'unknown' } })));
     assert.deepEqual([none.Ready?.[0], none.NetworkReady?.slice(0, 2)], ['Unknown', ['Unknown', 'NoServerAPI']]);

@@ -171,6 +171,23 @@ describe('gateway up refuses', () => {
     }
   });
 
+  it('a port that is taken at the addresses of IPv6 alone', async (t) => {
+    const server = createServer();
+    const listening = new Promise<number>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen({ port: 0, host: '::', ipv6Only: true }, () => resolve((server.address() as { port: number }).port));
+    });
+    const port = await listening.catch(() => undefined);
+    if (port === undefined) return t.skip('the machine has no IPv6');
+    try {
+      const wanted = [{ port, use: 'tunnels', option: '--tunnel-port', host: '0.0.0.0' }];
+      await assert.rejects(checkPorts(wanted, new Set()), new RegExp(`port ${port} \\(tunnels\\) is taken by .*--tunnel-port`));
+      await checkPorts(wanted, new Set([process.pid]));
+    } finally {
+      server.close();
+    }
+  });
+
   it('to be without an address, and one that is none', () => {
     const options: UpOptions = {
       directory: root,

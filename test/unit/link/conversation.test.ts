@@ -157,7 +157,7 @@ async function against(messages: (Message | object)[], limits = {}) {
   const error = await done;
   output.end();
   const said: Message[] = [];
-  for await (const line of readLines(output, 1e9)) said.push(line as Message);
+  for await (const line of readLines(output, { limit: 1e9, patienceMs: 1e6 })) said.push(line as Message);
   return { end, error, said };
 }
 
@@ -215,6 +215,54 @@ for (const [what, messages, reason] of [
       [],
     );
   });
+
+test('a first message, and the rest of one that has begun, have to come in time; a link without anything to say has all the time', async () => {
+  for (const given of ['', `${lineOf(hello)}{"type":"chan`]) {
+    const [input, output] = [new PassThrough(), new PassThrough()];
+    input.write(given);
+    await assert.rejects(talk(endOf(), input, output, { patienceMs: 20 }), { reason: 'MessageCutOff', message: /unfinished for/ });
+  }
+  const [input, output] = [new PassThrough(), new PassThrough()];
+  const done = talk(endOf(), input, output, { patienceMs: 20 });
+  input.write(lineOf(hello));
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  input.end();
+  await done;
+});
+
+test('an end that goes on telling and does not read is ended, before what it is told piles up', async () => {
+  const [input, output] = [new PassThrough(), new PassThrough({ highWaterMark: 10 })];
+  const done = talk(endOf(), input, output);
+  input.write(lineOf(hello));
+  for (let number = 1; number <= 200; number++) input.write(lineOf(changes(number, [])));
+  await assert.rejects(done, { reason: 'NotReading' });
+  assert.ok(output.writableLength < 10_000, `${output.writableLength} bytes`);
+});
+
+test('objects in objects without an end are no message', async () => {
+  const [input, output] = [new PassThrough(), new PassThrough()];
+  const done = talk(endOf(), input, output);
+  input.write(lineOf(hello));
+  const deep = `${'['.repeat(5000)}${']'.repeat(5000)}`;
+  input.write(`{"type":"changes","number":1,"set":[{"kind":"service","key":"a","value":${deep}}],"delete":[],"isWhole":true}\n`);
+  await assert.rejects(done, { reason: 'NotAMessage', message: /more than 64 levels/ });
+});
+
+test('messages count though there is nothing in them, over all links of one cluster', async () => {
+  let now = 0;
+  const rate = new Rate({ rate: 1, burst: 30 }, () => now);
+  for (const link of [1, 2]) {
+    const [input, output] = [new PassThrough(), new PassThrough()];
+    const done = talk(endOf(), input, output, { rate });
+    for (const each of [hello, ...Array.from({ length: 9 }, (_, at) => changes(at + 1, []))]) input.write(lineOf(each));
+    input.end();
+    await done;
+    assert.equal(rate.take(0), 0, `link ${link}`);
+  }
+  assert.equal(rate.take(12), 2000);
+  now += 2000;
+  assert.equal(rate.take(0), 0);
+});
 
 test('what only a newer minor version knows is left alone, and named', async () => {
   const end = endOf();

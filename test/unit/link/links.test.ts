@@ -268,6 +268,76 @@ test('more than a cluster may tell ends its link with TooMuch, and takes nothing
   assert.equal(gateway.sources.services.size, 1);
 });
 
+test('no cluster speaks with the key of another, also after a restart; once that one is removed it may', async () => {
+  const key = {
+    kty: 'EC',
+    crv: 'P-256',
+    kid: 'k',
+    x: 'f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU',
+    y: 'x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0',
+  };
+  const tell = (cluster: TestCluster, more: object = {}) =>
+    cluster.end.outbox.set({ kind: 'keys', key: 'tokens', value: { issuer: 'https://kubernetes', keys: [{ ...key, ...more }] } });
+  let gateway = await startGateway();
+  // The thief is the older one.
+  const thief = clusterOf(await joinAs(await gateway.token('thief')));
+  const owner = clusterOf(await joinAs(await gateway.token('owner')));
+  const issuerOf = (name: string) => gateway.sources.all.find(({ cluster }) => cluster === name)?.tokens.issuer();
+  tell(owner);
+  await until(() => issuerOf('owner') !== undefined, 'the key');
+  // The same number, otherwise written.
+  tell(thief, { kid: 'other', x: `${key.x}=` });
+  await until(() => 'refused keys tokens' in heard(thief.end), 'the refusal');
+  assert.partialDeepStrictEqual(heard(thief.end)['refused keys tokens'], { reason: 'KeyTaken' });
+  assert.doesNotMatch(JSON.stringify(heard(thief.end)), /owner/);
+  await gateway.close();
+  const { directory, port } = gateway;
+  gateway = await gatewayOf({ directory, port });
+  assert.deepEqual([issuerOf('thief'), issuerOf('owner')], [undefined, 'https://kubernetes']);
+  await gateway.store.removeCluster('owner');
+  await gateway.links.follow();
+  assert.equal(issuerOf('thief'), 'https://kubernetes');
+});
+
+test('the list of clusters has what a cluster tells at once, and whether its link is up', async () => {
+  const gateway = await gatewayOf();
+  const cluster = clusterOf(await joinAs(await gateway.token()));
+  cluster.end.outbox.set(serviceItem('api'));
+  gateway.statuses.push({ name: 'prod.api.12345678.api-0.uid-0', status: 'online', elsewhere: 'home/api-0' });
+  const seen = async (isLinked: boolean, services: number) => {
+    const of = () => gateway.store.seen('home');
+    for (let found = await of(); ; found = await of()) {
+      if (found?.isLinked === isLinked && found.services === services && found.backends === 1) return;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  };
+  await seen(true, 1);
+  cluster.end.outbox.delete({ kind: 'service', key: 'prod/api' });
+  await seen(true, 0);
+  await cluster.close();
+  await seen(false, 0);
+});
+
+test('who opens connections and says nothing keeps no cluster out', async () => {
+  const gateway = await gatewayOf();
+  const identity = await joinAs(await gateway.token());
+  const held = Array.from({ length: 520 }, () => connect(gateway.port, '127.0.0.1').on('error', () => {}));
+  closing.push({ close: async () => held.forEach((each) => each.destroy()) });
+  await until(() => held.some(({ closed }) => closed), 'the end of the first ones');
+  const cluster = clusterOf(identity);
+  await until(() => cluster.link.state.isUp, 'the link');
+});
+
+test('a token that was used for nothing, as the gateway could not keep the cluster, is good again', async () => {
+  const gateway = await gatewayOf();
+  const token = await gateway.token();
+  const putCluster = gateway.store.putCluster.bind(gateway.store);
+  gateway.store.putCluster = () => Promise.reject(Object.assign(new Error('no space left on device'), { code: 'ENOSPC' }));
+  await assert.rejects(joinAs(token), { reason: 'Failed' });
+  gateway.store.putCluster = putCluster;
+  await joinAs(token);
+});
+
 test('a link goes by an HTTP proxy, and says in words what is wrong with the proxy', async () => {
   const gateway = await gatewayOf();
   let answer = 407;

@@ -126,13 +126,26 @@ ${beforeTls}  tcp-request inspect-delay 5s
   tcp-request content reject if WAIT_END
 ${link === undefined ? '' : `  use_backend link if { req.ssl_alpn ${alpn} }\n`}  default_backend tunnels
 
-${shared === undefined ? '' : sharedPort(shared, link !== undefined, { maxConnections, maxHandshakes, maxTunnels })}${link === undefined ? '' : `backend link\n  server agent ${link}\n\n`}backend tunnels
+${shared === undefined ? '' : sharedPort(shared, link !== undefined, { maxConnections, maxHandshakes, maxTunnels })}${link === undefined ? '' : links(link)}backend tunnels
   server tunnel unix@${directory}/${tunnelsSocket} send-proxy-v2
 
 frontend tunnel
 ${limitOf(settings)}  bind unix@${directory}/${tunnelsSocket} mode 600 accept-proxy ${ofTunnels}
 `;
 };
+
+/** Of one address: links, and connections that would be; clusters behind it dial again every half minute at most. */
+const maxLinks = 64;
+const maxDials = 200;
+
+/** TLS ends in the agent, which serves everybody: so one address has only so much of it. */
+const links = (agent: string): string => `backend link
+  stick-table type ipv6 size 100k expire 10s store conn_cur,conn_rate(10s)
+  tcp-request content track-sc2 src
+  tcp-request content reject if { sc2_conn_cur gt ${maxLinks} } || { sc2_conn_rate gt ${maxDials} }
+  server agent ${agent}
+
+`;
 
 /** Between the entrance and the frontend that ends the tunnels' TLS. */
 const tunnelsSocket = 'tunnels.sock';

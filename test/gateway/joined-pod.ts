@@ -1,0 +1,97 @@
+/** A Pod of a cluster that has joined `gateway up`: an app, its sidecar, and what its controller tells of it. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { createAuthority, issue } from '../../certs/authority.ts';
+import { audience, issuer, Signer } from '../unit/gateway/agent-tokens.ts';
+import { serviceItem, type TestCluster } from '../unit/link/joined.ts';
+import type { Machine } from './up-harness.ts';
+
+export interface JoinedPod {
+  namespace: string;
+  name: string;
+  uid: string;
+  proxy: string;
+  port: number;
+  signer: Signer;
+  /** Ends its sidecar and starts it again. */
+  restart(): Promise<void>;
+  log(): string;
+  end(): void;
+}
+
+/** Of the service prod/NAME, at NAME.example.com; the service, the keys and the authority of the cluster are told as well. */
+export async function joinedPod(
+  machine: Machine,
+  { end: { outbox }, identity }: TestCluster,
+  name: string,
+  body: string,
+): Promise<JoinedPod> {
+  const pod = { namespace: 'prod', name: `${name}-0`, uid: `uid-${name}` };
+  const now = Date.now();
+  const own = await createAuthority({ lifetimeMs: 86_400_000, now });
+  const signer = await Signer.create('home-key');
+  const app = createServer((_, response) => response.end(body)).listen(0, '127.0.0.1');
+  await once(app, 'listening');
+  const { port } = app.address() as AddressInfo;
+  outbox.set({ kind: 'authority', key: 'clients', value: { bundle: own.bundlePem } });
+  outbox.set({ kind: 'keys', key: 'tokens', value: { issuer, keys: signer.keys.keys as never } });
+  outbox.set(serviceItem(name));
+  outbox.set({
+    kind: 'pod',
+    key: pod.uid,
+    value: { namespace: pod.namespace, name: pod.name, isReady: true, ip: '10.1.1.1', ports: { [name]: port } },
+  });
+  const { certPem, keyPem } = await issue(own, { commonName: pod.name, usages: ['clientAuth'], lifetimeMs: 3_600_000, now });
+  const at = join(machine.root, pod.name);
+  mkdirSync(at);
+  const files = { 'tls.crt': certPem, 'tls.key': keyPem, 'ca.crt': identity.authorityPem, token: await signer.token(pod, { audience }) };
+  for (const [file, content] of Object.entries(files)) writeFileSync(join(at, file), content);
+  const proxy = `prod.${name}.01234567.${pod.name}.${pod.uid}`;
+  writeFileSync(join(at, 'frpc.json'), JSON.stringify(frpcConfig(at, proxy, port)));
+  let frpc: ChildProcess;
+  const start = () => {
+    const output = openSync(join(at, 'log'), 'a');
+    frpc = spawn(process.env.FRPC!, ['-c', 'frpc.json'], { cwd: at, stdio: ['ignore', output, output] });
+    closeSync(output);
+  };
+  start();
+  return {
+    ...pod,
+    proxy,
+    port,
+    signer,
+    restart: async () => {
+      frpc.kill('SIGKILL');
+      await once(frpc, 'exit');
+      start();
+    },
+    log: () => readFileSync(join(at, 'log'), 'utf8'),
+    end: () => {
+      frpc.kill('SIGKILL');
+      app.close();
+      app.closeAllConnections();
+    },
+  };
+}
+
+const frpcConfig = (at: string, name: string, localPort: number): object => ({
+  serverAddr: '127.0.0.1',
+  serverPort: 7000,
+  loginFailExit: false,
+  auth: { method: 'oidc', oidc: { tokenSource: { type: 'file', file: { path: join(at, 'token') } } } },
+  transport: {
+    tls: {
+      enable: true,
+      certFile: join(at, 'tls.crt'),
+      keyFile: join(at, 'tls.key'),
+      trustedCaFile: join(at, 'ca.crt'),
+      serverName: '127.0.0.1',
+      disableCustomTLSFirstByte: true,
+    },
+  },
+  proxies: [{ name, type: 'tcp', localIP: '127.0.0.1', localPort, remotePort: 0 }],
+});
