@@ -17,6 +17,7 @@ const help = `usage: npm run bench:gateway -- [options]
   --sidecars N     how many lose their tunnels at once; 0: leave it out (500). 5000 on two cores takes minutes
   --edits MINUTES  instead: 200 edits of services a minute, with a connection of a user held in every HAProxy that they start
   --idle N         instead: as many connections of users as HAProxy takes, of N that are tried and that stay idle
+  --shared-port    instead: users' https by a port of its own, and by the one that tunnels share with users
   --no-build       measure dist/frp-k8s.js as it is
   --help
 
@@ -31,6 +32,7 @@ const { values: options } = parseArgs({
     sidecars: { type: 'string', default: '500' },
     edits: { type: 'string', default: '0' },
     idle: { type: 'string', default: '0' },
+    'shared-port': { type: 'boolean', default: false },
     'no-build': { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -68,6 +70,7 @@ function bench(): number {
     sidecars: Number(options.sidecars),
     edits: Number(options.edits),
     idle: Number(options.idle),
+    sharedPort: options['shared-port'],
     generator: buildGenerator(),
     programs,
   };

@@ -7,38 +7,16 @@ import { createServer } from 'node:http';
 import { request } from 'node:https';
 import { connect as connectTcp, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { test, type TestContext } from 'node:test';
+import { test } from 'node:test';
 import { connect } from 'node:tls';
 import { heard } from '../unit/link/ends.ts';
 import { joinAs, serviceItem, startCluster } from '../unit/link/joined.ts';
 import { eventually } from './eventually.ts';
 import { certificate } from './certificates.ts';
-import { Machine, web } from './up-harness.ts';
+import { Machine, secure } from './up-harness.ts';
 
 const port = 8443;
 const gatewayName = 'gw.example.com';
-const indent = (pem: string) => pem.trim().replaceAll(/^/gm, '    ');
-
-/** A service with TLS, whose certificate is for any host. */
-function secure(t: TestContext, machine: Machine, name: string): void {
-  const { cert, key } = certificate(t, `${name}.example.com`);
-  machine.write(
-    `${name}.yaml`,
-    `${web(name)
-      .trimEnd()
-      .replace(/(expose: \{)/, '$1 tls: { secretName: tls },')}
----
-apiVersion: v1
-kind: Secret
-metadata: { name: tls }
-stringData:
-  tls.crt: |
-${indent(cert)}
-  tls.key: |
-${indent(key)}
-`,
-  );
-}
 
 /** A user's request, from an address of loopback. */
 function get(host: string, from: string): Promise<{ status: number | undefined; body: string }> {
@@ -67,7 +45,7 @@ function get(host: string, from: string): Promise<{ status: number | undefined; 
 test('tunnels, links and users’ https share one port, and everybody keeps what they have at ports of their own', async (t) => {
   const machine = new Machine();
   t.after(() => machine.close());
-  secure(t, machine, 'gw'); // A host of users that has the gateway's own name.
+  machine.write('gw.yaml', secure('gw', certificate(t, gatewayName))); // A host of users that has the gateway's own name.
   await machine.started('--tunnel-port', `${port}`, '--address', gatewayName);
 
   // frpc that dials an IP address names no server; one that dials a name does.

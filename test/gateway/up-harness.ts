@@ -27,6 +27,24 @@ spec:
   expose: { type: domain, domain: ${name}.example.com }
 ${more}`;
 
+const indent = (pem: string) => pem.trim().replaceAll(/^/gm, '    ');
+
+/** The same with TLS, and the certificate for it. */
+export const secure = (name: string, { cert, key }: { cert: string; key: string }): string =>
+  `${web(name)
+    .trimEnd()
+    .replace(/(expose: \{)/, '$1 tls: { secretName: tls },')}
+---
+apiVersion: v1
+kind: Secret
+metadata: { name: tls }
+stringData:
+  tls.crt: |
+${indent(cert)}
+  tls.key: |
+${indent(key)}
+`;
+
 export interface Line {
   msg: string;
   level: string;
@@ -45,13 +63,16 @@ export class Machine {
   readonly root = mkdtempSync(join(tmpdir(), 'frp-up-'));
   readonly directory = join(this.root, 'gw');
   readonly services = join(this.root, 'services');
+  readonly #address: string;
   readonly #log = join(this.root, 'up.log');
   readonly #children: ChildProcess[] = [];
   readonly #servers: Server[] = [];
   up: ChildProcess | undefined;
   #isClosed = false;
 
-  constructor() {
+  /** @param address that it is dialled by, unless `start` is told others */
+  constructor(address = '127.0.0.1') {
+    this.#address = address;
     mkdirSync(this.services);
   }
 
@@ -66,7 +87,7 @@ export class Machine {
       '--dir',
       this.directory,
       '--address',
-      '127.0.0.1',
+      this.#address,
       '--services',
       this.services,
       '--frps',
@@ -106,19 +127,26 @@ export class Machine {
     await eventually('users are served', async () => (await this.get('/')).status !== undefined);
   }
 
-  /** An app, and frpc that brings it to a service. @returns its port */
-  async client(group: string, name: string, listener: RequestListener): Promise<number> {
+  /** An app, and the files of an frpc that brings it to a service. */
+  async app(group: string, name: string, listener: RequestListener, host = '127.0.0.1'): Promise<{ app: number; out: string }> {
     const server = createServer(listener);
-    server.listen(0, '127.0.0.1');
+    server.listen(0, host);
     await once(server, 'listening');
     this.#servers.push(server);
     const { port } = server.address() as AddressInfo;
     const out = join(this.root, name);
-    await this.command('client-config', '--dir', this.directory, '--group', group, '--name', name, '--port', `${port}`, '--out', out);
+    const at = ['--host', host, '--port', `${port}`];
+    await this.command('client-config', '--dir', this.directory, '--group', group, '--name', name, ...at, '--out', out);
+    return { app: port, out };
+  }
+
+  /** An app, and frpc that brings it to a service. @returns its port */
+  async client(group: string, name: string, listener: RequestListener): Promise<number> {
+    const { app, out } = await this.app(group, name, listener);
     const output = openSync(join(this.root, `${name}.log`), 'a');
     this.#children.push(spawn(process.env.FRPC!, ['-c', 'frpc.json'], { cwd: out, stdio: ['ignore', output, output] }));
     closeSync(output);
-    return port;
+    return app;
   }
 
   async command(...words: string[]): Promise<string> {

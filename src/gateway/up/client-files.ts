@@ -15,6 +15,8 @@ export interface ClientFilesInput {
   localPort: number;
   /** HOST or HOST:PORT of the gateway's tunnels */
   address: string;
+  /** URL of a proxy on the way (link/proxy-url.ts); undefined: none */
+  proxy: string | undefined;
   /** where the files will be; empty: where frpc is started */
   path: string;
   tuning: Tuning;
@@ -23,7 +25,7 @@ export interface ClientFilesInput {
 /** By name. */
 export function clientConfig(client: Client, authorityPem: string, input: ClientFilesInput): Record<string, string> {
   const { namespace, name, uid, certPem, keyPem, token } = client;
-  const { service: serviceName, localIP, localPort, address, path, tuning } = input;
+  const { service: serviceName, localIP, localPort, address, proxy, path, tuning } = input;
   const [gateway] = gatewayAddresses({ ...defaultConfig, gateway: { ...defaultConfig.gateway, addresses: [address] } });
   const service = { metadata: { name: serviceName, namespace }, spec: {} } as DistributedService;
   const files = {
@@ -38,6 +40,7 @@ export function clientConfig(client: Client, authorityPem: string, input: Client
       tuning,
       logLevel: 'info',
       gateway,
+      proxy,
       files: { certFile: at('tls.crt'), keyFile: at('tls.key'), trustedCaFile: at('ca.crt'), tokenFile: at('token') },
     },
     defaultConfig,

@@ -3,17 +3,17 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { service } from '../../support/services.ts';
 import { putPod, putService } from '../../gateway/installation.ts';
+import type { DistributedService } from '../../../src/model/types.ts';
 import { median } from '../report.ts';
 import type { Load } from '../servers.ts';
 import { appPorts, ports, type Installation } from './installation.ts';
 import { podOf, writeSidecar } from './sidecars.ts';
 
-const wayNames = ['HAProxy', 'plain frps', 'gateway'] as const;
-export type WayName = (typeof wayNames)[number];
+export type WayName = 'HAProxy' | 'plain frps' | 'gateway';
 
-interface Way {
+export interface Way {
+  url: string;
   host: string;
-  port: number;
   /** what it runs, and the programs (Processes) that this is */
   parts: Record<string, string[]>;
 }
@@ -25,6 +25,9 @@ export interface Figures {
   /** microseconds of CPU a request, by part; the apps' and the load generator's are not in it */
   cpu: Record<string, number>;
 }
+
+/** Microseconds a request, of all parts. */
+export const cpuOf = ({ cpu }: Figures): number => Object.values(cpu).reduce((sum, part) => sum + part, 0);
 
 export interface LoadKind {
   name: string;
@@ -40,18 +43,18 @@ export const loads: LoadKind[] = [
   { name: 'a new connection for each request, 25 at a time', args: ['-c', '25', '-new'] },
 ];
 
-const sidecars = (name: string): string[] => appPorts.map((_, index) => `${name} frpc ${index + 1}`);
+export const sidecars = (name: string): string[] => appPorts.map((_, index) => `${name} frpc ${index + 1}`);
 
-const ways: Record<WayName, Way> = {
-  HAProxy: { host: 'direct.example.com', port: ports.direct, parts: { HAProxy: ['direct'] } },
+export const ways: Record<WayName, Way> = {
+  HAProxy: { url: `http://127.0.0.1:${ports.direct}/`, host: 'direct.example.com', parts: { HAProxy: ['direct'] } },
   'plain frps': {
+    url: `http://127.0.0.1:${ports.plainHttp}/`,
     host: 'plain.example.com',
-    port: ports.plainHttp,
     parts: { frps: ['plain frps'], 'frpc ×3': sidecars('plain') },
   },
   gateway: {
+    url: `http://127.0.0.1:${ports.http}/`,
     host: 'web.example.com',
-    port: ports.http,
     parts: { HAProxy: ['users'], 'HAProxy of the tunnels': ['tunnel'], frps: ['frps'], 'frpc ×3': sidecars('web'), agent: ['agent'] },
   },
 };
@@ -70,46 +73,57 @@ export async function startWays(bench: Installation): Promise<void> {
       loadBalancing: { algorithm: 'round-robin', healthCheck: { type: 'http', path: '/', interval: '10s' } },
     });
     putService(bench.api, served);
-    for (const [index, program] of sidecars(name).entries()) {
-      const pod = podOf(name, index + (gateway ? 1 : 101));
-      putPod(bench.api, pod);
-      const { config, identity, directory } = bench;
-      const file = await writeSidecar({ pod, service: served, port: appPorts[index]!, config, identity, directory });
-      bench.processes.start(program, bench.programs.frpc, ['-c', file]);
-    }
+    await startSidecars(bench, served, gateway ? 1 : 101);
   }
   await bench.eventually('three members are at the gateway', async () => (await bench.serversUp()).size === appPorts.length);
 }
 
+/** One for each app. @param first number of their Pods */
+export async function startSidecars(bench: Installation, served: DistributedService, first: number): Promise<void> {
+  const { name } = served.metadata;
+  for (const [index, program] of sidecars(name).entries()) {
+    const pod = podOf(name, index + first);
+    putPod(bench.api, pod);
+    const { config, identity, directory } = bench;
+    const file = await writeSidecar({ pod, service: served, port: appPorts[index]!, config, identity, directory });
+    bench.processes.start(program, bench.programs.frpc, ['-c', file]);
+  }
+}
+
 /** @returns the median of the rounds for each way, in the order of `loads` */
-export async function compare(
+export async function compare<Name extends string>(
   bench: Installation,
-  generator: string,
-  rounds: number,
-  seconds: number,
-): Promise<Record<WayName, Figures>[]> {
-  for (const name of wayNames) await measure(bench, generator, name, { name: 'warm-up', args: [] }, 1);
-  const results: Record<WayName, Figures>[] = [];
+  ways: Record<Name, Way>,
+  { generator, rounds, seconds }: { generator: string; rounds: number; seconds: number },
+): Promise<Record<Name, Figures>[]> {
+  const names = Object.keys(ways) as Name[];
+  const turn = async (load: LoadKind, time: number): Promise<Figures[]> => {
+    const figures: Figures[] = [];
+    for (const name of names) figures.push(await measure(bench, generator, ways[name], load, time));
+    return figures;
+  };
+  await turn({ name: 'warm-up', args: [] }, 1);
+  const results: Record<Name, Figures>[] = [];
   for (const load of loads) {
-    const samples: Record<WayName, Figures[]> = { HAProxy: [], 'plain frps': [], gateway: [] };
-    for (let round = 0; round < rounds; round++)
-      for (const name of wayNames) samples[name].push(await measure(bench, generator, name, load, seconds));
-    results.push({ HAProxy: medians(samples.HAProxy), 'plain frps': medians(samples['plain frps']), gateway: medians(samples.gateway) });
+    const samples: Figures[][] = [];
+    for (let round = 0; round < rounds; round++) samples.push(await turn(load, seconds));
+    const entries = names.map((name, at) => [name, medians(samples.map((each) => each[at]!))]);
+    results.push(Object.fromEntries(entries) as Record<Name, Figures>);
   }
   return results;
 }
 
 /** @throws where an answer was wrong */
-async function measure(bench: Installation, generator: string, name: WayName, load: LoadKind, seconds: number): Promise<Figures> {
-  const { host, port, parts } = ways[name];
-  const args = ['-url', `http://127.0.0.1:${port}/`, '-host', host, '-expect', bench.file('body'), '-d', `${seconds}s`, ...load.args];
+async function measure(bench: Installation, generator: string, way: Way, load: LoadKind, seconds: number): Promise<Figures> {
+  const { url, host, parts } = way;
+  const args = ['-plain', '-url', url, '-host', host, '-expect', bench.file('body'), '-d', `${seconds}s`, ...load.args];
   const before = bench.processes.cpuMs();
   const { stdout } = await promisify(execFile)(generator, args);
   const after = bench.processes.cpuMs();
   const answer = JSON.parse(stdout) as Load & { requests: number };
   if (answer.errors > 0)
     throw new Error(
-      `${name}, ${load.name}: ${answer.errors} wrong answers: ${JSON.stringify(answer.error_kinds)}\n${bench.processes.tell()}`,
+      `${url}, ${load.name}: ${answer.errors} wrong answers: ${JSON.stringify(answer.error_kinds)}\n${bench.processes.tell()}`,
     );
   const spent = (programs: string[]) => programs.reduce((sum, each) => sum + (after.get(each) ?? 0) - (before.get(each) ?? 0), 0);
   const cpu = Object.fromEntries(Object.entries(parts).map(([part, programs]) => [part, (spent(programs) * 1000) / answer.requests]));

@@ -5,12 +5,8 @@
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import path from 'node:path';
-import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runCommand } from '../../../src/gateway/haproxy/runtime/cli.ts';
-import { base64 } from '../../../src/kube/authority-secret.ts';
-import type { KubeObject } from '../../../src/kube/types.ts';
-import { gatewayCopyName } from '../../../src/model/names.ts';
 import { putPod, putService } from '../../gateway/installation.ts';
 import { service } from '../../support/services.ts';
 import { table } from '../report.ts';
@@ -83,15 +79,7 @@ async function publish(bench: Installation, generation: number): Promise<void> {
   putService(bench.api, served);
   if (generation > 0) return;
   const { config, identity, directory } = bench;
-  const name = gatewayCopyName('shop/idle', 'tls');
-  const metadata = {
-    name,
-    namespace: config.gateway.namespace,
-    labels: { 'frp.io/gateway-copy': 'true' },
-    annotations: { 'frp.io/copy-of': 'shop/idle', 'frp.io/copy-kind': 'tls' },
-  };
-  const data = Object.fromEntries(['tls.crt', 'tls.key'].map((key) => [key, base64(readFileSync(bench.file(`server/${key}`), 'utf8'))]));
-  bench.api.put(`/api/v1/namespaces/${config.gateway.namespace}/secrets/${name}`, { metadata, data } as KubeObject);
+  bench.putCertificate('idle');
   const pod = podOf('idle', 1);
   putPod(bench.api, pod);
   const file = await writeSidecar({ pod, service: served, port: appPort, config, identity, directory });

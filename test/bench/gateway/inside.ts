@@ -4,11 +4,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, loadavg, tmpdir } from 'node:os';
 import path from 'node:path';
 import { table } from '../report.ts';
-import { compare, loads, partsOfGateway, startWays, type Figures, type WayName } from './compare.ts';
+import { compare, cpuOf, loads, partsOfGateway, startWays, ways, type Figures, type WayName } from './compare.ts';
 import { edits } from './edits.ts';
 import { idle } from './idle.ts';
 import { Installation, type Programs } from './installation.ts';
 import { reconnect } from './reconnect.ts';
+import { compareEntrances, sharedPort } from './shared-port.ts';
 
 export interface BenchOptions {
   rounds: number;
@@ -19,6 +20,8 @@ export interface BenchOptions {
   edits: number;
   /** idle connections to try in place of everything else; 0: none */
   idle: number;
+  /** the port that tunnels share with users in place of everything else */
+  sharedPort: boolean;
   generator: string;
   programs: Programs;
 }
@@ -35,15 +38,16 @@ process.once('exit', () => rmSync(directory, { recursive: true, force: true, max
 const { model = 'unknown' } = cpus()[0] ?? {};
 const busy = () => `load ${loadavg()[0]!.toFixed(1)}`;
 console.log(`\nThe gateway, on ${cpus().length} × ${model}, ${busy()}\n`);
-const bench = await Installation.create(directory, options.programs);
+const bench = await Installation.create(directory, options.programs, options.sharedPort ? { tunnelPort: sharedPort } : {});
 if (options.edits > 0) console.log(await edits(bench, options.edits));
 else if (options.idle > 0) console.log(await idle(bench, options.idle));
+else if (options.sharedPort) console.log(await compareEntrances(bench, options));
 else await compareWays();
 process.exit();
 
 async function compareWays(): Promise<void> {
   await startWays(bench);
-  const results = await compare(bench, options.generator, options.rounds, options.seconds);
+  const results = await compare(bench, ways, options);
   console.log(speedTable(results));
   console.log(cpuTable(results));
   console.log(memoryTable('3 sidecars'));
@@ -100,8 +104,4 @@ async function tellReconnection(): Promise<void> {
     ),
   );
   console.log(memoryTable(`${sidecars} sidecars`));
-}
-
-function cpuOf({ cpu }: Figures): number {
-  return Object.values(cpu).reduce((sum, part) => sum + part, 0);
 }

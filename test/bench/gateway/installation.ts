@@ -11,6 +11,9 @@ import { configSchema, type Config } from '../../../src/config/schema.ts';
 import { runCommand } from '../../../src/gateway/haproxy/runtime/cli.ts';
 import { everyAddress, hasIpv6 } from '../../../src/gateway/haproxy/config/addresses.ts';
 import { ownUse } from '../../../src/gateway/haproxy/runtime/memory-use.ts';
+import { base64 } from '../../../src/kube/authority-secret.ts';
+import type { KubeObject } from '../../../src/kube/types.ts';
+import { gatewayCopyName } from '../../../src/model/names.ts';
 import { putInstallation } from '../../gateway/installation.ts';
 import { Signer } from '../../unit/gateway/agent-tokens.ts';
 import { ApiServer } from '../../unit/kube/api-server.ts';
@@ -35,22 +38,25 @@ export const body = `${'frp-k8s '.repeat(127)}the end\n`;
 /** Of each HAProxy's container in manifests/gateway, bytes. */
 const memoryLimit = 2 ** 30;
 
-const settings = {
+const settingsOf = (gateway: object) => ({
   frps: { address: '127.0.0.1', port: ports.plain },
-  gateway: { addresses: ['127.0.0.1'] },
+  gateway: { addresses: ['127.0.0.1'], ...gateway },
   connectors: { allowAddresses: ['127.0.0.1'] },
-};
+});
 
 export class Installation {
   readonly directory: string;
   readonly programs: Programs;
-  readonly config: Config = configSchema.parse(settings);
+  readonly config: Config;
+  readonly #settings: object;
   readonly processes = new Processes();
   readonly api: ApiServer;
   readonly signer: Signer;
   readonly authority: Authority;
 
-  private constructor(directory: string, programs: Programs, api: ApiServer, signer: Signer, authority: Authority) {
+  private constructor(settings: object, directory: string, programs: Programs, api: ApiServer, signer: Signer, authority: Authority) {
+    this.#settings = settings;
+    this.config = configSchema.parse(settings);
     this.directory = directory;
     this.programs = programs;
     this.api = api;
@@ -58,9 +64,10 @@ export class Installation {
     this.authority = authority;
   }
 
-  static async create(directory: string, programs: Programs): Promise<Installation> {
+  /** @param gateway further keys of the configuration's `gateway` */
+  static async create(directory: string, programs: Programs, gateway: object = {}): Promise<Installation> {
     const authority = await createAuthority({ lifetimeMs: hour, now: Date.now() });
-    const created = new Installation(directory, programs, await ApiServer.start(), await Signer.create(), authority);
+    const created = new Installation(settingsOf(gateway), directory, programs, await ApiServer.start(), await Signer.create(), authority);
     await issueTo(authority, created.file('client'), 'clientAuth');
     await issueTo(authority, created.file('server'), 'serverAuth');
     return created;
@@ -120,7 +127,7 @@ ${appPorts.map((port) => `  server pod-${port} 127.0.0.1:${port} check inter 10s
   async startGateway(memory = memoryLimit): Promise<void> {
     await putInstallation(this);
     const agent = [path.join(root, 'dist', 'frp-k8s.js'), 'gateway', '--directory', this.directory];
-    agent.push('--config', this.write('config.yaml', stringify(settings)));
+    agent.push('--config', this.write('config.yaml', stringify(this.#settings)));
     const access = this.write('kubeconfig', this.api.client.access.kubeConfig.exportConfig());
     this.processes.start('agent', process.execPath, agent, {
       KUBECONFIG: access,
@@ -144,6 +151,20 @@ ${appPorts.map((port) => `  server pod-${port} 127.0.0.1:${port} check inter 10s
   startProxy(name: 'tunnel' | 'users'): void {
     const at = this.file(name);
     this.processes.start(name, this.programs.haproxy, ['-W', '-db', '-S', `${at}/master.sock`, '-f', `${at}/current/haproxy.cfg`]);
+  }
+
+  /** The certificate of a service of namespace shop, as the controller copies it. @param name of the Secret */
+  putCertificate(name: string): void {
+    const { namespace } = this.config.gateway;
+    const copy = gatewayCopyName(`shop/${name}`, 'tls');
+    const metadata = {
+      name: copy,
+      namespace,
+      labels: { 'frp.io/gateway-copy': 'true' },
+      annotations: { 'frp.io/copy-of': `shop/${name}`, 'frp.io/copy-kind': 'tls' },
+    };
+    const data = Object.fromEntries(['tls.crt', 'tls.key'].map((key) => [key, base64(readFileSync(this.file(`server/${key}`), 'utf8'))]));
+    this.api.put(`/api/v1/namespaces/${namespace}/secrets/${copy}`, { metadata, data } as KubeObject);
   }
 
   /** Servers that HAProxy sends users to, by section and name, with their ports (management manual, 9.3, `show servers state`). */

@@ -8,19 +8,23 @@ import (
 )
 
 var (
+	fPlain  = flag.Bool("plain", false, "https: plain requests, as by http")
 	fHost   = flag.String("host", "", "http: Host of the requests (default: the url's)")
 	fExpect = flag.String("expect", "", "http: file with the body that every answer must have")
 	fNew    = flag.Bool("new", false, "http: a new connection for each request; its set-up is part of the latency")
 
 	isPlain      bool
+	isTLS        bool
 	plainRequest []byte
 	expected     []byte
 )
 
-// plain prepares the one GET request of the mode http.
+// plain prepares the one GET request of the plain mode.
 func plain() {
 	if *fHost != "" {
 		host = *fHost
+		tlsConf.ServerName = host
+		tlsConf.NextProtos = []string{"http/1.1"}
 	}
 	if *fExpect != "" {
 		b, err := os.ReadFile(*fExpect)

@@ -30,6 +30,12 @@ export const everyAddress = (port: number, hasIpv6: boolean): string => (hasIpv6
 /** IP address and port, as HAProxy and URLs have it. */
 export const endpoint = (address: string, port: number): string => `${address.includes(':') ? `[${address}]` : address}:${port}`;
 
+/**
+ * What a table that counts by the source of a connection has as its key. A network of IPv6 is given out with 64 bits or fewer
+ * of prefix (RFC 6177, RFC 7421): whoever has one could come from another address each time.
+ */
+export const sourceKey = 'src,ipmask(32,64)';
+
 /** Whether the kernel has IPv6 (it has none with `ipv6.disable=1`); to be asked in the network namespace of HAProxy. */
 export const hasIpv6 = (): Promise<boolean> => isFree(0, '::');
 

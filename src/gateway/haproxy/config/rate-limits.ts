@@ -1,7 +1,8 @@
 /**
- * Limits for each address of users. HAProxy's peers overwrite each other's counters, so each replica counts in a table of
+ * Limits for each address of users, and for each /64 of IPv6. HAProxy's peers overwrite each other's counters, so each replica counts in a table of
  * its own, which the others get a copy of, and the sum over the tables is what counts.
  */
+import { sourceKey } from './addresses.ts';
 import { peersName } from './global.ts';
 import { notCounted } from './failover.ts';
 import { safeName } from './names.ts';
@@ -45,11 +46,11 @@ function linesOf(entry: ServiceConfig, here: string | undefined, tracker: number
   const rules = isHttp ? 'http-request' : 'tcp-request content';
   const refuse = (text: string) => (isHttp ? answer(429, text, 'Retry-After 1') : 'tcp-request content reject');
   const own = table(entry, safeName(settings.localPeer));
-  const lines = [`${rules} track-sc${tracker} src table ${own}${when(here)}`];
+  const lines = [`${rules} track-sc${tracker} ${sourceKey} table ${own}${when(here)}`];
   if (requestsPerSecond !== undefined) {
     lines.push(`${rules} set-var(txn.rate) int(0)${when(here)}`);
     for (const replica of replicas(settings))
-      lines.push(`${rules} set-var(txn.rate) src,table_${counter(entry)}(${table(entry, replica)}),add(txn.rate)${when(here)}`);
+      lines.push(`${rules} set-var(txn.rate) ${sourceKey},table_${counter(entry)}(${table(entry, replica)}),add(txn.rate)${when(here)}`);
     lines.push(
       `${refuse(`more than ${requestsPerSecond} requests a second from this address`)}${when(here, `{ var(txn.rate) -m int gt ${requestsPerSecond * period} }`)}`,
     );

@@ -5,11 +5,12 @@
  */
 import { isCidr } from '../../../net/addresses.ts';
 import { alpn } from '../../../link/protocol.ts';
+import { sourceKey } from './addresses.ts';
 
 export interface SharedPort {
   /** what the `bind` line says */
   bind: string;
-  /** server names of tunnels: those by which sidecars dial the gateway */
+  /** server names of tunnels: those by which sidecars dial the gateway; none where they dial IP addresses */
   names: readonly string[];
   /** path of the socket where the users' HAProxy takes connections of its https port, after a PROXY protocol header */
   users: string;
@@ -45,18 +46,17 @@ ${most === undefined ? '' : `  maxconn ${2 * most}\n`}  bind ${bind}
 ${networks.length === 0 ? '' : `  tcp-request connection expect-proxy layer4 if { src ${networks.join(' ')} }\n`}  acl tls req.ssl_hello_type 1
   acl protocol req.ssl_alpn -m found
   acl named req.ssl_sni -m found
-  acl own req.ssl_sni -i ${own.length === 0 ? '-' : own.join(' ')}
-  acl link req.ssl_alpn ${alpn}
+${own.length === 0 ? '' : `  acl own req.ssl_sni -i ${own.join(' ')}\n`}  acl link req.ssl_alpn ${alpn}
   acl user var(sess.user) -m found
-  tcp-request session set-var(sess.joined) src,table_conn_cur(joined)
-  tcp-request session set-var(sess.known) src,table_conn_cur(users)
-  tcp-request session track-sc1 src table sources
-  tcp-request session reject if { src,table_conn_cur(sources),sub(sess.joined),sub(sess.known) gt ${maxHandshakes} }
+  tcp-request session set-var(sess.joined) ${sourceKey},table_conn_cur(joined)
+  tcp-request session set-var(sess.known) ${sourceKey},table_conn_cur(users)
+  tcp-request session track-sc1 ${sourceKey} table sources
+  tcp-request session reject if { ${sourceKey},table_conn_cur(sources),sub(sess.joined),sub(sess.known) gt ${maxHandshakes} }
   tcp-request inspect-delay 5s
   tcp-request content reject if !tls WAIT_END
-  tcp-request content set-var(sess.user) bool(true) if !link protocol or !link named !own
+  tcp-request content set-var(sess.user) bool(true) if !link protocol or !link named${own.length === 0 ? '' : ' !own'}
   tcp-request content reject if !user { var(sess.joined) -m int ge ${maxTunnels} }
-  tcp-request content track-sc2 src table users if user
+  tcp-request content track-sc2 ${sourceKey} table users if user
 ${most === undefined ? '' : `  tcp-request content track-sc0 int(0) table all-users if user\n  tcp-request content reject if user { sc0_conn_cur gt ${most} }\n`}  use_backend users if user
 ${links ? '  use_backend link if link\n' : '  tcp-request content reject if link\n'}  default_backend tunnels
 

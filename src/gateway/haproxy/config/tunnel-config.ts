@@ -1,7 +1,7 @@
 /** The configuration of the tunnels' HAProxy, which never changes: it ends their mTLS in front of frps. */
 import { workerSocket } from './global.ts';
 import { reserved, startsAnyway } from './user-connections.ts';
-import { everyAddress } from './addresses.ts';
+import { everyAddress, sourceKey } from './addresses.ts';
 import { sharedPort, type SharedPort } from './shared-port.ts';
 import { paceFile } from './tunnel-pace.ts';
 import { alpn } from '../../../link/protocol.ts';
@@ -74,7 +74,7 @@ ${isDivided ? dividedEntrance(settings, bind) : oneEntrance(settings, bind)}  # 
   tcp-request session set-var(sess.port) src_port
   tcp-request session track-sc0 var(sess.certificate),concat(/,sess.address),concat(:,sess.port) table ${sessionsTable}
   tcp-request session reject if { var(sess.certificate) -m str -f ${revokedFile} }
-  tcp-request session track-sc2 src table joined
+  tcp-request session track-sc2 ${sourceKey} table joined
   # frps waits for the first byte of a connection before it takes the next one.
   tcp-request inspect-delay 5s
   tcp-request content accept if { req.len gt 0 }
@@ -102,9 +102,9 @@ const unseen = "  # A sidecar that nothing reaches any more has its tunnel ended
 
 /** What is asked of each connection before its TLS. */
 const beforeTls = `  # Of one address: connections whose handshake is under way, and those that have shown a certificate. Many sidecars may be behind one.
-  tcp-request connection set-var(sess.joined) src,table_conn_cur(joined)
-  tcp-request connection track-sc1 src table sources
-  tcp-request connection reject if { src,table_conn_cur(sources),sub(sess.joined) gt ${maxHandshakes} }
+  tcp-request connection set-var(sess.joined) ${sourceKey},table_conn_cur(joined)
+  tcp-request connection track-sc1 ${sourceKey} table sources
+  tcp-request connection reject if { ${sourceKey},table_conn_cur(sources),sub(sess.joined) gt ${maxHandshakes} }
   tcp-request connection reject if { var(sess.joined) -m int ge ${maxTunnels} }
 `;
 

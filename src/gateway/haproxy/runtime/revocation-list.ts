@@ -48,8 +48,8 @@ const clientsOf = (table: string, revoked: ReadonlySet<string>): Set<string> =>
       .map(([, , client]) => client!),
   );
 
-/** Where links share the entrance, the session there has the address; the one behind it comes by a socket of its own. */
+/** Where links or users share the entrance, the session there has the address; the one behind it comes by a socket of its own. */
 const sessionsOf = (shown: string, clients: ReadonlySet<string>): string[] =>
-  [...shown.matchAll(/^(0x[0-9a-f]+): .*? src=([^ ]+) fe=(?:tunnel|entrance) /gm)]
+  [...shown.matchAll(/^(0x[0-9a-f]+): .*? src=([^ ]+) fe=(?:tunnel|entrance|shared) /gm)]
     .filter(([, , client]) => clients.has(client!))
     .map(([, id]) => id!);
