@@ -1,5 +1,5 @@
 /** `frp-k8s client-config`: what frpc needs on a machine outside any cluster to join a service of a gateway. */
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { loadConfig } from '../config/load.ts';
 import { UserError } from '../errors.ts';
@@ -7,6 +7,7 @@ import { tuningOf } from '../frp/tuning.ts';
 import { clientConfig } from '../gateway/up/client-files.ts';
 import { issueClient, markerFile, openHome } from '../gateway/up/home.ts';
 import { replaceFile } from '../process/replace-file.ts';
+import { isProxy, proxyWith } from '../net/proxy-url.ts';
 import { knownAddresses } from '../gateway/up/known-addresses.ts';
 import { tar } from './tar.ts';
 import { durationOption, parseOptions, portOption } from './options.ts';
@@ -26,6 +27,8 @@ Whoever has the directory can join the services of its namespace, so keep it as 
       --port PORT         where the app listens on the machine
       --host HOST         where the app listens, default 127.0.0.1
       --address HOST:PORT of the gateway, default: as gateway up was told (--address, --tunnel-port)
+      --proxy URL         proxy on the machine's way out: http://HOST:PORT or socks5://HOST:PORT
+      --proxy-auth FILE   its user and password, as USER:PASSWORD
       --path DIR          where the files will be on the machine; default: where frpc is started
       --lifetime DURATION how long certificate and token are good, default 8760h (a year)
       --config FILE       the configuration that gateway up has
@@ -46,6 +49,8 @@ export async function run(args: string[]): Promise<number> {
     port: { type: 'string' },
     host: { type: 'string', default: '127.0.0.1' },
     address: { type: 'string' },
+    proxy: { type: 'string' },
+    'proxy-auth': { type: 'string' },
     path: { type: 'string', default: '' },
     lifetime: { type: 'string', default: '8760h' },
     config: { type: 'string' },
@@ -65,6 +70,7 @@ export async function run(args: string[]): Promise<number> {
   const namespace = labelIn('namespace', values.namespace);
   const port = portOption('client-config', 'port', need('port'));
   const lifetimeMs = durationOption('client-config', 'lifetime', values.lifetime);
+  const proxy = proxyOption(values.proxy, values['proxy-auth']);
   const address = values.address ?? (await knownAddresses(directory))?.[0];
   if (address === undefined || !existsSync(join(directory, markerFile)))
     throw new UserError(`client-config: ${directory} is no gateway's directory yet: start frp-k8s gateway up --dir ${directory} first`);
@@ -78,6 +84,7 @@ export async function run(args: string[]): Promise<number> {
     localIP: values.host,
     localPort: port,
     address,
+    proxy,
     path: values.path,
     tuning: tuningOf({} as Parameters<typeof tuningOf>[0], undefined, { cpu: undefined, memory: undefined }),
   });
@@ -92,6 +99,22 @@ export async function run(args: string[]): Promise<number> {
       `take the directory to ${name} and start there, in it: frpc -c frpc.json\n`,
   );
   return 0;
+}
+
+/** @returns URL with user and password in it */
+function proxyOption(proxy: string | undefined, file: string | undefined): string | undefined {
+  if (proxy === undefined && file !== undefined) throw new UserError('client-config: --proxy-auth needs --proxy');
+  if (proxy === undefined) return undefined;
+  // The text may have a password in it.
+  if (!isProxy(proxy))
+    throw new UserError(
+      'client-config: --proxy must be http://HOST:PORT or socks5://HOST:PORT; user and password go into a file (--proxy-auth)',
+    );
+  if (file === undefined) return proxy;
+  const [, user, password] = /^([^:\n]+):([^\n]+)\n?$/.exec(readFileSync(file, 'utf8')) ?? [];
+  if (user === undefined || password === undefined)
+    throw new UserError(`client-config: --proxy-auth ${file} must have one line, USER:PASSWORD`);
+  return proxyWith(proxy, { user, password });
 }
 
 function labelIn(option: string, text: string): string {

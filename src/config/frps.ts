@@ -1,9 +1,7 @@
 /** Configuration keys `frps`: the plain frp server, one that manifests/frps runs or one that was there before. */
 import { z } from 'zod';
+import { isProxy } from '../net/proxy-url.ts';
 import { portNumber, text } from './values.ts';
-
-const isProxy = (value: string): boolean =>
-  /^(http|socks5):\/\/([A-Za-z0-9.-]{1,253}|\[[0-9a-fA-F:.]{2,45}\]):[0-9]{1,5}\/?$/.test(value) && URL.canParse(value);
 
 const fields = z.strictObject({
   address: text.default('frp-server.frp-system.svc'),

@@ -1,6 +1,7 @@
 /** The configuration of every part: one YAML file and the environment, read with zod. */
 import { z } from 'zod';
 import { isCidr } from '../net/addresses.ts';
+import { isProxy } from '../net/proxy-url.ts';
 import { frpsSchema } from './frps.ts';
 import { portNumber, text } from './values.ts';
 
@@ -54,9 +55,8 @@ function checkLives({ lifetime, renewBefore, serverLifetime, authorityLifetime }
     if (life >= authorityLifetime) problem('authorityLifetime', `must be longer than certificates.${key}; its certificates end with it`);
 }
 
-/** `http://HOST:PORT`, and nothing that would be a secret. */
-const isProxy = (value: string): boolean =>
-  /^http:\/\/([A-Za-z0-9.-]{1,253}|\[[0-9a-fA-F:.]{2,45}\]):[0-9]{1,5}\/?$/.test(value) && URL.canParse(value);
+const proxyForm =
+  'must be http://HOST:PORT or socks5://HOST:PORT, without user and password: Pods have it in an annotation, and gateway.proxySecret names a Secret for them';
 
 /** What the sidecar's container is made of. */
 const sidecar = {
@@ -114,8 +114,10 @@ export const configSchema = z.strictObject({
        * ClientHello, for networks that let out nothing else (docs/guide/gateway-anywhere.md)
        */
       tunnelPort: portNumber.default(7000),
-      /** HTTP proxy by which sidecars and the link reach the gateway; without user and password, because annotations have it */
-      proxyURL: text.refine(isProxy, 'must be http://HOST:PORT, without user and password: Pods have it in an annotation').optional(),
+      /** proxy by which sidecars and the link reach the gateway; without user and password, because annotations have it */
+      proxyURL: text.refine(isProxy, proxyForm).optional(),
+      /** Secret of the installation's namespace with the proxy's `user` and `password`; label app.kubernetes.io/managed-by: frp-k8s */
+      proxySecret: text.optional(),
       /** it runs in another cluster, whose controller looks after it: this one copies nothing, and knows no health of backends */
       elsewhere: z.boolean().default(false),
       /** where it runs; the controller copies there what it may read */
@@ -141,6 +143,10 @@ export const configSchema = z.strictObject({
       trustedProxies: z.array(text.refine(isCidr, 'must be an IP address or a CIDR such as 10.0.0.0/8')).default([]),
       /** whether user connections begin with a PROXY protocol header, from trustedProxies only */
       proxyProtocol: z.boolean().default(false),
+    })
+    .refine(({ proxyURL, proxySecret }) => proxyURL !== undefined || proxySecret === undefined, {
+      path: ['proxySecret'],
+      message: 'needs gateway.proxyURL, the proxy whose user and password it has',
     })
     .prefault({}),
   sidecar: z

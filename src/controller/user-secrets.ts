@@ -16,7 +16,8 @@ function userSecretsOf(service: DistributedService): string[] {
 
 /** Services that depend on a Secret of a user, of cert-manager or of the administrator: its labels say nothing of them. */
 export function servicesWith({ namespace = '', name }: Metadata, services: ServiceReader, config: Config): DistributedService[] {
-  if (namespace === config.namespace && frpsSecretsOf(config).includes(name)) return [...services.all()];
+  const ofAll = [...frpsSecretsOf(config), config.gateway.proxySecret];
+  if (namespace === config.namespace && ofAll.includes(name)) return [...services.all()];
   const own = services.names(namespace).map((named) => services.get(namespace, named)!);
   return own.filter((service) => userSecretsOf(service).includes(name));
 }

@@ -20,6 +20,12 @@ export const frpsAuthorityPath = `${certificateDirectory}/${frpsAuthorityKey}`;
 /** The well-known authorities, in frp's image and in those of most distributions. */
 const wellKnownAuthorities = '/etc/ssl/certs/ca-certificates.crt';
 
+/** The proxy's URL with user and password, where it wants them; from the Secret of the service's group. */
+export const proxyPath = `${certificateDirectory}/proxy.url`;
+const proxyVariable = 'FRP_PROXY_URL';
+/** Line of a shell script before frpc. */
+export const exportProxy = `export ${proxyVariable}="$(cat ${proxyPath})"`;
+
 export interface ClientConfigInput {
   service: DistributedService;
   /** namespace of the Pod */
@@ -60,11 +66,11 @@ const filesOfSidecars: ClientFiles = {
   tokenFile: tokenPath,
 };
 
-/** `files`: default those of a sidecar */
-type ClientSettings = Pick<ClientConfigInput, 'tuning' | 'logLevel' | 'gateway'> & { files?: ClientFiles };
+/** `files`: default those of a sidecar; `proxy`: URL, default that of the configuration */
+type ClientSettings = Pick<ClientConfigInput, 'tuning' | 'logLevel' | 'gateway'> & { files?: ClientFiles; proxy?: string | undefined };
 
 /** Everything but the proxies. */
-export function clientSettings({ tuning, logLevel, gateway, files = filesOfSidecars }: ClientSettings, config: Config): object {
+export function clientSettings({ tuning, logLevel, gateway, files = filesOfSidecars, proxy }: ClientSettings, config: Config): object {
   const { auth, protocol, proxyURL, tls, ...server } = gateway ? gatewaySettings(gateway, files, config) : plainSettings(files, config);
   return {
     ...server,
@@ -74,7 +80,7 @@ export function clientSettings({ tuning, logLevel, gateway, files = filesOfSidec
     transport: {
       ...tuning,
       protocol,
-      proxyURL,
+      proxyURL: proxy ?? proxyURL,
       tcpMux: true,
       // A server that is gone without a word is noticed in 15 s instead of 40 s.
       tcpMuxKeepaliveInterval: 5,
@@ -93,7 +99,7 @@ interface ServerSettings {
   metadatas?: Record<string, string> | undefined;
   auth: object | undefined;
   protocol?: string | undefined;
-  proxyURL: string | undefined;
+  proxyURL: string | Template | undefined;
   tls: object;
 }
 
@@ -102,7 +108,7 @@ function gatewaySettings({ host, port }: GatewayAddress, { tokenFile, ...certifi
     serverAddr: host,
     serverPort: port,
     auth: { method: 'oidc', oidc: { tokenSource: { type: 'file', file: { path: tokenFile } } } },
-    proxyURL: gateway.proxyURL,
+    proxyURL: gateway.proxySecret === undefined ? gateway.proxyURL : new Template({ env: proxyVariable }),
     tls: { enable: true, ...certificates, serverName: host },
   };
 }

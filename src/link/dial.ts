@@ -4,14 +4,14 @@ import { connect as connectTls, type DetailedPeerCertificate, type TLSSocket } f
 import { clockProblem, durationWords } from './clock-words.ts';
 import { watchSession } from './heartbeat.ts';
 import { gatewayName } from './identity.ts';
-import { throughProxy } from './http-proxy.ts';
+import { throughProxy } from './proxy.ts';
 import { alpn, LinkError } from './protocol.ts';
 import { pinOf } from './token.ts';
 
 export interface DialOptions {
   /** HOST:PORT; a name is resolved at each call */
   address: string;
-  /** URL of an HTTP proxy that is dialled instead, and connects to it; absent: none */
+  /** URL (proxy-url.ts) of a proxy that is dialled instead, and connects to it; absent: none */
   proxy?: string | undefined;
   /** PEM of the gateway's authority */
   authorityPem: string;

@@ -35,8 +35,8 @@ export interface HeldLinkOptions {
   renewed: (identity: LinkIdentity) => Promise<void>;
   outbox: Outbox;
   inbox: Inbox;
-  /** URL of an HTTP proxy on the way (DialOptions.proxy) */
-  proxy?: string | undefined;
+  /** asked before each attempt: a proxy on the way (DialOptions.proxy). @throws LinkError */
+  proxy?: (() => string | undefined) | undefined;
   /** told when the state differs from before */
   changed: (state: LinkState) => void;
   onUnknown?: (what: string) => void;
@@ -107,7 +107,7 @@ export class HeldLink {
       const session = await dial({
         ...identity,
         address,
-        proxy: this.#options.proxy,
+        proxy: this.#options.proxy?.(),
         identity,
         signal,
         heartbeat: this.#options.heartbeat,

@@ -66,11 +66,12 @@ export const tlsSecretName = (service: string): string => `frp-${service}-tls`;
 export const externalSecretName = (service: string): string => `frp-${service}-external-tls`;
 /** cert-manager's Certificate of a service in mode external. */
 export const certificateName = (service: string): string => `frp-${service}`;
-/** Secret with the frp group key of a service (plain mode): key. */
+/** Secret of a service with its frp group key (plain mode): key; and with the proxy on the way to the gateway: proxyKey. */
 export const groupSecretName = (service: string): string => `frp-${service}-group`;
-/** Keys of that Secret: what the plain frp server wants besides the group's key. */
+/** Keys of that Secret: what the plain frp server wants besides the group's key, and the URL of the proxy with user and password. */
 export const frpsTokenKey = 'frps.token';
 export const frpsAuthorityKey = 'frps-ca.crt';
+export const proxyKey = 'proxy';
 /** Deployment, ConfigMap and PodDisruptionBudget of a service's connector. */
 export const connectorName = (service: string): string => `frp-${service}-connector`;
 /** Secret with the installation's certificate authority: tls.crt (bundle), tls.key. */

@@ -97,7 +97,7 @@ function embedded(address: string): string[] {
 }
 
 /** The eight 16-bit words of an IPv6 address. */
-function wordsOf(address: string): number[] {
+export function wordsOf(address: string): number[] {
   // URL writes it in one way only: hexadecimal, and compressed once.
   const [head = '', tail] = new URL(`http://[${address}]`).hostname.slice(1, -1).split('::');
   const parse = (part: string) => (part === '' ? [] : part.split(':').map((word) => Number.parseInt(word, 16)));

@@ -1,16 +1,14 @@
 /** Networks that let out nothing but 443: tunnels, a link and users' https at one port, with all of it real. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
 import { request } from 'node:https';
-import { connect as connectTcp, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { connect } from 'node:tls';
 import { heard } from '../unit/link/ends.ts';
 import { joinAs, serviceItem, startCluster } from '../unit/link/joined.ts';
+import { httpProxy, socksProxy } from '../support/proxies.ts';
 import { eventually } from './eventually.ts';
 import { certificate } from './certificates.ts';
 import { Machine, secure } from './up-harness.ts';
@@ -55,31 +53,30 @@ test('tunnels, links and users’ https share one port, and everybody keeps what
   await eventually('users reach the app', async () => (await get(gatewayName, '127.0.0.5')).status === 200);
   assert.deepEqual(await get(gatewayName, '127.0.0.5'), { status: 200, body: '127.0.0.5' }, 'by the address that they have');
 
-  const out = join(machine.root, 'byname');
-  const flags = ['--dir', machine.directory, '--group', 'gw', '--name', 'byname', '--port', `${app}`, '--out', out];
-  await machine.command('client-config', ...flags, '--address', `${gatewayName}:${port}`);
-  const file = join(out, 'frpc.json');
-  const named = readFileSync(file, 'utf8');
-  assert.match(named, /"serverName":"gw\.example\.com"/);
-  // By a proxy, which alone can resolve the name.
-  const dialled: (string | undefined)[] = [];
-  const proxy = createServer().on('connect', ({ url }, client) => {
-    dialled.push(url);
-    const way = connectTcp(port, '127.0.0.1').on('error', () => client.destroy());
-    client.on('error', () => way.destroy()).write('HTTP/1.1 200 OK\r\n\r\n');
-    client.pipe(way).pipe(client);
-  });
-  proxy.listen(0, '127.0.0.1');
-  await once(proxy, 'listening');
-  t.after(() => proxy.close());
-  const proxyURL = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
-  writeFileSync(file, named.replace('"transport":{', `"transport":{"proxyURL":"${proxyURL}",`));
-  const frpc = spawn(process.env.FRPC!, ['-c', 'frpc.json'], { cwd: out, stdio: 'pipe' });
-  t.after(() => frpc.kill('SIGKILL'));
+  // By proxies, which alone can resolve the name, and want a user and a password.
+  const wants = 'me@home:a:b/c%41"é';
+  const auth = join(machine.root, 'auth');
+  writeFileSync(auth, `${wants}\n`);
   let said = '';
-  frpc.stdout.on('data', (data: Buffer) => (said += data.toString()));
-  await eventually('frpc that names the gateway has its tunnel', () => /start proxy success/.test(said));
-  assert.deepEqual(dialled.slice(0, 1), [`${gatewayName}:${port}`]);
+  for (const start of [httpProxy, socksProxy]) {
+    const proxy = await start({ wants, to: () => ({ host: '127.0.0.1', port }) });
+    t.after(() => proxy.close());
+    const name = start.name.toLowerCase();
+    const out = join(machine.root, name);
+    const flags = ['--dir', machine.directory, '--group', 'gw', '--name', name, '--port', `${app}`, '--out', out];
+    await machine.command('client-config', ...flags, '--address', `${gatewayName}:${port}`, '--proxy', proxy.url, '--proxy-auth', auth);
+    assert.match(readFileSync(join(out, 'frpc.json'), 'utf8'), /"serverName":"gw\.example\.com"/);
+    const frpc = spawn(process.env.FRPC!, ['-c', 'frpc.json'], { cwd: out, stdio: 'pipe' });
+    t.after(() => frpc.kill('SIGKILL'));
+    let own = '';
+    frpc.stdout.on('data', (data: Buffer) => {
+      own += data.toString();
+      said += data.toString();
+    });
+    await eventually(`frpc that names the gateway has its tunnel by ${name}`, () => /start proxy success/.test(own));
+    assert.deepEqual(proxy.asked.slice(0, 1), [`${gatewayName}:${port}`]);
+    assert.doesNotMatch(own, /a:b|a%3Ab/);
+  }
   assert.equal((await get(gatewayName, '127.0.0.6')).body, '127.0.0.6', 'and users of the same name are users still');
 
   const token = await machine.command(

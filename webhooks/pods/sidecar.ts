@@ -1,14 +1,17 @@
 /** The frpc sidecar of one group: a native sidecar container, its two volumes and its configuration annotation. */
+import { basename } from 'node:path';
 import {
   certificateDirectory,
   configDirectory,
   configPath,
+  exportProxy,
   frpsAuthorityPath,
   frpsTokenPath,
+  proxyPath,
   tokenPath,
 } from '../../src/frp/client-config.ts';
 import type { Config } from '../../src/config/schema.ts';
-import { externalSecretName, frpsAuthorityKey, frpsTokenKey, groupSecretName, tlsSecretName } from '../../src/model/names.ts';
+import { externalSecretName, frpsAuthorityKey, frpsTokenKey, groupSecretName, proxyKey, tlsSecretName } from '../../src/model/names.ts';
 import type { DistributedService } from '../../src/model/types.ts';
 import type { Container, EnvVar, Volume } from './pod.ts';
 import type { Resources } from './resources.ts';
@@ -71,13 +74,14 @@ export function plainStart({ tls, caSecret, auth }: Config['frps']): string[] {
 }
 /** frpc reads the server's token at its start alone: it is started anew for another one. The shell becomes frpc, so `$$` is that. */
 const endWithToken = `(was=$(cat ${frpsTokenPath}); while sleep 5; do now=$(cat ${frpsTokenPath} 2>/dev/null); [ -z "$now" ] || [ "$now" = "$was" ] || kill $$; done) &`;
-/** The same for the gateway, where a token of the Pod stands in for the group key. */
-export const gatewayStart = [
+/** The same for the gateway, where a token of the Pod stands in for the group key; and there may be a proxy on the way. */
+export const gatewayStart = ({ gateway: { proxySecret } }: Config): string[] => [
   `trap 'exit 0' TERM`,
-  `until [ -s ${certificateDirectory}/tls.crt ] && [ -s ${tokenPath} ]; do`,
+  `until [ -s ${certificateDirectory}/tls.crt ] && [ -s ${tokenPath} ]${proxySecret === undefined ? '' : ` && [ -s ${proxyPath} ]`}; do`,
   `[ "$said" ] || echo "waiting for the certificate of DistributedService $FRP_GROUP (made by frp-k8s controller) and the Pod's token"; said=1`,
   `sleep 1`,
   `done`,
+  ...(proxySecret === undefined ? [] : [exportProxy]),
 ];
 /** A socket that listens on the port, as the kernel lists it (proc(5), /proc/net/tcp: state 0A): the app is not touched. */
 const awaitApp = [
@@ -114,7 +118,7 @@ export function sidecarOf(input: SidecarInput): Sidecar {
   const group = input.service.metadata.name;
   const { imagePullPolicy } = input.config.sidecar;
   const isPlain = input.audience === undefined;
-  const start = isPlain ? plainStart(input.config.frps) : gatewayStart;
+  const start = isPlain ? plainStart(input.config.frps) : gatewayStart(input.config);
   return {
     container: {
       name,
@@ -161,7 +165,11 @@ const tokenSeconds = 3600;
  * is the user's, in mode external cert-manager's, and the server is still verified against the installation's CA.
  * @param audience of the token that the gateway is shown; undefined: the plain frp server, which is shown the group key
  */
-export function certificateSources({ metadata, spec }: DistributedService, audience: string | undefined, { frps }: Config): object[] {
+export function certificateSources(
+  { metadata, spec }: DistributedService,
+  audience: string | undefined,
+  { frps, gateway }: Config,
+): object[] {
   const mtls = spec.security?.mtls;
   const own = tlsSecretName(metadata.name);
   const certSecret = mtls?.enabled
@@ -182,6 +190,9 @@ export function certificateSources({ metadata, spec }: DistributedService, audie
           ...(frps.caSecret !== undefined && { [frpsAuthorityKey]: frpsAuthorityKey }),
         })
       : { serviceAccountToken: { path: 'token', audience, expirationSeconds: tokenSeconds } },
+    ...(audience === undefined || gateway.proxySecret === undefined
+      ? []
+      : [from(groupSecretName(metadata.name), { [proxyKey]: basename(proxyPath) })]),
   ];
 }
 

@@ -110,7 +110,7 @@ function containerOf(index: number, { metadata }: DistributedService, isGateway:
     name,
     image: sidecar.image,
     ...(sidecar.imagePullPolicy && { imagePullPolicy: sidecar.imagePullPolicy }),
-    command: ['/bin/sh', '-c', run(isGateway ? gatewayStart : plainStart(config.frps))],
+    command: ['/bin/sh', '-c', run(isGateway ? gatewayStart(config) : plainStart(config.frps))],
     env: memberEnv(metadata.name, !isGateway),
     resources: resourcesOf({ ports: new Map() }, config, { guaranteed: false, ofPod: [] }).resources,
     ...(drain > 0 && { lifecycle: { preStop: { sleep: { seconds: drain } } } }),

@@ -2,9 +2,7 @@
 import { splitBundle, parseCertificate } from '../../../certs/inspect.ts';
 import type { Config } from '../../config/schema.ts';
 import { base64, text } from '../../kube/authority-secret.ts';
-import { usesGateway } from '../../model/gateway.ts';
 import { frpsAuthorityKey, frpsTokenKey, label } from '../../model/names.ts';
-import type { DistributedService } from '../../model/types.ts';
 import type { IdentityDeps } from './deps.ts';
 import type { Refused } from './owned-secrets.ts';
 
@@ -18,14 +16,12 @@ export const frpsSecretsOf = ({ frps: { auth, caSecret } }: Config): string[] =>
 ];
 
 /**
- * Entries of the service's group Secret, in base64 by key; none for a service that goes through the gateway.
+ * Entries of the group's Secret of a service that goes to it, in base64 by key.
  * @returns or why its sidecars cannot log in, with the remedy
  */
-export function frpsMaterialOf(deps: Deps, { spec }: DistributedService): { data: Record<string, string> } | { refused: Refused } {
-  const { config } = deps;
-  const { auth, caSecret } = config.frps;
+export function frpsMaterialOf(deps: Deps): { data: Record<string, string> } | { refused: Refused } {
+  const { auth, caSecret } = deps.config.frps;
   const data: Record<string, string> = {};
-  if (usesGateway(spec, config)) return { data };
   if (auth) {
     const token = tokenIn(deps, auth.tokenSecret);
     if ('refused' in token) return token;

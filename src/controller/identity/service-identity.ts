@@ -4,13 +4,15 @@ import { isDeepStrictEqual } from 'node:util';
 import { issue } from '../../../certs/authority.ts';
 import { base64, text } from '../../kube/authority-secret.ts';
 import type { Metadata, Secret } from '../../kube/types.ts';
-import { hasOwnGateway } from '../../model/gateway.ts';
-import { gatewayTlsSecretName, groupSecretName, label, manager, serverSecretName, tlsSecretName } from '../../model/names.ts';
+import { LinkError } from '../../link/protocol.ts';
+import { hasOwnGateway, usesGateway } from '../../model/gateway.ts';
+import { gatewayTlsSecretName, groupSecretName, label, manager, proxyKey, serverSecretName, tlsSecretName } from '../../model/names.ts';
 import type { DistributedService } from '../../model/types.ts';
 import { expiryOf } from '../../kube/certificate-expiry.ts';
 import { ensureExternal, leaveExternal } from './external-mode.ts';
 import { frpsMaterialOf } from './frps-material.ts';
 import { checkManual } from './manual-mode.ts';
+import { proxyMaterialOf } from './proxy-credentials.ts';
 import { create, metadataOf, nameTaken, refusal, replace, type Refused, type Whose } from './owned-secrets.ts';
 import { liveCertificates, replacedKey } from './revocation.ts';
 import {
@@ -52,7 +54,7 @@ async function ensureOwn(deps: IdentityDeps, service: DistributedService): Promi
   const { certificates } = deps.config;
   const whose = (metadata: Metadata) => ownershipOf(metadata, service);
   const refused = (outcome: Refused) => ({ outcome, renewAt: deps.clock.now() + lookAgainMs });
-  const material = frpsMaterialOf(deps, service);
+  const material = materialOf(deps, service);
   const data = 'data' in material ? material.data : {};
   const group = await ensureGroupKey(deps, metadataFor(service, groupSecretName(service.metadata.name)), { whose, data });
   if (group.refused) return refused(group.refused);
@@ -108,6 +110,10 @@ async function ensureServerCertificate(
   if ('refused' in done) throw new Error(done.refused.message);
   return done;
 }
+
+/** What a service's members want of its group's Secret besides the key, in base64 by key; or why that is not there. */
+const materialOf = (deps: IdentityDeps, service: DistributedService): { data: Record<string, string> } | { refused: Refused } =>
+  usesGateway(service.spec, deps.config) ? proxyMaterialOf(deps) : frpsMaterialOf(deps);
 
 /** @param data further entries, in base64 */
 async function ensureGroupKey(

@@ -20,6 +20,7 @@ import { revokedConfigMapNames } from '../../model/names.ts';
 import { serviceKey, type ServiceReader } from '../../model/store.ts';
 import type { DistributedService } from '../../model/types.ts';
 import type { Listed, ListedProxy } from '../backends/frp-status.ts';
+import { proxyIn } from '../identity/proxy-credentials.ts';
 import { joinIfAsked, keepLinkIdentity, linkIdentityIn, type LinkSecretDeps } from './link-secret.ts';
 
 export interface GatewayLinkDeps extends LinkSecretDeps {
@@ -113,7 +114,7 @@ export class GatewayLink implements Sink<KubeObject> {
     const { log, metric, changed } = this.#deps;
     this.#held = new HeldLink({
       identity: () => this.identity,
-      proxy: this.#deps.config.gateway.proxyURL,
+      proxy: () => proxyIn(this.#deps),
       renewed: (identity) => keepLinkIdentity(this.#deps, identity),
       outbox: this.#outbox,
       inbox: this.#inbox,

@@ -11,6 +11,7 @@ import { joinWith, type LinkIdentity } from '../../link/held-link.ts';
 import { LinkError } from '../../link/protocol.ts';
 import { parseToken, type JoinToken } from '../../link/token.ts';
 import { hasGateway } from '../../model/gateway.ts';
+import { proxyIn } from '../identity/proxy-credentials.ts';
 import { annotation, joinProblemPrefix, joinSecretName, label, linkSecretName, manager } from '../../model/names.ts';
 
 export interface LinkSecretDeps {
@@ -96,7 +97,7 @@ export async function joinIfAsked(deps: LinkSecretDeps, signal: AbortSignal): Pr
   try {
     const token = parseToken(text(secret, 'token'));
     checkConfigured(config, token);
-    const identity = await joinWith(token, signal, config.gateway.proxyURL);
+    const identity = await joinWith(token, signal, proxyIn(deps));
     await keepLinkIdentity(deps, identity);
     log.info({ cluster: identity.cluster, addresses: identity.addresses }, `joined the gateway as cluster ${identity.cluster}`);
   } catch (error) {

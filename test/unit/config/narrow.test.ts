@@ -20,10 +20,16 @@ test('sidecars dial the gateway by the proxy of the configuration, and a plain f
 });
 
 test('a proxy with user and password is refused, and the refusal does not have them', () => {
-  for (const proxyURL of ['http://me:secret@proxy:3128', 'socks5://proxy:1080', 'http://proxy', 'http://proxy:3128/{{ .Envs.X }}']) {
+  for (const proxyURL of [
+    'http://me:secret@proxy:3128',
+    'socks4://proxy:1080',
+    'ntlm://proxy:3128',
+    'http://proxy',
+    'http://proxy:3128/{{ .Envs.X }}',
+  ]) {
     const { success, error } = configSchema.safeParse({ gateway: { proxyURL } });
     assert.equal(success, false, proxyURL);
-    assert.match(error.message, /must be http:\/\/HOST:PORT, without user and password/);
+    assert.match(error.message, /must be http:\/\/HOST:PORT or socks5:\/\/HOST:PORT, without user and password/);
     assert.doesNotMatch(error.message, /secret/);
   }
 });

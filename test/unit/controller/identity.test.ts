@@ -357,3 +357,36 @@ describe('an frp server that was there before', () => {
     assert.deepEqual(Object.keys(groupSecret()), ['key']);
   });
 });
+
+describe('a proxy with user and password', () => {
+  const secretOf = (data: Record<string, string>): Secret => ({
+    metadata: { name: 'way-out', namespace: 'frp-system' },
+    data: Object.fromEntries(Object.entries(data).map(([key, value]) => [key, base64(value)])),
+  });
+  const proxyOf = () => {
+    const { data = {} } = api.objects.get(secretPath('frp-api-group')) as Secret;
+    return data.proxy && Buffer.from(data.proxy, 'base64').toString();
+  };
+
+  it('is in the Secret of each service that the gateway has, and follows its own Secret', async () => {
+    const gateway = { addresses: ['gw.example.com'], proxyURL: 'http://proxy:3128', proxySecret: 'way-out' };
+    deps.config = configSchema.parse({ gateway });
+    assert.match(
+      await outcome({ enabled: false }),
+      /^ProxyFailed: Secret frp-system\/way-out \(gateway\.proxySecret\) is not there, or has no label/,
+    );
+    deps.secrets.set(secretOf({ user: 'me:you', password: 'secret' }));
+    assert.match(await outcome({ enabled: false }), /^ProxyFailed: [^]*no colon in user$/);
+    deps.secrets.set(secretOf({ user: 'me', password: 'a/b' }));
+    assert.equal(await outcome({ enabled: false }), 'ready');
+    assert.equal(proxyOf(), 'http://me:a%2Fb@proxy:3128');
+    const { key } = (api.objects.get(secretPath('frp-api-group')) as Secret).data!;
+    deps.secrets.set(secretOf({ user: 'me', password: 'next' }));
+    assert.equal(await outcome({ enabled: false }), 'ready');
+    assert.equal(proxyOf(), 'http://me:next@proxy:3128');
+    assert.equal((api.objects.get(secretPath('frp-api-group')) as Secret).data!.key, key, 'the key of the group stays');
+    deps.config = configSchema.parse({ gateway: { ...gateway, proxySecret: undefined } });
+    assert.equal(await outcome({ enabled: false }), 'ready');
+    assert.equal(proxyOf(), undefined);
+  });
+});

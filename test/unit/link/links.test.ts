@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { createServer as createHttpServer } from 'node:http';
-import { connect, createServer, type AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 import { after, test } from 'node:test';
 import type { LinkState } from '../../../src/link/held-link.ts';
 import { LinkError } from '../../../src/link/protocol.ts';
@@ -336,37 +335,4 @@ test('a token that was used for nothing, as the gateway could not keep the clust
   await assert.rejects(joinAs(token), { reason: 'Failed' });
   gateway.store.putCluster = putCluster;
   await joinAs(token);
-});
-
-test('a link goes by an HTTP proxy, and says in words what is wrong with the proxy', async () => {
-  const gateway = await gatewayOf();
-  let answer = 407;
-  const dialled: (string | undefined)[] = [];
-  const proxy = createHttpServer().on('connect', ({ url }, user) => {
-    dialled.push(url);
-    user.on('error', () => {}).write(`HTTP/1.1 ${answer} Word\r\n\r\n`);
-    if (answer !== 200) return user.end();
-    const way = connect(gateway.port, '127.0.0.1').on('error', () => user.destroy());
-    user.pipe(way).pipe(user);
-  });
-  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
-  const url = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
-  // A name that the proxy alone can resolve.
-  const token = await gateway.token('home', { addresses: ['gateway.invalid:443'] });
-  await assert.rejects(joinAs(token, url), {
-    reason: 'ProxyFailed',
-    message: /the proxy 127\.0\.0\.1:[0-9]+ .* answers 407: it wants a user/,
-  });
-  answer = 200;
-  const identity = await joinAs(token, url);
-  const cluster = clusterOf({ ...identity, addresses: ['gateway.invalid:443'] }, { proxy: url });
-  await until(() => cluster.link.state.isUp, 'the link');
-  assert.deepEqual(new Set(dialled), new Set(['gateway.invalid:443']));
-  await cluster.close();
-  proxy.close();
-  proxy.closeAllConnections();
-  await assert.rejects(joinAs(await gateway.token('other'), url), {
-    reason: 'ProxyFailed',
-    message: /cannot reach the proxy .*ECONNREFUSED/,
-  });
 });

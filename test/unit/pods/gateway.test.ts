@@ -36,6 +36,29 @@ const configured = (pod: Pod): Client[] =>
     .map((text) => JSON.parse(text) as Client);
 
 describe('a Pod of a service behind the gateway', () => {
+  it('has user and password of the proxy on the way from a Secret, and nothing of them in itself; a plain one has no proxy', () => {
+    const closed = configSchema.parse({
+      gateway: { addresses: ['gw.example.com'], proxyURL: 'http://proxy:3128', proxySecret: 'way-out' },
+    });
+    const pod = inject(
+      podOf('web,plain', { 'frp.io/port.web': '80', 'frp.io/port.plain': '80' }),
+      [service('web'), service('plain', { gateway: false })],
+      closed,
+    );
+    const [web, plain] = pod.spec!.initContainers! as unknown as { command: string[] }[];
+    assert.match(pod.metadata!.annotations!['frp.io/frpc.json']!, /"proxyURL":"\{\{ \.Envs\.FRP_PROXY_URL \}\}"/);
+    assert.match(
+      web!.command[2]!,
+      /\[ -s \/etc\/frp\/certs\/proxy\.url \]; do[^]*export FRP_PROXY_URL="\$\(cat \/etc\/frp\/certs\/proxy\.url\)"\n/,
+    );
+    const items = (name: string) => JSON.stringify(pod.spec!.volumes!.find((volume) => volume.name === name));
+    assert.match(
+      items('frpc-certs'),
+      /\{"secret":\{"name":"frp-web-group","optional":true,"items":\[\{"key":"proxy","path":"proxy\.url"\}\]/,
+    );
+    assert.doesNotMatch(pod.metadata!.annotations!['frp.io/frpc-1.json']! + plain!.command[2]! + items('frpc-1-certs'), /proxy/i);
+  });
+
   it('has a sidecar for each of its addresses, which verifies that name', () => {
     assert.deepEqual(
       configured(inject(podOf('web'), [service('web')])).map(({ serverAddr, serverPort, transport }) => [
