@@ -33,7 +33,7 @@ const layers = {
   'src/controller/backends': controllerValues,
   'src/controller/link': ['src/controller/backends', ...controllerValues],
   'src/controller/status': ['src/controller/backends', ...controllerValues],
-  'src/controller/identity': ['src/controller/status', ...controllerValues],
+  'src/controller/identity': ['src/controller/link', 'src/controller/status', ...controllerValues],
   'src/controller/connectors': ['src/controller/identity', 'src/controller/status', 'src/controller/backends', ...controllerValues],
   'src/controller/gateway-secrets': ['src/controller/identity', 'src/controller/status', ...controllerValues],
   'src/controller/lifecycle': ['src/controller/identity', 'src/controller/status', ...controllerValues],

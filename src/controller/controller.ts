@@ -100,6 +100,7 @@ class Controller {
       config,
       log,
       secrets: this.#secrets,
+      userSecrets: this.#userSecrets,
       services: this.services,
       authority: () => this.#authority.current,
       copies: () => copiesElsewhere(this.#copiesDeps),

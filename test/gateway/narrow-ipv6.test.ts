@@ -4,7 +4,7 @@ import { createHash, X509Certificate } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { eventually } from './agent-harness.ts';
+import { eventually } from './eventually.ts';
 import { certificate } from './certificates.ts';
 import { HomeNetwork, noHomeNetwork } from './home-network.ts';
 import { Machine, secure } from './up-harness.ts';

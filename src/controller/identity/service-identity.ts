@@ -4,15 +4,14 @@ import { isDeepStrictEqual } from 'node:util';
 import { issue } from '../../../certs/authority.ts';
 import { base64, text } from '../../kube/authority-secret.ts';
 import type { Metadata, Secret } from '../../kube/types.ts';
-import { LinkError } from '../../link/protocol.ts';
 import { hasOwnGateway, usesGateway } from '../../model/gateway.ts';
-import { gatewayTlsSecretName, groupSecretName, label, manager, proxyKey, serverSecretName, tlsSecretName } from '../../model/names.ts';
+import { gatewayTlsSecretName, groupSecretName, label, manager, serverSecretName, tlsSecretName } from '../../model/names.ts';
 import type { DistributedService } from '../../model/types.ts';
 import { expiryOf } from '../../kube/certificate-expiry.ts';
 import { ensureExternal, leaveExternal } from './external-mode.ts';
 import { frpsMaterialOf } from './frps-material.ts';
 import { checkManual } from './manual-mode.ts';
-import { proxyMaterialOf } from './proxy-credentials.ts';
+import { proxyMaterialOf } from './proxy-material.ts';
 import { create, metadataOf, nameTaken, refusal, replace, type Refused, type Whose } from './owned-secrets.ts';
 import { liveCertificates, replacedKey } from './revocation.ts';
 import {

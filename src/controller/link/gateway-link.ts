@@ -20,7 +20,7 @@ import { revokedConfigMapNames } from '../../model/names.ts';
 import { serviceKey, type ServiceReader } from '../../model/store.ts';
 import type { DistributedService } from '../../model/types.ts';
 import type { Listed, ListedProxy } from '../backends/frp-status.ts';
-import { proxyIn } from '../identity/proxy-credentials.ts';
+import { proxyIn } from './proxy-secret.ts';
 import { joinIfAsked, keepLinkIdentity, linkIdentityIn, type LinkSecretDeps } from './link-secret.ts';
 
 export interface GatewayLinkDeps extends LinkSecretDeps {

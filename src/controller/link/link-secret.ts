@@ -11,7 +11,7 @@ import { joinWith, type LinkIdentity } from '../../link/held-link.ts';
 import { LinkError } from '../../link/protocol.ts';
 import { parseToken, type JoinToken } from '../../link/token.ts';
 import { hasGateway } from '../../model/gateway.ts';
-import { proxyIn } from '../identity/proxy-credentials.ts';
+import { proxyIn } from './proxy-secret.ts';
 import { annotation, joinProblemPrefix, joinSecretName, label, linkSecretName, manager } from '../../model/names.ts';
 
 export interface LinkSecretDeps {
@@ -19,6 +19,8 @@ export interface LinkSecretDeps {
   config: Config;
   log: Log;
   secrets: ObjectStore<Secret>;
+  /** those with the label frp.io/use: "true" */
+  userSecrets: ObjectStore<Secret>;
 }
 
 /** undefined where the cluster has not joined, or the Secret cannot be used */
