@@ -8,6 +8,7 @@ import { clientConfig } from '../gateway/up/client-files.ts';
 import { issueClient, markerFile, openHome } from '../gateway/up/home.ts';
 import { replaceFile } from '../process/replace-file.ts';
 import { isProxy, proxyWith } from '../net/proxy-url.ts';
+import { bracketed } from '../gateway/up/settings.ts';
 import { knownAddresses } from '../gateway/up/known-addresses.ts';
 import { tar } from './tar.ts';
 import { durationOption, parseOptions, portOption } from './options.ts';
@@ -71,7 +72,7 @@ export async function run(args: string[]): Promise<number> {
   const port = portOption('client-config', 'port', need('port'));
   const lifetimeMs = durationOption('client-config', 'lifetime', values.lifetime);
   const proxy = proxyOption(values.proxy, values['proxy-auth']);
-  const address = values.address ?? (await knownAddresses(directory))?.[0];
+  const address = (values.address && bracketed(values.address)) ?? (await knownAddresses(directory))?.[0];
   if (address === undefined || !existsSync(join(directory, markerFile)))
     throw new UserError(`client-config: ${directory} is no gateway's directory yet: start frp-k8s gateway up --dir ${directory} first`);
   if (values.out !== '-' && existsSync(out))

@@ -53,7 +53,8 @@ export const namesOf = (addresses: readonly string[], config: Config): { dnsName
   return { dnsNames: all.filter((name) => isIP(name) === 0), ipAddresses: all.filter((name) => isIP(name) !== 0) };
 };
 
-const bracketed = (host: string): string => (host.includes(':') ? `[${host}]` : host);
+/** A name or an IP address as it stands before a port. */
+export const bracketed = (host: string): string => (isIP(host) === 6 ? `[${host}]` : host);
 
 /** Of HOST, HOST:PORT or [HOST]:PORT. */
 export const hostOf = (address: string): string => address.replace(/:[0-9]{1,5}$/, '').replace(/^\[|\]$/g, '');

@@ -118,7 +118,7 @@ export const security = {
     },
     rateLimit: {
       type: 'object',
-      description: 'Limits for each user address. Needs the gateway.',
+      description: 'Limits for each user address, and of IPv6 for each /64. Needs the gateway.',
       properties: {
         requestsPerSecond: {
           type: 'integer',
