@@ -115,6 +115,9 @@ test('a tcp service is told the address of the user, who is limited by it', asyn
   assert.deepEqual(seen, ['203.0.113.9', '127.0.0.1']);
   await until(async () => (await exchange(port, balancer, v2('203.0.113.9'), 'x')) === '');
   assert.equal(await exchange(port, balancer, v2('203.0.113.10'), 'x'), 'hello');
+  await until(async () => (await exchange(port, balancer, v1('2001:db8::1'), 'x')) === '');
+  assert.equal(await exchange(port, balancer, v1('2001:db8::2:2'), 'x'), '', 'another address of one network of IPv6');
+  assert.equal(await exchange(port, balancer, v1('2001:db8:0:1::2'), 'x'), 'hello', 'and another network');
 });
 
 for (const [version, start] of [
