@@ -7,7 +7,9 @@ import type { IdentityDeps } from './deps.ts';
 import type { Refused } from './owned-secrets.ts';
 
 /** Entry of the group's Secret of a service that goes through the gateway, in base64: the URL where that is a secret. */
-export function proxyMaterialOf(deps: Pick<IdentityDeps, 'config' | 'userSecrets'>): { data: Record<string, string> } | { refused: Refused } {
+export function proxyMaterialOf(
+  deps: Pick<IdentityDeps, 'config' | 'userSecrets'>,
+): { data: Record<string, string> } | { refused: Refused } {
   if (deps.config.gateway.proxySecret === undefined) return { data: {} };
   try {
     return { data: { [proxyKey]: base64(proxyIn(deps)!) } };

@@ -124,11 +124,8 @@ suite('an frps that was there before', { skip: foreign }, () => {
     await eventually('both are Ready', async () => {
       for (const name of ['web', 'listed']) {
         const status = await statusOf(ns, name);
-        assert.equal((conditionOf(status, 'Ready')).status, 'True', name);
-        assert.match(
-          String((conditionOf(status, 'CertificatesReady')).message),
-          /certificate is not verified \(frps\.tls: unverified\)/,
-        );
+        assert.equal(conditionOf(status, 'Ready').status, 'True', name);
+        assert.match(String(conditionOf(status, 'CertificatesReady').message), /certificate is not verified \(frps\.tls: unverified\)/);
       }
     });
   });

@@ -360,7 +360,7 @@ describe('an frp server that was there before', () => {
 
 describe('a proxy with user and password', () => {
   const secretOf = (data: Record<string, string>): Secret => ({
-    metadata: { name: 'way-out', namespace: 'frp-system' },
+    metadata: { name: 'way-out', namespace: 'frp-system', labels: { 'frp.io/use': 'true' } },
     data: Object.fromEntries(Object.entries(data).map(([key, value]) => [key, base64(value)])),
   });
   const proxyOf = () => {
@@ -373,15 +373,15 @@ describe('a proxy with user and password', () => {
     deps.config = configSchema.parse({ gateway });
     assert.match(
       await outcome({ enabled: false }),
-      /^ProxyFailed: Secret frp-system\/way-out \(gateway\.proxySecret\) is not there, or has no label/,
+      /^ProxyFailed: Secret frp-system\/way-out \(gateway\.proxySecret\) is not there with the label frp\.io\/use: "true"; create it/,
     );
-    deps.secrets.set(secretOf({ user: 'me:you', password: 'secret' }));
+    deps.userSecrets.set(secretOf({ user: 'me:you', password: 'secret' }));
     assert.match(await outcome({ enabled: false }), /^ProxyFailed: [^]*no colon in user$/);
-    deps.secrets.set(secretOf({ user: 'me', password: 'a/b' }));
+    deps.userSecrets.set(secretOf({ user: 'me', password: 'a/b' }));
     assert.equal(await outcome({ enabled: false }), 'ready');
     assert.equal(proxyOf(), 'http://me:a%2Fb@proxy:3128');
     const { key } = (api.objects.get(secretPath('frp-api-group')) as Secret).data!;
-    deps.secrets.set(secretOf({ user: 'me', password: 'next' }));
+    deps.userSecrets.set(secretOf({ user: 'me', password: 'next' }));
     assert.equal(await outcome({ enabled: false }), 'ready');
     assert.equal(proxyOf(), 'http://me:next@proxy:3128');
     assert.equal((api.objects.get(secretPath('frp-api-group')) as Secret).data!.key, key, 'the key of the group stays');

@@ -34,7 +34,17 @@ after(async () => {
   rmSync(folder, { recursive: true });
 });
 
-const joinWith = (of: object) => joinIfAsked({ client: api.client, config: configSchema.parse({ gateway: of }), log, secrets }, signal);
+const joinWith = (of: object) =>
+  joinIfAsked(
+    {
+      client: api.client,
+      config: configSchema.parse({ gateway: of }),
+      log,
+      secrets,
+      userSecrets: new ObjectStore<Secret>(() => undefined),
+    },
+    signal,
+  );
 const problem = () => (api.objects.get(path) as Secret).metadata.annotations?.['frp.io/join-problem'] ?? '';
 const addresses = () => `gateway.addresses: ["127.0.0.1:${gateway.port}"]`;
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { after, test } from 'node:test';
 import type { LinkState } from '../../../src/link/held-link.ts';
 import { LinkError } from '../../../src/link/protocol.ts';
