@@ -2,12 +2,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { renderUsers } from '../../src/gateway/haproxy/index.ts';
+import { renderUsers, type UsersSettings } from '../../src/gateway/haproxy/index.ts';
 import type { ServedService } from '../../src/gateway/ir/ir.ts';
 import type { DistributedServiceSpec } from '../../src/model/types.ts';
 import { exposuresOf } from '../../src/model/exposure.ts';
 import { validService } from '../unit/model/arbitrary.ts';
-import { complaint, directory, member, service } from './haproxy-harness.ts';
+import { both, certificate } from './certificates.ts';
+import { complaint, directory, member, replicaTls, service } from './haproxy-harness.ts';
 
 const hostile = fc.oneof(
   fc.constantFrom(
@@ -107,7 +108,8 @@ const hostileService: fc.Arbitrary<ServedService> = fc
     };
   });
 
-const settings = (at: string) => ({
+/** @param knowsReplicas whether this replica has what others know it by: without it there is no hand-over */
+const settings = async (at: string, knowsReplicas: boolean): Promise<UsersSettings> => ({
   directory: at,
   httpPort: 18080,
   httpsPort: 18443,
@@ -120,20 +122,26 @@ const settings = (at: string) => ({
     { name: 'gw-1', address: '[fd00::1]:10000' },
   ],
   localPeer: 'gw-0',
+  replicaTls: knowsReplicas ? await replicaTls() : undefined,
 });
 
 test('HAProxy takes the configuration of arbitrary services', async (t) => {
   const at = directory(t);
+  const pem = both(certificate(t, 'a.example.com'));
+  const some = fc.array(fc.tuple(hostileService, fc.boolean()), { maxLength: 6 });
   await fc.assert(
-    fc.asyncProperty(fc.array(hostileService, { maxLength: 6 }), async (services) => {
-      const rendered = renderUsers({ services }, settings(at));
+    fc.asyncProperty(some, fc.boolean(), async (given, knowsReplicas) => {
+      const services = given.map(([one, hasCertificate]) => (hasCertificate ? { ...one, certificate: pem } : one));
+      const current = await settings(at, knowsReplicas);
+      const rendered = renderUsers({ services }, current);
       assert.equal(await complaint(rendered, at), undefined);
       const sections = rendered.config.match(/^[a-z].*/gm)!;
       for (const section of sections)
         assert.match(section, /^(global|defaults|peers replicas|(frontend|backend|listen) (frp|svc|be|rate)-[a-z0-9-]+)$/);
-      for (const line of rendered.config.match(/^ +server .*/gm) ?? [])
-        assert.match(line, /^ {2}server [A-Za-z0-9_-]{1,64} (127\.0\.0\.1:\d+|\[fd00::1\]:\d+|(unix@)?\/\S+) /);
-      assert.deepEqual(renderUsers({ services }, settings(at)), rendered, 'the same each time');
+      // Of this replica itself the peers say the name alone.
+      for (const line of rendered.config.match(/^ +server (?!gw-0$).*/gm) ?? [])
+        assert.match(line, /^ {2}server [A-Za-z0-9_-]{1,64} (127\.0\.0\.1:\d+|\[fd00::1\]:\d+|(unix@)?\/\S+)( |$)/);
+      assert.deepEqual(renderUsers({ services }, current), rendered, 'the same each time');
     }),
     { numRuns: 100 },
   );
@@ -169,7 +177,9 @@ test('HAProxy takes what one line of it, one timer or one number would not hold'
       [],
     ),
   ];
-  const rendered = renderUsers({ services }, settings(at));
-  assert.deepEqual([...rendered.failed], []);
-  assert.equal(await complaint(rendered, at), undefined);
+  for (const knowsReplicas of [true, false]) {
+    const rendered = renderUsers({ services }, await settings(at, knowsReplicas));
+    assert.deepEqual([...rendered.failed], []);
+    assert.equal(await complaint(rendered, at), undefined);
+  }
 });

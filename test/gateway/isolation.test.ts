@@ -12,7 +12,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
-import { Memory, renderUsers } from '../../src/gateway/haproxy/index.ts';
+import { Memory, renderUsers, type UsersSettings } from '../../src/gateway/haproxy/index.ts';
 import { accessOf, issuerOf } from '../../src/gateway/ir/access-policy.ts';
 import { viewOf } from '../../src/gateway/ir/translate.ts';
 import type { Member } from '../../src/gateway/members/members.ts';
@@ -24,7 +24,7 @@ import type { DistributedService } from '../../src/model/types.ts';
 import { service, storeOf } from '../support/services.ts';
 import { Gateway } from './agent-harness.ts';
 import { eventually } from './eventually.ts';
-import { complaint, directory } from './haproxy-harness.ts';
+import { complaint, directory, replicaTls } from './haproxy-harness.ts';
 import { batchSize, copiesOf, isAdmitted, namespace, poison, type Poison } from './poisons.ts';
 
 const seed = Number(process.env.ISOLATION_SEED ?? Date.now() % 1_000_000);
@@ -126,7 +126,7 @@ test('HAProxy takes the configuration of whatever the API server admits', { time
   t.diagnostic(`ISOLATION_SEED=${seed}`);
   const at = directory(t);
   const config = configSchema.parse({ gateway: { addresses: ['gw.example.com'] }, connectors: { allowAddresses: ['127.0.0.1'] } });
-  const settings = {
+  const settings: UsersSettings = {
     directory: at,
     httpPort: 18_080,
     httpsPort: 18_443,
@@ -177,11 +177,14 @@ test('HAProxy takes the configuration of whatever the API server admits', { time
     await issuers.close();
     return renderUsers(view, settings, memory);
   };
+  const known = await replicaTls();
   const complaintOf = async (batch: readonly Poison[]) => complaint(await rendered(batch), at);
   const end = Date.now() + seconds.text * 1000;
   let tried = 0;
   for (let number = 0; tried < count && Date.now() < end; number++, tried += batchSize) {
     const batch = batchOf(number);
+    // Without a certificate of replicas' there is no hand-over.
+    settings.replicaTls = number % 4 === 0 ? undefined : known;
     const said = await complaintOf(batch);
     if (said !== undefined)
       assert.fail(

@@ -11,7 +11,7 @@
  */
 import { requestTargetRules } from './request-target.ts';
 import { lookupRules } from './route-rules.ts';
-import { handedSocket, handoverSections, overBackend, replicaServers, streamId } from './handover.ts';
+import { handedSocket, handoverSections, overBackend, replicaServers } from './handover.ts';
 import { isHanded, isStopping, others, replicasBackend } from './other-replicas.ts';
 import { isStuck } from './replica-state.ts';
 import { isAgain, isFinal, nobodyLines, recoveryLines, recoverySections, recoveryServer } from './recovery.ts';
@@ -138,13 +138,16 @@ export const unservedLines = (repeatable: string): string[] => {
 /** Attempts that `be-…` may make of so many in all; the last one is another replica's, or made later where there is none. */
 export const attemptsHere = (attempts: number): number => (attempts >= 3 ? attempts - 1 : attempts);
 
-/** Of a frontend in mode tcp: where the target has no server here, or the way to it is stuck. @param port of users */
-export const handStreams = (port: number, settings: UsersSettings): string[] =>
+/**
+ * Of a frontend in mode tcp: where a backend has no server here, or the way to it is stuck.
+ * @param id of what is handed over (streamId, decryptedId) @param pools variables with the backends that it may come to
+ */
+export const handStreams = (id: string, settings: UsersSettings, pools = ['txn.target']): string[] =>
   others(settings).length === 0
     ? []
     : [
-        `unique-id-format ${streamId(port)}`,
-        ...['{ var(txn.target),nbsrv eq 0 }', `${isStuck} { nbsrv(${replicasBackend}) gt 0 }`].map(
+        `unique-id-format ${id}`,
+        ...[...pools.map((pool) => `{ var(${pool}),nbsrv eq 0 }`), `${isStuck} { nbsrv(${replicasBackend}) gt 0 }`].map(
           (condition) => `use_backend ${overBackend} if ${condition} !${isHanded} !${isStopping}`,
         ),
       ];

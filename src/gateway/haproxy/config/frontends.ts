@@ -3,10 +3,12 @@ import { isCidr } from '../../../net/addresses.ts';
 import { endpoint, everyAddress } from './addresses.ts';
 import { noBackend } from './global.ts';
 import { handStreams } from './failover.ts';
-import { fallbackSocket, fromReplicas, intoPort } from './handover.ts';
+import { decryptedId, decryptedSocket, fallbackSocket, fromReplicas, intoPort, streamId } from './handover.ts';
+import { others } from './other-replicas.ts';
 import { headerRules } from './request-headers.ts';
 import { hostRule, requestTargetRules } from './request-target.ts';
 import { hostRules, lookupRules, portRules, redirectsMap } from './route-rules.ts';
+import { when } from './escape.ts';
 import { endsTls, idleTime, type ServiceConfig } from './service-config.ts';
 import { certificateFile, sniMap, sniWildcardsMap, streamList, streamLoop, streamsMap, streamWildcardsMap, webList } from './tls.ts';
 import { countedUsers } from './user-connections.ts';
@@ -67,10 +69,11 @@ export function webFrontends(services: readonly ServiceConfig[], choices: readon
 function sniFrontend(settings: UsersSettings, socket: string): string[][] {
   const { directory } = settings;
   const streamSocket = `${directory}/streams.sock`;
-  const lookup = (fetch: string, exact: string, wildcards: string) => [
-    `tcp-request content set-var(txn.target) ${fetch},lower,map_str(${exact})`,
-    `tcp-request content set-var(txn.target) ${fetch},lower,map_end(${wildcards}) if !{ var(txn.target) -m found }`,
+  const lookup = (name: string, fetch: string, exact: string, wildcards: string, ...conditions: string[]) => [
+    `tcp-request content set-var(${name}) ${fetch},lower,map_str(${exact})${when(...conditions)}`,
+    `tcp-request content set-var(${name}) ${fetch},lower,map_end(${wildcards})${when(...conditions, `!{ var(${name}) -m found }`)}`,
   ];
+  const isStream = `{ var(txn.target) -m str ${streamLoop} }`;
   return [
     [
       'frontend frp-sni',
@@ -81,9 +84,11 @@ function sniFrontend(settings: UsersSettings, socket: string): string[][] {
         'timeout client 86400s',
         'tcp-request inspect-delay 10s',
         'tcp-request content reject if !{ req.ssl_hello_type 1 } WAIT_END',
-        ...lookup('req.ssl_sni', sniMap, sniWildcardsMap),
+        ...lookup('txn.target', 'req.ssl_sni', sniMap, sniWildcardsMap),
+        // Where TLS is to end here the other replica gets it whole: only the server name says whose it is.
+        ...(others(settings).length === 0 ? [] : lookup('txn.stream', 'req.ssl_sni', streamsMap, streamWildcardsMap, isStream)),
         'tcp-request content accept if { req.ssl_hello_type 1 }',
-        ...handStreams(settings.httpsPort, settings),
+        ...handStreams(streamId(settings.httpsPort), settings, ['txn.target', 'txn.stream']),
         'use_backend %[var(txn.target)] if { var(txn.target) -m found }',
         'default_backend frp-tls',
       ]),
@@ -96,7 +101,7 @@ function sniFrontend(settings: UsersSettings, socket: string): string[][] {
         'mode tcp',
         'timeout client 86400s',
         `bind ${streamSocket} mode 600 accept-proxy ssl crt-list ${streamList} strict-sni`,
-        ...lookup('ssl_fc_sni', streamsMap, streamWildcardsMap),
+        ...lookup('txn.target', 'ssl_fc_sni', streamsMap, streamWildcardsMap),
         'use_backend %[var(txn.target)] if { var(txn.target) -m found }',
       ]),
     ],
@@ -111,17 +116,22 @@ export function portFrontend(port: number, table: RouteTable, choices: readonly 
     tls === undefined ? `${entry.isGrpc ? ' proto h2' : ''}` : entry.pem === undefined ? '' : ` ssl crt ${certificateFile(entry)}${tls}`;
   // Nothing is served in clear that asks for TLS.
   const refused = tls !== undefined && entry.pem === undefined ? ['tcp-request connection reject'] : [];
+  // A stream that another replica hands over has its TLS behind it; requests come in elsewhere.
+  const isStream = entry.mode === 'tcp' && tls !== undefined && others(settings).length > 0;
   return [
     [
       `frontend frp-port-${port}`,
       ...indent([
         ...bindTo(settings, port, options),
+        ...(isStream ? [`bind ${decryptedSocket(settings, port)} mode 600 accept-proxy`] : []),
         ...refused,
         ...proxied(settings),
-        ...(entry.mode === 'http' ? webPort(port, entry, choices, settings, tls !== undefined) : tcpPort(port, table, choices, settings)),
+        ...(entry.mode === 'http'
+          ? webPort(port, entry, choices, settings, tls !== undefined)
+          : tcpPort(isStream ? decryptedId(port) : streamId(port), table, choices, settings)),
       ]),
     ],
-    ...intoPort(port, settings),
+    ...intoPort(port, settings, isStream),
   ];
 }
 
@@ -134,7 +144,7 @@ const webPort = (port: number, entry: ServiceConfig, choices: readonly string[],
   ...targetRules,
 ];
 
-const tcpPort = (port: number, table: RouteTable, choices: readonly string[], settings: UsersSettings): string[] => [
+const tcpPort = (handedAs: string, table: RouteTable, choices: readonly string[], settings: UsersSettings): string[] => [
   'mode tcp',
   'timeout client 86400s',
   `clitcpka-idle ${Math.max(1, Math.round(idleTime(table.entry) / 1000))}s`,
@@ -142,7 +152,7 @@ const tcpPort = (port: number, table: RouteTable, choices: readonly string[], se
   `tcp-request content set-var(txn.entry) str(${table.entry.id})`,
   `tcp-request content set-var(txn.target) str(${table.defaultBackend.backend})`,
   ...choices,
-  ...handStreams(port, settings),
+  ...handStreams(handedAs, settings),
   'use_backend %[var(txn.target)]',
 ];
 

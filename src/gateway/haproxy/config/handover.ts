@@ -20,15 +20,22 @@ const streamsSocket = 'handed-streams.sock';
 /** A unique id, of what comes from another replica. */
 const handed = 'handed';
 const proxied = 'proxied';
+const decrypted = 'decrypted';
 
 /** Where a connection that somebody else has accepted at a port of users is brought, after a PROXY protocol header. */
 export const fallbackSocket = (directory: string, port: number): string => `${directory}/fallback-${port}.sock`;
+
+/** Where what another replica has decrypted comes to a port whose TLS ends here, after a PROXY protocol header. */
+export const decryptedSocket = ({ directory }: UsersSettings, port: number): string => `${directory}/decrypted-${port}.sock`;
 
 /** Where the requests of other replicas arrive. */
 export const handedSocket = ({ directory }: UsersSettings): string => `${directory}/handed.sock`;
 
 /** The unique id of a connection that is handed over. @param hasHeader whether a PROXY protocol header of a trusted proxy follows, to be believed in its place */
 export const streamId = (port: number, hasHeader = false): string => (hasHeader ? `${port}-${proxied}` : `${port}`);
+
+/** The same of one whose TLS has ended. */
+export const decryptedId = (port: number): string => `${port}-${decrypted}`;
 
 /** The servers that stand for the other replicas, for requests. */
 export const replicaServers = (settings: UsersSettings, options = ''): string[] =>
@@ -38,16 +45,21 @@ export const replicaServers = (settings: UsersSettings, options = ''): string[] 
 export const fromReplicas = (settings: UsersSettings): string[] =>
   others(settings).length === 0 ? [] : [`tcp-request session set-var(sess.handed) bool(true) if { fc_pp_unique_id -m str ${handed} }`];
 
-/** The section that leads connections of other replicas to a port of users. */
-export function intoPort(port: number, settings: UsersSettings): string[][] {
+/** The section that leads connections of other replicas to a port of users. @param endsTls whether some of them have been decrypted */
+export function intoPort(port: number, settings: UsersSettings, endsTls = false): string[][] {
   if (others(settings).length === 0) return [];
   const { directory, trustedProxies, proxyProtocol } = settings;
   const socket = fallbackSocket(directory, port);
-  const withHeader = [`use-server ${proxied} if { fc_pp_unique_id -m end -- -${proxied} }`, `server ${proxied} ${socket} weight 0`];
+  const sendHeader = 'send-proxy-v2 proxy-v2-options unique-id';
+  const only = (kind: string, server: string) => [
+    `use-server ${kind} if { fc_pp_unique_id -m end -- -${kind} }`,
+    `server ${kind} ${server} weight 0`,
+  ];
   return [
     section(`backend frp-into-${port}`, [
-      `server here ${socket} send-proxy-v2 proxy-v2-options unique-id`,
-      ...(proxyProtocol && trustedProxies.length > 0 ? withHeader : []),
+      `server here ${socket} ${sendHeader}`,
+      ...(proxyProtocol && trustedProxies.length > 0 ? only(proxied, socket) : []),
+      ...(endsTls ? only(decrypted, `${decryptedSocket(settings, port)} ${sendHeader}`) : []),
     ]),
   ];
 }
