@@ -1,5 +1,6 @@
 /** Reloads are a budget: who edits all the time delays nobody else, and leaves few processes. */
 import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
@@ -84,13 +85,49 @@ test('edits without end, with a connection held in each process, leave no more p
   assert.ok(mebibytes < 40 * (burst + 1), `${mebibytes} MiB`);
   assert.ok(files < 100 * (burst + 1), `${files} files`);
 
-  // The loud one has used up what it may have at once: its next edits wait, and what others do does not.
+  // The loud one uses up what it may have at once: its next edits wait then, and what others do does not.
+  for (let edit = 200; gw.proxy.reloads < burst; edit++) {
+    void gw.apply(view(held, loud(edit), quiet(a, 0)));
+    await sleep(100);
+  }
   void gw.apply(view(held, loud(100), quiet(b, 0)));
   const reloads = gw.proxy.reloads;
   await until(async () => (await gw.http('web.example.com')).body === 'b');
   assert.equal(gw.proxy.reloads, reloads, 'a backend of another one needs no reload, and does not wait for one');
   void gw.apply(view(held, loud(101), quiet(b, 1)));
   await until(() => gw.proxy.reloads > reloads);
+});
+
+test('an issuer whose keys rotate without end costs its namespace its share of reloads, and others none of theirs', async (t) => {
+  const [a, b] = [await app(t, 'a'), await app(t, 'b')];
+  const loud = () => {
+    const publicKeyPem = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ type: 'spki', format: 'pem' }).toString();
+    const keys = [{ kid: 'now', alg: 'ES256' as const, publicKeyPem }];
+    const access = { kind: 'jwt' as const, issuer: 'https://id.example.com', audience: 'loud', rolesClaim: 'roles', keys };
+    const expose = { type: 'domain' as const, domain: 'loud.example.com' };
+    return inNamespace('loud', service('loud', { expose }, [member('loud/loud', b.name, b.port)], { access }));
+  };
+  const quiet = (edit: number, backend = a) =>
+    inNamespace(
+      'quiet',
+      service('web', { advanced: { timeout: { keepAlive: `${edit + 30}s` } }, expose: { type: 'domain', domain: 'web.example.com' } }, [
+        member('quiet/web', backend.name, backend.port),
+      ]),
+    );
+  const burst = 3;
+  const gw = await gateway(t, view(loud(), quiet(0)), {}, undefined, { burst, refillMs: 3_600_000, pauseMs: 1, longestPauseMs: 1 });
+  for (let rotation = 0; rotation < 40 || gw.proxy.reloads < burst; rotation++) {
+    void gw.apply(view(loud(), quiet(0)));
+    await sleep(100);
+  }
+  void gw.apply(view(loud(), quiet(0, b)));
+  await until(async () => (await gw.http('web.example.com')).body === 'b');
+  assert.equal(gw.proxy.reloads, burst, 'what needs no reload waits for none');
+  for (const edit of [1, 2, 3]) {
+    void gw.apply(view(loud(), quiet(edit, b)));
+    await until(() => gw.proxy.reloads === burst + edit);
+  }
+  assert.equal((await gw.http('loud.example.com')).status, 401, 'it is protected by the keys that it has');
 });
 
 test('an agent that starts knows the ports of servers that only processes from before reloads have', async (t) => {

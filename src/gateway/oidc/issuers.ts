@@ -125,9 +125,12 @@ function answerOf(set: JSONWebKeySet): IssuerKeys {
   return keys.length > 0 ? { keys } : { problem: 'there is no RSA or EC key for signatures among them' };
 }
 
-/** RSA and EC keys for signatures; what is of another kind, or broken, is left out (RFC 7517 section 5). */
+/**
+ * RSA and EC keys for signatures; what is of another kind, or broken, is left out (RFC 7517 section 5). Their order is
+ * nobody's choice: issuers with several servers send them in any, and each other one would be a reload of HAProxy.
+ */
 function verificationKeys({ keys }: JSONWebKeySet): JwtKey[] {
-  return keys.flatMap((key): JwtKey[] => {
+  const found = keys.flatMap((key): JwtKey[] => {
     const alg = algorithmOf(key);
     if (alg === undefined || (key.use !== undefined && key.use !== 'sig')) return [];
     // The set is what somebody's server sent: that `kid` is a text is the type's word alone.
@@ -140,6 +143,8 @@ function verificationKeys({ keys }: JSONWebKeySet): JwtKey[] {
       return [];
     }
   });
+  const orderOf = ({ kid, alg, publicKeyPem }: JwtKey) => JSON.stringify([kid, alg, publicKeyPem]);
+  return found.sort((a, b) => (orderOf(a) < orderOf(b) ? -1 : 1));
 }
 
 const curves = new Map<unknown, JwtKey['alg']>([

@@ -87,6 +87,21 @@ describe("the keys of users' issuers", () => {
     await issuers.close();
   });
 
+  it('are the same keys in whatever order the issuer sends them, and whatever else it says of them', async () => {
+    const signers = await Promise.all([1, 2, 3].map(() => Signer.create()));
+    const jwks = signers.map(({ jwk }, index) => ({ ...jwk, kid: index === 2 ? undefined : String(index) }));
+    documents['/keys'] = { keys: jwks };
+    documents['/again'] = { keys: jwks.toReversed().map((jwk) => ({ ...jwk, x5t: 'other' })), serial: 7 };
+    const issuers = new Issuers({ rules: here, log, changed: () => {} });
+    const references = ['keys', 'again'].map((path) => ({ issuer: url, jwksUrl: `${url}/${path}`, namespace: 'shop' }));
+    issuers.follow(references);
+    await issuers.attempted();
+    const [keys, again] = references.map((reference) => issuers.keysOf(reference));
+    await issuers.close();
+    assert.ok('keys' in keys! && keys.keys.length === 3);
+    assert.deepEqual(again, keys);
+  });
+
   it('are fetched over https alone, unless the installation allows http', async () => {
     documents['/keys'] = { keys: [(await Signer.create()).jwk] };
     const issuers = new Issuers({ rules: { ...here, allowHttp: false }, log, changed: () => {} });
