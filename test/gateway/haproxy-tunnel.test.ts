@@ -7,7 +7,7 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from 'node:tls';
-import { checkWith, TunnelProxy } from '../../src/gateway/haproxy/index.ts';
+import { checkWith, ownUse, TunnelProxy } from '../../src/gateway/haproxy/index.ts';
 import type { TunnelSettings } from '../../src/gateway/haproxy/config/tunnel-config.ts';
 import { alpn } from '../../src/link/protocol.ts';
 import { logTo } from '../../src/log.ts';
@@ -18,7 +18,7 @@ import { bringTo, directory, freePort, haproxy, request, until } from './haproxy
 const ignore = () => {};
 
 /** The tunnels' HAProxy in front of a server that echoes. */
-async function tunnel(t: TestContext, server: Pair, authorities: string[], more: Partial<TunnelSettings> = {}) {
+async function tunnel(t: TestContext, server: Pair, authorities: string[], more: Partial<TunnelSettings> = {}, memory?: number) {
   const at = directory(t);
   const echo = createServer((socket) => socket.on('error', ignore).pipe(socket)).listen(0, '127.0.0.1');
   await once(echo, 'listening');
@@ -32,6 +32,7 @@ async function tunnel(t: TestContext, server: Pair, authorities: string[], more:
     check: checkWith([haproxy]),
     changed: ignore,
     log: logTo({ write: ignore }),
+    memory: memory === undefined ? undefined : { limit: memory, used: ownUse(at) },
     ...more,
   });
   t.after(() => proxy.close());
@@ -56,6 +57,54 @@ function dial(port: number, client: Pair): Promise<boolean> {
     socket.on('close', () => resolve(false));
   });
 }
+
+/** A tunnel that stays. */
+async function hold(t: TestContext, port: number, { cert, key }: Pair): Promise<TLSSocket> {
+  const socket = connectTls({ host: '127.0.0.1', port, cert, key, rejectUnauthorized: false }).on('error', ignore);
+  t.after(() => socket.destroy());
+  await once(socket, 'secureConnect');
+  return echoed(socket);
+}
+
+/** Its words still come back. */
+async function echoed(socket: TLSSocket): Promise<TLSSocket> {
+  socket.write('hello');
+  await once(socket, 'data');
+  return socket;
+}
+
+test('tunnels outlast reloads for new authorities, each in the process that it has come to, and are ended there when they are revoked', async (t) => {
+  const [server, a, b, c] = ['gateway', 'a', 'b', 'c'].map((name) => certificate(t, name)) as [Pair, Pair, Pair, Pair];
+  const { port, proxy, state } = await tunnel(t, server, [a.cert]);
+  await until(() => dial(port, a));
+  const first = await hold(t, port, a);
+  await bringTo(proxy, { ...state, clientCaPem: [a.cert, b.cert].join('\n') });
+  const second = await hold(t, port, b);
+  await bringTo(proxy, { ...state, clientCaPem: [a.cert, b.cert, c.cert].join('\n') });
+  assert.equal(await dial(port, c), true);
+  await until(() => proxy.old.count === 2);
+  await Promise.all([echoed(first), echoed(second)]);
+
+  const revoked = [new X509Certificate(a.cert).fingerprint256.replaceAll(':', '').toLowerCase()];
+  await bringTo(proxy, { ...state, clientCaPem: [a.cert, b.cert, c.cert].join('\n'), revoked });
+  await until(() => first.closed && proxy.old.count === 1);
+  await echoed(second);
+  assert.deepEqual(proxy.old.ended, { processes: 0, connections: 0 });
+});
+
+test('where memory is short the oldest process of the tunnels’ HAProxy ends with its tunnels, and sidecars come back to the newest', async (t) => {
+  const [server, a, b] = ['gateway', 'a', 'b'].map((name) => certificate(t, name)) as [Pair, Pair, Pair];
+  // Less than the newest needs by itself.
+  const { port, proxy, state } = await tunnel(t, server, [a.cert], {}, 2 ** 20);
+  await until(() => dial(port, a));
+  const held = await hold(t, port, a);
+  await bringTo(proxy, { ...state, clientCaPem: [a.cert, b.cert].join('\n') });
+  await until(() => held.closed);
+  await until(() => proxy.old.count === 0);
+  assert.equal(proxy.old.ended.processes, 1);
+  assert.equal(await dial(port, a), true);
+  assert.equal(await dial(port, b), true);
+});
 
 test('the authorities of tenants, however many and however long their names, break nobody’s handshake', async (t) => {
   const server = certificate(t, 'gateway');

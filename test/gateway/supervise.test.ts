@@ -18,20 +18,22 @@ rm "$FRP_GATEWAY_RUN/crash"
 exit 3
 `;
 
-async function supervised(t: TestContext) {
+/** @param before commands that its first process runs before, in a mount namespace of its own */
+async function supervised(t: TestContext, before = ':') {
   const run = directory(t);
   await writeFile(join(run, 'haproxy'), haproxy);
   await chmod(join(run, 'haproxy'), 0o755);
   const env = { PATH: `${run}:${process.env.PATH}`, FRP_GATEWAY_RUN: run };
-  const child = spawn('unshare', ['--pid', '--fork', '--kill-child', '--mount-proc', 'sh', script, 'users'], { env, stdio: 'ignore' });
+  const first = ['sh', '-c', `${before}; exec sh "$0" users`, script];
+  const child = spawn('unshare', ['--pid', '--fork', '--kill-child', '--mount-proc', ...first], { env, stdio: 'ignore' });
   t.after(() => child.kill('SIGKILL'));
   const log = () => readFile(join(run, 'log'), 'utf8').catch(() => '');
   const starts = async () => (await log()).split('started').length - 1;
   await until(async () => (await starts()) === 1);
   /** Signals the first process, as the kubelet and preStop hooks do. */
   const signal = async (name: NodeJS.Signals) => {
-    const [first = ''] = (await readFile(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8')).trim().split(' ');
-    process.kill(Number(first), name);
+    const [pid = ''] = (await readFile(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8')).trim().split(' ');
+    process.kill(Number(pid), name);
   };
   return { run, child, log, starts, signal };
 }
@@ -69,6 +71,19 @@ test('what the container uses of its memory is told to the agent, again and agai
   const { at } = (await use())!;
   await until(async () => ((await use())?.at ?? 0) > at);
 });
+
+const statistics = 'anon 300\ninactive_file 40\nactive_file 2\nslab 5\n';
+for (const [version, at, file] of [
+  ['v2', '/sys/fs/cgroup', 'memory.current'],
+  ['v1', '/sys/fs/cgroup/memory', 'memory.usage_in_bytes'],
+] as const)
+  test(`of what a control group (${version}) says that it uses, the files that the kernel keeps do not count`, async (t) => {
+    const files = `mkdir -p ${at}; echo 1042 >${at}/${file}; printf '${statistics}' >${at}/memory.stat`;
+    const { run } = await supervised(t, `mount -t tmpfs none /sys/fs/cgroup; ${files}`);
+    const use = writtenUse(join(run, 'users.memory'));
+    await until(async () => (await use()) !== undefined);
+    assert.equal((await use())!.bytes, 1000);
+  });
 
 test('outside of a container it refuses to run', async () => {
   const child = spawn('sh', [script, 'users'], { stdio: 'ignore' });
