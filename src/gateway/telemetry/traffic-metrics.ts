@@ -91,8 +91,8 @@ export class TrafficMetrics {
     const labels = new Map<string, Labels>();
     for (const { service, backends } of services) {
       const { namespace = '', name } = service.metadata;
-      for (const { name: server, address } of backends)
-        labels.set(`${backendOf(service)}/${server}`, { namespace, name, backend: address });
+      const section = backendOf(service);
+      for (const { name: server, address } of backends) labels.set(`${section}/${server}`, { namespace, name, backend: address });
     }
     const kept = new Set([...labels.values()].map(idOf));
     for (const [key, gone] of this.#labels) {

@@ -56,8 +56,6 @@ export class Acceptance {
   readonly #leftOut = new Map<string, LeftOut>();
   /** the last view that HAProxy took */
   #good: View | undefined;
-  /** milliseconds that the last check took */
-  lastMs = 0;
 
   constructor(options: AcceptanceOptions) {
     this.#options = options;
@@ -164,9 +162,7 @@ export class Acceptance {
       return undefined;
     }
     const path = await generations.stage(files);
-    const started = performance.now();
     const verdict = await check(path);
-    this.lastMs = performance.now() - started;
     if (verdict.kind === 'unknown') onUnchecked(verdict.reason);
     return verdict.kind === 'refused' ? verdict.alerts : undefined;
   }

@@ -27,7 +27,7 @@ export async function changeCertificates(socket: string, { now, wanted }: Certif
     await setCertificate(socket, path, pem);
   }
   for (const [list, text] of wanted) {
-    if (!isList(list)) continue;
+    if (!isList(list) || now.get(list) === text) continue;
     const before = namesOf(now.get(list));
     const after = namesOf(text);
     for (const [pem, names] of before) if (after.get(pem) !== names) await say(`del ssl crt-list ${list} ${pem}`, /deleted in crtlist/);

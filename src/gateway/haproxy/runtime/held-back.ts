@@ -24,7 +24,7 @@ export function changedServices(before: View, after: View): string[] {
     const key = keyOf(each);
     const was = known.get(key);
     known.delete(key);
-    if (!was || structureOf(was) !== structureOf(each)) changed.push(key);
+    if (was !== each && (!was || structureOf(was) !== structureOf(each))) changed.push(key);
   }
   return [...changed, ...known.keys()];
 }

@@ -28,6 +28,9 @@ export interface ServerStats {
   lastChange: number;
 }
 
+/** Of every server and nothing else: HAProxy need not write, nor we read, the lines of frontends and sums. */
+export const showServers = 'show stat -1 4 -1';
+
 /** One line for each server; frontends and sums are left out. @param csv answer of `show stat` */
 export function parseStats(csv: string): ServerStats[] {
   const [head = '', ...lines] = csv.split('\n');
@@ -74,8 +77,10 @@ export function parseStats(csv: string): ServerStats[] {
   });
 }
 
-/** Values in quotes may have commas in them: a check's text is what the app has answered. */
-const valuesOf = (line: string): string[] =>
+/** Values in quotes may have commas in them: a check's text is what the app has answered. Without a quote there is no more to it. */
+const valuesOf = (line: string): string[] => (line.includes('"') ? quotedValues(line) : line.split(','));
+
+const quotedValues = (line: string): string[] =>
   Array.from(line.matchAll(/"((?:[^"]|"")*)"(?:,|$)|([^,]*)(?:,|$)/gy), ([, quoted, plain = '']) => quoted?.replaceAll('""', '"') ?? plain);
 
 function statusOf(status: string): ServerStats['status'] {

@@ -27,7 +27,7 @@ import { portsIn, portsOf, portsOnDisk, ReachedPorts } from './reached-ports.ts'
 import { ReloadBudget, usersBudget, type BudgetLimits } from './reload-budget.ts';
 import { identify, parseStates, readRunning } from './running.ts';
 import { stateFileText } from './state-file.ts';
-import { parseStats, type ServerStats } from './stats.ts';
+import { parseStats, showServers, type ServerStats } from './stats.ts';
 import { endWaiting } from './waiting-requests.ts';
 
 export type { ServerStats } from './stats.ts';
@@ -63,8 +63,11 @@ type State =
   | { name: 'reloading'; pid: string }
   | { name: 'refused'; pid: string; known: Known | undefined };
 
-/** Milliseconds of a check from which on checks are paced: HAProxy may crash in the meantime, and start with what is older. */
-const longCheckMs = 1000;
+/**
+ * What writing and checking the whole took is waited for so many times before the next: changes without end then take a
+ * fifth of a CPU for it, whatever the number of services. HAProxy may crash in the meantime, and start with what is older.
+ */
+const pausesPerPersist = 4;
 /** Milliseconds from one reload for a refused call to the next: what a reload does not mend is tried again without. */
 const repairPauseMs = 60_000;
 
@@ -81,6 +84,8 @@ export class UsersProxy {
   #state: State = { name: 'absent' };
   /** what HAProxy has, or will start with */
   #has: { view: View; ports: readonly number[] } | undefined;
+  /** ports of servers in the configuration that it starts with; undefined: to be read there */
+  #onDisk: readonly number[] | undefined;
   #canSyncAt = 0;
   #persistAt = 0;
   #repairedAt = -Infinity;
@@ -153,7 +158,7 @@ export class UsersProxy {
 
   /** Every server, as HAProxy sees it now. @throws CliError where HAProxy is not there */
   async states(): Promise<ServerStats[]> {
-    return parseStats(await runCommand(this.#worker, 'show stat')).filter(({ backend }) => backend.startsWith('be-'));
+    return parseStats(await runCommand(this.#worker, showServers)).filter(({ backend }) => backend.startsWith('be-'));
   }
 
   /** Sends elsewhere what has waited so many seconds for an answer. @returns how many requests @throws CliError where HAProxy is not there */
@@ -180,12 +185,22 @@ export class UsersProxy {
   async #settlePorts(): Promise<void> {
     const known = 'known' in this.#state ? this.#state.known : undefined;
     if (!known) return;
-    const ports = portsIn((await this.#generations.current())?.get(configFile) ?? '');
     const old = await oldProcesses(this.#options.directory).catch(() => undefined);
     this.#reached.settle(
-      new Set([...portsOf(known.running.servers), ...ports]),
+      new Set([...portsOf(known.running.servers), ...(this.#onDisk ??= await this.#portsOnDisk())]),
       old?.map((each) => each.pid),
     );
+  }
+
+  /** Of what HAProxy starts with, as another agent left it. */
+  async #portsOnDisk(): Promise<readonly number[]> {
+    return portsIn((await this.#generations.current())?.get(configFile) ?? '');
+  }
+
+  /** HAProxy starts with what was staged from now on. */
+  async #commit({ servers }: Pick<Rendered, 'servers'>): Promise<void> {
+    await this.#generations.commit();
+    this.#onDisk = portsOf(servers);
   }
 
   async #apply(view: View, render: Render): Promise<Applied> {
@@ -209,7 +224,7 @@ export class UsersProxy {
     if (this.#state.name !== 'absent') this.#options.log.warn('HAProxy does not answer; it will start with the files');
     this.#state = { name: 'absent' };
     const { view: accepted, rendered } = await this.#acceptance.stage(view, render);
-    await this.#generations.commit();
+    await this.#commit(rendered);
     this.#has = { view: accepted, ports: rendered.ports };
     return { waitMs: this.#acceptance.waitMs };
   }
@@ -240,14 +255,15 @@ export class UsersProxy {
     this.#state = { ...state, known: await change(this.#worker, rendered, known) };
   }
 
-  /** Puts on disk what HAProxy has. Where checks take long they are few: what is on disk is then some seconds older. */
+  /** Puts on disk what HAProxy has. That costs the whole and not what has changed, so it is done now and then. */
   async #persist(view: View, rendered: Rendered, render: Render): Promise<Applied> {
     if (isSame(await this.#generations.current(), filesOf(rendered))) return { waitMs: this.#acceptance.waitMs };
     const wait = this.#persistAt - performance.now();
     if (wait > 0) return { waitMs: Math.min(wait, this.#acceptance.waitMs ?? wait) };
+    const began = performance.now();
     const accepted = await this.#acceptance.stage(view, render);
-    await this.#generations.commit();
-    if (this.#acceptance.lastMs > longCheckMs) this.#persistAt = performance.now() + 4 * this.#acceptance.lastMs;
+    await this.#commit(accepted.rendered);
+    this.#persistAt = performance.now() + pausesPerPersist * (performance.now() - began);
     // A service that is left out from now on is still in the process.
     return { waitMs: accepted.view.services.length < view.services.length ? 0 : this.#acceptance.waitMs };
   }
@@ -284,11 +300,8 @@ export class UsersProxy {
     const { view: accepted, rendered } = await this.#acceptance.stage(view, render);
     // Without what is refused it may be what runs already.
     const who = await identify(this.#worker);
-    if (who.skeleton === rendered.skeleton && namespaces.size > 0) {
-      await this.#generations.commit();
-      return this.#change(accepted, rendered, render);
-    }
-    await this.#generations.commit();
+    await this.#commit(rendered);
+    if (who.skeleton === rendered.skeleton && namespaces.size > 0) return this.#change(accepted, rendered, render);
     await writeFile(join(directory, stateFile), stateFileText(await runCommand(this.#worker, 'show servers state'), rendered.servers));
     this.#budget.spend(namespaces);
     this.#state = { name: 'reloading', pid };
@@ -313,6 +326,7 @@ export class UsersProxy {
     if (before) {
       await this.#generations.stage(before);
       await this.#generations.commit();
+      this.#onDisk = undefined;
     }
     this.#state = { name: 'refused', pid, known: undefined };
     const changed = new Set(had ? changedServices(had, accepted) : []);
