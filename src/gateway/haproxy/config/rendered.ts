@@ -3,7 +3,7 @@
 /** A configuration as a value: `apply` brings a running HAProxy to it. */
 export interface Rendered {
   /** haproxy.cfg, with the servers */
-  config: string;
+  readonly config: string;
   /** other files by their path from where the configuration is; maps/ and certs/ can be changed in a running HAProxy, the others need a reload */
   files: ReadonlyMap<string, string>;
   /** hash of all that needs a reload when it changes; HAProxy tells it as `description` */

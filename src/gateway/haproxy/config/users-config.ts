@@ -36,7 +36,7 @@ export function renderUsers(view: View, settings: UsersSettings, memory = new Me
     const { parts, failures } = partsOf(given, settings, memory);
     if (failures.size === 0) {
       memory.sweep();
-      return { ...compose(parts, settings), failed };
+      return Object.assign(compose(parts, settings), { failed });
     }
     for (const [key, reason] of failures) failed.set(key, reason);
     given = given.filter(({ service }) => !failures.has(serviceKey(service)));
@@ -111,13 +111,16 @@ function compose(parts: readonly ServicePart[], settings: UsersSettings): Omit<R
     JSON.stringify([globalSections(settings, ''), text, skeletonOf(files), [...ports.keys()], parts.map((part) => part.skeleton)]),
   ).slice(0, 32);
   for (const part of parts) for (const [path, content] of part.files) files.set(path, content);
+  const whole = () =>
+    [sectionText(globalSections(settings, skeleton)), text, ...ports.values(), ...parts.map((part) => part.text + part.serverText)].join(
+      '\n',
+    );
+  let config: string | undefined;
   return {
-    config: [
-      sectionText(globalSections(settings, skeleton)),
-      text,
-      ...ports.values(),
-      ...parts.map((part) => part.text + part.serverText),
-    ].join('\n'),
+    // Megabytes, which a change that runtime calls can make does not need until it is put on disk.
+    get config() {
+      return (config ??= whole());
+    },
     files,
     skeleton,
     servers: new Map(parts.map(({ service, servers }) => [service.pool, servers])),

@@ -257,9 +257,9 @@ export class UsersProxy {
 
   /** Puts on disk what HAProxy has. That costs the whole and not what has changed, so it is done now and then. */
   async #persist(view: View, rendered: Rendered, render: Render): Promise<Applied> {
-    if (isSame(await this.#generations.current(), filesOf(rendered))) return { waitMs: this.#acceptance.waitMs };
     const wait = this.#persistAt - performance.now();
     if (wait > 0) return { waitMs: Math.min(wait, this.#acceptance.waitMs ?? wait) };
+    if (isSame(await this.#generations.current(), filesOf(rendered))) return { waitMs: this.#acceptance.waitMs };
     const began = performance.now();
     const accepted = await this.#acceptance.stage(view, render);
     await this.#commit(accepted.rendered);
