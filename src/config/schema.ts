@@ -116,7 +116,7 @@ export const configSchema = z.strictObject({
       tunnelPort: portNumber.default(7000),
       /** proxy by which sidecars and the link reach the gateway; without user and password, because annotations have it */
       proxyURL: text.refine(isProxy, proxyForm).optional(),
-      /** Secret of the installation's namespace with the proxy's `user` and `password`; label app.kubernetes.io/managed-by: frp-k8s */
+      /** Secret of the installation's namespace with the proxy's `user` and `password`; label frp.io/use: "true" */
       proxySecret: text.optional(),
       /** it runs in another cluster, whose controller looks after it: this one copies nothing, and knows no health of backends */
       elsewhere: z.boolean().default(false),
