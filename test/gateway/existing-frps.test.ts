@@ -72,7 +72,8 @@ async function startSidecar(t: TestContext, keys: FrpsKeys, files: Record<string
   symlinkSync(frpc, join(at, 'bin/frpc'));
   writeFileSync(join(at, 'frpc.json'), inPlace(metadata!.annotations!['frp.io/frpc.json']!));
   give({ 'group.key': 'key of the group', ...files });
-  const [, ...rest] = (container!.command as string[]).map(inPlace);
+  // As Kubernetes reads a command.
+  const [, ...rest] = (container!.command as string[]).map((text) => inPlace(text).replaceAll('$$', () => '$'));
   const env = {
     PATH: `${join(at, 'bin')}:/usr/bin:/bin`,
     POD_NAME: 'web-0',

@@ -69,11 +69,17 @@ export function plainStart({ tls, caSecret, auth }: Config['frps']): string[] {
     `sleep 1`,
     `done`,
     `[ "$FRP_GROUP_KEY" ] || export FRP_GROUP_KEY="$(cat $d/group.key)"`,
-    ...(auth === undefined ? [] : [endWithToken]),
+    ...(auth === undefined ? [] : endWithToken),
   ];
 }
-/** frpc reads the server's token at its start alone: it is started anew for another one. The shell becomes frpc, so `$$` is that. */
-const endWithToken = `(was=$(cat ${frpsTokenPath}); while sleep 5; do now=$(cat ${frpsTokenPath} 2>/dev/null); [ -z "$now" ] || [ "$now" = "$was" ] || kill $$; done) &`;
+/**
+ * frpc reads the server's token at its start alone: it is started anew for another one. The shell becomes frpc, so its
+ * process id is frpc's; of `$$` Kubernetes would leave one `$`.
+ */
+const endWithToken = [
+  `read -r self rest </proc/self/stat`,
+  `(was=$(cat ${frpsTokenPath}); while sleep 5; do now=$(cat ${frpsTokenPath} 2>/dev/null); [ -z "$now" ] || [ "$now" = "$was" ] || kill $self; done) &`,
+];
 /** The same for the gateway, where a token of the Pod stands in for the group key; and there may be a proxy on the way. */
 export const gatewayStart = ({ gateway: { proxySecret } }: Config): string[] => [
   `trap 'exit 0' TERM`,
