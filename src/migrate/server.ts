@@ -3,6 +3,7 @@ import type { JsonObject } from '../model/json.ts';
 import { isOwnMachine, isPort } from './addresses.ts';
 import type { Spec } from './draft.ts';
 import { Fields } from './fields.ts';
+import { isProxy } from '../net/proxy-url.ts';
 import { Notes, type Finding } from './findings.ts';
 
 export interface ServerPart {
@@ -13,23 +14,16 @@ export interface ServerPart {
   findings: Finding[];
 }
 
-const ownServer =
-  'let sidecars dial a server of frp-k8s, which knows them by certificate: manifests/frps, manifests/gateway, or frp-k8s gateway up';
-
-/** What only an frps that is there already asks for. */
-const noCounterpart: Readonly<Record<string, string>> = {
-  token: `no counterpart yet: sidecars present a client certificate and no token, so this server refuses them. Let it ask for certificates instead, or ${ownServer}`,
-  oidc: `no counterpart yet: sidecars do not log in by OIDC, so this server refuses them; ${ownServer}`,
-  metadatas: `no counterpart yet: a server whose plugin asks for them refuses the sidecars; ${ownServer}`,
-  user: `no counterpart yet: names of proxies are namespace and service. It matters only to a server whose plugin asks for it`,
-};
+const secret = (name: string, key: string, file: string): string =>
+  `kubectl -n frp-system create secret generic ${name} --from-file=${key}=${file} && kubectl -n frp-system label secret ${name} frp.io/use=true`;
 
 export function serverOf(common: JsonObject, hasUdp: boolean): ServerPart {
   const notes = new Notes();
   const fields = new Fields(common, '', notes);
   const config = { ...addressOf(fields, notes), ...logOf(fields, notes) };
-  authOf(fields, notes);
-  const advanced = transportOf(fields, config, notes);
+  const frps = config.frps ?? {};
+  authOf(fields, frps, notes);
+  const advanced = transportOf(fields, frps, notes);
   selfOf(fields, hasUdp, notes);
   for (const path of fields.leftovers()) notes.lost(path, 'is no field that migrate knows; see whether it is needed');
   return { config, advanced, findings: notes.findings };
@@ -44,16 +38,12 @@ function addressOf(fields: Fields, notes: Notes): { frps?: JsonObject } {
       'serverAddr',
       `${JSON.stringify(address)} is the machine itself, which Pods reach by another name: set frps.address of the configuration`,
     );
-    return {};
+    return { frps: {} };
   }
   if (!isPort(port)) {
     notes.lost('serverPort', 'must be a port from 1 to 65535; frp does not dial it otherwise');
     return { frps: { address } };
   }
-  notes.todo(
-    'serverAddr',
-    'sidecars dial it by mutual TLS: give that frps the content of Secret frp-server-tls (docs/guide/install.md, "The frp server"), and this address as frps.serverName where it differs from the name in the certificate',
-  );
   return { frps: { address, port, ...(port !== 7000 && { reservedPorts: [port] }) } };
 }
 
@@ -67,28 +57,52 @@ function logOf(fields: Fields, notes: Notes): { sidecar?: JsonObject } {
   return level !== undefined && level !== 'info' && levels.includes(level) ? { sidecar: { logLevel: level } } : {};
 }
 
-function authOf(fields: Fields, notes: Notes): void {
+function authOf(fields: Fields, frps: JsonObject, notes: Notes): void {
   const auth = fields.child('auth');
   const isOidc = auth.text('method') === 'oidc';
   const hasToken = [auth.isSet('token'), auth.isSet('tokenSource')].some(Boolean);
   const oidc = auth.isSet('oidc');
-  auth.ignore('additionalScopes');
-  if (isOidc || (oidc && !hasToken)) notes.lost('auth.oidc', noCounterpart.oidc!);
-  else if (hasToken) notes.lost('auth.token', noCounterpart.token!);
-  if (fields.isSet('metadatas')) notes.lost('metadatas', noCounterpart.metadatas!);
-  if (fields.isSet('user')) notes.differs('user', noCounterpart.user!);
+  const additionalScopes = auth.texts('additionalScopes').filter((scope) => scope === 'HeartBeats' || scope === 'NewWorkConns');
+  if (isOidc || (oidc && !hasToken))
+    notes.lost(
+      'auth.oidc',
+      'no counterpart: sidecars do not log in by OIDC, so this server refuses them; let it take a token, or let sidecars dial a server of frp-k8s: manifests/frps, manifests/gateway, or frp-k8s gateway up',
+    );
+  else if (hasToken) {
+    frps.auth = { tokenSecret: 'frps-token', ...(additionalScopes.length > 0 && { additionalScopes }) };
+    notes.todo('auth.token', `is in a Secret, of which every sidecar has a copy. Make it: ${secret('frps-token', 'token', 'FILE')}`);
+  }
+  if (fields.isSet('metadatas'))
+    notes.todo('metadatas', 'put those that are no secret into frps.metadatas of the configuration: Pods have them in an annotation');
+  const user = fields.text('user');
+  if (user === undefined) return;
+  if (/^[A-Za-z0-9_-]{1,63}$/.test(user)) frps.user = user;
+  else
+    notes.differs(
+      'user',
+      'is left out: frps.user has letters, digits, _ and - alone. It matters only to a server whose plugin asks for it',
+    );
 }
 
-function transportOf(fields: Fields, config: { frps?: JsonObject }, notes: Notes): NonNullable<Spec['advanced']> {
-  const transport = fields.child('transport');
+const protocols = ['tcp', 'websocket', 'wss', 'quic', 'kcp'];
+
+function wayOf(transport: Fields, frps: JsonObject, notes: Notes): void {
   const protocol = transport.text('protocol') ?? 'tcp';
-  if (protocol !== 'tcp')
+  if (!protocols.includes(protocol)) notes.lost('transport.protocol', `must be one of ${protocols.join(', ')}; frp refuses it too`);
+  const proxyURL = transport.text('proxyURL');
+  const isOpen = proxyURL !== undefined && isProxy(proxyURL);
+  if (proxyURL !== undefined && !isOpen)
     notes.lost(
-      'transport.protocol',
-      `${JSON.stringify(protocol)}: no counterpart yet: sidecars dial by TLS over TCP. Open the server's bindPort for TCP, and set frps.port to it`,
+      'transport.proxyURL',
+      'no counterpart for a plain frp server: frps.transport.proxyURL is http:// or socks5:// with a port, and no user and password',
     );
-  if (transport.isSet('proxyURL'))
-    notes.lost('transport.proxyURL', 'no counterpart yet for a plain frp server; gateway.proxyURL is the one on the way to a gateway');
+  const way = { ...(protocol !== 'tcp' && protocols.includes(protocol) && { protocol }), ...(isOpen && { proxyURL }) };
+  if (Object.keys(way).length > 0) frps.transport = way;
+}
+
+function transportOf(fields: Fields, frps: JsonObject, notes: Notes): NonNullable<Spec['advanced']> {
+  const transport = fields.child('transport');
+  wayOf(transport, frps, notes);
   if (transport.flag('tcpMux') === false)
     notes.lost('transport.tcpMux', 'no counterpart: sidecars always multiplex. Set transport.tcpMux = true at the server');
   const wire = transport.text('wireProtocol');
@@ -102,7 +116,7 @@ function transportOf(fields: Fields, config: { frps?: JsonObject }, notes: Notes
       dropped.map((name) => `transport.${name}`).join(', '),
       'no counterpart: sidecars notice within 15 s that a server is gone',
     );
-  tlsOf(transport.child('tls'), config, notes);
+  tlsOf(transport.child('tls'), frps, notes);
 
   const pool = transport.number('poolCount');
   const dial = transport.number('dialServerTimeout');
@@ -120,18 +134,23 @@ function transportOf(fields: Fields, config: { frps?: JsonObject }, notes: Notes
   };
 }
 
-function tlsOf(tls: Fields, config: { frps?: JsonObject }, notes: Notes): void {
+function tlsOf(tls: Fields, frps: JsonObject, notes: Notes): void {
   const serverName = tls.text('serverName');
-  if (serverName !== undefined && config.frps) config.frps.serverName = serverName;
-  if (tls.flag('enable') === false)
-    notes.differs('transport.tls.enable', 'has no effect: the tunnel is always TLS, which every frps takes');
+  if (serverName !== undefined) frps.serverName = serverName;
   tls.ignore('disableCustomTLSFirstByte');
-  const files = ['certFile', 'keyFile', 'trustedCaFile'].filter((name) => tls.isSet(name));
-  if (files.length > 0)
+  const has = (name: string): boolean => tls.isSet(name);
+  const [presents, verifies] = [[has('certFile'), has('keyFile')].some(Boolean), has('trustedCaFile')];
+  frps.tls = tls.flag('enable') === false ? 'off' : presents ? 'mutual' : verifies ? 'server' : 'unverified';
+  if (frps.tls === 'unverified')
+    notes.differs('transport.tls', "nothing was verified, and is not now; frps.tls: server verifies the server's certificate");
+  if (presents)
     notes.todo(
-      files.map((name) => `transport.tls.${name}`).join(', '),
-      "sidecars have certificates of the installation's own authority, and trust it; to present yours, see mode manual in docs/guide/certificates.md",
+      'transport.tls.certFile, transport.tls.keyFile',
+      "sidecars present certificates of the installation's own authority: let the server trust it (docs/guide/existing-frps.md); to present yours, see mode manual in docs/guide/certificates.md",
     );
+  if (!verifies || frps.tls === 'off') return;
+  frps.caSecret = 'frps-ca';
+  notes.todo('transport.tls.trustedCaFile', `is in a Secret. Make it: ${secret('frps-ca', 'ca.crt', 'FILE')}`);
 }
 
 /** About the program frpc, which a sidecar has settings of its own for. */
