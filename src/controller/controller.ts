@@ -24,7 +24,7 @@ import { WorkQueue } from '../kube/work-queue.ts';
 import { SecretWatches } from './secret-watches.ts';
 import { servicesWith } from './user-secrets.ts';
 import { authorityKey, copiesKey, keyOfSecret, linkKey, serverKey, splitKey } from './keys.ts';
-import { GatewayLink } from './link/gateway-link.ts';
+import { GatewayLinks } from './link/gateway-links.ts';
 import { reconcileServer, reconcileService, type Reconciled, type ReconcileDeps } from './reconcile.ts';
 import { referencesOf } from '../kube/secret-references.ts';
 import { Entrance } from './backends/entrance.ts';
@@ -64,7 +64,7 @@ class Controller {
   readonly #authority: AuthorityKeeper;
   readonly #entrance: Entrance;
   readonly #facts: FactSource;
-  readonly #link: GatewayLink;
+  readonly #links: GatewayLinks;
   readonly #gates: ReadinessGates;
   readonly #queue: WorkQueue;
   readonly #podsQueue: WorkQueue;
@@ -95,7 +95,7 @@ class Controller {
       for (const service of this.services.all()) this.#queue.add(serviceKey(service));
     };
     this.#entrance = new Entrance({ client, config, log, changed: allChanged });
-    this.#link = new GatewayLink({
+    this.#links = new GatewayLinks({
       client,
       config,
       log,
@@ -106,11 +106,11 @@ class Controller {
       copies: () => copiesElsewhere(this.#copiesDeps),
       changed: allChanged,
       serviceChanged: (key) => this.#queue.add(key),
-      metric: this.#metrics.link,
+      metric: this.#metrics.links,
     });
     this.#facts = new FactSource({
       config,
-      link: this.#link,
+      links: this.#links,
       entrance: this.#entrance,
       services: this.services,
       outdated: deps.outdated,
@@ -147,7 +147,7 @@ class Controller {
       this.#queue.close(),
       this.#podsQueue.close(),
       this.#facts.close(),
-      this.#link.close(),
+      this.#links.close(),
       this.#entrance.close(),
       this.#gates.close(),
       this.#deps.connectors?.close(),
@@ -170,7 +170,7 @@ class Controller {
         ...common,
         resource: pods,
         labelSelector: `${label.sidecar}=injected`,
-        sink: both(both(this.#facts.pods, this.#gates), this.#link),
+        sink: [this.#facts.pods, this.#gates, this.#links.items].flatMap((sink) => sink ?? []).reduce(both),
       }),
     ];
     this.#startProblem = 'the first lists of DistributedServices, Secrets and Pods are under way';
@@ -194,8 +194,8 @@ class Controller {
       await this.#followAuthority();
       await ensureServerApi(this.#reconcileDeps);
       await ensureReplicaIdentity(this.#copiesDeps);
-      this.#link.start();
-      await this.#link.known();
+      this.#links.start();
+      await this.#links.known();
       await Promise.all([this.#facts.meetServers(), this.#entrance.known()]);
     });
     if (this.#stop.signal.aborted) return;
@@ -235,7 +235,7 @@ class Controller {
     this.#queue.add(serviceKey(service));
     // Our own writes of the status change nothing for others.
     if (before && after && before.metadata.generation === after.metadata.generation) return;
-    this.#link.serviceChanged(before, after);
+    this.#links.items?.serviceChanged(before, after);
     this.#podsQueue.add(namespace);
     for (const changed of [before, after]) {
       if (!changed || referencesOf(changed).length === 0) continue;
@@ -274,12 +274,12 @@ class Controller {
     return this.#metrics.timed(async () => {
       if (key === authorityKey) return this.#followAuthority();
       if (key === copiesKey) {
-        const changesAt = this.#link.copiesChanged();
+        const changesAt = this.#links.items?.copiesChanged() ?? Infinity;
         const renewAt = await ensureReplicaIdentity(this.#copiesDeps);
         this.#due.set(key, Math.min(changesAt, renewAt, await reconcileCopies(this.#copiesDeps)));
         return;
       }
-      if (key === linkKey) return void this.#due.set(key, this.#clock.now() + (await this.#link.followJoining()));
+      if (key === linkKey) return void this.#due.set(key, this.#clock.now() + (await this.#links.followJoining()));
       const service = key === serverKey ? undefined : this.services.get(...splitKey(key));
       if (key !== serverKey && !service) return this.#forget(key);
       // It comes back when the first lists of its namespace are there.
@@ -319,7 +319,7 @@ class Controller {
       references: (service) => checkReferences(this.#copiesDeps, service),
       secretsProblem: (namespace) => this.#secretWatches.problemOf(namespace),
       authority: () => this.#authority.current,
-      gatewaysElsewhere: () => this.#link.identity?.authorityPem ?? '',
+      gatewaysElsewhere: () => this.#links.authoritiesPem,
       statusWritten: (service: DistributedService) => this.services.set(slim(service)),
       observed: (service, { server, judgement }) =>
         this.#metrics.setBackends(service.metadata, server.status === 'reachable' ? judgement : undefined),
@@ -330,7 +330,7 @@ class Controller {
     const { hasChanged, renewAt } = await this.#authority.reconcile();
     this.#due.set(authorityKey, renewAt);
     if (!hasChanged) return;
-    this.#link.authorityChanged();
+    this.#links.items?.authorityChanged();
     this.#queue.add(serverKey);
     for (const service of this.services.all()) this.#queue.add(serviceKey(service));
   }

@@ -8,16 +8,17 @@ import { gatewayApiUrls, hasOwnGateway, usesGateway } from '../model/gateway.ts'
 import { exposuresOf } from '../model/exposure.ts';
 import { serviceKey, type ServiceStore } from '../model/store.ts';
 import type { DistributedService } from '../model/types.ts';
-import { judge, type Backend } from './backends/health.ts';
+import { judge, type Backend, type Judgement } from './backends/health.ts';
 import type { CertificatesOutcome, Problem } from './problem.ts';
 import type { Verdict } from './connectors/verdict.ts';
-import type { GatewayLink } from './link/gateway-link.ts';
+import type { GatewayLinks } from './link/gateway-links.ts';
 import type { Entrance } from './backends/entrance.ts';
-import { ServerView } from './backends/frp-status.ts';
+import { ServerView, type ServerHealth } from './backends/frp-status.ts';
 import { OutdatedPods, type OutdatedListener, type OutdatedOf } from './backends/outdated-pods.ts';
 import { splitKey } from './keys.ts';
 import { PodBackends } from './backends/injected-pods.ts';
 import { externalEndpointOf } from './status/external-endpoint.ts';
+import { gatewayFacts, withoutWord, type GatewayFact } from './status/gateways.ts';
 import { isElsewhere, unmoved } from './status/remedies.ts';
 import type { StatusFacts } from './status/status.ts';
 
@@ -49,8 +50,8 @@ export interface FactsDeps {
   gatewayUrls?: string[];
   /** what is known of the way to the servers, beside what they say themselves */
   entrance?: Pick<Entrance, 'addressOf' | 'problemOf'> | undefined;
-  /** to a gateway elsewhere */
-  link?: Pick<GatewayLink, 'listed' | 'identity' | 'state' | 'differingFields'> | undefined;
+  /** to gateways elsewhere */
+  links?: Pick<GatewayLinks, 'listed' | 'isJoined' | 'states' | 'differing'> | undefined;
   credentials: () => { user: string; password: string } | undefined;
   /** PEM of the authority that the gateway's replicas have their certificate from */
   gatewayAuthority?: () => string | undefined;
@@ -96,9 +97,9 @@ export class FactSource {
         credentials: deps.credentials,
         ...(isGateway && deps.gatewayAuthority && { authority: deps.gatewayAuthority }),
         // Pods of a service that has moved still go there.
-        ...(isGateway && deps.link && { told: () => deps.link?.listed() }),
+        ...(isGateway && deps.links && { told: () => deps.links?.listed() }),
         isWanted: () =>
-          (urls.length > 0 || (isGateway && deps.link?.identity !== undefined)) &&
+          (urls.length > 0 || (isGateway && deps.links?.isJoined === true)) &&
           (served(isGateway).length > 0 || this.#backends.isThereAny(isGateway)),
         changed: (keys) => {
           if (keys) for (const key of keys) this.#tell(key);
@@ -187,14 +188,16 @@ export class FactSource {
       },
       graceUntil: server.graceUntil,
     });
+    const states = isGateway ? (this.#deps.links?.states ?? []) : [];
+    const gateways = gatewayFacts(states, (gateway) => this.#gateway.toldBy(gateway, key), judgement.backends);
     return {
       problem: problem ?? this.#refusal(service),
       pending,
       certificates,
       tunnel: isGateway ? undefined : config.frps.tls,
-      server: isGateway && config.gateway.elsewhere && !this.#deps.link?.identity ? { status: 'elsewhere' } : server.health,
-      link: isGateway ? this.#deps.link?.state : undefined,
-      differingFields: isGateway ? this.#deps.link?.differingFields(key) : undefined,
+      server: this.#healthOf(isGateway, gateways, judgement),
+      gateways,
+      differing: isGateway ? this.#deps.links?.differing(key) : undefined,
       judgement,
       refusedTunnels: isGateway ? this.#gateway.refusedTunnelsOf(key) : undefined,
       isGateway,
@@ -203,6 +206,15 @@ export class FactSource {
       externalEndpoint: externalEndpointOf(service, config, this.#deps.entrance?.addressOf(isGateway)),
       selector: connectors?.selectorOf?.(service),
     };
+  }
+
+  /** What is known of the server; of gateways elsewhere nothing where the one that serves may be the one that cannot be asked. */
+  #healthOf(isGateway: boolean, gateways: readonly GatewayFact[], { healthy, unhealthy }: Judgement): ServerHealth {
+    const { config, links } = this.#deps;
+    if (isGateway && config.gateway.elsewhere && !links?.isJoined) return { status: 'elsewhere' };
+    const { health } = this.#viewOf(isGateway);
+    const isUnsure = healthy === 0 && unhealthy > 0 && gateways.length > 1 && gateways.some(({ said }) => !said);
+    return isUnsure && health.status === 'reachable' ? { status: 'unreachable', message: withoutWord(gateways) } : health;
   }
 
   /**

@@ -19,8 +19,8 @@ export interface MetricsSources {
 export class ControllerMetrics {
   readonly #duration: Histogram;
   readonly #errors: Counter<'error_type'>;
-  /** of the link to a gateway elsewhere */
-  readonly link: Gauge;
+  /** of the links to gateways elsewhere */
+  readonly links: Gauge<'gateway'>;
   /** outdated Pods, by the text of their labels */
   readonly #outdated = new Map<string, OutdatedLabels>();
   readonly #backends: Gauge<'namespace' | 'name' | 'state'>;
@@ -39,9 +39,10 @@ export class ControllerMetrics {
       labelNames: ['error_type'],
       registers,
     });
-    this.link = new Gauge({
+    this.links = new Gauge({
       name: 'frp_operator_gateway_link_up',
-      help: 'Whether the link to a gateway elsewhere is up, 1 or 0; only the leader holds it',
+      help: 'Whether the link to a gateway elsewhere is up, 1 or 0, by the first address of the gateway; only the leader holds it',
+      labelNames: ['gateway'],
       registers,
     });
     const managed: Gauge<'state'> = new Gauge({

@@ -52,7 +52,11 @@ const proxy = z.object({ status: z.enum(['online', 'offline']), reason: text.opt
 /** key: namespace/name of a service of this cluster's that is not served as it is, or kind and key of another item */
 const refused = z.object({ reason: z.string().max(64), message: text });
 /** key: namespace/name of a service that another cluster, which joined first, says of what users get */
-const differs = z.object({ fields: z.array(z.string().max(300)).max(50) });
+const differs = z.object({
+  fields: z.array(z.string().max(300)).max(50),
+  /** by the gateway's name */
+  cluster: z.string().max(64).optional(),
+});
 /** key: `gateway` */
 const gateway = z.object({
   /** the gateway's name of the cluster */

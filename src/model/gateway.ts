@@ -18,6 +18,9 @@ export interface GatewayAddress {
   port: number;
 }
 
+/** HOST:PORT, as people and join tokens write it. */
+export const addressText = ({ host, port }: GatewayAddress): string => `${host.includes(':') ? `[${host}]` : host}:${port}`;
+
 /** What a service's members dial: each of the gateway's replicas, or the plain frp server (undefined). */
 export const serversOf = (spec: DistributedServiceSpec, config: Pick<Config, 'gateway'>): (GatewayAddress | undefined)[] =>
   usesGateway(spec, config) ? gatewayAddresses(config) : [undefined];

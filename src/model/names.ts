@@ -92,7 +92,7 @@ export const gatewayPodHost = (ordinal: number): string => `${gatewayName}-${ord
 export const joinSecretName = 'frp-gateway-join';
 /** What stands before a problem in that annotation where the controller does not try again: for good, or until it is configured otherwise. */
 export const joinProblemPrefix = { final: 'final: ', notConfigured: 'configuration: ' } as const;
-/** Secret with what the cluster is known by to the gateway that it has joined: tls.crt, tls.key, ca.crt (the gateway's), addresses, cluster. */
+/** Secret with what the cluster is known by to the gateways that it has joined: a key for each (controller/link/link-secret.ts). */
 export const linkSecretName = 'frp-gateway-link';
 
 /** Secret with the server certificate of the plain frp server: tls.crt, tls.key, ca.crt. */

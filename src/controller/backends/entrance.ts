@@ -12,7 +12,7 @@ import { Reflector } from '../../kube/reflector.ts';
 import { services, type ClusterService } from '../../kube/types.ts';
 import type { Log } from '../../log.ts';
 import type { Exposure } from '../../model/exposure.ts';
-import { gatewayAddresses, hasOwnGateway, type GatewayAddress } from '../../model/gateway.ts';
+import { addressText, gatewayAddresses, hasOwnGateway, type GatewayAddress } from '../../model/gateway.ts';
 import type { Problem } from '../problem.ts';
 
 /** What keeps users, or sidecars, away. `isPartial`: they have another way. */
@@ -112,8 +112,8 @@ export class Entrance {
   #unreachable(isServed: boolean): EntranceProblem | undefined {
     const addresses = gatewayAddresses(this.#deps.config);
     const bad = addresses.flatMap((address) => {
-      const { count = 0, why = '' } = this.#failures.get(keyOf(address)) ?? {};
-      return count >= failuresUntilTold ? [`${keyOf(address)} ${why}`] : [];
+      const { count = 0, why = '' } = this.#failures.get(addressText(address)) ?? {};
+      return count >= failuresUntilTold ? [`${addressText(address)} ${why}`] : [];
     });
     if (bad.length === 0) return undefined;
     const message = `sidecars dial gateway address ${bad.join(' and ')}; correct gateway.addresses of the configuration, or mend what it leads to`;
@@ -154,15 +154,13 @@ export class Entrance {
     await Promise.all(
       gatewayAddresses(this.#deps.config).map(async (address) => {
         const why = await tryToConnect(address, this.#loop.signal);
-        const count = why === undefined ? 0 : (this.#failures.get(keyOf(address))?.count ?? 0) + 1;
-        this.#failures.set(keyOf(address), { count, why: why ?? '' });
+        const count = why === undefined ? 0 : (this.#failures.get(addressText(address))?.count ?? 0) + 1;
+        this.#failures.set(addressText(address), { count, why: why ?? '' });
       }),
     );
     if (JSON.stringify(this.#unreachable(false)) !== before && !this.#loop.signal.aborted) this.#deps.changed();
   }
 }
-
-const keyOf = ({ host, port }: GatewayAddress): string => `${host.includes(':') ? `[${host}]` : host}:${port}`;
 
 /** @returns why not; undefined where somebody takes the connection */
 function tryToConnect({ host, port }: GatewayAddress, signal: AbortSignal): Promise<string | undefined> {

@@ -21,6 +21,19 @@ export interface Listed {
   refused?: { service: string; message: string; reason?: string }[];
 }
 
+/** What one of several gateways says. */
+export interface Told extends Listed {
+  gateway: string;
+}
+
+/** Fields of a service that another cluster, which joined a gateway before, says otherwise. */
+export interface Differing {
+  gateway: string;
+  fields: readonly string[];
+  /** by the gateway's name; absent where an older gateway does not say */
+  cluster?: string | undefined;
+}
+
 /** `elsewhere`: a gateway in another cluster, which is not asked from here. */
 export type ServerHealth = { status: 'reachable' } | { status: 'unreachable'; message: string } | { status: 'unknown' | 'elsewhere' };
 
@@ -33,8 +46,8 @@ export interface ServerViewOptions {
   listsUnchecked?: boolean;
   /** frpc's user, which a server that was there before puts before every name */
   user?: string | undefined;
-  /** what a gateway elsewhere tells over its link, in place of URLs. @throws Error why nothing is known; undefined: there is no link */
-  told?: () => Listed | undefined;
+  /** what gateways elsewhere tell over links, in place of URLs. @throws Error why nothing is known; undefined: there is no link */
+  told?: () => readonly Told[] | undefined;
   /** undefined while the Secret is not there */
   credentials: () => { user: string; password: string } | undefined;
   /** PEM of the authority that https servers have their certificate from; undefined while it is not known */
@@ -68,12 +81,14 @@ interface Answer {
   refusedTunnels: Map<string, Problem>;
 }
 
+const nothing = { services: new Map(), refused: new Map(), refusedTunnels: new Map() } satisfies Answer;
+
 export class ServerView {
   readonly #options: ServerViewOptions;
   readonly #loop = new Loop();
-  #services: Proxies = new Map();
-  #refused: Answer['refused'] = new Map();
-  #refusedTunnels: Answer['refusedTunnels'] = new Map();
+  #said: Answer = nothing;
+  /** by gateway, of gateways elsewhere */
+  #told = new Map<string, Answer>();
   #health: ServerHealth = { status: 'unknown' };
   #failures = 0;
   #graceUntil = 0;
@@ -103,22 +118,28 @@ export class ServerView {
 
   /** @param service namespace/name */
   countsOf(service: string, id: string): ProxyCounts | undefined {
-    return this.#services.get(service)?.get(id);
+    return this.#said.services.get(service)?.get(id);
   }
 
   /** Why the gateway leaves a service (namespace/name) out, in HAProxy's words; undefined where it does not. */
   refusalOf(service: string): string | undefined {
-    return this.#refused.get(service);
+    return this.#said.refused.get(service);
+  }
+
+  /** What one of several gateways elsewhere says of a service (namespace/name); undefined where it says nothing at present. */
+  toldBy(gateway: string, service: string): { countsOf: (id: string) => ProxyCounts | undefined; refusal: string | undefined } | undefined {
+    const said = this.#told.get(gateway);
+    return said && { countsOf: (id) => said.services.get(service)?.get(id), refusal: said.refused.get(service) };
   }
 
   /** Why the gateway refuses tunnels of a service's (namespace/name) Pods; undefined where it does not. */
   refusedTunnelsOf(service: string): Problem | undefined {
-    return this.#refusedTunnels.get(service);
+    return this.#said.refusedTunnels.get(service);
   }
 
   /** Backends of a service (namespace/name) that no watch here tells of. What their addresses are, their own cluster knows. */
   elsewhere(service: string): Backend[] {
-    return [...(this.#services.get(service) ?? [])].flatMap(([id, { elsewhere: name }]) =>
+    return [...(this.#said.services.get(service) ?? [])].flatMap(([id, { elsewhere: name }]) =>
       name === undefined ? [] : [{ id, name, address: '', port: 0 }],
     );
   }
@@ -132,17 +153,18 @@ export class ServerView {
   async poll(): Promise<void> {
     const { clock = systemClock } = this.#options;
     try {
-      const next = await this.#ask();
+      const told: Map<string, Answer> | undefined = this.#toldByGateway();
+      const next = told ? mergedOfGateways([...told.values()]) : await this.#ask();
       if (this.#loop.signal.aborted) return;
-      const before: Answer = { services: this.#services, refused: this.#refused, refusedTunnels: this.#refusedTunnels };
+      const before = this.#said;
+      const toldBefore = this.#told;
       if (this.#options.listsUnchecked) rememberServed(before.services, next.services);
-      this.#services = next.services;
-      this.#refused = next.refused;
-      this.#refusedTunnels = next.refusedTunnels;
+      this.#said = next;
+      this.#told = told ?? new Map<string, Answer>();
       this.#failures = 0;
       if (this.#health.status === 'unreachable') this.#graceUntil = clock.now() + graceMs;
       if (this.#health.status !== 'reachable') this.#become({ status: 'reachable' });
-      else this.#options.changed(differing(before, next));
+      else this.#options.changed(new Set([...differing(before, next), ...differingOfGateways(toldBefore, this.#told)]));
     } catch (error) {
       if (this.#loop.signal.aborted || ++this.#failures < failuresUntilUnreachable) return;
       this.#become({ status: 'unreachable', message: (error as Error).message });
@@ -155,9 +177,12 @@ export class ServerView {
     if (!isSame) this.#options.changed(undefined);
   }
 
-  async #ask(): Promise<Answer> {
+  #toldByGateway(): Map<string, Answer> | undefined {
     const told = this.#options.told?.();
-    if (told) return answerIn([told]);
+    return told && new Map(told.map(({ gateway, ...listed }) => [gateway, answerIn([listed])]));
+  }
+
+  async #ask(): Promise<Answer> {
     const credentials = this.#options.credentials();
     if (!credentials) throw new Error('the Secret with the credentials is not there yet');
     const { urls } = this.#options;
@@ -225,6 +250,18 @@ function merged(answers: readonly Answer[]): Answer {
     refusedTunnels: new Map(answers.flatMap(({ refusedTunnels }) => [...refusedTunnels])),
   };
 }
+
+/** A service that one gateway refuses and another one takes is served. */
+function mergedOfGateways(answers: readonly Answer[]): Answer {
+  const { refused, ...rest } = merged(answers);
+  return { ...rest, refused: new Map([...refused].filter(([service]) => answers.every((answer) => answer.refused.has(service)))) };
+}
+
+/** Of one gateway the sum says it. */
+const differingOfGateways = (before: ReadonlyMap<string, Answer>, after: ReadonlyMap<string, Answer>): string[] =>
+  [...(Math.max(before.size, after.size) < 2 ? [] : new Set([...before.keys(), ...after.keys()]))].flatMap((gateway) => [
+    ...differing(before.get(gateway) ?? nothing, after.get(gateway) ?? nothing),
+  ]);
 
 function differing(before: Answer, after: Answer): Set<string> {
   const changed = new Set<string>();

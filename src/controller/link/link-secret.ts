@@ -1,4 +1,5 @@
 /** What a cluster keeps of its joining: Secret frp-gateway-join before it, Secret frp-gateway-link after. */
+import { z } from 'zod';
 import type { Config } from '../../config/schema.ts';
 import { base64, text } from '../../kube/authority-secret.ts';
 import type { KubeClient } from '../../kube/client.ts';
@@ -10,7 +11,7 @@ import type { Log } from '../../log.ts';
 import { joinWith, type LinkIdentity } from '../../link/held-link.ts';
 import { LinkError } from '../../link/protocol.ts';
 import { parseToken, type JoinToken } from '../../link/token.ts';
-import { hasGateway } from '../../model/gateway.ts';
+import { addressText, gatewayAddresses, hasGateway } from '../../model/gateway.ts';
 import { proxyIn } from './proxy-secret.ts';
 import { annotation, joinProblemPrefix, joinSecretName, label, linkSecretName, manager } from '../../model/names.ts';
 
@@ -23,40 +24,63 @@ export interface LinkSecretDeps {
   userSecrets: ObjectStore<Secret>;
 }
 
-/** undefined where the cluster has not joined, or the Secret cannot be used */
-export function linkIdentityIn({ secrets: store, config }: Pick<LinkSecretDeps, 'secrets' | 'config'>): LinkIdentity | undefined {
+const identitySchema = z.object({
+  certPem: z.string().min(1),
+  keyPem: z.string().min(1),
+  authorityPem: z.string().min(1),
+  addresses: z.array(z.string()),
+  cluster: z.string(),
+});
+
+/** By key of the Secret, one for each gateway; what cannot be read is left out. */
+export function linkIdentitiesIn({ secrets: store, config }: Pick<LinkSecretDeps, 'secrets' | 'config'>): Map<string, LinkIdentity> {
   const secret = store.get(config.namespace, linkSecretName);
-  if (!secret) return undefined;
-  const value = (key: string) => text(secret, key);
-  const addresses = value('addresses')
-    .split('\n')
-    .filter((line) => line !== '');
-  const identity = {
-    certPem: value('tls.crt'),
-    keyPem: value('tls.key'),
-    authorityPem: value('ca.crt'),
-    addresses,
-    cluster: value('cluster'),
-  };
-  return identity.certPem === '' || identity.keyPem === '' || identity.authorityPem === '' ? undefined : identity;
+  const identities = new Map<string, LinkIdentity>();
+  for (const key of Object.keys(secret?.data ?? {}).sort()) {
+    const identity = identitySchema.safeParse(parseJson(text(secret!, key))).data;
+    if (identity) identities.set(key, identity);
+  }
+  return identities;
 }
 
-export async function keepLinkIdentity({ client, config, secrets: store }: LinkSecretDeps, identity: LinkIdentity): Promise<void> {
-  const values = {
-    'tls.crt': identity.certPem,
-    'tls.key': identity.keyPem,
-    'ca.crt': identity.authorityPem,
-    addresses: `${identity.addresses.join('\n')}\n`,
-    cluster: identity.cluster,
-  };
+function parseJson(given: string): unknown {
+  try {
+    return JSON.parse(given);
+  } catch {
+    return undefined;
+  }
+}
+
+/** As the gateway's first address, as far as a Secret takes it: a person who reads the Secret finds the gateway. */
+const keyFor = ({ addresses, cluster }: LinkIdentity): string =>
+  `${(addresses[0] ?? cluster).replace(/[^-._a-zA-Z0-9]/g, '_').slice(0, 200)}.json`;
+
+/** An address leads to one gateway, and an authority is that of one: what is kept of it is replaced. */
+const isSameGateway = (known: LinkIdentity, { addresses, authorityPem }: LinkIdentity): boolean =>
+  known.addresses.some((address) => addresses.includes(address)) || known.authorityPem.trim() === authorityPem.trim();
+
+/** Keeps what the cluster is known by to one gateway. @param replaced keys that go */
+export async function keepLinkIdentity(
+  { client, config, secrets: store }: LinkSecretDeps,
+  key: string,
+  identity: LinkIdentity,
+  replaced: readonly string[] = [],
+): Promise<void> {
   const metadata = { name: linkSecretName, namespace: config.namespace, labels: { [label.managedBy]: manager } };
-  const data = Object.fromEntries(Object.entries(values).map(([key, value]) => [key, base64(value)]));
+  const data = { [key]: base64(JSON.stringify(identity)) };
+  const gone = Object.fromEntries(replaced.filter((each) => each !== key).map((each) => [each, null]));
   const known = store.get(config.namespace, linkSecretName);
   store.set(
     known
-      ? await client.mergePatch<Secret>(secrets, config.namespace, linkSecretName, { data })
+      ? await client.mergePatch<Secret>(secrets, config.namespace, linkSecretName, { data: { ...gone, ...data } })
       : await client.create<Secret>(secrets, { metadata, type: 'Opaque', data }, fieldManager.controller),
   );
+}
+
+/** In place of what is there of the same gateway. */
+async function keepJoined(deps: LinkSecretDeps, identity: LinkIdentity): Promise<void> {
+  const known = [...linkIdentitiesIn(deps)].filter(([, each]) => isSameGateway(each, identity)).map(([key]) => key);
+  await keepLinkIdentity(deps, keyFor(identity), identity, known);
 }
 
 /** What only another token mends; everything else is tried again. */
@@ -65,12 +89,19 @@ const isFinal = (error: unknown): boolean =>
 
 /**
  * What keeps the cluster from using a gateway elsewhere although it may join it, so that the token would be used up in vain.
+ * A gateway beside one that it has joined is of use once sidecars dial it; the first may have another name there.
  * @throws LinkError NotConfigured, with the keys to set
  */
-function checkConfigured({ gateway }: Config, { addresses }: JoinToken): void {
+function checkConfigured(deps: LinkSecretDeps, { addresses }: JoinToken): void {
+  const { gateway } = deps.config;
+  const joined = [...linkIdentitiesIn(deps).values()].flatMap((identity) => identity.addresses);
+  const isAnother = joined.length > 0 && !addresses.some((address) => joined.includes(address));
+  const dialled = gatewayAddresses({ gateway }).map(addressText);
+  const isDialled = isAnother ? addresses.some((address) => dialled.includes(address)) : hasGateway({ gateway });
+  const wanted = [...(isAnother ? gateway.addresses : []), ...addresses];
   const missing = [
     ...(gateway.elsewhere ? [] : ['gateway.elsewhere: true']),
-    ...(hasGateway({ gateway }) ? [] : [`gateway.addresses: [${addresses.map((address) => JSON.stringify(address)).join(', ')}]`]),
+    ...(isDialled ? [] : [`gateway.addresses: [${wanted.map((address) => JSON.stringify(address)).join(', ')}]`]),
   ];
   if (missing.length === 0) return;
   throw new LinkError(
@@ -98,9 +129,9 @@ export async function joinIfAsked(deps: LinkSecretDeps, signal: AbortSignal): Pr
   if (told?.startsWith(joinProblemPrefix.final)) return { isToBeTriedAgain: false };
   try {
     const token = parseToken(text(secret, 'token'));
-    checkConfigured(config, token);
+    checkConfigured(deps, token);
     const identity = await joinWith(token, signal, proxyIn(deps));
-    await keepLinkIdentity(deps, identity);
+    await keepJoined(deps, identity);
     log.info({ cluster: identity.cluster, addresses: identity.addresses }, `joined the gateway as cluster ${identity.cluster}`);
   } catch (error) {
     if (!(error instanceof LinkError)) throw error;

@@ -2,11 +2,11 @@
 import type { Config } from '../../config/schema.ts';
 import type { DistributedService, DistributedServiceStatus } from '../../model/types.ts';
 import { howToGetBackends, isElsewhere, movedPods, nameOf, olderPods, startingBackends, unhealthyBackends } from './remedies.ts';
-import type { LinkState } from '../../link/held-link.ts';
 import type { EntranceProblem } from '../backends/entrance.ts';
 import type { Judgement } from '../backends/health.ts';
-import type { ServerHealth } from '../backends/frp-status.ts';
+import type { Differing, ServerHealth } from '../backends/frp-status.ts';
 import type { Problem, CertificatesOutcome } from '../problem.ts';
+import { isRemoved, linkReady, lostLinks, shares, specDiffers, withoutWord, type GatewayFact } from './gateways.ts';
 
 export type Condition = NonNullable<DistributedServiceStatus['conditions']>[number];
 
@@ -24,10 +24,10 @@ export interface Facts {
   /** what keeps users, or sidecars, from the server although it answers the controller */
   entrance?: EntranceProblem | undefined;
   judgement: Judgement;
-  /** of the link to a gateway elsewhere, where the cluster has joined one */
-  link?: LinkState | undefined;
-  /** fields of the service that a cluster which joined the gateway before says otherwise */
-  differingFields?: readonly string[] | undefined;
+  /** gateways elsewhere that the cluster has joined */
+  gateways?: readonly GatewayFact[] | undefined;
+  /** fields of the service that a cluster which joined a gateway before says otherwise */
+  differing?: readonly Differing[] | undefined;
   /** why the gateway refuses tunnels of its Pods */
   refusedTunnels?: Problem | undefined;
   /** whether the service goes through the gateway */
@@ -39,7 +39,8 @@ export interface Facts {
 /** Ready first: it sums up the others. */
 export function conditionsOf(facts: Facts, service: DistributedService): Fact[] {
   const others = [backendsAvailable(facts, service), configurationValid(facts), certificatesReady(facts), networkReady(facts)];
-  return [ready(others), ...others, ...(facts.link ? [linkReady(facts.link)] : []), ...specDiffers(facts), ...tunnelsRefused(facts)];
+  const { gateways = [], differing = [] } = facts;
+  return [ready(others), ...others, ...linkReady(gateways), ...specDiffers(differing, gateways.length === 1), ...tunnelsRefused(facts)];
 }
 
 /** The first that is False decides, then the first that is Unknown. What the user can mend comes first. */
@@ -77,7 +78,12 @@ function certificatesReady({ certificates, tunnel = 'mutual' }: Facts): Fact {
   };
 }
 
-function networkReady({ server, entrance, link, isGateway = false }: Pick<Facts, 'server' | 'entrance' | 'link' | 'isGateway'>): Fact {
+function networkReady({
+  server,
+  entrance,
+  gateways = [],
+  isGateway = false,
+}: Pick<Facts, 'server' | 'entrance' | 'gateways' | 'isGateway'>): Fact {
   const type = 'NetworkReady';
   if (entrance && !entrance.isPartial && server.status !== 'unreachable')
     return { type, status: 'False', reason: entrance.reason, message: entrance.message };
@@ -87,11 +93,12 @@ function networkReady({ server, entrance, link, isGateway = false }: Pick<Facts,
         type,
         status: 'True',
         reason: 'ServerReachable',
-        message: entrance ? `The frp server answers; ${entrance.message}` : 'The frp server answers',
+        message: `The frp server answers${lostLinks(gateways)}${entrance ? `; ${entrance.message}` : ''}`,
       };
     case 'unreachable':
-      // Users are served all the same, but by a gateway that has taken everything back.
-      if (link) return { type, status: isRemoved(link) ? 'False' : 'Unknown', reason: 'LinkDown', message: withoutWord(link) };
+      // Users are served all the same, but by gateways that have taken everything back.
+      if (gateways.length > 0)
+        return { type, status: gateways.every(isRemoved) ? 'False' : 'Unknown', reason: 'LinkDown', message: withoutWord(gateways) };
       return {
         type,
         status: 'False',
@@ -117,14 +124,6 @@ const noServerApi =
 const gatewayElsewhere =
   'The gateway is in another cluster (gateway.elsewhere), and the status of the service there tells which backends serve';
 
-/** There only as long as something differs. */
-function specDiffers({ differingFields = [] }: Facts): Fact[] {
-  if (differingFields.length === 0) return [];
-  const fields = differingFields.map((field) => `spec.${field}`).join(', ');
-  const message = `A cluster that joined the gateway before this one has the service too, and users get what it says of ${fields}; make them the same`;
-  return [{ type: 'SpecDiffers', status: 'True', reason: 'AnotherClusterDecides', message }];
-}
-
 /** There only as long as some are. The service is served by the tunnels that it has. */
 const tunnelsRefused = ({ refusedTunnels }: Facts): Fact[] =>
   refusedTunnels
@@ -138,36 +137,17 @@ const tunnelsRefused = ({ refusedTunnels }: Facts): Fact[] =>
       ]
     : [];
 
-const noLink = ({ since, message }: Extract<LinkState, { isUp: false }>): string =>
-  `No link to the gateway since ${new Date(since).toISOString()}: ${message}`;
-
-const isRemoved = (link: LinkState): boolean => !link.isUp && link.reason === 'ClusterRemoved';
-
-/** Why nothing is known of what a gateway elsewhere serves. */
-function withoutWord(link: LinkState): string {
-  if (link.isUp) return `The link to the gateway at ${link.address} is up again, and what the gateway says of the backends is on its way`;
-  if (isRemoved(link)) return noLink(link);
-  return `${noLink(link)}. The gateway goes on serving what it knows; the link is tried again until it is back`;
-}
-
-function linkReady(link: LinkState): Fact {
-  const type = 'LinkReady';
-  if (!link.isUp) return { type, status: 'False', reason: link.reason, message: noLink(link) };
-  const clock = link.clock === undefined ? '' : `; this cluster's ${link.clock}`;
-  return { type, status: 'True', reason: 'Linked', message: `The gateway at ${link.address} has what it needs of this cluster${clock}` };
-}
-
 function backendsAvailable(
-  { server, link, judgement, pending, isGateway = false, outdated = new Set() }: Facts,
+  { server, gateways = [], judgement, pending, isGateway = false, outdated = new Set() }: Facts,
   service: DistributedService,
 ): Fact {
   const type = 'BackendsAvailable';
   const { backends, healthy, unhealthy } = judgement;
   if (server.status !== 'reachable') {
-    const { reason } = networkReady({ server, link });
+    const { reason } = networkReady({ server, gateways });
     return { type, status: 'Unknown', reason, message: `${backends.length} backends, whose health is not known` };
   }
-  const available = `${healthy} backends available`;
+  const available = `${healthy} backends available${shares(gateways)}`;
   const not = (reason: string, message: string): Fact => ({ type, status: 'False', reason, message: `${available}${message}` });
   if (pending && healthy === 0) return { type, status: 'Unknown', ...pending };
   if (backends.length === 0) return not('NoBackendsFound', `; ${howToGetBackends(service)}`);

@@ -52,10 +52,11 @@ export function itemsFor(source: LinkSource, known: Known): Record<'proxy' | 're
   const differs: Item[] = [];
   for (const service of source.services.all()) {
     const key = serviceKey(service);
-    if (known.sources.decidingCluster(key) !== source.cluster) {
+    const cluster = known.sources.decidingCluster(key);
+    if (cluster !== source.cluster) {
       const deciding = known.sources.services.byKey(key);
       const fields = deciding ? differingFields(service.spec, deciding.spec) : [];
-      if (fields.length > 0) differs.push({ kind: 'differs', key, value: { fields } });
+      if (fields.length > 0) differs.push({ kind: 'differs', key, value: { fields, ...(cluster && { cluster }) } });
       continue;
     }
     const conflict = known.conflictsOf?.(service)[0];

@@ -261,7 +261,12 @@ describe('the status of a service', () => {
   it('says of a gateway elsewhere since when there is no link, to which address and why, and nothing of Pods here', () => {
     const link = { isUp: false, since: now, address: 'gw:7000', reason: 'Silent', message: 'gw:7000: no answer for 13 s' } as const;
     const message = 'gw:7000: no answer for 13 s (since 2030-01-01T00:00:00.000Z)';
-    const away = facts({ judgement: judged(undefined), server: { status: 'unreachable', message }, isGateway: true, link });
+    const away = facts({
+      judgement: judged(undefined),
+      server: { status: 'unreachable', message },
+      isGateway: true,
+      gateways: [{ name: 'gw:7000', state: link }],
+    });
     const { Ready, BackendsAvailable, NetworkReady } = conditionsOf(settled(away));
     const words = 'No link to the gateway since 2030-01-01T00:00:00.000Z: gw:7000: no answer for 13 s';
     // Users are served meanwhile: nothing says that they are not.
@@ -272,11 +277,16 @@ describe('the status of a service', () => {
     ]);
     assert.deepEqual(Ready, NetworkReady);
     assert.deepEqual(BackendsAvailable?.slice(0, 2), ['Unknown', 'LinkDown']);
-    const removed = conditionsOf(settled({ ...away, link: { ...link, reason: 'ClusterRemoved', message: 'gw:7000: removed' } }));
+    const removed = conditionsOf(
+      settled({ ...away, gateways: [{ name: 'gw:7000', state: { ...link, reason: 'ClusterRemoved', message: 'gw:7000: removed' } }] }),
+    );
     assert.deepEqual([removed.Ready?.[0], removed.NetworkReady?.[0]], ['False', 'False']);
     assert.equal(removed.NetworkReady?.[2], 'No link to the gateway since 2030-01-01T00:00:00.000Z: gw:7000: removed');
     const back = { isUp: true, since: now, address: 'gw:7000', program: 'x', clock: undefined } as const;
-    assert.match(conditionsOf(settled({ ...away, link: back })).NetworkReady?.[2] ?? '', /^The link to the gateway at gw:7000 is up again/);
+    assert.match(
+      conditionsOf(settled({ ...away, gateways: [{ name: 'gw:7000', state: back }] })).NetworkReady?.[2] ?? '',
+      /^The link to the gateway at gw:7000 is up again/,
+    );
   });
 
   it('writes each step on the way to a state', () => {

@@ -1,0 +1,165 @@
+/** The links to gateways elsewhere, as the leading controller holds them: one to each that the cluster has joined. */
+import type { Gauge } from '@prometheus-io/client';
+import { pause } from '../../kube/backoff.ts';
+import { Loop } from '../../kube/loop.ts';
+import type { LinkState } from '../../link/held-link.ts';
+import { LinkError } from '../../link/protocol.ts';
+import { linkSecretName } from '../../model/names.ts';
+import type { Differing, Told } from '../backends/frp-status.ts';
+import { ClusterItems, type ClusterItemsDeps } from './cluster-items.ts';
+import { GatewayLink } from './gateway-link.ts';
+import { proxyIn } from './proxy-secret.ts';
+import { joinIfAsked, keepLinkIdentity, linkIdentitiesIn, type LinkSecretDeps } from './link-secret.ts';
+
+export interface GatewayLinksDeps extends LinkSecretDeps, ClusterItemsDeps {
+  /** told when a link comes up or goes down, or another gateway has been joined */
+  changed: () => void;
+  /** told of a service (namespace/name) of which a gateway says something else than before, beside its proxies */
+  serviceChanged: (service: string) => void;
+  metric?: Gauge<'gateway'> | undefined;
+}
+
+/** How often what has no watch here is looked at. Milliseconds. */
+const lookMs = 15_000;
+const noIdentityMs = 1000;
+const knownMs = 15_000;
+/** Until a gateway that did not answer is asked again whether the cluster may join. */
+const joinAgainMs = 10_000;
+
+export class GatewayLinks {
+  readonly #deps: GatewayLinksDeps;
+  readonly #looking = new Loop();
+  /** by key of the Secret */
+  readonly #links = new Map<string, GatewayLink>();
+  /** What the cluster tells; undefined where the gateway is its own, and needs none of it. Pods come by the watch. */
+  readonly items: ClusterItems | undefined;
+  #hasStarted = false;
+
+  constructor(deps: GatewayLinksDeps) {
+    this.#deps = deps;
+    this.items = deps.config.gateway.elsewhere ? new ClusterItems(deps) : undefined;
+  }
+
+  /** Whether the cluster has joined a gateway elsewhere. */
+  get isJoined(): boolean {
+    return this.#identities.size > 0;
+  }
+
+  /** PEM of the authorities of the gateways that it has joined */
+  get authoritiesPem(): string {
+    return [...new Set([...this.#identities.values()].map(({ authorityPem }) => authorityPem.trim()))].join('\n');
+  }
+
+  /** By the gateways' names; none where the cluster has not joined or this replica does not lead. */
+  get states(): { gateway: string; state: LinkState; leave: string }[] {
+    const { namespace } = this.#deps.config;
+    return [...this.#links]
+      .map(([key, { name, state }]) => {
+        const patch = JSON.stringify([{ op: 'remove', path: `/data/${key}` }]);
+        const leave = `kubectl -n ${namespace} patch secret ${linkSecretName} --type=json -p '${patch}'`;
+        return { gateway: name, state, leave };
+      })
+      .sort((one, other) => (one.gateway < other.gateway ? -1 : 1));
+  }
+
+  /** Resolves once it is known of each link whether it is up: a new leader says nothing on no knowledge. */
+  async known(): Promise<void> {
+    for (let waited = 0; this.isJoined && waited < knownMs && !this.#looking.signal.aborted; waited += 50) {
+      if (this.#links.size > 0 && [...this.#links.values()].every(({ isKnown }) => isKnown)) return;
+      await pause(50, this.#looking.signal);
+    }
+  }
+
+  /** This replica leads. Doing it again changes nothing. */
+  start(): void {
+    if (!this.items || this.#hasStarted) return;
+    this.#hasStarted = true;
+    this.items.start();
+    this.#looking.start(
+      () => this.#look(),
+      () => (this.isJoined ? lookMs : noIdentityMs),
+    );
+  }
+
+  /** Joins where a token is there for it. @returns milliseconds until that is to be looked at again. @throws KubeError */
+  async followJoining(): Promise<number> {
+    const { isToBeTriedAgain } = await joinIfAsked(this.#deps, this.#looking.signal);
+    this.#follow();
+    this.#deps.changed();
+    return isToBeTriedAgain ? joinAgainMs : Infinity;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...[...this.#links.values()].map((link) => link.close()), this.#looking.close()]);
+  }
+
+  /**
+   * What the gateways say, of those that can be asked.
+   * @returns undefined where there is no gateway elsewhere
+   * @throws LinkError why nothing is known of any
+   */
+  listed(): Told[] | undefined {
+    if (this.#links.size === 0) return undefined;
+    const told: Told[] = [];
+    const problems: LinkError[] = [];
+    for (const link of this.#links.values())
+      try {
+        told.push({ gateway: link.name, ...link.listed() });
+      } catch (error) {
+        problems.push(error as LinkError);
+      }
+    if (told.length === 0) throw new LinkError(problems[0]!.reason, problems.map(({ message }) => message).join('; '));
+    return told;
+  }
+
+  /** @param key namespace/name of a service */
+  differing(key: string): Differing[] {
+    return [...this.#links.values()].flatMap((link) => link.differing(key));
+  }
+
+  get #identities(): ReturnType<typeof linkIdentitiesIn> {
+    return this.items ? linkIdentitiesIn(this.#deps) : new Map();
+  }
+
+  async #look(): Promise<void> {
+    if (!this.isJoined) return;
+    await this.items?.look();
+    this.#follow();
+  }
+
+  /** Links are those of the Secret. */
+  #follow(): void {
+    const items = this.items?.items;
+    if (!items || this.#looking.signal.aborted) return;
+    const { log, metric, changed, serviceChanged } = this.#deps;
+    const identities = this.#identities;
+    for (const [key, link] of this.#links) {
+      if (identities.has(key)) continue;
+      this.#links.delete(key);
+      void link.close();
+      metric?.remove({ gateway: link.name });
+      log.info({ gateway: link.name }, `the cluster does not go to gateway ${link.name} any more`);
+    }
+    for (const [key, identity] of identities) {
+      const known = this.#links.get(key);
+      if (known) {
+        if (JSON.stringify(known.identity) !== JSON.stringify(identity)) known.identity = identity;
+        continue;
+      }
+      const link = new GatewayLink({
+        identity,
+        items,
+        proxy: () => proxyIn(this.#deps),
+        log,
+        renewed: (next) => keepLinkIdentity(this.#deps, key, next),
+        changed: () => {
+          if (this.#links.get(key) !== link) return;
+          metric?.set({ gateway: link.name }, link.state.isUp ? 1 : 0);
+          changed();
+        },
+        serviceChanged,
+      });
+      this.#links.set(key, link);
+    }
+  }
+}
