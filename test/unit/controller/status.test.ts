@@ -289,6 +289,14 @@ describe('the status of a service', () => {
     );
   });
 
+  it('takes a condition out that is not so any more, though nothing else has changed', () => {
+    const differing = facts({ differing: [{ gateway: 'gw:7000', fields: ['expose.domain'], cluster: 'first' }] });
+    const status = settled(differing);
+    assert.equal(conditionsOf(status).SpecDiffers?.[0], 'True');
+    const next = nextStatus(service({ status }), facts(), now);
+    assert.ok(next && conditionsOf(next).SpecDiffers === undefined);
+  });
+
   it('writes each step on the way to a state', () => {
     const states = writes(service(), facts({ certificates: taken })).map(({ state }) => state);
     assert.deepEqual(states, ['Provisioning', 'Failed']);
