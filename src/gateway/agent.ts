@@ -312,7 +312,8 @@ export class GatewayAgent {
   /** Whether each member serves. @throws where HAProxy cannot be asked */
   async statuses(): Promise<ProxyStatus[]> {
     const { services } = this.#sources;
-    return proxyStatuses(this.#members.all, await this.#proxies.verdicts(), (key) => services.byKey(key)?.spec);
+    const members = proxyStatuses(this.#members.all, await this.#proxies.verdicts(), (key) => services.byKey(key)?.spec);
+    return [...members, ...this.#door.refusedPods.statuses((identity) => this.#sources.podOf(identity))];
   }
 
   #credentials(): Credentials | undefined {

@@ -8,6 +8,7 @@ import { RecentRefusals, type TunnelRefusal } from './admission/recent-refusals.
 import type { Refusal, RefusalReason } from './admission/refusals.ts';
 import { trustedClusters } from './admission/trusted-clusters.ts';
 import { TunnelAdmission } from './admission/tunnel-admission.ts';
+import { RefusedPods } from './api/refused-pods.ts';
 import { Gathered } from './gathered.ts';
 import { maxTunnels } from './haproxy/index.ts';
 import { clientList } from './members/frps-client.ts';
@@ -37,6 +38,8 @@ export class Door {
   readonly #refusals = new RecentRefusals();
   readonly #beyond: Gathered<string>;
   readonly admission: TunnelAdmission;
+  /** Pods that were turned away, whatever for */
+  readonly refusedPods = new RefusedPods();
 
   constructor(options: DoorOptions) {
     this.#options = options;
@@ -52,6 +55,7 @@ export class Door {
       endTunnel: (address) => this.#beyond.add(address),
       log,
       onRefused: (refusal) => this.#tell(refusal),
+      onAdmitted: (identity, service) => this.refusedPods.admitted(identity, service),
     });
   }
 
@@ -65,8 +69,9 @@ export class Door {
   }
 
   #tell(refusal: Refusal): void {
-    const { reason, about } = refusal;
+    const { reason, message, about } = refusal;
     this.#options.onRefused(reason);
+    this.refusedPods.refused(reason, message, about);
     if (!about) return;
     const pod = this.#options.sources.podOf(about);
     // A login is of no service yet: it concerns all that the Pod is a backend of.

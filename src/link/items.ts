@@ -48,7 +48,12 @@ const authority = z.object({ bundle: z.string().max(131_072) });
 export const upKinds = { service, pod, secret, revoked, keys, authority } as const;
 
 /** key: name of a proxy of this cluster's */
-const proxy = z.object({ status: z.enum(['online', 'offline']), reason: text.optional() });
+const proxy = z.object({
+  status: z.enum(['online', 'offline']),
+  /** its Pod is turned away, for the reason */
+  isRefused: z.literal(true).optional(),
+  reason: text.optional(),
+});
 /** key: namespace/name of a service of this cluster's that is not served as it is, or kind and key of another item */
 const refused = z.object({ reason: z.string().max(64), message: text });
 /** key: namespace/name of a service that another cluster, which joined first, says of what users get */

@@ -9,7 +9,7 @@ import { Loop } from '../../kube/loop.ts';
 import type { Problem } from '../problem.ts';
 import type { Backend, ProxyCounts } from './health.ts';
 
-export interface ListedProxy extends Pick<ProxyCounts, 'elsewhere' | 'reason'> {
+export interface ListedProxy extends Pick<ProxyCounts, 'elsewhere' | 'isRefused' | 'reason'> {
   name: string;
   status: string;
 }
@@ -215,13 +215,14 @@ function answerIn(lists: readonly Listed[], user?: string): Answer {
     if (reason === undefined) refused.set(service, text);
     else refusedTunnels.set(service, { reason: reason.slice(0, reasonLimit), message: text });
   }
-  for (const { name, status, elsewhere, reason } of lists.flatMap((list) => list.proxies ?? [])) {
+  for (const { name, status, elsewhere, isRefused, reason } of lists.flatMap((list) => list.proxies ?? [])) {
     const owner = ownerOf(name, user);
     if (!owner) continue;
     const backends = services.get(owner.service) ?? new Map<string, ProxyCounts>();
     services.set(owner.service, backends);
     const counts = backends.get(owner.id) ?? { online: 0, offline: 0, ...(elsewhere !== undefined && { elsewhere }) };
-    counts[status === 'online' ? 'online' : 'offline']++;
+    if (isRefused) counts.isRefused = true;
+    else counts[status === 'online' ? 'online' : 'offline']++;
     if (reason !== undefined) counts.reason = reason.slice(0, reasonLimit);
     backends.set(owner.id, counts);
   }
@@ -242,7 +243,7 @@ function merged(answers: readonly Answer[]): Answer {
   for (const [service, backends] of answers.flatMap(({ services }) => [...services])) {
     const best = all.get(service) ?? new Map<string, ProxyCounts>();
     all.set(service, best);
-    for (const [id, counts] of backends) if (counts.online >= (best.get(id)?.online ?? 0)) best.set(id, counts);
+    for (const [id, counts] of backends) if (isBetter(counts, best.get(id))) best.set(id, counts);
   }
   return {
     services: all,
@@ -250,6 +251,10 @@ function merged(answers: readonly Answer[]): Answer {
     refusedTunnels: new Map(answers.flatMap(({ refusedTunnels }) => [...refusedTunnels])),
   };
 }
+
+/** Where none has it online, why one turns it away says more than that another one does not have it. */
+const isBetter = (one: ProxyCounts, other: ProxyCounts | undefined): boolean =>
+  !other || one.online > other.online || (one.online === other.online && !other.isRefused);
 
 /** A service that one gateway refuses and another one takes is served. */
 function mergedOfGateways(answers: readonly Answer[]): Answer {

@@ -28,6 +28,8 @@ export interface JudgedBackend extends Backend {
   health: Health;
   /** why it is not healthy, where that is known: `GET /health answered 404` */
   reason?: string;
+  /** the gateway turns it away, for that reason */
+  isRefused?: true;
 }
 
 export interface Judgement {
@@ -58,8 +60,9 @@ export function judge(backends: readonly Backend[], { now, isUdp, countsOf, grac
     if (found.some(({ online, offline }) => online > 0 && (proxies === undefined ? offline === 0 : online >= proxies)))
       return { ...backend, health: 'healthy' };
     const reason = problem ?? found.find((counts) => counts.reason !== undefined)?.reason;
-    const because = reason === undefined ? {} : { reason };
-    const hasFailed = problem !== undefined || found.some(({ offline, hasServed = true }) => offline > 0 && hasServed);
+    const isRefused = found.some((counts) => counts.isRefused);
+    const because = { ...(reason !== undefined && { reason }), ...(isRefused && { isRefused }) };
+    const hasFailed = problem !== undefined || isRefused || found.some(({ offline, hasServed = true }) => offline > 0 && hasServed);
     const until = Math.max(backend.startsUntil ?? 0, graceUntil);
     if (hasFailed || until <= now) return { ...backend, health: 'unhealthy', ...because };
     again = Math.min(again, until);
@@ -83,6 +86,8 @@ export interface ProxyCounts {
   elsewhere?: string;
   /** why it is offline, as the gateway says; a plain frp server does not */
   reason?: string;
+  /** the gateway turns its Pod away, for the reason */
+  isRefused?: true | undefined;
   /** whether it has been online; absent: it has, or nothing speaks against it */
   hasServed?: boolean;
 }

@@ -90,7 +90,7 @@ export class GatewayLink {
     for (const { kind, key, value } of this.#inbox.collection.all()) {
       if (kind === 'proxy') {
         const proxy = downKinds.proxy.safeParse(value).data;
-        if (proxy) proxies.push({ name: key, status: proxy.status, ...(proxy.reason !== undefined && { reason: proxy.reason }) });
+        if (proxy) proxies.push({ name: key, ...proxy });
       } else if (kind === 'refused') {
         const problem = downKinds.refused.safeParse(value).data;
         if (problem) refused.push({ service: key, message: problem.message });

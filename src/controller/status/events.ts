@@ -36,7 +36,7 @@ export function eventsBetween(
     const message = `Discovered ${found} ${found === 1 ? 'backend' : 'backends'}${discovered(before, backends, found)}`;
     told.push(normal(controller, 'BackendDiscovered', message));
   }
-  told.push(...unhealthy(before, after));
+  told.push(...unhealthy(before, after, new Set(backends.filter(({ isRefused }) => isRefused).map(({ name }) => name))));
   const lost = lostUnhealthy(before, after);
   if (lost.length > 0) told.push(normal(controller, 'BackendRemoved', `Removed unhealthy backend ${listed(lost)}`));
   if (after.state === 'Running' && before?.state !== 'Running') told.push(normal(health, 'HealthCheckPassed', 'All backends healthy'));
@@ -82,16 +82,26 @@ function isTold(now: Condition | undefined): now is Condition {
   return now.status === 'False' && (now.type === 'ConfigurationValid' || now.type === 'CertificatesReady');
 }
 
-function unhealthy(before: DistributedServiceStatus | undefined, after: DistributedServiceStatus): EventText[] {
-  const known = new Map(before?.endpoints?.map(({ name, healthy }) => [name, healthy]));
+/** @param refused names of backends that the gateway turns away: a reason that comes later is told too */
+function unhealthy(
+  before: DistributedServiceStatus | undefined,
+  after: DistributedServiceStatus,
+  refused: ReadonlySet<string>,
+): EventText[] {
+  const known = new Map(before?.endpoints?.map(({ name, ...rest }) => [name, rest]));
   return (after.endpoints ?? [])
-    .filter(({ name, healthy }) => healthy === false && known.get(name) !== false)
+    .filter(({ name = '', healthy, reason }) => {
+      const then = known.get(name);
+      return healthy === false && (then?.healthy !== false || (refused.has(name) && then.reason !== reason));
+    })
     .slice(0, unhealthyLimit)
-    .map(({ name, reason }) => ({
+    .map(({ name = '', reason }) => ({
       type: 'Warning',
       component: health,
-      reason: 'BackendUnhealthy',
-      message: `Backend ${name} unhealthy${reason === undefined ? '' : `: ${reason}`}`,
+      reason: refused.has(name) ? 'BackendRefused' : 'BackendUnhealthy',
+      message: refused.has(name)
+        ? `Backend ${name} ${reason ?? 'refused'}`
+        : `Backend ${name} unhealthy${reason === undefined ? '' : `: ${reason}`}`,
     }));
 }
 

@@ -60,6 +60,7 @@ export function unhealthyBackends(
 function remedyFor(service: DistributedService, backend: JudgedBackend, isGateway: boolean, isOutdated: boolean): string {
   const { namespace } = service.metadata;
   if (backend.problem !== undefined) return `see: kubectl -n ${namespace} describe pod ${backend.name}`;
+  if (backend.isRefused) return `its sidecar tries again; see: kubectl -n ${namespace} logs ${backend.name} -c frpc`;
   if (backend.reason !== undefined) return 'mend the app, or correct spec.loadBalancing.healthCheck';
   return whereToLook(service, backend, isGateway, isOutdated);
 }

@@ -16,6 +16,7 @@ import {
 import { AdmissionRates } from './admission-rates.ts';
 import type { Verified } from './pod-token.ts';
 import type { Members } from '../members/members.ts';
+import type { Identity } from '../pod-identity.ts';
 import { refused, type Refusal } from './refusals.ts';
 import type { OpenSessions } from './open-sessions.ts';
 
@@ -31,6 +32,8 @@ export interface AdmissionDeps {
   endTunnel: (address: string) => void;
   log: Log;
   onRefused: (refusal: Refusal) => void;
+  /** @param service undefined: the Pod has logged in */
+  onAdmitted: (identity: Identity, service?: string) => void;
 }
 
 /** frp's answers: rejected with a reason, changed, or as it was. */
@@ -78,7 +81,10 @@ export class TunnelAdmission {
     if (!rated.ok) return { ...rated, about: identity };
     const next = loginContent(content, identity);
     const within = await this.#deps.sessions.take(identity, next.run_id);
-    if (within.ok) return { ok: true, content: next };
+    if (within.ok) {
+      this.#deps.onAdmitted(identity);
+      return { ok: true, content: next };
+    }
     // frps ends no more than the stream of a login that is refused.
     if (next.metas.tunnel !== undefined) this.#deps.endTunnel(next.metas.tunnel);
     return { ...within, about: identity };
@@ -99,6 +105,7 @@ export class TunnelAdmission {
     if (!rated.ok) return { ...rated, about };
     const port = members.assign(content.proxy_name!, identity, session);
     if (port === undefined) return refused('NoPort', 'the gateway has no free port', about);
+    this.#deps.onAdmitted(identity, service);
     return { ok: true, content: newProxyContent(content, eligibility.service, port) };
   }
 

@@ -21,6 +21,8 @@ export interface ProxyStatus {
   status: 'online' | 'offline';
   /** cluster/Pod of a member of another cluster, whose Pods the controller does not see */
   elsewhere?: string;
+  /** the Pod is turned away: this is no proxy of frps */
+  isRefused?: true;
   /** why it is offline, where that is known: `GET /health answered 404` */
   reason?: string;
 }

@@ -42,10 +42,10 @@ export const gatewayItem = ({ name, grant }: ClusterRecord, addresses: readonly 
 
 /** Items by kind (link/items.ts). */
 export function itemsFor(source: LinkSource, known: Known): Record<'proxy' | 'refused' | 'differs' | 'unknown', Item[]> {
-  const proxy = known.statuses.map(({ name, status, reason }): Item => ({
+  const proxy = known.statuses.map(({ name, status, isRefused, reason }): Item => ({
     kind: 'proxy',
     key: name,
-    value: { status, ...(reason !== undefined && { reason }) },
+    value: { status, ...(isRefused && { isRefused }), ...(reason !== undefined && { reason }) },
   }));
   const refused = [...source.refused].map(([id, problem]): Item => ({ kind: 'refused', key: nameOf(id), value: { ...problem } }));
   const messages = new Map(known.refusals.map(({ service, message }) => [service, message]));

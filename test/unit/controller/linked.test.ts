@@ -140,6 +140,21 @@ describe('the controller of a cluster that joins a gateway elsewhere', { timeout
     await until(() => stored()?.status?.endpoints?.[0]?.reason === 'GET /health answered 503');
   });
 
+  it('says why the gateway turns a Pod away, in its status and by an Event', async () => {
+    const before = gateway.statuses.splice(0);
+    const reason = 'refused by the gateway, NoPort: the gateway has no free port';
+    gateway.statuses.push({ name: 'shop.web.00000000.web-0.uid-0', status: 'offline', isRefused: true, elsewhere: 'home/web-0', reason });
+    const events = () =>
+      [...api.objects].flatMap(([at, object]) =>
+        at.includes('/events/') ? [object as unknown as { reason: string; note?: string; message?: string }] : [],
+      );
+    await until(() => events().some((event) => event.reason === 'BackendRefused'));
+    const [event] = events().filter((each) => each.reason === 'BackendRefused');
+    assert.equal(event?.note ?? event?.message, `Backend web-0 ${reason}`);
+    assert.equal(stored()?.status?.endpoints?.[0]?.reason, reason);
+    gateway.statuses.splice(0, Infinity, ...before);
+  });
+
   it('names the fields that a cluster which joined before says otherwise, as long as it does', async () => {
     const other = startCluster(await joinAs(await gateway.token('first')));
     const records = await gateway.store.clusters();

@@ -57,6 +57,7 @@ beforeEach(() => {
     endTunnel: (address) => ended.push(address),
     log,
     onRefused: ({ reason }) => reasons.push(reason),
+    onAdmitted: () => {},
   });
 });
 
