@@ -64,6 +64,15 @@ export class HomeCluster {
     return last;
   }
 
+  /** A directory for somebody at another cluster, and what the guide has them type there. */
+  place(name: string, token: string): { cwd: string; commands: string[] } {
+    const cwd = join(this.#root, name);
+    mkdirSync(cwd);
+    symlinkSync(root, join(cwd, 'frp-k8s'));
+    const texts = commandsOf(guide, heading, places).filter(({ where }) => where === 'At home');
+    return { cwd, commands: texts.map(({ text }) => this.#withPath(this.#here(text, token))) };
+  }
+
   async #follow(command: Command): Promise<Outcome> {
     const text = this.#here(command.text);
     if (command.isBackground) {
@@ -86,10 +95,10 @@ export class HomeCluster {
     return `export HOME=${this.#onVps} PATH=${join(this.#root, 'bin')}:$PATH; ${text}`;
   }
 
-  #here(text: string): string {
+  #here(text: string, token = this.#token): string {
     return text
       .replaceAll('gw.example.com', vpsAddress)
-      .replace('frp-join-1.…', this.#token)
+      .replace('frp-join-1.…', token)
       .replace(
         'newName: registry.example.com/frp-k8s, newTag: 0.1.0',
         `newName: ${images.program.replace(/:[^:/]*$/, '')}, newTag: ${images.program.replace(/^.*:/, '')}`,
@@ -97,11 +106,15 @@ export class HomeCluster {
       .replace('image: "nginx:1.29"', standIn);
   }
 
+  async token(cluster: string, ...flags: string[]): Promise<string> {
+    const made = await this.onVps(`frp-k8s gateway token create --dir ${this.directory} --cluster ${cluster} ${flags.join(' ')}`);
+    assert.equal(made.code, 0, made.stderr);
+    return made.stdout.trim();
+  }
+
   /** A new token, and joining with it. @returns what `frp-k8s join` came to */
   async join(...flags: string[]): Promise<Outcome> {
-    const made = await this.onVps(`frp-k8s gateway token create --dir ${this.directory} --cluster home ${flags.join(' ')}`);
-    assert.equal(made.code, 0, made.stderr);
-    return this.atHome(`frp-k8s join ${made.stdout.trim()}`);
+    return this.atHome(`frp-k8s join ${await this.token('home', ...flags)}`);
   }
 
   /** The process of a part that the others of it descend from. */

@@ -89,6 +89,31 @@ export class Vps {
     await must('iptables', rule('-A', router.closed));
   }
 
+  /** A second router, of another network on this machine, that leads to the machine. @returns what cuts the way and mends it */
+  async connect(namespace: string): Promise<{ cut: () => Promise<void>; mend: () => Promise<void> }> {
+    const [wire, far] = ['frp-branch', 'frp-wan2'];
+    const [here, there] = ['198.51.100.1', '198.51.100.10'];
+    const inThere = (...words: string[]) => must('nsenter', [`--net=${namespace}`, ...words]);
+    await inThere('ip', 'link', 'add', wire, 'type', 'veth', 'peer', 'name', far, 'netns', this.#pid);
+    await inThere('ip', 'addr', 'add', `${here}/24`, 'dev', wire);
+    await inThere('ip', 'link', 'set', wire, 'up');
+    await must('nsenter', [...this.#inside, 'ip', 'addr', 'add', `${there}/24`, 'dev', far]);
+    await must('nsenter', [...this.#inside, 'ip', 'link', 'set', far, 'up']);
+    await inThere('ip', 'route', 'add', vpsAddress, 'via', there);
+    await inThere('iptables', ...rule('-A', ['-t', 'nat', 'POSTROUTING', '-o', wire, '-j', 'MASQUERADE']));
+    const both: Rule[] = [
+      ['-t', 'mangle', 'POSTROUTING', '-o', wire, '-j', 'DROP'],
+      ['-t', 'mangle', 'PREROUTING', '-i', wire, '-j', 'DROP'],
+    ];
+    let isCut = false;
+    const change = async (toBeCut: boolean) => {
+      if (isCut === toBeCut) return;
+      isCut = toBeCut;
+      for (const each of both) await inThere('iptables', ...rule(toBeCut ? '-A' : '-D', each));
+    };
+    return { cut: () => change(true), mend: () => change(false) };
+  }
+
   /** Whether a program on the machine gets a connection there. */
   async reaches(address: string, port: number): Promise<boolean> {
     const { code } = await run('nsenter', [...this.#inside, 'timeout', '3', 'bash', '-c', `: </dev/tcp/${address}/${port}`]);

@@ -27,7 +27,7 @@ const keys = [
   { kty: 'EC', crv: 'P-256', kid: 'k', x: 'f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU', y: 'x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0' },
 ];
 
-describe('the controller of a cluster that joins a gateway elsewhere', { timeout: 60_000 }, () => {
+describe('the controller of a cluster that joins a gateway elsewhere', { timeout: 100_000 }, () => {
   let api: ApiServer;
   let gateway: TestGateway;
   let controller: RunningController;

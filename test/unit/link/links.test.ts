@@ -188,7 +188,7 @@ test('of one service in two clusters the one that joined first decides, and the 
   first.end.outbox.set(serviceItem('api'));
   await until(() => gateway.sources.decidingCluster('prod/api') === 'one', 'the first');
   await until(() => 'differs prod/api' in heard(second.end), 'what differs');
-  assert.deepEqual(heard(second.end)['differs prod/api'], { fields: ['expose.domain'] });
+  assert.deepEqual(heard(second.end)['differs prod/api'], { fields: ['expose.domain'], cluster: 'one' });
   await first.close();
   await gateway.store.removeCluster('one');
   await gateway.links.follow();
