@@ -11,7 +11,7 @@ import { createAuthority, issue, type Authority } from '../../certs/authority.ts
 import { issuer, Signer } from '../unit/gateway/agent-tokens.ts';
 import { heard } from '../unit/link/ends.ts';
 import { joinAs, serviceItem, startCluster, type TestCluster } from '../unit/link/joined.ts';
-import { eventually } from './agent-harness.ts';
+import { eventually } from './eventually.ts';
 import { Machine } from './up-harness.ts';
 
 interface Joined {

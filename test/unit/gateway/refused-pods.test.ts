@@ -5,7 +5,7 @@ import { RefusedPods } from '../../../src/gateway/api/refused-pods.ts';
 import type { PodFacts } from '../../../src/frp/pod-facts.ts';
 
 const about = { cluster: 'edge', namespace: 'shop', pod: 'web-0', uid: 'u0' };
-const facts: PodFacts = { namespace: 'shop', name: 'web-0', isReady: true, ports: { web: 80, api: 81 } };
+const facts: PodFacts = { namespace: 'shop', name: 'web-0', isReady: true, weight: undefined, ip: undefined, ports: { web: 80, api: 81 } };
 const told = (refused: RefusedPods) => refused.statuses(() => facts).map(({ name, reason }) => [name, reason]);
 
 test('a refused proxy is told of its service, a refused login of each service of the Pod, until the Pod is let in', () => {
