@@ -45,8 +45,7 @@ describe('a gateway whose disk is full', { skip: !isRoot }, () => {
   after(async () => {
     pod?.end();
     await cluster?.close();
-    machine.up?.kill('SIGKILL');
-    for (const { pid } of machine.processes()) process.kill(pid, 'SIGKILL');
+    // Whatever runs keeps what it has open, and close() ends it.
     execFileSync('umount', ['-l', machine.directory]);
     await machine.close();
   });
