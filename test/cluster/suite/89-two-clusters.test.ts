@@ -126,6 +126,8 @@ suite('one service in two clusters', { skip: foreign }, () => {
     await must('kubectl', ['apply', '-f', '-'], {
       input: JSON.stringify({ ...rival, metadata: { ...rival.metadata, name: 'secret' }, spec }),
     });
+    // The older one has the host, and creationTimestamp counts in seconds.
+    await sleep(1100);
     const { code, stderr } = await branch.run(`kubectl apply -f - <<'E'\n${JSON.stringify({ ...rival, spec })}\nE`);
     assert.equal(code, 0, stderr);
     const said = await eventually('the refusal', async () => {
