@@ -58,10 +58,13 @@ export function referencesOf({ metadata, spec }: DistributedService): Reference[
   return found;
 }
 
-/** What is missing where the watch of labelled Secrets has none of the name: whether it is there unlabelled is not looked at. */
-export function missing({ secret, field }: Reference, namespace: string): Problem {
+/**
+ * What is missing where the watch of labelled Secrets has none of the name: whether it is there unlabelled is not looked at.
+ * @param content what it has to have, for the remedy: begins with a space
+ */
+export function missing({ secret, field }: Pick<Reference, 'secret' | 'field'>, namespace: string, content = ''): Problem {
   const where = `${namespace}/${secret}`;
-  const remedy = `create it, or allow its use with: kubectl -n ${namespace} label secret ${secret} ${label.use}=true`;
+  const remedy = `create it${content}, or allow its use with: kubectl -n ${namespace} label secret ${secret} ${label.use}=true`;
   return { reason: 'SecretMissing', message: `Secret ${where} (${field}) is not there with the label ${label.use}: "true"; ${remedy}` };
 }
 

@@ -2,7 +2,9 @@
 import { splitBundle, parseCertificate } from '../../../certs/inspect.ts';
 import type { Config } from '../../config/schema.ts';
 import { base64, text } from '../../kube/authority-secret.ts';
-import { frpsAuthorityKey, frpsTokenKey, label } from '../../model/names.ts';
+import { missing } from '../../kube/secret-references.ts';
+import { frpsAuthorityKey, frpsTokenKey } from '../../model/names.ts';
+import { not } from './client-certificate.ts';
 import type { IdentityDeps } from './deps.ts';
 import type { Refused } from './owned-secrets.ts';
 
@@ -62,12 +64,12 @@ function valueIn(
   const { namespace } = config;
   const secret = userSecrets.get(namespace, name);
   if (!secret) {
-    const remedy = `create it, or allow its use with: kubectl -n ${namespace} label secret ${name} ${label.use}=true`;
-    return refused('SecretMissing', `Secret ${namespace}/${name} (${field}) is not there with the label ${label.use}: "true"; ${remedy}`);
+    const { reason, message } = missing({ secret: name, field }, namespace);
+    return refused(reason, message);
   }
   const value = text(secret, key);
   if (value.trim() !== '') return { value };
   return refused('SecretMissing', `Secret ${namespace}/${name} (${field}): key ${key} is absent or empty; put there ${what}`);
 }
 
-const refused = (reason: string, message: string): { refused: Refused } => ({ refused: { ready: false, reason, message } });
+const refused = (reason: string, message: string): { refused: Refused } => ({ refused: not(reason, message) });

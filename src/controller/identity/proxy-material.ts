@@ -3,6 +3,7 @@ import { base64 } from '../../kube/authority-secret.ts';
 import { LinkError } from '../../link/protocol.ts';
 import { proxyKey } from '../../model/names.ts';
 import { proxyIn } from '../link/proxy-secret.ts';
+import { not } from './client-certificate.ts';
 import type { IdentityDeps } from './deps.ts';
 import type { Refused } from './owned-secrets.ts';
 
@@ -15,6 +16,6 @@ export function proxyMaterialOf(
     return { data: { [proxyKey]: base64(proxyIn(deps)!) } };
   } catch (error) {
     if (!(error instanceof LinkError)) throw error;
-    return { refused: { ready: false, reason: error.reason, message: error.message } };
+    return { refused: not(error.reason, error.message) };
   }
 }
