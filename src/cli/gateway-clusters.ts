@@ -45,7 +45,7 @@ async function list(store: FileLinkStore): Promise<number> {
     process.stderr.write('no cluster has joined; make a token with: frp-k8s gateway token create\n');
     return 0;
   }
-  const rows = await Promise.all(clusters.map(async (cluster) => rowOf(cluster, await store.seen(cluster.name))));
+  const rows = await Promise.all(clusters.map(async (cluster) => rowOf(cluster, await store.seen(cluster.name), store.seenMs)));
   const table = [['CLUSTER', 'LINK', 'SERVICES', 'BACKENDS', 'CERTIFICATE', 'MAY HAVE'], ...rows];
   const widths = table[0]!.map((_, column) => Math.max(...table.map((row) => row[column]!.length)));
   for (const row of table)
@@ -58,14 +58,17 @@ async function list(store: FileLinkStore): Promise<number> {
   return 0;
 }
 
-/** A gateway that runs writes every 15 s; what is older is of one that does not. Milliseconds. */
-const staleMs = 60_000;
-
-function rowOf({ name, grant, certificateExpires }: ClusterRecord, seen: Seen | undefined): string[] {
+function rowOf({ name, grant, certificateExpires }: ClusterRecord, seen: readonly Seen[], seenMs: number): string[] {
   const now = Date.now();
-  const isUp = seen?.isLinked && now - seen.at < staleMs;
-  const link = isUp ? 'up' : seen ? `last seen ${durationWords(now - seen.at)} ago` : 'never seen';
   const left = certificateExpires - now;
   const certificate = left > 0 ? `${durationWords(left)} left` : `expired ${durationWords(-left)} ago`;
-  return [name, link, `${seen?.services ?? 0}`, `${seen?.backends ?? 0}`, certificate, describeGrant(grant)];
+  const most = (of: 'services' | 'backends') => `${Math.max(0, ...seen.map((each) => each[of]))}`;
+  return [name, linkOf(seen, now, seenMs), most('services'), most('backends'), certificate, describeGrant(grant)];
+}
+
+/** @param seen by each replica */
+function linkOf(seen: readonly Seen[], now: number, seenMs: number): string {
+  const up = seen.filter(({ isLinked, at }) => isLinked && now - at < seenMs);
+  if (up.length > 0) return up.length === seen.length ? 'up' : `up at ${up.length} of ${seen.length}`;
+  return seen.length > 0 ? `last seen ${durationWords(now - Math.max(...seen.map(({ at }) => at)))} ago` : 'never seen';
 }

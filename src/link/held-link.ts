@@ -20,6 +20,8 @@ export interface LinkIdentity {
   authorityPem: string;
   /** HOST:PORT; each is tried in turn */
   addresses: readonly string[];
+  /** each address is that of a replica, which has links of its own */
+  isReplicated?: boolean | undefined;
   /** the gateway's name of the cluster */
   cluster: string;
 }
@@ -209,5 +211,6 @@ const identityOf = (answer: ReturnType<typeof joinAnswer.parse>, keyPem: string)
   keyPem,
   authorityPem: answer.authority,
   addresses: answer.addresses,
+  ...(answer.isReplicated && { isReplicated: true }),
   cluster: answer.cluster,
 });

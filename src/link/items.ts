@@ -68,7 +68,9 @@ const gateway = z.object({
   cluster: z.string().max(64),
   /** HOST:PORT, as sidecars dial them */
   addresses: z.array(z.string().max(300)).max(16),
-  /** PEM: who has signed the certificate that the gateway shows sidecars */
+  /** as in the answer to joining (joining.ts) */
+  isReplicated: z.boolean().default(false),
+  /** PEM: by which the gateway is known, to the cluster and to its sidecars */
   authority: z.string().max(131_072),
   /** what the cluster may have, for people */
   grant: text,

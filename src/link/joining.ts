@@ -20,6 +20,8 @@ export const joinAnswer = z.object({
   cluster: z.string().max(64),
   /** of the gateway, HOST:PORT, as sidecars dial them */
   addresses: z.array(z.string().max(300)).max(16),
+  /** whether each address is that of a replica, which has links of its own; else they all lead to one gateway */
+  isReplicated: z.boolean().default(false),
 });
 
 /** Of every request that is refused. */

@@ -13,15 +13,20 @@ import type { ClusterRecord, LinkStore } from './link-store.ts';
 
 export interface JoiningDeps {
   store: LinkStore;
+  /** signs what the two ends of links are known by */
   authority: Authority;
   /** HOST:PORT, as sidecars dial the gateway */
   addresses: readonly string[];
+  /** whether each address is that of a replica, which has links of its own; default false: they all lead to one gateway */
+  isReplicated?: boolean;
+  /** PEM of those that sign the certificate for sidecars where `authority` does not */
+  authoritiesPem?: () => string;
   now?: () => number;
 }
 
 /** @param ttlMs how long it may be used @returns the token, for people to carry */
 export async function createToken(
-  { store, authority, addresses, now = Date.now }: JoiningDeps,
+  { store, authority, addresses, now = Date.now }: Pick<JoiningDeps, 'store' | 'addresses' | 'now'> & { authority: { certPem: string } },
   { cluster, grant, ttlMs }: { cluster: string; grant: Grant; ttlMs: number },
 ): Promise<string> {
   const { id, secret } = newTokenSecret();
@@ -56,7 +61,11 @@ export async function join(deps: JoiningDeps, { id, secret, request, now: theirs
     joined: before?.joined ?? now(),
     certificateExpires: 0,
   };
-  return certified(deps, cluster, key).catch(async (error: unknown) => {
+  const answer = certified(deps, cluster, key).then(async ({ certificate, certificateExpires }) => {
+    await store.putCluster({ ...cluster, certificateExpires });
+    return answerOf(deps, cluster, certificate);
+  });
+  return answer.catch(async (error: unknown) => {
     // It has joined nothing, so the token is as good as before.
     await store.giveTokenBack(id);
     throw error;
@@ -65,11 +74,12 @@ export async function join(deps: JoiningDeps, { id, secret, request, now: theirs
 
 /** The next certificate of a cluster that has joined. @throws LinkError */
 export async function renew(deps: JoiningDeps, cluster: ClusterRecord, { request }: RenewRequest): Promise<JoinAnswer> {
-  return certified(deps, cluster, await readKey(request));
+  const { certificate, certificateExpires } = await certified(deps, cluster, await readKey(request));
+  if (await deps.store.renewed({ ...cluster, certificateExpires })) return answerOf(deps, cluster, certificate);
+  throw new LinkError('ClusterRemoved', 'the cluster was removed from the gateway, or has joined again since; join with a new token');
 }
 
-async function certified(deps: JoiningDeps, cluster: ClusterRecord, publicKey: string): Promise<JoinAnswer> {
-  const { store, authority, addresses, now = Date.now } = deps;
+async function certified({ authority, now = Date.now }: JoiningDeps, cluster: ClusterRecord, publicKey: string) {
   const certificate = await certify(authority, publicKey, {
     commonName: `cluster ${cluster.name}`.slice(0, 64),
     dnsNames: [clusterDnsName(cluster.id)],
@@ -77,9 +87,20 @@ async function certified(deps: JoiningDeps, cluster: ClusterRecord, publicKey: s
     lifetimeMs: certificateLifetimeMs,
     now: now(),
   });
-  await store.putCluster({ ...cluster, certificateExpires: inspectCertificate(certificate).notAfter });
-  return { certificate, authority: authority.bundlePem, cluster: cluster.name, addresses: [...addresses] };
+  return { certificate, certificateExpires: inspectCertificate(certificate).notAfter };
 }
+
+const answerOf = (deps: JoiningDeps, { name }: ClusterRecord, certificate: string): JoinAnswer => ({
+  certificate,
+  authority: authoritiesOf(deps),
+  cluster: name,
+  addresses: [...deps.addresses],
+  isReplicated: deps.isReplicated ?? false,
+});
+
+/** PEM of those that a cluster knows the gateway by, the one that has the links first. */
+export const authoritiesOf = ({ authority, authoritiesPem = () => '' }: Pick<JoiningDeps, 'authority' | 'authoritiesPem'>): string =>
+  authoritiesPem().trim() === '' ? authority.bundlePem : `${authority.bundlePem.trim()}\n${authoritiesPem().trim()}\n`;
 
 const digestOfNothing = digestOfSecret('');
 

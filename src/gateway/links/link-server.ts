@@ -170,7 +170,7 @@ async function clusterOf({ store }: LinkServerDeps, stream: ServerHttp2Stream): 
       `the cluster's certificate is not one that this gateway takes: ${String(socket!.authorizationError)}`,
     );
   const id = clusterIdIn(certificate.toString());
-  const cluster = [...(await store.clusters()).values()].find((each) => each.id === id);
+  const cluster = id === undefined ? undefined : await store.clusterOf(id);
   if (cluster) return cluster;
   throw new LinkError('ClusterRemoved', 'the cluster was removed from the gateway, or has joined again since; join with a new token');
 }

@@ -5,11 +5,11 @@ import { z } from 'zod';
 import { replaceFile } from '../../process/replace-file.ts';
 import { grantSchema } from './grant.ts';
 
-const clusterName = z.string().regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/);
-const id = z.string().regex(/^[A-Za-z0-9_-]{8,64}$/);
+export const clusterName = z.string().regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/);
+export const joiningId = z.string().regex(/^[A-Za-z0-9_-]{8,64}$/);
 
-const tokenSchema = z.object({
-  id,
+export const tokenSchema = z.object({
+  id: joiningId,
   /** digestOfSecret() of its secret, which is nowhere else */
   digest: z.string(),
   cluster: clusterName,
@@ -19,10 +19,10 @@ const tokenSchema = z.object({
 });
 export type TokenRecord = z.infer<typeof tokenSchema>;
 
-const clusterSchema = z.object({
+export const clusterSchema = z.object({
   name: clusterName,
   /** of its last joining: a certificate of an earlier one opens no link any more */
-  id,
+  id: joiningId,
   grant: grantSchema,
   /** milliseconds since the epoch: whoever joined first decides what users get of a service that several clusters have */
   joined: z.number(),
@@ -32,7 +32,7 @@ const clusterSchema = z.object({
 export type ClusterRecord = z.infer<typeof clusterSchema>;
 
 /** What was last seen of a cluster; for people. */
-const seenSchema = z.object({
+export const seenSchema = z.object({
   isLinked: z.boolean(),
   /** milliseconds since the epoch */
   at: z.number(),
@@ -43,26 +43,39 @@ const seenSchema = z.object({
 export type Seen = z.infer<typeof seenSchema>;
 
 export interface LinkStore {
+  /** how long the link of a cluster is up after it was seen so; milliseconds */
+  readonly seenMs: number;
   addToken(token: TokenRecord): Promise<void>;
-  /** undefined where there never was one, or it has long been taken off */
+  /** undefined where there never was one, or it has long been taken off. @throws LinkError where that cannot be told now */
   token(id: string): Promise<{ token: TokenRecord; isUsed: boolean } | undefined>;
   /** Once. @returns whether this was the first use */
   useToken(id: string): Promise<boolean>;
   /** It was used for nothing. */
   giveTokenBack(id: string): Promise<void>;
-  /** by name */
+  /** by name, whoever joined first first */
   clusters(): Promise<Map<string, ClusterRecord>>;
+  /** The one of that joining; looked for again where it is not known. */
+  clusterOf(joining: string): Promise<ClusterRecord | undefined>;
   putCluster(cluster: ClusterRecord): Promise<void>;
+  /** Its certificate is another one. @returns whether it is there, and has not joined again since */
+  renewed(cluster: ClusterRecord): Promise<boolean>;
   /** @returns whether there was one */
   removeCluster(name: string): Promise<boolean>;
   saw(name: string, seen: Seen): Promise<void>;
-  seen(name: string): Promise<Seen | undefined>;
+  /** by each replica of the gateway that has seen it */
+  seen(name: string): Promise<Seen[]>;
 }
 
+/** By name, whoever joined first first. */
+export const byJoining = (clusters: Iterable<ClusterRecord>): Map<string, ClusterRecord> =>
+  new Map([...clusters].sort((a, b) => a.joined - b.joined || (a.name < b.name ? -1 : 1)).map((cluster) => [cluster.name, cluster]));
+
 /** How long a used or expired token is remembered, for a clear refusal. Milliseconds. */
-const tokenMemoryMs = 30 * 86_400_000;
+export const tokenMemoryMs = 30 * 86_400_000;
 
 export class FileLinkStore implements LinkStore {
+  /** A gateway that runs writes every 15 s. */
+  readonly seenMs = 60_000;
   readonly #directory: string;
 
   /** @param directory absolute; made where it is missing */
@@ -76,7 +89,7 @@ export class FileLinkStore implements LinkStore {
   }
 
   async token(tokenId: string) {
-    if (!id.safeParse(tokenId).success) return undefined;
+    if (!joiningId.safeParse(tokenId).success) return undefined;
     const unused = await read(this.#path('tokens', tokenId), tokenSchema);
     if (unused) return { token: unused, isUsed: false };
     const used = await read(this.#path('used-tokens', tokenId), tokenSchema);
@@ -105,7 +118,18 @@ export class FileLinkStore implements LinkStore {
       const cluster = await read(this.#path('clusters', name), clusterSchema);
       if (cluster?.name === name) found.set(name, cluster);
     }
-    return new Map([...found].sort(([, a], [, b]) => a.joined - b.joined || (a.name < b.name ? -1 : 1)));
+    return byJoining(found.values());
+  }
+
+  async clusterOf(joining: string): Promise<ClusterRecord | undefined> {
+    return [...(await this.clusters()).values()].find((cluster) => cluster.id === joining);
+  }
+
+  async renewed(cluster: ClusterRecord): Promise<boolean> {
+    const known = await read(this.#path('clusters', cluster.name), clusterSchema);
+    if (known?.id !== cluster.id) return false;
+    await this.putCluster(cluster);
+    return true;
   }
 
   putCluster(cluster: ClusterRecord): Promise<void> {
@@ -129,8 +153,9 @@ export class FileLinkStore implements LinkStore {
     return replaceFile(this.#path('seen', name), `${JSON.stringify(seen)}\n`);
   }
 
-  seen(name: string): Promise<Seen | undefined> {
-    return read(this.#path('seen', name), seenSchema);
+  async seen(name: string): Promise<Seen[]> {
+    const seen = await read(this.#path('seen', name), seenSchema);
+    return seen ? [seen] : [];
   }
 
   async #forgetOldTokens(): Promise<void> {

@@ -5,7 +5,6 @@
 import { rm } from 'node:fs/promises';
 import type { ServerHttp2Stream } from 'node:http2';
 import { join } from 'node:path';
-import type { Authority } from '../../../certs/authority.ts';
 import { every, systemClock } from '../../../certs/clock.ts';
 import type { Config } from '../../config/schema.ts';
 import { entryOf } from '../../link/collection.ts';
@@ -27,17 +26,13 @@ import { describeGrant } from './grant.ts';
 import { KeyOwners } from './key-owners.ts';
 import { createLinkServer } from './link-server.ts';
 import { itemOf, keptItem, LinkSource, type KeptItem } from './link-source.ts';
-import type { ClusterRecord, LinkStore } from './link-store.ts';
+import { authoritiesOf, type JoiningDeps } from './joining.ts';
+import type { ClusterRecord } from './link-store.ts';
 import { gatewayItem, itemsFor, ofClusters } from './told.ts';
 
-export interface LinksDeps {
+export interface LinksDeps extends Omit<JoiningDeps, 'now'> {
   /** where the last intent of each cluster is kept; absolute */
   directory: string;
-  store: LinkStore;
-  /** signs what the two ends of links are known by, and the certificate that sidecars see */
-  authority: Authority;
-  /** HOST:PORT, as sidecars dial the gateway */
-  addresses: readonly string[];
   sources: Sources;
   config: Config;
   /** as the agent's status API has them */
@@ -259,10 +254,10 @@ class Clusters {
   }
 
   #tellCluster(cluster: Cluster, statuses: readonly ProxyStatus[], refusals: readonly Refusal[]): void {
-    const { conflictsOf, sources, authority, addresses } = this.#deps;
+    const { conflictsOf, sources, addresses, isReplicated = false } = this.#deps;
     const { record, source, outbox, told } = cluster;
     const said = itemsFor(source, { statuses, refusals, conflictsOf, sources });
-    const gateway = gatewayItem(record, addresses, authority.bundlePem);
+    const gateway = gatewayItem(record, { addresses, isReplicated, authority: authoritiesOf(this.#deps) });
     for (const [kind, items] of Object.entries({ ...said, gateway: [gateway] })) {
       const text = JSON.stringify(items);
       if (told.get(kind) !== text) outbox.replace(kind, items);

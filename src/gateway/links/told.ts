@@ -33,11 +33,14 @@ export function ofClusters(statuses: readonly ProxyStatus[]): Map<string, ProxyS
   return found;
 }
 
-/** @param authorityPem who has signed the certificate that the gateway shows sidecars */
-export const gatewayItem = ({ name, grant }: ClusterRecord, addresses: readonly string[], authorityPem: string): Item => ({
+/** @param gateway as the answer to joining says it (joining.ts) */
+export const gatewayItem = (
+  { name, grant }: ClusterRecord,
+  gateway: { addresses: readonly string[]; isReplicated: boolean; authority: string },
+): Item => ({
   kind: 'gateway',
   key: 'gateway',
-  value: { cluster: name, addresses: [...addresses], authority: authorityPem, grant: describeGrant(grant) },
+  value: { cluster: name, ...gateway, addresses: [...gateway.addresses], grant: describeGrant(grant) },
 });
 
 /** Items by kind (link/items.ts). */

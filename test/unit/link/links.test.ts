@@ -304,7 +304,7 @@ test('the list of clusters has what a cluster tells at once, and whether its lin
   cluster.end.outbox.set(serviceItem('api'));
   gateway.statuses.push({ name: 'prod.api.12345678.api-0.uid-0', status: 'online', elsewhere: 'home/api-0' });
   const seen = async (isLinked: boolean, services: number) => {
-    const of = () => gateway.store.seen('home');
+    const of = async () => (await gateway.store.seen('home'))[0];
     for (let found = await of(); ; found = await of()) {
       if (found?.isLinked === isLinked && found.services === services && found.backends === 1) return;
       await new Promise((resolve) => setTimeout(resolve, 10));
