@@ -9,6 +9,8 @@ import { KubeLinkStore } from '../../../src/gateway/links/kube-link-store.ts';
 import { LinkSecrets } from '../../../src/gateway/links/link-secrets.ts';
 import { FileLinkStore, type ClusterRecord, type LinkStore } from '../../../src/gateway/links/link-store.ts';
 import { digestOfSecret } from '../../../src/link/token.ts';
+import { base64 } from '../../../src/kube/authority-secret.ts';
+import type { Secret } from '../../../src/kube/types.ts';
 import { ApiServer, failure } from '../kube/api-server.ts';
 import { quiet } from './joined.ts';
 import { until } from '../../support/until.ts';
@@ -121,6 +123,35 @@ describe('replicas of a gateway in a cluster', () => {
     await stores[0].saw('home', { ...seen, at: 17_000, services: 7 });
     const said = async () => (await stores[1].seen('home')).map(({ isLinked, services }) => `${isLinked} ${services}`).sort();
     await comesTo(said, ['false 1', 'true 7']);
+  });
+
+  it('do not both let a cluster in by one token, however close they are, nor bring one back that another has removed', async (t) => {
+    const { api, stores } = await replicas(t, 2);
+    /** What the other replica does between this one's look and its write. */
+    const meanwhile = (change: (path: string) => void) => {
+      api.intercept = ({ method, path }) => {
+        if (method !== 'PATCH') return undefined;
+        api.intercept = () => undefined;
+        change(path);
+        return undefined;
+      };
+    };
+    await stores[0].addToken(tokenOf('token-03'));
+    meanwhile((path) => {
+      const secret = api.objects.get(path) as Secret;
+      api.put(path, { ...secret, data: { ...secret.data, used: 'MQ==' } } as Secret);
+    });
+    assert.equal(await stores[1].useToken('token-03'), false);
+    await stores[0].putCluster(cluster);
+    meanwhile((path) => api.remove(path));
+    assert.equal(await stores[1].renewed({ ...cluster, certificateExpires: 10 }), false);
+    await stores[0].putCluster({ ...cluster, id: 'ijklmnop02' });
+    meanwhile((path) => {
+      const secret = api.objects.get(path) as Secret;
+      const data = { cluster: base64(JSON.stringify(cluster)) };
+      api.put(path, { ...secret, data } as Secret);
+    });
+    assert.equal(await stores[1].renewed({ ...cluster, id: 'ijklmnop02', certificateExpires: 12 }), false);
   });
 
   it('ask the API server for few of the tokens that strangers make up, and refuse no cluster for good meanwhile', async (t) => {
