@@ -3,23 +3,35 @@
  * would be believed to be the one that Pods with such tokens are of.
  */
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import type { JSONWebKeySet, JWK } from 'jose';
-import { z } from 'zod';
-import { replaceFile } from '../../process/replace-file.ts';
 
-const schema = z.record(z.string(), z.string());
+/** Name of the cluster, by fingerprint of the key. */
+export type Owners = Readonly<Record<string, string>>;
+
+/** Where it is kept, perhaps for several replicas: then what is there decides, whoever was first in the memory of one. */
+export interface KeyOwnersStore {
+  /** as last known */
+  read(): Owners;
+  /** A cluster has these keys and no others, but for those that are another's. @returns all, as they are then @throws Error */
+  give(cluster: string, fingerprints: readonly string[]): Promise<Owners>;
+  /** @param changed told when another replica has written */
+  subscribe(changed: () => void): void;
+}
 
 export class KeyOwners {
-  readonly #path: string;
-  /** name of the cluster, by fingerprint of the key */
-  readonly #owners: Map<string, string>;
+  readonly #store: KeyOwnersStore;
+  readonly #changed: () => void;
+  #owners: Map<string, string>;
+  /** clusters of which the store does not have all yet */
+  readonly #unsaved = new Set<string>();
   #saving: Promise<void> = Promise.resolve();
 
-  /** Reads what is known. @param path absolute */
-  constructor(path: string) {
-    this.#path = path;
-    this.#owners = new Map(Object.entries(readOwners(path)));
+  /** @param changed told when a key is another cluster's than was thought, or nobody's any more */
+  constructor(store: KeyOwnersStore, changed: () => void) {
+    this.#store = store;
+    this.#changed = changed;
+    this.#owners = new Map(Object.entries(store.read()));
+    store.subscribe(() => this.#take(store.read()));
   }
 
   /** Its keys are these from now on. @returns the id of one that is another cluster's: then none of them is believed */
@@ -29,7 +41,7 @@ export class KeyOwners {
     const before = this.#of(cluster);
     for (const fingerprint of before) if (!fingerprints.has(fingerprint)) this.#owners.delete(fingerprint);
     for (const fingerprint of fingerprints.keys()) this.#owners.set(fingerprint, cluster);
-    if (before.length !== fingerprints.size || before.some((fingerprint) => !fingerprints.has(fingerprint))) this.#save();
+    if (before.length !== fingerprints.size || before.some((fingerprint) => !fingerprints.has(fingerprint))) this.#save(cluster);
     return undefined;
   }
 
@@ -37,23 +49,48 @@ export class KeyOwners {
   release(cluster: string): void {
     const before = this.#of(cluster);
     for (const fingerprint of before) this.#owners.delete(fingerprint);
-    if (before.length > 0) this.#save();
+    if (before.length > 0) this.#save(cluster);
   }
 
-  /** Resolves when all of it is on disk. @throws where it cannot be written */
+  /** Resolves when the store has all of it. @throws where it does not take it */
   get saved(): Promise<void> {
     return this.#saving;
+  }
+
+  /** Tries again what the store has not taken. Never rejects. */
+  async settle(): Promise<void> {
+    for (const cluster of this.#unsaved) this.#save(cluster);
+    await this.#saving.catch(() => {});
   }
 
   #of(cluster: string): string[] {
     return [...this.#owners].flatMap(([fingerprint, owner]) => (owner === cluster ? [fingerprint] : []));
   }
 
-  #save(): void {
+  #save(cluster: string): void {
+    this.#unsaved.add(cluster);
     this.#saving = this.#saving
       .catch(() => {})
-      .then(() => replaceFile(this.#path, `${JSON.stringify(Object.fromEntries(this.#owners))}\n`));
+      .then(async () => {
+        if (!this.#unsaved.delete(cluster)) return;
+        try {
+          this.#take(await this.#store.give(cluster, this.#of(cluster)));
+        } catch (error) {
+          this.#unsaved.add(cluster);
+          throw error;
+        }
+      });
     this.#saving.catch(() => {});
+  }
+
+  /** What the store has, and of clusters that are not saved yet what is here, where it is nobody else's. */
+  #take(known: Owners): void {
+    const owners = new Map(Object.entries(known).filter(([, cluster]) => !this.#unsaved.has(cluster)));
+    for (const cluster of this.#unsaved)
+      for (const fingerprint of this.#of(cluster)) if (!owners.has(fingerprint)) owners.set(fingerprint, cluster);
+    const isSame = owners.size === this.#owners.size && [...owners].every(([key, cluster]) => this.#owners.get(key) === cluster);
+    this.#owners = owners;
+    if (!isSame) this.#changed();
   }
 }
 
@@ -69,10 +106,8 @@ function fingerprintOf({ kty, crv, n, e, x, y }: JWK): string {
     .digest('base64url');
 }
 
-function readOwners(path: string): Record<string, string> {
-  try {
-    return schema.parse(JSON.parse(readFileSync(path, 'utf8')));
-  } catch {
-    return {};
-  }
+/** Those after a cluster has these keys: what is another's stays. */
+export function withKeys(owners: Owners, cluster: string, fingerprints: readonly string[]): Owners {
+  const others = Object.entries(owners).filter(([, owner]) => owner !== cluster);
+  return { ...Object.fromEntries(fingerprints.map((fingerprint) => [fingerprint, cluster])), ...Object.fromEntries(others) };
 }

@@ -23,7 +23,8 @@ import { listen as listenAt, portOf } from '../listen.ts';
 import { Journal } from '../sources/journal.ts';
 import type { Sources } from '../sources/sources.ts';
 import { describeGrant } from './grant.ts';
-import { KeyOwners } from './key-owners.ts';
+import { KeyOwners, type KeyOwnersStore } from './key-owners.ts';
+import { fileKeyOwners } from './key-owners-stores.ts';
 import { createLinkServer } from './link-server.ts';
 import { itemOf, keptItem, LinkSource, type KeptItem } from './link-source.ts';
 import { authoritiesOf, type JoiningDeps } from './joining.ts';
@@ -33,6 +34,8 @@ import { gatewayItem, itemsFor, ofClusters } from './told.ts';
 export interface LinksDeps extends Omit<JoiningDeps, 'now'> {
   /** where the last intent of each cluster is kept; absolute */
   directory: string;
+  /** default: in that directory */
+  owners?: KeyOwnersStore;
   sources: Sources;
   config: Config;
   /** as the agent's status API has them */
@@ -113,7 +116,7 @@ class Clusters {
 
   constructor(deps: LinksDeps) {
     this.#deps = deps;
-    this.#owners = new KeyOwners(join(deps.directory, 'keys.json'));
+    this.#owners = new KeyOwners(deps.owners ?? fileKeyOwners(join(deps.directory, 'keys.json')), () => this.#ownersChanged());
   }
 
   get linked(): string[] {
@@ -129,6 +132,7 @@ class Clusters {
   }
 
   async #follow(): Promise<void> {
+    await this.#owners.settle();
     const records = await this.#deps.store.clusters();
     for (const cluster of [...this.#clusters.values()]) if (!records.has(cluster.record.name)) await this.#remove(cluster);
     for (const record of records.values()) {
@@ -174,6 +178,11 @@ class Clusters {
     log.info({ cluster: name, items: known.length }, `cluster ${name} is joined: ${describeGrant(record.grant)}`);
   }
 
+  /** What was another's may be theirs, or the reverse. */
+  #ownersChanged(): void {
+    for (const { record, source } of this.#clusters.values()) source.setRecord(record);
+  }
+
   #update(cluster: Cluster, record: ClusterRecord): void {
     const isAnother = cluster.record.id !== record.id;
     cluster.record = record;
@@ -189,8 +198,7 @@ class Clusters {
     this.#clusters.delete(name);
     sources.remove(name);
     this.#owners.release(name);
-    // What was another's may be theirs.
-    for (const { record, source } of this.#clusters.values()) source.setRecord(record);
+    this.#ownersChanged();
     await cluster.journal.close();
     await rm(this.#path(name), { force: true });
     log.info({ cluster: name }, `cluster ${name} was removed: nothing of it is served or trusted any more`);
