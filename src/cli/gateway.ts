@@ -15,18 +15,19 @@ export const subcommands = {
 
 export const help = `frp-k8s gateway: decide who joins which service, and keep HAProxy so
 
-usage: frp-k8s gateway [--config FILE] [--directory DIR] [--haproxy COMMAND]
+usage: frp-k8s gateway [--config FILE] [--directory DIR] [--links DIR] [--haproxy COMMAND]
        frp-k8s gateway up --dir DIR --address NAME     a whole gateway on this machine: frp-k8s gateway up --help
-       frp-k8s gateway token create --dir DIR --cluster NAME    let a cluster join it
-       frp-k8s gateway clusters [remove NAME] --dir DIR         the clusters that have joined it
+       frp-k8s gateway token create --cluster NAME [--dir DIR]    let a cluster join a gateway
+       frp-k8s gateway clusters [remove NAME] [--dir DIR]         the clusters that have joined a gateway
 
 It runs beside frps and two HAProxies in a Pod of StatefulSet frp-gateway (manifests/gateway). For frps it is the server
 plugin (127.0.0.1:7400/plugin) and the issuer of service account tokens; for HAProxy it writes the configuration and
-changes what can be changed while it runs. It writes nothing to the API server.
+changes what can be changed while it runs. In the API server it writes Secrets of its own namespace alone: who has joined.
 
       --config FILE     configuration (YAML); every key: docs/reference/configuration.md
       --directory DIR   where HAProxy's files and sockets are: DIR/users and DIR/tunnel; default /run/frp-gateway.
                         HAProxy is started as: haproxy -W -db -S DIR/users/master.sock -f DIR/users/current/haproxy.cfg
+      --links DIR       where what clusters that have joined want is kept, for a restart; default /var/lib/frp-gateway
       --haproxy COMMAND what configurations are checked with before HAProxy has them: the same program, with words that come
                         before its arguments; default haproxy
 
@@ -44,12 +45,14 @@ export async function run(args: string[]): Promise<number> {
   const options = parseOptions('gateway', args, {
     config: { type: 'string' },
     directory: { type: 'string' },
+    links: { type: 'string' },
     haproxy: { type: 'string' },
   });
   const config = loadConfig(options.config, process.env);
   const directory = options.directory ?? '/run/frp-gateway';
   await runGateway(config, {
     directory,
+    links: options.links ?? '/var/lib/frp-gateway',
     pod: process.env.POD_NAME || hostname(),
     haproxy: options.haproxy?.split(' ').filter((word) => word !== ''),
     memory: {

@@ -6,14 +6,20 @@ import type { Config } from '../config/schema.ts';
 import { UserError } from '../errors.ts';
 import { loadAccess } from '../kube/access.ts';
 import { KubeClient } from '../kube/client.ts';
-import { createLog } from '../log.ts';
+import { text } from '../kube/authority-secret.ts';
+import { createLog, type Log } from '../log.ts';
 import { everyAddress } from '../process/address.ts';
 import { stopOnSignal } from '../process/shutdown.ts';
 import { GatewayAgent } from './agent.ts';
 import { ClusterSource } from './sources/cluster-source.ts';
 import { configuredClusters } from './sources/configured-clusters.ts';
 import { Sources } from './sources/sources.ts';
-import { openProxies, type ProxiesOptions } from './proxies.ts';
+import { KubeLinkStore } from './links/kube-link-store.ts';
+import { kubeKeyOwners } from './links/key-owners-stores.ts';
+import { openLinkHome } from './links/link-home.ts';
+import { LinkSecrets } from './links/link-secrets.ts';
+import { openLinks } from './links/links.ts';
+import { openProxies, type Proxies, type ProxiesOptions } from './proxies.ts';
 
 /** frps.toml names the first and the last of these. */
 const loopbackPort = 7400;
@@ -21,6 +27,8 @@ const logPort = 7514;
 const frpsUrl = 'http://127.0.0.1:7500';
 const frpsPort = 7001;
 const operationsPort = 8081;
+/** Of links, on loopback: the tunnels' HAProxy hands them on. */
+const linksPort = 10_005;
 /** Of tunnels alone. */
 const ownTunnelPort = 7000;
 /** The supervisor ends an agent that has not written for five seconds. Milliseconds. */
@@ -42,29 +50,75 @@ function connect(): KubeClient {
 /** Runs until a signal ends it. @throws UserError for what a person can mend */
 export async function runGateway(
   config: Config,
-  options: Pick<ProxiesOptions, 'directory' | 'pod' | 'haproxy' | 'memory' | 'openFiles'>,
+  options: Pick<ProxiesOptions, 'directory' | 'pod' | 'haproxy' | 'memory' | 'openFiles'> & {
+    /** where what clusters that have joined want is kept; absolute */
+    links: string;
+  },
 ): Promise<void> {
   const { pod, directory } = options;
   const sharedPort = sharedPortOf(config);
   const log = createLog(config.logLevel);
   const client = connect();
   const registry = new Registry();
-  const proxies = await openProxies({ ...options, config, log, registry, logPort, sharedPort });
+  const proxies = await openProxies({ ...options, config, log, registry, logPort, sharedPort, tunnel: { link: `127.0.0.1:${linksPort}` } });
   const host = config.host ?? everyAddress();
   const ports = { loopback: loopbackPort, operations: operationsPort, status: config.gateway.apiPort };
   const known = join(directory, 'known');
   const sources = new Sources((events) => new ClusterSource({ client, config, log, directory: known, events }));
   for (const cluster of configuredClusters(config, log)) sources.add(cluster);
   const agent = new GatewayAgent({ sources, config, log, registry, proxies, pod, host, ports, frpsUrl, frpsPort, directory });
+  // Before the agent renders anything: clusters that had joined are served from the beginning.
+  const links = await startLinks({ client, config, log, sources, agent, proxies, pod, directory: options.links });
   await agent.start();
   const beat = setInterval(() => void writeFile(join(directory, 'agent.beat'), `${Date.now()}\n`).catch(() => {}), beatMs);
   log.info({ pod, server: client.access.server }, 'gateway agent started');
   const close = async () => {
     clearInterval(beat);
+    await links.close();
     await agent.close();
     client.close();
   };
   await stopOnSignal({ drain: () => agent.drain(), close }, drainMs, log);
+}
+
+interface LinksOfReplica {
+  client: KubeClient;
+  config: Config;
+  log: Log;
+  sources: Sources;
+  agent: GatewayAgent;
+  proxies: Proxies;
+  pod: string;
+  directory: string;
+}
+
+/** Takes joins and links of clusters. */
+async function startLinks({ client, config, log, sources, agent, proxies, pod, directory }: LinksOfReplica) {
+  const secrets = new LinkSecrets({ client, namespace: config.gateway.namespace });
+  await secrets.follow(join(directory, 'secrets.jsonl'), log);
+  const home = await openLinkHome(secrets, { config, log });
+  if (!home) return secrets;
+  const links = await openLinks({
+    ...home,
+    directory,
+    store: new KubeLinkStore(secrets, pod),
+    owners: kubeKeyOwners(secrets),
+    isReplicated: true,
+    authoritiesPem: () => (sources.home.server ? text(sources.home.server, 'ca.crt') : ''),
+    sources,
+    config,
+    statuses: () => agent.statuses(),
+    refusals: () => proxies.refusals(),
+    conflictsOf: (service) => agent.claims.conflictsOf(service),
+    log,
+  });
+  await links.listen('127.0.0.1', linksPort);
+  return {
+    close: async () => {
+      await links.close();
+      await secrets.close();
+    },
+  };
 }
 
 /** @throws UserError where the port is taken by users */

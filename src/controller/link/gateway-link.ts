@@ -1,7 +1,7 @@
 /** The link to one gateway elsewhere: what it says is asked for like the answer of a gateway in the cluster. */
 import { HeldLink, type LinkIdentity, type LinkState } from '../../link/held-link.ts';
 import { Inbox } from '../../link/inbox.ts';
-import { downKinds } from '../../link/items.ts';
+import { downKinds, type Down } from '../../link/items.ts';
 import { Outbox } from '../../link/outbox.ts';
 import type { OwnItems } from '../../link/own-items.ts';
 import { defaultLimits, LinkError } from '../../link/protocol.ts';
@@ -20,6 +20,8 @@ export interface GatewayLinkOptions {
   changed: () => void;
   /** told of a service (namespace/name) of which the gateway says something else than before, beside its proxies */
   serviceChanged: (service: string) => void;
+  /** told when the gateway says something else of itself */
+  aboutChanged: () => void;
 }
 
 /** A gateway's name for people: the first of its addresses. */
@@ -32,13 +34,16 @@ export class GatewayLink {
   #hasHeard = false;
 
   /** Dials at once. */
-  constructor({ identity, items, proxy, log, renewed, changed, serviceChanged }: GatewayLinkOptions) {
+  constructor({ identity, items, proxy, log, renewed, changed, serviceChanged, aboutChanged }: GatewayLinkOptions) {
     this.#identity = identity;
     this.#inbox = new Inbox({
       limits: defaultLimits,
       take: async (set, gone) => {
         this.#hasHeard = true;
-        for (const { kind, key } of [...set, ...gone]) if (kind === 'differs') serviceChanged(key);
+        for (const { kind, key } of [...set, ...gone]) {
+          if (kind === 'differs') serviceChanged(key);
+          if (kind === 'gateway') aboutChanged();
+        }
       },
     });
     this.#held = new HeldLink({
@@ -78,6 +83,12 @@ export class GatewayLink {
   get isKnown(): boolean {
     const { state } = this;
     return state.isUp ? this.#hasHeard : state.reason !== 'Starting';
+  }
+
+  /** What the gateway says of itself; undefined where it says nothing at present. */
+  get about(): Down<'gateway'> | undefined {
+    const said = this.state.isUp && this.#inbox.collection.get({ kind: 'gateway', key: 'gateway' });
+    return said ? downKinds.gateway.safeParse(said.value).data : undefined;
   }
 
   /** What the gateway says, in the form of its own API. @throws LinkError why nothing is known */

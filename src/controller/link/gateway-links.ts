@@ -2,14 +2,14 @@
 import type { Gauge } from '@prometheus-io/client';
 import { pause } from '../../kube/backoff.ts';
 import { Loop } from '../../kube/loop.ts';
-import type { LinkState } from '../../link/held-link.ts';
+import type { LinkIdentity, LinkState } from '../../link/held-link.ts';
 import { LinkError } from '../../link/protocol.ts';
 import { linkSecretName } from '../../model/names.ts';
 import type { Differing, Told } from '../backends/frp-status.ts';
 import { ClusterItems, type ClusterItemsDeps } from './cluster-items.ts';
 import { GatewayLink } from './gateway-link.ts';
 import { proxyIn } from './proxy-secret.ts';
-import { joinIfAsked, keepLinkIdentity, linkIdentitiesIn, type LinkSecretDeps } from './link-secret.ts';
+import { joinIfAsked, keepLinkIdentity, linkIdentitiesIn, withTold, type LinkSecretDeps } from './link-secret.ts';
 
 export interface GatewayLinksDeps extends LinkSecretDeps, ClusterItemsDeps {
   /** told when a link comes up or goes down, or another gateway has been joined */
@@ -29,8 +29,8 @@ const joinAgainMs = 10_000;
 export class GatewayLinks {
   readonly #deps: GatewayLinksDeps;
   readonly #looking = new Loop();
-  /** by key of the Secret */
-  readonly #links = new Map<string, GatewayLink>();
+  /** by key of the Secret; of a gateway with replicas one to each, by key and address */
+  readonly #links = new Map<string, { key: string; link: GatewayLink }>();
   /** What the cluster tells; undefined where the gateway is its own, and needs none of it. Pods come by the watch. */
   readonly items: ClusterItems | undefined;
   #hasStarted = false;
@@ -53,8 +53,8 @@ export class GatewayLinks {
   /** By the gateways' names; none where the cluster has not joined or this replica does not lead. */
   get states(): { gateway: string; state: LinkState; leave: string }[] {
     const { namespace } = this.#deps.config;
-    return [...this.#links]
-      .map(([key, { name, state }]) => {
+    return [...this.#links.values()]
+      .map(({ key, link: { name, state } }) => {
         const patch = JSON.stringify([{ op: 'remove', path: `/data/${key}` }]);
         const leave = `kubectl -n ${namespace} patch secret ${linkSecretName} --type=json -p '${patch}'`;
         return { gateway: name, state, leave };
@@ -65,7 +65,7 @@ export class GatewayLinks {
   /** Resolves once it is known of each link whether it is up: a new leader says nothing on no knowledge. */
   async known(): Promise<void> {
     for (let waited = 0; this.isJoined && waited < knownMs && !this.#looking.signal.aborted; waited += 50) {
-      if (this.#links.size > 0 && [...this.#links.values()].every(({ isKnown }) => isKnown)) return;
+      if (this.#links.size > 0 && this.#each.every(({ isKnown }) => isKnown)) return;
       await pause(50, this.#looking.signal);
     }
   }
@@ -90,7 +90,7 @@ export class GatewayLinks {
   }
 
   async close(): Promise<void> {
-    await Promise.all([...[...this.#links.values()].map((link) => link.close()), this.#looking.close()]);
+    await Promise.all([...this.#each.map((link) => link.close()), this.#looking.close()]);
   }
 
   /**
@@ -102,7 +102,7 @@ export class GatewayLinks {
     if (this.#links.size === 0) return undefined;
     const told: Told[] = [];
     const problems: LinkError[] = [];
-    for (const link of this.#links.values())
+    for (const link of this.#each)
       try {
         told.push({ gateway: link.name, ...link.listed() });
       } catch (error) {
@@ -114,7 +114,7 @@ export class GatewayLinks {
 
   /** @param key namespace/name of a service */
   differing(key: string): Differing[] {
-    return [...this.#links.values()].flatMap((link) => link.differing(key));
+    return this.#each.flatMap((link) => link.differing(key));
   }
 
   get #identities(): ReturnType<typeof linkIdentitiesIn> {
@@ -124,6 +124,7 @@ export class GatewayLinks {
   async #look(): Promise<void> {
     if (!this.isJoined) return;
     await this.items?.look();
+    await this.#keepTold();
     this.#follow();
   }
 
@@ -132,16 +133,16 @@ export class GatewayLinks {
     const items = this.items?.items;
     if (!items || this.#looking.signal.aborted) return;
     const { log, metric, changed, serviceChanged } = this.#deps;
-    const identities = this.#identities;
-    for (const [key, link] of this.#links) {
-      if (identities.has(key)) continue;
-      this.#links.delete(key);
+    const wanted = this.#wanted;
+    for (const [id, { link }] of this.#links) {
+      if (wanted.has(id)) continue;
+      this.#links.delete(id);
       void link.close();
       metric?.remove({ gateway: link.name });
       log.info({ gateway: link.name }, `the cluster does not go to gateway ${link.name} any more`);
     }
-    for (const [key, identity] of identities) {
-      const known = this.#links.get(key);
+    for (const [id, { key, identity }] of wanted) {
+      const known = this.#links.get(id)?.link;
       if (known) {
         if (JSON.stringify(known.identity) !== JSON.stringify(identity)) known.identity = identity;
         continue;
@@ -153,13 +154,42 @@ export class GatewayLinks {
         log,
         renewed: (next) => keepLinkIdentity(this.#deps, key, next),
         changed: () => {
-          if (this.#links.get(key) !== link) return;
+          if (this.#links.get(id)?.link !== link) return;
           metric?.set({ gateway: link.name }, link.state.isUp ? 1 : 0);
           changed();
         },
         serviceChanged,
+        aboutChanged: () => void this.#keepTold(),
       });
-      this.#links.set(key, link);
+      this.#links.set(id, { key, link });
+    }
+  }
+
+  get #each(): GatewayLink[] {
+    return [...this.#links.values()].map(({ link }) => link);
+  }
+
+  /** A replica has links of its own, so each is dialled; the addresses of another gateway are tried in turn. */
+  get #wanted(): Map<string, { key: string; identity: LinkIdentity }> {
+    const wanted = new Map<string, { key: string; identity: LinkIdentity }>();
+    for (const [key, identity] of this.#identities) {
+      if (!identity.isReplicated) wanted.set(key, { key, identity });
+      else
+        for (const address of identity.addresses) wanted.set(`${key} ${address}`, { key, identity: { ...identity, addresses: [address] } });
+    }
+    return wanted;
+  }
+
+  /** What a gateway says of itself goes into the Secret, for the next link and for sidecars. Never rejects. */
+  async #keepTold(): Promise<void> {
+    for (const [key, identity] of this.#identities) {
+      // Of several replicas the first that says something: one may have started with another configuration a moment ago.
+      const about = [...this.#links.values()].find((each) => each.key === key && each.link.about)?.link.about;
+      const next = about && withTold(identity, about);
+      if (!next) continue;
+      await keepLinkIdentity(this.#deps, key, next).catch((error: Error) =>
+        this.#deps.log.warn(`what the gateway says of itself cannot be kept: ${error.message}`),
+      );
     }
   }
 }

@@ -1,5 +1,7 @@
 /** What a cluster keeps of its joining: Secret frp-gateway-join before it, Secret frp-gateway-link after. */
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
+import { parseable, splitBundle } from '../../../certs/inspect.ts';
 import type { Config } from '../../config/schema.ts';
 import { base64, text } from '../../kube/authority-secret.ts';
 import type { KubeClient } from '../../kube/client.ts';
@@ -9,6 +11,7 @@ import type { ObjectStore } from '../../kube/object-store.ts';
 import { secrets, type Secret } from '../../kube/types.ts';
 import type { Log } from '../../log.ts';
 import { joinWith, type LinkIdentity } from '../../link/held-link.ts';
+import type { Down } from '../../link/items.ts';
 import { LinkError } from '../../link/protocol.ts';
 import { parseToken, type JoinToken } from '../../link/token.ts';
 import { addressText, gatewayAddresses, hasGateway } from '../../model/gateway.ts';
@@ -29,6 +32,7 @@ const identitySchema = z.object({
   keyPem: z.string().min(1),
   authorityPem: z.string().min(1),
   addresses: z.array(z.string()),
+  isReplicated: z.boolean().optional(),
   cluster: z.string(),
 });
 
@@ -55,9 +59,29 @@ function parseJson(given: string): unknown {
 const keyFor = ({ addresses, cluster }: LinkIdentity): string =>
   `${(addresses[0] ?? cluster).replace(/[^-._a-zA-Z0-9]/g, '_').slice(0, 200)}.json`;
 
-/** An address leads to one gateway, and an authority is that of one: what is kept of it is replaced. */
+/** An address leads to one gateway, and the authority of its links is that of one: what is kept of it is replaced. */
 const isSameGateway = (known: LinkIdentity, { addresses, authorityPem }: LinkIdentity): boolean =>
-  known.addresses.some((address) => addresses.includes(address)) || known.authorityPem.trim() === authorityPem.trim();
+  known.addresses.some((address) => addresses.includes(address)) || ofLinks(known.authorityPem) === ofLinks(authorityPem);
+
+/** The first of the authorities that a gateway is known by has the two ends of its links. */
+const ofLinks = (pem: string): string | undefined => splitBundle(pem)[0]?.trim();
+
+/**
+ * What is kept of a gateway, after what it has said of itself over the link: other replicas, or another authority that its
+ * certificate for sidecars is of. @returns undefined where nothing is different, or it says nothing that can be used
+ */
+export function withTold(
+  known: LinkIdentity,
+  told: Pick<Down<'gateway'>, 'addresses' | 'authority' | 'isReplicated'>,
+): LinkIdentity | undefined {
+  const { addresses, authority: authorityPem, isReplicated } = told;
+  const isWhole = parseable(authorityPem).length === splitBundle(authorityPem).length;
+  const isUsable = isWhole && addresses.length > 0 && ofLinks(authorityPem) === ofLinks(known.authorityPem);
+  if (!isUsable) return undefined;
+  const { isReplicated: _, ...rest } = known;
+  const next = { ...rest, addresses, authorityPem, ...(isReplicated && { isReplicated }) };
+  return isDeepStrictEqual(next, { ...known }) ? undefined : next;
+}
 
 /** Keeps what the cluster is known by to one gateway. @param replaced keys that go */
 export async function keepLinkIdentity(

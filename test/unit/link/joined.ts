@@ -6,7 +6,7 @@ import { createAuthority, type Authority } from '../../../certs/authority.ts';
 import { defaultConfig } from '../../../src/config/schema.ts';
 import type { ProxyStatus } from '../../../src/gateway/api/proxy-status.ts';
 import { createToken } from '../../../src/gateway/links/joining.ts';
-import { FileLinkStore } from '../../../src/gateway/links/link-store.ts';
+import { FileLinkStore, type LinkStore } from '../../../src/gateway/links/link-store.ts';
 import { openLinks, type Links, type LinksDeps } from '../../../src/gateway/links/links.ts';
 import { Copies } from '../../../src/gateway/sources/secret-copies.ts';
 import type { HomeSource } from '../../../src/gateway/sources/source.ts';
@@ -22,7 +22,7 @@ export const quiet = { info: () => {}, warn: () => {}, error: () => {}, debug: (
 export interface TestGateway {
   links: Links;
   sources: Sources;
-  store: FileLinkStore;
+  store: LinkStore;
   authority: Authority;
   directory: string;
   port: number;
@@ -51,17 +51,18 @@ const home = (): HomeSource => ({
 
 let authority: Promise<Authority> | undefined;
 
-export async function startGateway(more: Partial<LinksDeps> & { port?: number } = {}): Promise<TestGateway> {
+/** @param more `addresses`: gets that of this gateway, and may have those of other replicas */
+export async function startGateway(
+  more: Partial<Omit<LinksDeps, 'addresses'>> & { port?: number; addresses?: string[] } = {},
+): Promise<TestGateway> {
   const shared = more.authority ?? (await (authority ??= createAuthority({ lifetimeMs: 86_400_000_000, now: Date.now() })));
   const directory = more.directory ?? mkdtempSync(join(tmpdir(), 'link-'));
-  const store = new FileLinkStore(directory);
+  const store = more.store ?? new FileLinkStore(directory);
   const sources = new Sources(home);
   const statuses: ProxyStatus[] = [];
-  const addresses: string[] = [];
+  const { addresses = [] } = more;
   const links = await openLinks({
-    store,
     authority: shared,
-    addresses,
     sources,
     config: defaultConfig,
     statuses: async () => statuses,
@@ -69,6 +70,8 @@ export async function startGateway(more: Partial<LinksDeps> & { port?: number } 
     log: quiet,
     tellMs: 50,
     ...more,
+    store,
+    addresses,
     directory,
   });
   const port = await links.listen('127.0.0.1', more.port ?? 0);
