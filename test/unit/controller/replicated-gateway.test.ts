@@ -44,12 +44,12 @@ describe('a cluster that has joined a gateway with two replicas', { timeout: 100
   const stored = () => api.objects.get(path) as DistributedService | undefined;
   const condition = (type: string) => stored()?.status?.conditions?.find((each) => each.type === type);
   const link = (): { addresses: string[]; authorityPem: string } => {
-    const secret = api.objects.get(secretPath('frp-gateway-link'));
+    const secret: Secret | undefined = api.objects.get(secretPath('frp-gateway-link'));
     const [key] = Object.keys(secret?.data ?? {});
     return key === undefined ? { addresses: [], authorityPem: '' } : (JSON.parse(text(secret!, key)) as ReturnType<typeof link>);
   };
   const clientBundle = () => {
-    const secret = api.objects.get('/api/v1/namespaces/shop/secrets/frp-web-tls');
+    const secret: Secret | undefined = api.objects.get('/api/v1/namespaces/shop/secrets/frp-web-tls');
     return secret ? text(secret, 'ca.crt') : '';
   };
   const serves = (replica: TestGateway, isJoined: boolean) => (replica.sources.services.byKey('shop/web') !== undefined) === isJoined;
