@@ -129,9 +129,7 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
   // Then a tunnel is a connection at the entrance and another behind it.
   const isDivided = sharedPort !== undefined || options.tunnel?.link !== undefined;
   const maxTunnels =
-    options.memory.tunnel === undefined
-      ? undefined
-      : maxConnections(options.memory.tunnel, 0, isDivided ? 2 : 1, options.openFiles);
+    options.memory.tunnel === undefined ? undefined : maxConnections(options.memory.tunnel, 0, isDivided ? 2 : 1, options.openFiles);
   const tunnel = new TunnelProxy({
     directory: join(directory, 'tunnel'),
     check,

@@ -43,10 +43,7 @@ function addressesIn(json: string): string[] {
  * Finds or makes it, and says in it where this gateway is; waits for an API server that is away.
  * @returns undefined where this gateway may not, which the log says: it then takes no joins, and serves
  */
-export async function openLinkHome(
-  secrets: LinkSecrets,
-  { config, log }: { config: Config; log: Log },
-): Promise<LinkHome | undefined> {
+export async function openLinkHome(secrets: LinkSecrets, { config, log }: { config: Config; log: Log }): Promise<LinkHome | undefined> {
   for (let attempt = 0; ; attempt++) {
     try {
       const home = linkHomeIn(secrets) ?? (await make(secrets));
