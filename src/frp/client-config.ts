@@ -196,6 +196,7 @@ function plainProxy(exposure: Exposure, { service, namespace, localIP, localPort
     localIP,
     localPort,
     ...endpointOf(exposure),
+    ...(exposure.kind === 'http' && { hostHeaderRewrite: spec.expose?.hostHeader }),
     // frp has no groups for udp, and ignores the field.
     loadBalancer:
       exposure.kind === 'udp'
@@ -224,12 +225,18 @@ function agreement(endpoint: object): string {
 }
 
 /** frp checks by tcp and http only; https and grpc become tcp. */
-function healthCheckOf({ serviceType, loadBalancing }: DistributedServiceSpec): object | undefined {
+function healthCheckOf({ serviceType, loadBalancing, expose }: DistributedServiceSpec): object | undefined {
   const check = loadBalancing?.healthCheck;
   if (!check || check.enabled === false) return undefined;
   const kind = check.type ?? (serviceType === 'http' ? 'http' : 'tcp');
+  const host = expose?.hostHeader;
+  const byHttp = {
+    type: 'http',
+    path: check.path ?? '/health',
+    httpHeaders: host === undefined ? undefined : [{ name: 'Host', value: host }],
+  };
   return {
-    ...(kind === 'http' ? { type: 'http', path: check.path ?? '/health' } : { type: 'tcp' }),
+    ...(kind === 'http' ? byHttp : { type: 'tcp' }),
     intervalSeconds: seconds(check.interval ?? '10s'),
     timeoutSeconds: seconds(check.timeout ?? '3s'),
     maxFailed: check.failureThreshold ?? 3,

@@ -8,6 +8,8 @@ export interface PluginResult {
   target: Address;
   /** TLS of users ends before the backend, whose type of traffic this is */
   terminates?: 'http' | 'tcp';
+  /** Host that the app is asked for */
+  hostHeader?: string;
 }
 
 const remedies: Readonly<Record<string, string>> = {
@@ -51,9 +53,15 @@ export function pluginOf(type: string, proxyType: string, plugin: Fields, notes:
     notes.lost('plugin.localAddr', 'must be HOST:PORT, such as 127.0.0.1:80; frp does not serve it otherwise');
     return undefined;
   }
-  if (rewrites !== undefined) notes.lost('plugin.hostHeaderRewrite', rewriteText(rewrites));
   if (headers) notes.lost('plugin.requestHeaders', headersText);
-  if (type === 'http2http') return { target };
+  const isRead = proxyType === 'http' || type === 'https2http';
+  const host = isRead ? hostHeaderOf(rewrites, 'plugin.hostHeaderRewrite', notes) : undefined;
+  if (!isRead && rewrites !== undefined)
+    notes.lost(
+      'plugin.hostHeaderRewrite',
+      `${proxyType}: no counterpart: Host is rewritten of http only. Make it a proxy of type http with customDomains, and run migrate again`,
+    );
+  if (type === 'http2http') return { target, ...host };
   if (proxyType !== 'https') {
     notes.lost(
       'plugin',
@@ -66,9 +74,17 @@ export function pluginOf(type: string, proxyType: string, plugin: Fields, notes:
       'plugin.crtPath',
       'frpc made a certificate of its own, which no user could check; a Secret with one for the host is needed now',
     );
-  return { target, terminates: type === 'https2http' ? 'http' : 'tcp' };
+  return { target, terminates: type === 'https2http' ? 'http' : 'tcp', ...host };
 }
 
-export const rewriteText = (host: string): string =>
-  `no counterpart yet: the app is asked for the host that users ask for, and not for ${JSON.stringify(host)}. Let it answer to that name too`;
+const hostForm = /^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$/;
+
+/** What a Host is rewritten to, where it is one. */
+export function hostHeaderOf(host: string | undefined, field: string, notes: Notes): { hostHeader?: string } {
+  if (host === undefined) return {};
+  if (host.length <= 260 && hostForm.test(host)) return { hostHeader: host };
+  notes.lost(field, `${JSON.stringify(host)} is no host for spec.expose.hostHeader; correct it and run migrate again`);
+  return {};
+}
+
 export const headersText = 'no counterpart yet: no header is set. Let the app, or a proxy beside it, set what is needed';

@@ -5,7 +5,7 @@ import { byHost, byPath, byPort, type Exposed } from './exposures.ts';
 import { Fields } from './fields.ts';
 import { Notes } from './findings.ts';
 import { serviceName } from './names.ts';
-import { headersText, pluginOf, rewriteText } from './plugins.ts';
+import { headersText, hostHeaderOf, pluginOf, type PluginResult } from './plugins.ts';
 import { healthCheckOf, transportOf } from './tuning.ts';
 
 const withoutCounterpart: Readonly<Record<string, string>> = {
@@ -75,7 +75,7 @@ function servedOf(
     return undefined;
   }
   const name = serviceName(proxy, `${type}${placeOf(exposed[0]!)}`);
-  const terminates = 'terminates' in result ? result.terminates : undefined;
+  const { terminates, hostHeader }: Partial<PluginResult> = result;
   if (terminates) notes.todo('plugin', secretCommand(name));
   const isUdp = type === 'udp';
   if (isUdp && healthCheck.type) notes.differs('healthCheck', 'no counterpart: frp-k8s does not check udp backends');
@@ -87,7 +87,13 @@ function servedOf(
       serviceType: terminates ?? serviceType,
       // The gateway serves no udp.
       ...(isUdp && { gateway: false }),
-      expose: { ...expose, ...(proxyProtocol && { proxyProtocol }), ...(terminates && { tls: { secretName: `${name}-tls` } }) },
+      // A plugin is nearer to the app than the server is.
+      expose: {
+        ...expose,
+        ...(hostHeader !== undefined && { hostHeader }),
+        ...(proxyProtocol && { proxyProtocol }),
+        ...(terminates && { tls: { secretName: `${name}-tls` } }),
+      },
       ...(!isUdp && {
         loadBalancing: { ...(group !== undefined && type === 'http' && { algorithm: 'round-robin' as const }), healthCheck },
       }),
@@ -116,8 +122,7 @@ function exposedOf(type: string, fields: Fields, assumptions: Assumptions, notes
   }
   const hosts = byHost(fields, assumptions, notes);
   if (type === 'https') return hosts.map((expose) => ({ serviceType: 'tcp', expose: { type: expose.type ?? 'domain', ...expose } }));
-  const rewrite = fields.text('hostHeaderRewrite');
-  if (rewrite !== undefined) notes.lost('hostHeaderRewrite', rewriteText(rewrite));
+  const rewritten = hostHeaderOf(fields.text('hostHeaderRewrite'), 'hostHeaderRewrite', notes);
   for (const field of ['requestHeaders', 'responseHeaders']) if (fields.isSet(field)) notes.lost(field, headersText);
   const user = fields.isSet('routeByHTTPUser');
   const exposes = byPath(hosts, fields, notes);
@@ -126,7 +131,7 @@ function exposedOf(type: string, fields: Fields, assumptions: Assumptions, notes
       'routeByHTTPUser',
       'no counterpart: requests are not told apart by user, so no service is made of it. Give it a host of its own',
     );
-  return user ? undefined : exposes.map((expose) => ({ serviceType: 'http', expose }));
+  return user ? undefined : exposes.map((expose) => ({ serviceType: 'http', expose: { ...expose, ...rewritten } }));
 }
 
 /** undefined without a port. */

@@ -256,6 +256,13 @@ const schemaCases: ServiceCase[] = [
     { expose: { type: 'subdomain', subdomain: 'a'.repeat(64) } },
     'spec.expose.subdomain: Too long: may not be more than 63 bytes',
   ),
+  ...['a.lan/x', 'a.lan b', "a'b", '%[src]', 'a.lan:', '{{ .Envs.HOME }}'].map((hostHeader) =>
+    schema(
+      `a rewritten Host of ${JSON.stringify(hostHeader)}`,
+      { expose: { domain: 'a.example.com', hostHeader } },
+      'spec.expose.hostHeader in body should match',
+    ),
+  ),
   schema(
     'algorithm (S-11)',
     { loadBalancing: { algorithm: 'roundrobin' } },
@@ -542,6 +549,11 @@ const webhookCases: ServiceCase[] = [
     { security: { cors: { allowOrigins: ['https://app.example.com'] } } },
     'spec.security.cors: a tcp service has no requests that could be looked into',
   ),
+  webhookTcp(
+    'a rewritten Host of tcp',
+    { expose: { type: 'port', port: 21001, hostHeader: 'localhost:11434' } },
+    'spec.expose.hostHeader: a tcp service has no requests that could be looked into',
+  ),
   webhook(
     'every name below a public suffix (G-14)',
     { expose: { type: 'domain', domain: '*.co.uk' } },
@@ -709,6 +721,12 @@ const goodCases: ServiceCase[] = [
     http({ security: { ...token, cors: { allowOrigins: ['https://app.example.com'], allowHeaders: ['Content-Type'] } } }),
     'spec.security.cors: needs the frp-k8s gateway',
     'spec.security.cors.allowHeaders: has neither "*" nor Authorization',
+  ),
+  good('a rewritten Host', http({ expose: { domain: 'new.corpus.example.com', hostHeader: 'localhost:11434' } })),
+  good(
+    'a rewritten Host of http by port, which a plain server does not read',
+    http({ expose: { type: 'port', domain: 'new.corpus.example.com', port: 21001, hostHeader: '[::1]:8080' } }),
+    'spec.expose.hostHeader: needs the frp-k8s gateway: a plain frp server rewrites requests of http by host name only',
   ),
   good(
     'a path that is a prefix',

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { connect as connectH2 } from 'node:http2';
 import { test } from 'node:test';
-import { app, freePort, gateway, member, request, service, view } from './haproxy-harness.ts';
+import { app, freePort, gateway, member, request, service, until, view } from './haproxy-harness.ts';
 
 const host = 'web.example.com';
 
@@ -127,4 +127,21 @@ test('a Host that is no host name is refused, and leads nobody elsewhere', async
   for (const good of ['A.X.Example.COM', 'a.x.example.com:8080', 'a.x.example.com.', 'a_b.x.example.com', 'a.b.x.example.com'])
     assert.equal((await gw.http(good)).status, 308, good);
   assert.equal(backend.requests.length, 0);
+});
+
+test('the app is asked for the Host of the spec, with that of the user beside it, and its health check asks for it too', async (t) => {
+  const checked = new Set<string | undefined>();
+  const backend = await app(t, 'app', ({ url, headers }, response) => {
+    if (url === '/alive') checked.add(headers.host);
+    response.end('app');
+  });
+  const spec = {
+    expose: { type: 'domain' as const, domain: host, hostHeader: 'localhost:11434' },
+    loadBalancing: { healthCheck: { type: 'http' as const, path: '/alive' } },
+  };
+  const gw = await gateway(t, view(service('web', spec, [member('shop/web', '1', backend.port)])));
+  await until(async () => (await gw.http(host, '/a')).status === 200);
+  const { headers } = backend.requests.find(({ url }) => url === '/a')!;
+  assert.deepEqual([headers.host, headers['x-forwarded-host']], ['localhost:11434', host]);
+  assert.deepEqual([...checked], ['localhost:11434']);
 });

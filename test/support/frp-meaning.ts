@@ -15,6 +15,8 @@ export interface Meaning {
   backend: string;
   check: string;
   bandwidth: string;
+  /** what the app is asked for */
+  host: string;
 }
 
 interface FrpProxy {
@@ -25,7 +27,8 @@ interface FrpProxy {
   customDomains?: string[];
   subdomain?: string;
   locations?: string[];
-  plugin?: { type?: string; localAddr?: string };
+  hostHeaderRewrite?: string;
+  plugin?: { type?: string; localAddr?: string; hostHeaderRewrite?: string };
   healthCheck?: { type?: string; path?: string; intervalSeconds?: number; timeoutSeconds?: number; maxFailed?: number };
   transport?: { bandwidthLimit?: string; bandwidthLimitMode?: string };
 }
@@ -40,7 +43,13 @@ export function meaningsOf(proxy: FrpProxy, baseDomain?: string, localHost?: str
   const places = placesOf(proxy, baseDomain).map((place) =>
     terminating.includes(plugin?.type ?? '') ? place.replace(/^https /, 'tls ') : place,
   );
-  return places.map((place) => ({ place, backend, check: checkOf(proxy), bandwidth: bandwidthOf(proxy) }));
+  return places.map((place) => ({
+    place,
+    backend,
+    check: checkOf(proxy),
+    bandwidth: bandwidthOf(proxy),
+    host: plugin?.hostHeaderRewrite ?? proxy.hostHeaderRewrite ?? '',
+  }));
 }
 
 function placesOf(
@@ -110,7 +119,6 @@ const saysSomething = (value: unknown): boolean =>
   typeof value === 'object' && value !== null ? Object.values(value).some(saysSomething) : Boolean(value);
 
 const further = [
-  'hostHeaderRewrite',
   'requestHeaders',
   'responseHeaders',
   'httpUser',
@@ -123,6 +131,5 @@ const further = [
   'transport.useEncryption',
   'transport.useCompression',
   'transport.proxyProtocolVersion',
-  'plugin.hostHeaderRewrite',
   'plugin.requestHeaders',
 ];

@@ -38,14 +38,15 @@ export function assertNothingVanishes(migration: Migration, proxies: readonly Js
   }
 }
 
-type Shaped = Record<'check' | 'bandwidth', string>;
+type Shaped = Record<'check' | 'bandwidth' | 'host', string>;
 
 function assertSame(told: string, wanted: Shaped, found: readonly Shaped[], findings: readonly Finding[]): void {
   for (const [what, field] of [
     ['check', 'healthCheck'],
     ['bandwidth', 'transport.bandwidthLimit'],
+    ['host', 'hostHeaderRewrite'],
   ] as const) {
-    const isNamed = findings.some((finding) => finding.field.startsWith(field) || finding.field === 'loadBalancer.group');
+    const isNamed = findings.some((finding) => finding.field.includes(field) || finding.field === 'loadBalancer.group');
     assert.ok(
       isNamed || found.some((meaning) => meaning[what] === wanted[what]),
       `${told}: ${what} is ${found[0]![what]}, not ${wanted[what]}`,

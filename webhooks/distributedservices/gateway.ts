@@ -1,5 +1,5 @@
 /** Rules of what goes through the gateway: TLS, routes, limits, and what it cannot do (issue 5 items 3, 4 and 6). */
-import { exposuresOf, isRoutedOnly } from '../../src/model/exposure.ts';
+import { exposuresOf, isRoutedOnly, type Exposure } from '../../src/model/exposure.ts';
 import { usesGateway } from '../../src/model/gateway.ts';
 import type { Finding } from '../../src/model/findings.ts';
 import { isObject, listOf } from '../../src/model/json.ts';
@@ -113,7 +113,8 @@ export function missingGroups({ routes, namespace, name: own }: Subject, exists:
   ];
 }
 
-const exposures = ({ spec, config }: Subject) => exposuresOf(spec, config.baseDomain) ?? [];
+/** None where the schema or another rule refuses what they are of. */
+export const exposures = ({ spec, config }: Subject): Exposure[] => exposuresOf(spec, config.baseDomain) ?? [];
 
 /** Why the gateway cannot see who sends a request. */
 export function unreadable(subject: Subject): string | undefined {

@@ -3,6 +3,7 @@ import { backendRules, backendWarnings } from './backends.ts';
 import { corsRules, corsWarnings } from './cors.ts';
 import { exposureRules, exposureWarnings } from './exposure.ts';
 import { gatewayRules, gatewayWarnings } from './gateway.ts';
+import { headerRules, headerWarnings } from './headers.ts';
 import { healthRules, healthWarnings } from './health.ts';
 import { plainWarnings } from './plain.ts';
 import type { Rule } from './rule.ts';
@@ -15,6 +16,7 @@ export const errorRules: readonly Rule[] = [
   ...securityRules,
   ...corsRules,
   ...gatewayRules,
+  ...headerRules,
 ];
 export const warningRules: readonly Rule[] = [
   ...backendWarnings,
@@ -24,4 +26,5 @@ export const warningRules: readonly Rule[] = [
   ...corsWarnings,
   ...plainWarnings,
   ...gatewayWarnings,
+  ...headerWarnings,
 ];

@@ -24,6 +24,13 @@ export const expose = {
     },
     path: { type: 'string', minLength: 1, maxLength: 1024, pattern: '^/[a-zA-Z0-9\\-_/]*$', description: 'URL path.' },
     port: port('Port on the frp server.'),
+    hostHeader: {
+      type: 'string',
+      minLength: 1,
+      maxLength: 260,
+      pattern: '^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{1,5})?$',
+      description: 'Host, with a port or without, that the app is asked for in place of the one that users ask for; its health check too.',
+    },
     tls: {
       type: 'object',
       description: 'Encryption between users and the gateway. Needs the gateway.',

@@ -34,7 +34,7 @@ suite('frp-k8s migrate', () => {
   });
 
   test('ends with 1 and says on stderr what is lost', async () => {
-    const { code, stderr } = await migrate('-f', write('lossy.toml', `${simple}hostHeaderRewrite = "x"\n`));
+    const { code, stderr } = await migrate('-f', write('lossy.toml', `${simple}hostHeaderRewrite = "not a host"\n`));
     assert.equal(code, 1);
     assert.match(stderr, /^lost: DistributedService "web": hostHeaderRewrite$/m);
   });

@@ -60,6 +60,18 @@ describe("frpc's configuration", () => {
     assert.equal(new Set(proxies.map(({ loadBalancer }) => loadBalancer!.group)).size, 2);
   });
 
+  it('has the app asked for the Host of the spec, and its health check too', () => {
+    const spec = { expose: { domain: 'llm.example.com', hostHeader: 'localhost:11434' }, loadBalancing: { healthCheck: {} } };
+    const { hostHeaderRewrite, healthCheck } = proxy(spec) as { hostHeaderRewrite?: string; healthCheck?: { httpHeaders?: unknown } };
+    assert.equal(hostHeaderRewrite, 'localhost:11434');
+    assert.deepEqual(healthCheck?.httpHeaders, [{ name: 'Host', value: 'localhost:11434' }]);
+    assert.equal(
+      proxy({ ...spec, expose: { ...spec.expose, type: 'port', port: 20080 } }).hostHeaderRewrite,
+      undefined,
+      'frp refuses it of tcp',
+    );
+  });
+
   it('serves http at a port as tcp', () => {
     const { type, remotePort } = proxy({ expose: { type: 'port', domain: 'a.example.com', port: 20080 } });
     assert.deepEqual([type, remotePort], ['tcp', 20080]);

@@ -140,6 +140,14 @@ it('a route with the most headers that the schema admits fits into lines that HA
   for (const line of config.split('\n')) assert.ok(line.split(' ').length <= 64, line);
 });
 
+it('a Host is rewritten where requests have passed every rule, and of http only', () => {
+  const expose = { type: 'domain', domain: 'llm.example.com', hostHeader: 'localhost:11434' } as const;
+  const { config } = render(served('llm', { expose }), served('db', { serviceType: 'tcp', expose }));
+  const pool = config.split(/^backend /m).find((section) => section.startsWith('be-') && section.includes('set-header Host'));
+  assert.match(pool ?? '', /^ {2}http-request set-header Host 'localhost:11434'$/m);
+  assert.equal(linesOf(config, 'http-request set-header Host').length, 1);
+});
+
 it('durations that HAProxy could not count are the longest that it can', () => {
   const { config } = render(
     served('a', {

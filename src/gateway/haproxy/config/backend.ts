@@ -1,5 +1,6 @@
 /** The sections of a service: who may pass, how requests are spread, and how failures are met. */
 import { milliseconds } from '../../../config/schema.ts';
+import { requestLines } from './app-headers.ts';
 import { accessOf } from './authentication.ts';
 import { corsRules } from './cors.ts';
 import { checkLines } from './health-checks.ts';
@@ -113,6 +114,7 @@ const httpLines = (service: ServiceConfig): string[] => [
   ...retryLines(service),
   `timeout server ${idleTime(service)}ms`,
   'http-reuse safe',
+  ...requestLines(service),
   ...compressionLines(service),
 ];
 

@@ -3,7 +3,7 @@ import type { DistributedServiceSpec } from '../../../model/types.ts';
 import { duration, type ServiceConfig } from './service-config.ts';
 import { hostPattern } from './host-maps.ts';
 import { healthRequest, servingResponse } from './grpc-health.ts';
-import { quote } from './escape.ts';
+import { logFormat, quote } from './escape.ts';
 import { probeSocket, portsMap } from './tcp-probe.ts';
 
 export type CheckKind = 'none' | 'tcp' | 'http' | 'https' | 'grpc';
@@ -24,13 +24,14 @@ export function checkLines({ spec, given }: ServiceConfig, directory: string): s
   switch (kind) {
     case 'http':
     case 'https': {
-      const [host = 'localhost'] = given.exposures.flatMap((exposure) =>
+      const [asked = 'localhost'] = given.exposures.flatMap((exposure) =>
         'host' in exposure && hostPattern(exposure.host) ? [exposure.host] : [],
       );
+      const host = spec.expose?.hostHeader ?? asked.replace(/^\*\./, 'health.');
       return [
         timeout,
         'option httpchk',
-        `http-check send meth GET uri ${quote(safePath(check?.path ?? '/health'))} ver HTTP/1.1 hdr Host ${quote(host.replace(/^\*\./, 'health.'))} hdr User-Agent frp-k8s-health`,
+        `http-check send meth GET uri ${quote(safePath(check?.path ?? '/health'))} ver HTTP/1.1 hdr Host ${logFormat(host)} hdr User-Agent frp-k8s-health`,
         'http-check expect status 200-299',
       ];
     }
