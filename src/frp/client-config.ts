@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { Config } from '../config/schema.ts';
 import { exposuresOf, type Exposure } from '../model/exposure.ts';
 import type { GatewayAddress } from '../model/gateway.ts';
+import { headerChanges, type HeaderChanges } from '../model/header-changes.ts';
 import { frpsAuthorityKey, frpsTokenKey } from '../model/names.ts';
 import type { DistributedService, DistributedServiceSpec } from '../model/types.ts';
 import { Template, toFrpJson } from './template.ts';
@@ -196,7 +197,7 @@ function plainProxy(exposure: Exposure, { service, namespace, localIP, localPort
     localIP,
     localPort,
     ...endpointOf(exposure),
-    ...(exposure.kind === 'http' && { hostHeaderRewrite: spec.expose?.hostHeader }),
+    ...(exposure.kind === 'http' && headersOf(spec)),
     // frp has no groups for udp, and ignores the field.
     loadBalancer:
       exposure.kind === 'udp'
@@ -205,6 +206,13 @@ function plainProxy(exposure: Exposure, { service, namespace, localIP, localPort
     healthCheck: exposure.kind === 'udp' ? undefined : healthCheckOf(spec),
     transport: useCompression ? { ...bandwidthOf(spec), useCompression } : bandwidthOf(spec),
   };
+}
+
+/** frps sets headers, and removes none. */
+function headersOf(spec: DistributedServiceSpec): object {
+  const [request, response] = (['request', 'response'] as const).map((direction) => headerChanges(spec, direction).set);
+  const operations = (set: HeaderChanges['set'] = []) => (set.length === 0 ? undefined : { set: Object.fromEntries(set) });
+  return { hostHeaderRewrite: spec.expose?.hostHeader, requestHeaders: operations(request), responseHeaders: operations(response) };
 }
 
 function endpointOf(exposure: Exposure): object {

@@ -43,6 +43,13 @@ export class Fields {
     return this.take(name, 'a list of texts', (value) => (isList(value) ? value : undefined)) ?? [];
   }
 
+  /** Texts by name; empty ones are among them. */
+  textsByName(name: string): [name: string, value: string][] {
+    const isMap = (value: unknown): value is Record<string, string> =>
+      isObject(value) && Object.values(value).every((item) => typeof item === 'string');
+    return Object.entries(this.take(name, 'texts by name', (value) => (isMap(value) ? value : undefined)) ?? {});
+  }
+
   /** Whether it is set at all; its value is nobody's business. */
   isSet(name: string): boolean {
     const value = this.take(name, '', (item) => ({ item }))?.item;

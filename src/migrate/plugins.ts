@@ -3,13 +3,15 @@ import { addressOf } from './addresses.ts';
 import type { Address } from './draft.ts';
 import type { Fields } from './fields.ts';
 import type { Notes } from './findings.ts';
+import { headersOf, hostHeaderOf, type Headers } from './headers.ts';
 
 export interface PluginResult {
   target: Address;
   /** TLS of users ends before the backend, whose type of traffic this is */
   terminates?: 'http' | 'tcp';
-  /** Host that the app is asked for */
+  /** Host that the app is asked for, and headers of requests */
   hostHeader?: string;
+  requestHeaders?: Headers | undefined;
 }
 
 const remedies: Readonly<Record<string, string>> = {
@@ -32,7 +34,7 @@ export function pluginOf(type: string, proxyType: string, plugin: Fields, notes:
   const address = plugin.text('localAddr');
   const target = address === undefined ? undefined : addressOf(address);
   const rewrites = plugin.text('hostHeaderRewrite');
-  const headers = plugin.isSet('requestHeaders');
+  const headers = plugin.child('requestHeaders').textsByName('set');
   const files = [plugin.text('crtPath'), plugin.text('keyPath')];
   plugin.ignore('enableHTTP2');
   if (!['https2http', 'https2https', 'http2https', 'http2http', 'tls2raw'].includes(type)) {
@@ -53,15 +55,24 @@ export function pluginOf(type: string, proxyType: string, plugin: Fields, notes:
     notes.lost('plugin.localAddr', 'must be HOST:PORT, such as 127.0.0.1:80; frp does not serve it otherwise');
     return undefined;
   }
-  if (headers) notes.lost('plugin.requestHeaders', headersText);
   const isRead = proxyType === 'http' || type === 'https2http';
-  const host = isRead ? hostHeaderOf(rewrites, 'plugin.hostHeaderRewrite', notes) : undefined;
+  const changed = isRead
+    ? {
+        ...hostHeaderOf(rewrites, 'plugin.hostHeaderRewrite', notes),
+        requestHeaders: headersOf(headers, 'plugin.requestHeaders', 'request', notes),
+      }
+    : undefined;
+  if (!isRead && headers.length > 0)
+    notes.lost(
+      'plugin.requestHeaders',
+      `${proxyType}: no counterpart: headers are set of http only. Make it a proxy of type http with customDomains, and run migrate again`,
+    );
   if (!isRead && rewrites !== undefined)
     notes.lost(
       'plugin.hostHeaderRewrite',
       `${proxyType}: no counterpart: Host is rewritten of http only. Make it a proxy of type http with customDomains, and run migrate again`,
     );
-  if (type === 'http2http') return { target, ...host };
+  if (type === 'http2http') return { target, ...changed };
   if (proxyType !== 'https') {
     notes.lost(
       'plugin',
@@ -74,17 +85,5 @@ export function pluginOf(type: string, proxyType: string, plugin: Fields, notes:
       'plugin.crtPath',
       'frpc made a certificate of its own, which no user could check; a Secret with one for the host is needed now',
     );
-  return { target, terminates: type === 'https2http' ? 'http' : 'tcp', ...host };
+  return { target, terminates: type === 'https2http' ? 'http' : 'tcp', ...changed };
 }
-
-const hostForm = /^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$/;
-
-/** What a Host is rewritten to, where it is one. */
-export function hostHeaderOf(host: string | undefined, field: string, notes: Notes): { hostHeader?: string } {
-  if (host === undefined) return {};
-  if (host.length <= 260 && hostForm.test(host)) return { hostHeader: host };
-  notes.lost(field, `${JSON.stringify(host)} is no host for spec.expose.hostHeader; correct it and run migrate again`);
-  return {};
-}
-
-export const headersText = 'no counterpart yet: no header is set. Let the app, or a proxy beside it, set what is needed';

@@ -5,7 +5,8 @@ import { byHost, byPath, byPort, type Exposed } from './exposures.ts';
 import { Fields } from './fields.ts';
 import { Notes } from './findings.ts';
 import { serviceName } from './names.ts';
-import { headersText, hostHeaderOf, pluginOf, type PluginResult } from './plugins.ts';
+import { headersOf, hostHeaderOf, withPlugin } from './headers.ts';
+import { pluginOf, type PluginResult } from './plugins.ts';
 import { healthCheckOf, transportOf } from './tuning.ts';
 
 const withoutCounterpart: Readonly<Record<string, string>> = {
@@ -64,7 +65,8 @@ function servedOf(
   const plugin = fields.child('plugin');
   const pluginType = plugin.text('type');
   const local = localOf(fields);
-  const result = pluginType === undefined ? { target: local } : pluginOf(pluginType, type, plugin, notes);
+  const result: (Omit<PluginResult, 'target'> & { target: Address | undefined }) | undefined =
+    pluginType === undefined ? { target: local } : pluginOf(pluginType, type, plugin, notes);
   const protection = protectionOf(fields, serviceName(proxy, type), notes);
   if (!exposed || exposed.length === 0 || !result) {
     if (notes.findings.every(({ level }) => level !== 'lost')) notes.lost('', noHost);
@@ -75,7 +77,7 @@ function servedOf(
     return undefined;
   }
   const name = serviceName(proxy, `${type}${placeOf(exposed[0]!)}`);
-  const { terminates, hostHeader }: Partial<PluginResult> = result;
+  const { terminates } = result;
   if (terminates) notes.todo('plugin', secretCommand(name));
   const isUdp = type === 'udp';
   if (isUdp && healthCheck.type) notes.differs('healthCheck', 'no counterpart: frp-k8s does not check udp backends');
@@ -87,10 +89,8 @@ function servedOf(
       serviceType: terminates ?? serviceType,
       // The gateway serves no udp.
       ...(isUdp && { gateway: false }),
-      // A plugin is nearer to the app than the server is.
       expose: {
-        ...expose,
-        ...(hostHeader !== undefined && { hostHeader }),
+        ...withPlugin(expose ?? {}, result),
         ...(proxyProtocol && { proxyProtocol }),
         ...(terminates && { tls: { secretName: `${name}-tls` } }),
       },
@@ -123,7 +123,9 @@ function exposedOf(type: string, fields: Fields, assumptions: Assumptions, notes
   const hosts = byHost(fields, assumptions, notes);
   if (type === 'https') return hosts.map((expose) => ({ serviceType: 'tcp', expose: { type: expose.type ?? 'domain', ...expose } }));
   const rewritten = hostHeaderOf(fields.text('hostHeaderRewrite'), 'hostHeaderRewrite', notes);
-  for (const field of ['requestHeaders', 'responseHeaders']) if (fields.isSet(field)) notes.lost(field, headersText);
+  const request = headersOf(fields.child('requestHeaders').textsByName('set'), 'requestHeaders', 'request', notes);
+  const response = headersOf(fields.child('responseHeaders').textsByName('set'), 'responseHeaders', 'response', notes);
+  const headers = (request ?? response) && { ...(request && { request }), ...(response && { response }) };
   const user = fields.isSet('routeByHTTPUser');
   const exposes = byPath(hosts, fields, notes);
   if (user)
@@ -131,7 +133,9 @@ function exposedOf(type: string, fields: Fields, assumptions: Assumptions, notes
       'routeByHTTPUser',
       'no counterpart: requests are not told apart by user, so no service is made of it. Give it a host of its own',
     );
-  return user ? undefined : exposes.map((expose) => ({ serviceType: 'http', expose: { ...expose, ...rewritten } }));
+  return user
+    ? undefined
+    : exposes.map((expose) => ({ serviceType: 'http', expose: { ...expose, ...rewritten, ...(headers && { headers }) } }));
 }
 
 /** undefined without a port. */

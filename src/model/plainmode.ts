@@ -36,7 +36,8 @@ function unprotected(spec: DistributedServiceSpec): Unservable | undefined {
   const fields = protectingFields(spec);
   if (fields.length === 0) return undefined;
   // The API server keeps 256 characters of a warning.
-  const named = fields.length > 2 ? `${fields[0]} and ${fields.length - 1} more` : fields.join(' and ');
+  const all = fields.join(' and ');
+  const named = all.length > 80 ? `${fields[0]} and ${fields.length - 1} more` : all;
   const message =
     `GatewayRequired: ${named} cannot be enforced by a plain frp server, so its Pods are not connected; ` +
     `use the frp-k8s gateway, or remove ${fields.length === 1 ? 'the field' : 'the fields'} to expose it unprotected`;
@@ -44,11 +45,15 @@ function unprotected(spec: DistributedServiceSpec): Unservable | undefined {
 }
 
 function protectingFields({ security, expose }: DistributedServiceSpec): string[] {
-  const fields = [];
   const authentication = security?.authentication?.type ?? 'none';
-  if (authentication !== 'none') fields.push(`spec.security.authentication (type ${authentication})`);
-  if (security?.authorization?.enabled) fields.push('spec.security.authorization');
-  if (security?.rateLimit) fields.push('spec.security.rateLimit');
-  if (expose?.tls?.secretName !== undefined || expose?.tls?.redirect) fields.push('spec.expose.tls');
-  return fields;
+  const { headers, tls } = expose ?? {};
+  const fields: [field: string, isAskedFor: boolean][] = [
+    [`spec.security.authentication (type ${authentication})`, authentication !== 'none'],
+    ['spec.security.authorization', security?.authorization?.enabled === true],
+    ['spec.security.rateLimit', security?.rateLimit !== undefined],
+    // An app may believe a header because nobody but its gateway could have sent it.
+    ['spec.expose.headers.request.remove', (headers?.request?.remove ?? []).length > 0],
+    ['spec.expose.tls', tls?.secretName !== undefined || tls?.redirect === true],
+  ];
+  return fields.flatMap(([field, isAskedFor]) => (isAskedFor ? [field] : []));
 }

@@ -256,6 +256,13 @@ const schemaCases: ServiceCase[] = [
     { expose: { type: 'subdomain', subdomain: 'a'.repeat(64) } },
     'spec.expose.subdomain: Too long: may not be more than 63 bytes',
   ),
+  ...['', 'a\nb', 'a\r\nX-Evil: 1', 'é', ' a', 'a  b'].map((value) =>
+    schema(
+      `a header whose value is ${JSON.stringify(value)}`,
+      { expose: { domain: 'a.example.com', headers: { request: { set: { 'X-A': value } } } } },
+      'spec.expose.headers.request.set.X-A',
+    ),
+  ),
   ...['a.lan/x', 'a.lan b', "a'b", '%[src]', 'a.lan:', '{{ .Envs.HOME }}'].map((hostHeader) =>
     schema(
       `a rewritten Host of ${JSON.stringify(hostHeader)}`,
@@ -554,6 +561,38 @@ const webhookCases: ServiceCase[] = [
     { expose: { type: 'port', port: 21001, hostHeader: 'localhost:11434' } },
     'spec.expose.hostHeader: a tcp service has no requests that could be looked into',
   ),
+  webhookTcp(
+    'headers of tcp',
+    { expose: { type: 'port', port: 21001, headers: { response: { remove: ['Server'] } } } },
+    'spec.expose.headers: a tcp service has no requests that could be looked into',
+  ),
+  webhook(
+    'headers that only the server may set, and what is none',
+    {
+      expose: {
+        domain: 'new.corpus.example.com',
+        headers: {
+          request: { set: { 'X-Frp-Client': 'me', X_Forwarded_For: '1.2.3.4', 'a b': 'c' }, remove: ['Host'] },
+          response: { set: { 'Transfer-Encoding': 'chunked' }, remove: ['X-A', 'x-a'] },
+        },
+      },
+    },
+    'spec.expose.headers.request: "X-Frp-Client" tells the app who its user is, which only the server knows',
+    '"X_Forwarded_For" tells the app who its user is',
+    '"a b" is no header',
+    'spec.expose.headers.response: "Transfer-Encoding" tells where a message ends',
+    '"x-a" is named twice',
+  ),
+  webhook(
+    'headers of more than HAProxy has room for',
+    {
+      expose: {
+        domain: 'new.corpus.example.com',
+        headers: { request: { set: Object.fromEntries(Array.from({ length: 4 }, (_, at) => [`X-${at}`, 'v'.repeat(2048)])) } },
+      },
+    },
+    'spec.expose.headers.request: set comes to 8204 characters, above the limit of 8000',
+  ),
   webhook(
     'every name below a public suffix (G-14)',
     { expose: { type: 'domain', domain: '*.co.uk' } },
@@ -722,11 +761,36 @@ const goodCases: ServiceCase[] = [
     'spec.security.cors: needs the frp-k8s gateway',
     'spec.security.cors.allowHeaders: has neither "*" nor Authorization',
   ),
+  good(
+    'headers: what a plain server does not remove, and a password that everyone reads',
+    http({
+      expose: {
+        domain: 'new.corpus.example.com',
+        headers: { request: { set: { Authorization: 'Basic bWU6bWU=' } }, response: { set: { 'X-A': 'b' }, remove: ['Server'] } },
+      },
+    }),
+    'spec.expose.headers.response.remove: needs the frp-k8s gateway; a plain frp server removes no header',
+    'spec.expose.headers.request.set: has credentials, which everyone who may read DistributedServices reads',
+  ),
+  good(
+    'headers of requests that an app believes, which a plain server does not remove',
+    http({ expose: { domain: 'new.corpus.example.com', headers: { request: { remove: ['X-Remote-User'] } } } }),
+    'spec.security: GatewayRequired: spec.expose.headers.request.remove cannot be enforced by a plain frp server',
+  ),
   good('a rewritten Host', http({ expose: { domain: 'new.corpus.example.com', hostHeader: 'localhost:11434' } })),
   good(
-    'a rewritten Host of http by port, which a plain server does not read',
-    http({ expose: { type: 'port', domain: 'new.corpus.example.com', port: 21001, hostHeader: '[::1]:8080' } }),
-    'spec.expose.hostHeader: needs the frp-k8s gateway: a plain frp server rewrites requests of http by host name only',
+    'a rewritten Host and headers of http by port, which a plain server does not read',
+    http({
+      expose: {
+        type: 'port',
+        domain: 'new.corpus.example.com',
+        port: 21001,
+        hostHeader: '[::1]:8080',
+        headers: { request: { set: { 'X-A': 'b' } } },
+      },
+    }),
+    'spec.expose.hostHeader: needs the frp-k8s gateway: a plain frp server looks into requests of http by host name only',
+    'spec.expose.headers: needs the frp-k8s gateway: a plain frp server looks into requests of http by host name only',
   ),
   good(
     'a path that is a prefix',

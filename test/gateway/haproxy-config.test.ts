@@ -53,7 +53,13 @@ const hostileService: fc.Arbitrary<ServedService> = fc
   .map(({ base, a, b, c, d, kind, key }) => {
     const spec: DistributedServiceSpec = {
       ...base.spec,
-      expose: { ...base.spec.expose, domain: base.spec.expose?.domain === undefined ? 'a.example.com' : a, path: c },
+      expose: {
+        ...base.spec.expose,
+        domain: base.spec.expose?.domain === undefined ? 'a.example.com' : a,
+        path: c,
+        hostHeader: b,
+        headers: { request: { set: { [a]: b, 'X-A': a }, remove: [b, 'X-B'] }, response: { set: { [b]: a, 'X-A': b }, remove: [a] } },
+      },
       loadBalancing: {
         ...base.spec.loadBalancing,
         sessionAffinity: { enabled: true, cookieName: a },

@@ -145,3 +145,41 @@ test('the app is asked for the Host of the spec, with that of the user beside it
   assert.deepEqual([headers.host, headers['x-forwarded-host']], ['localhost:11434', host]);
   assert.deepEqual([...checked], ['localhost:11434']);
 });
+
+test('headers are set and removed on the way to the app and back; the cookie that binds a user still does', async (t) => {
+  const value = '50% "off" \'now\' #1 \\ %[src] ${HOME}';
+  const apps = await Promise.all(
+    ['a', 'b'].map((name) =>
+      app(t, name, (_, response) => response.writeHead(200, { server: 'app/1.2', 'set-cookie': 'app=1', 'x-kept': 'yes' }).end(name)),
+    ),
+  );
+  const spec = {
+    expose: {
+      type: 'domain' as const,
+      domain: host,
+      headers: {
+        request: { set: { 'X-A': value, 'X-B': '2' }, remove: ['Cookie', 'X-Remote-User'] },
+        response: { set: { 'X-C': value }, remove: ['Server', 'Set-Cookie'] },
+      },
+    },
+    loadBalancing: { sessionAffinity: { enabled: true } },
+  };
+  const gw = await gateway(
+    t,
+    view(
+      service(
+        'web',
+        spec,
+        apps.map(({ port }, at) => member('shop/web', String(at), port)),
+      ),
+    ),
+  );
+  const first = await gw.http(host, '/', { headers: { 'x-b': '1', 'x-remote-user': 'admin' } });
+  assert.deepEqual([first.headers.get('x-c'), first.headers.get('server'), first.headers.get('x-kept')], [value, null, 'yes']);
+  const { headers } = apps.find(({ name }) => name === first.body)!.requests[0]!;
+  assert.deepEqual([headers['x-a'], headers['x-b'], headers['x-remote-user']], [value, '2', undefined]);
+  const cookie = first.headers.get('set-cookie')!.split(';')[0]!;
+  assert.match(cookie, /^frp-session=/);
+  for (let again = 0; again < 6; again++) assert.equal((await gw.http(host, '/', { headers: { cookie } })).body, first.body);
+  assert.ok(apps.flatMap(({ requests }) => requests).every(({ headers: { cookie: passed } }) => passed === undefined));
+});

@@ -17,6 +17,12 @@ export interface Meaning {
   bandwidth: string;
   /** what the app is asked for */
   host: string;
+  /** set in requests and answers */
+  headers: string;
+}
+
+interface Operations {
+  set?: Record<string, string>;
 }
 
 interface FrpProxy {
@@ -28,7 +34,9 @@ interface FrpProxy {
   subdomain?: string;
   locations?: string[];
   hostHeaderRewrite?: string;
-  plugin?: { type?: string; localAddr?: string; hostHeaderRewrite?: string };
+  requestHeaders?: Operations;
+  responseHeaders?: Operations;
+  plugin?: { type?: string; localAddr?: string; hostHeaderRewrite?: string; requestHeaders?: Operations };
   healthCheck?: { type?: string; path?: string; intervalSeconds?: number; timeoutSeconds?: number; maxFailed?: number };
   transport?: { bandwidthLimit?: string; bandwidthLimitMode?: string };
 }
@@ -49,6 +57,7 @@ export function meaningsOf(proxy: FrpProxy, baseDomain?: string, localHost?: str
     check: checkOf(proxy),
     bandwidth: bandwidthOf(proxy),
     host: plugin?.hostHeaderRewrite ?? proxy.hostHeaderRewrite ?? '',
+    headers: headersOf(proxy),
   }));
 }
 
@@ -72,6 +81,13 @@ function hostOf(host = '127.0.0.1', localHost?: string): string {
 function pluginBackend(address = '', localHost?: string): string {
   const at = address.lastIndexOf(':');
   return `${hostOf(address.slice(0, at), localHost)} ${address.slice(at + 1)}`;
+}
+
+function headersOf({ requestHeaders, responseHeaders, plugin }: FrpProxy): string {
+  const merged = (...all: (Operations | undefined)[]) =>
+    new Map(all.flatMap((operations) => Object.entries(operations?.set ?? {}).map(([name, value]) => [name.toLowerCase(), value])));
+  const text = (set: ReadonlyMap<string, string>) => JSON.stringify([...set].sort());
+  return `${text(merged(requestHeaders, plugin?.requestHeaders))} ${text(merged(responseHeaders))}`;
 }
 
 /** frp client/health/health.go */
@@ -119,8 +135,6 @@ const saysSomething = (value: unknown): boolean =>
   typeof value === 'object' && value !== null ? Object.values(value).some(saysSomething) : Boolean(value);
 
 const further = [
-  'requestHeaders',
-  'responseHeaders',
   'httpUser',
   'httpPassword',
   'routeByHTTPUser',
@@ -131,5 +145,4 @@ const further = [
   'transport.useEncryption',
   'transport.useCompression',
   'transport.proxyProtocolVersion',
-  'plugin.requestHeaders',
 ];

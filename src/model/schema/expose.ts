@@ -1,5 +1,21 @@
 /** `spec.expose`: under which address users reach the service. */
-import { host, port, secretName } from './parts.ts';
+import { headerNames, host, port, secretName } from './parts.ts';
+
+/** Of values: printable ASCII, one space between words, as HAProxy would leave it. */
+const changes = (description: string) =>
+  ({
+    type: 'object',
+    description,
+    properties: {
+      set: {
+        type: 'object',
+        maxProperties: 16,
+        additionalProperties: { type: 'string', minLength: 1, maxLength: 2048, pattern: '^[!-~]+( [!-~]+)*$' },
+        description: 'Headers that it has, with these values, in place of any of the same name.',
+      },
+      remove: headerNames('Headers that are taken out. Needs the gateway.'),
+    },
+  }) as const;
 
 export const expose = {
   type: 'object',
@@ -30,6 +46,12 @@ export const expose = {
       maxLength: 260,
       pattern: '^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{1,5})?$',
       description: 'Host, with a port or without, that the app is asked for in place of the one that users ask for; its health check too.',
+    },
+    headers: {
+      type: 'object',
+      description:
+        'Headers that are changed on the way to the app and back; those of the connection, and those that tell who the user is, are not.',
+      properties: { request: changes('Of requests.'), response: changes('Of answers.') },
     },
     tls: {
       type: 'object',

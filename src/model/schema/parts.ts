@@ -12,3 +12,11 @@ export const port = (description: string) => ({ type: 'integer', minimum: 1, max
 
 /** Below 24 days, which is what HAProxy can count. */
 export const seconds = '^([0-9]{1,6}s|[0-9]{1,4}m)$';
+
+export const headerNames = (description: string) =>
+  ({
+    type: 'array',
+    maxItems: 32,
+    items: { type: 'string', minLength: 1, maxLength: 64, pattern: '^[A-Za-z0-9_-]+$', description: 'Name of a header.' },
+    description,
+  }) as const;

@@ -1,5 +1,5 @@
 /** `spec.security`: identity of the tunnel, and who may use the service. */
-import { secretName } from './parts.ts';
+import { headerNames, secretName } from './parts.ts';
 
 /** A character of a path that stands for itself, or an encoded one. What no request has is for the webhook to say. */
 const pathText = '([!-$&-)+-~]|%[0-9a-fA-F]{2})';
@@ -9,14 +9,6 @@ const method = {
   enum: ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'],
   description: 'HTTP method.',
 } as const;
-
-const headerNames = (description: string) =>
-  ({
-    type: 'array',
-    maxItems: 32,
-    items: { type: 'string', minLength: 1, maxLength: 64, pattern: '^[A-Za-z0-9_-]+$', description: 'Name of a header.' },
-    description,
-  }) as const;
 
 export const security = {
   type: 'object',

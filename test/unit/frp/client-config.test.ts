@@ -72,6 +72,14 @@ describe("frpc's configuration", () => {
     );
   });
 
+  it('has frps set headers, those of the connection and of the user left out', () => {
+    const set = { 'X-A': '{{ .Envs.HOME }}', 'X-Frp-Client': 'me', 'X_Real-IP': '1.2.3.4', 'Transfer-Encoding': 'chunked' };
+    const { requestHeaders, responseHeaders } = proxy({
+      expose: { domain: 'a.example.com', headers: { request: { set, remove: ['X-B'] }, response: { remove: ['Server'] } } },
+    });
+    assert.deepEqual([requestHeaders, responseHeaders], [{ set: { 'X-A': '{{ .Envs.HOME }}' } }, undefined]);
+  });
+
   it('serves http at a port as tcp', () => {
     const { type, remotePort } = proxy({ expose: { type: 'port', domain: 'a.example.com', port: 20080 } });
     assert.deepEqual([type, remotePort], ['tcp', 20080]);

@@ -148,6 +148,71 @@ it('a Host is rewritten where requests have passed every rule, and of http only'
   assert.equal(linesOf(config, 'http-request set-header Host').length, 1);
 });
 
+describe('headers that a service has changed', () => {
+  const headersOf = (request: object, response: object = {}) =>
+    render(served('a', { expose: { type: 'domain', domain: 'a.example.com', headers: { request, response } } })).config;
+  const changes = (config: string) =>
+    config.split('\n').filter((line) => /^ {2}http-(request|response) (set|del)-header /.test(line) && !ownLines.has(line));
+  const ownLines = new Set(render(served('a')).config.split('\n'));
+
+  it('are set and removed in the section with the servers', () => {
+    assert.deepEqual(changes(headersOf({ set: { 'X-A': '50% "off" \'now\' #1 \\' }, remove: ['Cookie'] }, { remove: ['Server'] })), [
+      '  http-response del-header Server',
+      '  http-request del-header Cookie',
+      `  http-request set-header X-A '50%% "off" '\\''now'\\'' #1 \\'`,
+    ]);
+  });
+
+  it('are none of those that tell who the user is, or where a message ends, however they are spelled', () => {
+    const names = [
+      'X-Frp-Client',
+      'x_frp_pool',
+      'X-Forwarded-For',
+      'X_Forwarded-Host',
+      'Forwarded',
+      'x-real-ip',
+      'Connection',
+      'Host',
+      'Content-Length',
+      'a b',
+      'a\nb',
+      '',
+    ];
+    const set = Object.fromEntries(names.map((name) => [name, 'v']));
+    assert.deepEqual(changes(headersOf({ set, remove: names }, { set: { 'X-Frp-Unserved': '503', 'Transfer-Encoding': 'chunked' } })), []);
+  });
+
+  it('are each one line of HAProxy, whatever their names and values', () => {
+    const text = fc.oneof(
+      fc.string({ unit: 'binary', maxLength: 20 }),
+      fc.constantFrom("'", '\n', '%[src]', '%%', '"', '\\', '# a', '${HOME}', "' if TRUE\nbackend x"),
+    );
+    const name = fc.oneof(fc.constantFrom('X-A', 'x_b', 'X-Frp-Client', 'Host'), text);
+    const side = fc.record({ set: fc.dictionary(name, text, { maxKeys: 4 }), remove: fc.array(name, { maxLength: 4 }) });
+    fc.assert(
+      fc.property(side, side, (request, response) => {
+        for (const line of changes(headersOf(request, response))) {
+          assert.match(
+            line,
+            /^ {2}http-(request|response) (del-header [A-Za-z0-9_-]+|set-header [A-Za-z0-9_-]+ '([^'\x00-\x1f\x7f]|'\\'')*')$/,
+          );
+          assert.doesNotMatch(line.replaceAll('%%', ''), /%/);
+          assert.doesNotMatch(line, /-header (x.frp|host )/i);
+        }
+        assert.equal(
+          headersOf(request, response)
+            .split('\n')
+            .filter((line) => /^backend /.test(line)).length,
+          headersOf({})
+            .split('\n')
+            .filter((line) => /^backend /.test(line)).length,
+        );
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
+
 it('durations that HAProxy could not count are the longest that it can', () => {
   const { config } = render(
     served('a', {

@@ -1,6 +1,6 @@
 /** The sections of a service: who may pass, how requests are spread, and how failures are met. */
 import { milliseconds } from '../../../config/schema.ts';
-import { requestLines } from './app-headers.ts';
+import { requestHeaderLines, responseHeaderLines } from './app-headers.ts';
 import { accessOf } from './authentication.ts';
 import { corsRules } from './cors.ts';
 import { checkLines } from './health-checks.ts';
@@ -38,7 +38,10 @@ export function backendSection(service: ServiceConfig, { settings, entries }: Co
   const knowing = (needsTables: boolean, then: readonly string[]) => (needsTables ? [...waitForTables(mode), ...then] : then);
   const lines = [
     ...balanceLines(service),
+    ...(mode === 'http' ? responseHeaderLines(service) : []),
     ...affinityLines(service),
+    // The cookie that binds a user to a server may be one that the app is not to see.
+    ...(mode === 'http' ? requestHeaderLines(service) : []),
     ...(mode === 'http' ? httpLines(service) : tcpLines(service)),
     ...checkLines(service, settings.directory),
   ];
@@ -114,7 +117,6 @@ const httpLines = (service: ServiceConfig): string[] => [
   ...retryLines(service),
   `timeout server ${idleTime(service)}ms`,
   'http-reuse safe',
-  ...requestLines(service),
   ...compressionLines(service),
 ];
 
