@@ -1,5 +1,6 @@
 /** What the gateway wants to know of a Pod that may be a member. */
 import { annotation } from '../model/names.ts';
+import { isProfile, type ProfileName } from '../model/profiles.ts';
 import { membershipsIn } from './proxy-names.ts';
 
 export interface PodFacts {
@@ -10,6 +11,8 @@ export interface PodFacts {
   /** annotation frp.io/weight; undefined where there is none that is a whole number of at least 0 */
   weight: number | undefined;
   ip: string | undefined;
+  /** annotation frp.io/profile, where it is one that is known */
+  profile?: ProfileName | undefined;
   /** port of the app, by name of the service */
   ports: Readonly<Record<string, number>>;
 }
@@ -30,9 +33,12 @@ export function podFactsOf({ metadata, status }: Pod): PodFacts | undefined {
     isReady: deletionTimestamp === undefined && ready?.status === 'True',
     weight: weightOf(annotations[annotation.weight]),
     ip: status?.podIP,
+    ...profileOf(annotations[annotation.profile]),
     ports: portsOf(annotations, namespace),
   };
 }
+
+const profileOf = (text: string | undefined): Pick<PodFacts, 'profile'> => (text !== undefined && isProfile(text) ? { profile: text } : {});
 
 const weightOf = (text: string | undefined): number | undefined =>
   text !== undefined && /^[0-9]{1,7}$/.test(text) ? Number(text) : undefined;

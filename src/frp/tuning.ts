@@ -1,5 +1,6 @@
 /** How a tunnel is tuned: by the service's spec, else by a profile, else by the Pod's own size. */
 import { seconds } from './units.ts';
+import type { ProfileName } from '../model/profiles.ts';
 import type { DistributedServiceSpec } from '../model/types.ts';
 
 export interface Tuning {
@@ -18,8 +19,7 @@ export interface PodSize {
 /** R1.43: language models answer slowly. */
 export const profiles = {
   ollama: { poolCount: 5, dialServerTimeout: 30, heartbeatTimeout: 180 },
-} as const satisfies Record<string, Partial<Tuning>>;
-export type ProfileName = keyof typeof profiles;
+} as const satisfies Record<ProfileName, Partial<Tuning>>;
 
 const defaults = { dialServerTimeout: 10, dialServerKeepalive: 30 };
 const poolCountOfUnknownSize = 5;

@@ -29,6 +29,7 @@ const pod = z.object({
   isReady: z.boolean(),
   weight: z.int().min(0).max(9_999_999).optional(),
   ip: z.string().max(64).optional(),
+  profile: z.string().max(63).optional(),
   /** port of the app, by name of the service */
   ports: z.record(z.string().max(253), port),
 });

@@ -345,10 +345,11 @@ const schemaCases: ServiceCase[] = [
   ),
   schema(
     'durations (S-21)',
-    { advanced: { connectionPool: { idleTimeout: '1h' }, timeout: { dial: '10', keepAlive: '-1s' } } },
+    { advanced: { connectionPool: { idleTimeout: '1h' }, timeout: { dial: '10', keepAlive: '-1s', request: '1h' } } },
     mustMatch('spec.advanced.connectionPool.idleTimeout', '1h', '^([0-9]{1,6}s|[0-9]{1,4}m)$'),
     mustMatch('spec.advanced.timeout.dial', '10', '^([0-9]{1,6}s|[0-9]{1,4}m)$'),
     mustMatch('spec.advanced.timeout.keepAlive', '-1s', '^([0-9]{1,6}s|[0-9]{1,4}m)$'),
+    mustMatch('spec.advanced.timeout.request', '1h', '^([0-9]{1,6}s|[0-9]{1,4}m)$'),
   ),
   schema(
     'bandwidth limit (S-22)',
@@ -623,7 +624,7 @@ const webhookCases: ServiceCase[] = [
     {
       loadBalancing: { healthCheck: { interval: '0s', timeout: '0m' }, sessionAffinity: { timeout: '0h' } },
       security: { mtls: { certRotation: { beforeExpiry: '0d' } } },
-      advanced: { timeout: { dial: '0s', keepAlive: '0m' }, connectionPool: { idleTimeout: '0s' } },
+      advanced: { timeout: { dial: '0s', keepAlive: '0m', request: '0s' }, connectionPool: { idleTimeout: '0s' } },
     },
     'spec.loadBalancing.healthCheck.interval: must be longer than zero',
     'spec.loadBalancing.sessionAffinity.timeout: must be longer than zero',
@@ -632,6 +633,7 @@ const webhookCases: ServiceCase[] = [
     'spec.advanced.connectionPool.idleTimeout: must be longer than zero',
     'spec.advanced.timeout.dial: must be longer than zero',
     'spec.advanced.timeout.keepAlive: must be longer than zero',
+    'spec.advanced.timeout.request: must be longer than zero',
   ),
   webhook(
     'no bandwidth at all (G-9)',
@@ -898,6 +900,26 @@ const gatewayCases: ServiceCase[] = [
     'limits and TLS, which a plain frp server cannot give',
     http({ expose: { domain: 'new.corpus.example.com', tls }, security: { ...token, rateLimit: { connections: 5 } } }),
     'GatewayRequired: spec.security.authentication (type token) and 2 more cannot be enforced',
+  ),
+  good(
+    'a language model that a plain frp server cuts',
+    http({ backends: { discovery: { port: 11434 } }, advanced: { timeout: { request: '10m' } } }),
+    'spec.advanced.timeout.request: is not applied: a plain frp server answers 504 after its own vhostHTTPTimeout',
+  ),
+  good(
+    'a language model that the gateway cuts',
+    http({ gateway: true, backends: { discovery: { port: 11434 } } }),
+    'spec.advanced.timeout.request: an answer that begins after 30s is cut: POST gets 504, and GET is sent again. Set it, such as 10m',
+  ),
+  good(
+    'attempts that nobody waits for',
+    http({ gateway: true, advanced: { timeout: { keepAlive: '300s' } } }),
+    'spec.advanced.retry: a request that no backend answers is sent 3 times, 300s each',
+  ),
+  good(
+    'a time of requests of tcp',
+    tcp({ advanced: { timeout: { request: '1m' } } }),
+    'spec.advanced.timeout.request: is not used: what passes are connections',
   ),
   good(
     'the gateway where there is none',

@@ -228,6 +228,39 @@ test('an idempotent request is sent to another backend, a POST only where that i
   assert.ok((await statuses('GET'))[502]! > 0);
 });
 
+test('an answer that begins later than keepAlive is waited for, and one that takes the whole time of requests is asked for once', async (t) => {
+  const late = () =>
+    app(t, 'late', ({ url }, response) => {
+      if (url === '/late') setTimeout(() => response.end('late'), 2500);
+    });
+  const apps = [await late(), await late()];
+  const of = (timeout: object) =>
+    view(
+      service(
+        'web',
+        { expose, advanced: { timeout } },
+        apps.map(({ port }, at) => member('shop/web', String(at), port)),
+      ),
+    );
+  const asked = (path: string) => apps.flatMap(({ requests }) => requests).filter(({ url }) => url === path).length;
+  const gw = await gateway(t, of({ keepAlive: '1s', request: '4s' }));
+  const answers = await Promise.all([
+    gw.http(host, '/late'),
+    gw.http(host, '/late', { method: 'POST', body: 'x' }),
+    gw.http(host, '/never'),
+    gw.http(host, '/never', { method: 'POST', body: 'x' }),
+  ]);
+  assert.deepEqual(
+    answers.map(({ status }) => status),
+    [200, 200, 504, 504],
+  );
+  assert.deepEqual([asked('/late'), asked('/never')], [2, 2]);
+
+  await gw.apply(of({ keepAlive: '1s' }));
+  assert.equal((await gw.http(host, '/again')).status, 504);
+  assert.ok(asked('/again') > 1, 'without it another backend is tried');
+});
+
 test('a draining backend ends its requests and gets no other', async (t) => {
   const slow = await app(t, 'slow', (_req, res) => setTimeout(() => res.end('slow'), 500));
   const other = await app(t, 'other');

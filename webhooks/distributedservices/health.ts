@@ -15,6 +15,7 @@ const durations: Record<string, (subject: Subject) => unknown> = {
   'spec.advanced.connectionPool.idleTimeout': ({ pool }) => pool.idleTimeout,
   'spec.advanced.timeout.dial': ({ timeout }) => timeout.dial,
   'spec.advanced.timeout.keepAlive': ({ timeout }) => timeout.keepAlive,
+  'spec.advanced.timeout.request': ({ timeout }) => timeout.request,
 };
 
 const zeroDurations = Object.entries(durations).map(([path, read]): Rule => ({

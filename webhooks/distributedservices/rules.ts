@@ -6,6 +6,7 @@ import { gatewayRules, gatewayWarnings } from './gateway.ts';
 import { headerRules, headerWarnings } from './headers.ts';
 import { healthRules, healthWarnings } from './health.ts';
 import { plainWarnings } from './plain.ts';
+import { timeoutWarnings } from './timeouts.ts';
 import type { Rule } from './rule.ts';
 import { securityRules, securityWarnings } from './security.ts';
 
@@ -27,4 +28,5 @@ export const warningRules: readonly Rule[] = [
   ...plainWarnings,
   ...gatewayWarnings,
   ...headerWarnings,
+  ...timeoutWarnings,
 ];

@@ -1,7 +1,8 @@
 /** The frp.io annotations of a Pod, read with zod. */
 import { z } from 'zod';
 import { appAddress, logLevel, milliseconds, quantity } from '../../src/config/schema.ts';
-import { profiles, type ProfileName } from '../../src/frp/tuning.ts';
+import { profiles } from '../../src/frp/tuning.ts';
+import type { ProfileName } from '../../src/model/profiles.ts';
 import { quantityValue } from '../../src/frp/units.ts';
 import { annotation as names } from '../../src/model/names.ts';
 import { Denial, type Denials } from './reasons.ts';

@@ -4,6 +4,7 @@
  */
 import type { DistributedService } from '../../model/types.ts';
 import type { Exposure } from '../../model/exposure.ts';
+import type { ProfileName } from '../../model/profiles.ts';
 import type { JwtKey } from '../oidc/key-source.ts';
 
 export type { JwtKey };
@@ -25,6 +26,8 @@ export interface ServedService {
   /** PEM of certificate chain and key for its hosts (spec.expose.tls) */
   certificate: string | undefined;
   backends: readonly BackendServer[];
+  /** of its Pods, or those that it had last */
+  profile?: ProfileName | undefined;
 }
 
 export type Access =

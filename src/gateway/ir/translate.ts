@@ -4,6 +4,7 @@ import type { Config } from '../../config/schema.ts';
 import type { Conflict } from '../../model/claims.ts';
 import { exposuresOf, type Exposure } from '../../model/exposure.ts';
 import { gatewayReservedPorts, usesGateway } from '../../model/gateway.ts';
+import type { ProfileName } from '../../model/profiles.ts';
 import { serviceKey } from '../../model/store.ts';
 import type { DistributedService } from '../../model/types.ts';
 import { endpointParts, type Part } from './endpoint-weights.ts';
@@ -41,8 +42,8 @@ export function viewOf(input: ViewInput, before?: View): View {
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .flatMap(([key, service]): ServedService[] => {
       try {
-        const next = servedService(service, members.get(key) ?? [], taken, input);
         const last = known.get(key);
+        const next = servedService(service, members.get(key) ?? [], taken, input, last);
         return [last && isSame(last, next) ? last : next];
       } catch (error) {
         failed.set(key, (error as Error).message);
@@ -65,6 +66,7 @@ export const servedOnes = (
 const isSame = (a: ServedService, b: ServedService): boolean =>
   a.service === b.service &&
   a.certificate === b.certificate &&
+  a.profile === b.profile &&
   isDeepStrictEqual([a.access, a.exposures, a.backends], [b.access, b.exposures, b.backends]);
 
 /**
@@ -93,6 +95,7 @@ function servedService(
   members: readonly Member[],
   taken: ReadonlySet<number>,
   input: ViewInput,
+  last: ServedService | undefined,
 ): ServedService {
   const { config } = input;
   const isOpen = (exposure: Exposure) => 'host' in exposure || !isReserved(exposure.port, config);
@@ -109,8 +112,18 @@ function servedService(
     access: input.accessOf(service),
     certificate: secret === undefined ? undefined : input.certificateOf(service, `${service.metadata.namespace}/${secret}`),
     backends: backendsOf(service, members, input),
+    // It takes a reload, so it stays while there is nobody to ask.
+    profile: members.length === 0 ? last?.profile : profileOf(members, input),
   };
 }
+
+const profileOf = (members: readonly Member[], { podOf }: ViewInput): ProfileName | undefined =>
+  members
+    .flatMap(({ identity }) => {
+      const pod = podOf(identity);
+      return pod === 'unknown' ? [] : (pod?.profile ?? []);
+    })
+    .at(0);
 
 function backendsOf(service: DistributedService, members: readonly Member[], input: ViewInput): BackendServer[] {
   const isDraining = ({ identity }: Member) => {

@@ -14,6 +14,7 @@ import { schemaFindings } from '../../model/schema-findings.ts';
 import { ServiceStore } from '../../model/store.ts';
 import type { DistributedService } from '../../model/types.ts';
 import { keySet } from '../oidc/key-source.ts';
+import { isProfile } from '../../model/profiles.ts';
 import { PodIndex } from '../sources/pod-index.ts';
 import { Copies } from '../sources/secret-copies.ts';
 import type { Source, SourceEvents, TokenTrust } from '../sources/source.ts';
@@ -160,9 +161,11 @@ export class LinkSource implements Source, Sink<KeptItem> {
 
   readonly #put: { [K in Kind]: (key: string, value: Up<K>) => Refused | undefined } = {
     service: (key, value) => this.#putService(key, value),
-    pod: (uid, { namespace, name, isReady, weight, ip, ports }) => {
+    pod: (uid, { namespace, name, isReady, weight, ip, profile, ports }) => {
       if (!givesNamespace(this.grant, namespace)) return notGranted(namespace);
-      this.pods.setFacts(uid, { namespace, name, isReady, weight, ip, ports });
+      // A profile that a newer cluster knows means nothing here.
+      const known = profile !== undefined && isProfile(profile) ? { profile } : {};
+      this.pods.setFacts(uid, { namespace, name, isReady, weight, ip, ...known, ports });
       return undefined;
     },
     secret: (key, { data }) => {

@@ -36,7 +36,7 @@ export const advanced = {
     },
     timeout: {
       type: 'object',
-      description: 'Timeouts of the connection to the frp server.',
+      description: 'Timeouts of the connection to the frp server, and of requests.',
       properties: {
         dial: { type: 'string', maxLength: 10, pattern: seconds, default: '10s', description: 'Time to connect.' },
         keepAlive: {
@@ -44,7 +44,14 @@ export const advanced = {
           maxLength: 10,
           pattern: seconds,
           default: '30s',
-          description: 'TCP keepalive interval; the gateway also takes it as idle time of a request.',
+          description: 'TCP keepalive interval; the gateway also takes it as idle time of a request, where nothing else says it.',
+        },
+        request: {
+          type: 'string',
+          maxLength: 10,
+          pattern: seconds,
+          description:
+            'Time that the app may take to begin its answer, and between two parts of it; then the user gets 504, and nobody tries again. Default: 10m where the Pods have profile `ollama`, else keepAlive, after which another backend is tried. Needs the gateway.',
         },
       },
     },

@@ -22,6 +22,8 @@ const warnings: Record<string, RegExp[]> = {
   'user-service of apis': [/^spec\.expose: names no host/, /healthCheck was not set/],
   'auth-service of apis': [/^spec\.expose: names no host/, /healthCheck was not set/],
   'api-gateway of apis': [/healthCheck was not set/],
+  'ollama-cluster of ai-services': [/^spec\.advanced\.retry: a request that no backend answers is sent 3 times/],
+  'ollama-plain of ai-services': [/^spec\.advanced\.retry: a request that no backend answers is sent 3 times/],
 };
 
 describe('behind the gateway, sample', () => {

@@ -10,6 +10,7 @@ import { backendName } from '../../../src/gateway/haproxy/config/names.ts';
 import { serverName } from '../../../src/gateway/ir/server-name.ts';
 import { PodIndex } from '../../../src/gateway/sources/pod-index.ts';
 import { proxyStatuses } from '../../../src/gateway/api/proxy-status.ts';
+import type { View } from '../../../src/gateway/ir/ir.ts';
 import { viewOf, type ViewInput } from '../../../src/gateway/ir/translate.ts';
 import { base64 } from '../../../src/kube/authority-secret.ts';
 import type { KubeObject } from '../../../src/kube/types.ts';
@@ -143,6 +144,20 @@ describe('the view', () => {
       view([web, late]).map(({ exposures }) => exposures.length),
       [1, 1],
     );
+  });
+
+  it('has the profile of its Pods, and keeps it while it has none', () => {
+    const pods = [
+      pod(1),
+      pod(2, { annotations: { 'frp.io/profile': 'ollama' } }),
+      pod(3, { annotations: { 'frp.io/profile': 'toString' } }),
+    ];
+    const profiles = (members: Member[], before?: View) =>
+      viewOf(viewInput([service('web')], members, pods), before).services.map(({ profile }) => profile);
+    assert.deepEqual(profiles([member(1), member(3)]), [undefined]);
+    assert.deepEqual(profiles([member(1), member(2)]), ['ollama']);
+    const before = viewOf(viewInput([service('web')], [member(2)], pods));
+    assert.deepEqual([profiles([], before), profiles([member(1)], before)], [['ollama'], [undefined]]);
   });
 
   it('has each member as a server, with weight, address and whether it drains', () => {

@@ -213,6 +213,27 @@ describe('headers that a service has changed', () => {
   });
 });
 
+describe('the time that an app may take for its answer', () => {
+  const linesOf = (spec: object, more: Partial<ServedService> = {}) => {
+    const { config } = render(served('a', { advanced: { timeout: spec, retry: { maxAttempts: 3 } } }, more));
+    const pool = config.split(/^backend /m).find((section) => section.startsWith('be-'))!;
+    const [, timeout] = /^ {2}timeout server ([0-9]+)ms$/m.exec(pool)!;
+    return { timeout: Number(timeout), isRepeated: pool.includes('response-timeout') || pool.includes('{ status 502 504 }') };
+  };
+
+  it('is keepAlive, after which another backend is tried', () => {
+    assert.deepEqual(linesOf({}), { timeout: 30_000, isRepeated: true });
+    assert.deepEqual(linesOf({ keepAlive: '2m' }), { timeout: 120_000, isRepeated: true });
+  });
+
+  it('is the time of requests, or that of the profile, after which nobody tries again', () => {
+    assert.deepEqual(linesOf({ keepAlive: '2m', request: '90s' }), { timeout: 90_000, isRepeated: false });
+    assert.deepEqual(linesOf({ keepAlive: '30s' }, { profile: 'ollama' }), { timeout: 600_000, isRepeated: false });
+    assert.deepEqual(linesOf({ keepAlive: '20m' }, { profile: 'ollama' }), { timeout: 1_200_000, isRepeated: false });
+    assert.deepEqual(linesOf({ request: '1m' }, { profile: 'ollama' }), { timeout: 60_000, isRepeated: false });
+  });
+});
+
 it('durations that HAProxy could not count are the longest that it can', () => {
   const { config } = render(
     served('a', {

@@ -6,7 +6,7 @@ import { corsRules } from './cors.ts';
 import { checkLines } from './health-checks.ts';
 import { attemptsHere, failoverLines, unservedLines } from './failover.ts';
 import { peersName } from './global.ts';
-import { duration, idleTime, type ServiceConfig } from './service-config.ts';
+import { duration, hasRequestTime, idleTime, type ServiceConfig } from './service-config.ts';
 import { rateLimits } from './rate-limits.ts';
 import { serverOptions } from './servers.ts';
 import { waitForTables } from './stick-tables.ts';
@@ -120,19 +120,26 @@ const httpLines = (service: ServiceConfig): string[] => [
   ...compressionLines(service),
 ];
 
-/** A request that no backend has received is always sent again; one that was, if that can do no harm (RFC 9110, 9.2.2). */
+/**
+ * A request that no backend has received is always sent again; one that was, if that can do no harm (RFC 9110, 9.2.2) and
+ * the backend did not just need longer than it may.
+ */
 function retryLines(service: ServiceConfig): string[] {
   const attempts = attemptsOf(service);
   const here = attemptsHere(attempts);
   const isIdempotent = '{ method GET HEAD OPTIONS TRACE PUT DELETE }';
   const isAny = service.spec.advanced?.retry?.nonIdempotent === true;
   const isHandedOn = here < attempts;
+  const isSlowAgain = !hasRequestTime(service);
   return [
     ...retries(here),
     ...(here === 1
       ? []
-      : ['retry-on conn-failure empty-response response-timeout', ...(isAny ? [] : [`http-request disable-l7-retry if !${isIdempotent}`])]),
-    ...unservedLines(isHandedOn ? (isAny ? '{ always_true }' : isIdempotent) : ''),
+      : [
+          `retry-on conn-failure empty-response${isSlowAgain ? ' response-timeout' : ''}`,
+          ...(isAny ? [] : [`http-request disable-l7-retry if !${isIdempotent}`]),
+        ]),
+    ...unservedLines(isHandedOn ? (isAny ? '{ always_true }' : isIdempotent) : '', isSlowAgain),
   ];
 }
 

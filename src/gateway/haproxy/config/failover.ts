@@ -119,12 +119,13 @@ export function failoverLines(service: ServiceConfig, settings: UsersSettings): 
  * Of `be-…`: answers of HAProxy's own that may be followed by another attempt elsewhere. A request that no backend has
  * received may always be.
  * @param repeatable condition of requests that may be sent again although a backend has received them; empty: none
+ * @param isSlowAgain whether those too whose backend did not answer in time
  */
-export const unservedLines = (repeatable: string): string[] => {
+export const unservedLines = (repeatable: string, isSlowAgain = true): string[] => {
   const own = '!{ var(txn.answered) -m bool }';
   const conditions: [condition: string, unless: string][] = [
     [`{ status 503 } ${own}`, isFinal],
-    ...(repeatable === '' ? [] : [[`{ status 502 504 } ${own} ${repeatable}`, isAgain] satisfies [string, string]]),
+    ...(repeatable === '' ? [] : [[`{ status 502${isSlowAgain ? ' 504' : ''} } ${own} ${repeatable}`, isAgain] satisfies [string, string]]),
   ];
   return [
     'http-response set-var(txn.answered) bool(true)',

@@ -9,7 +9,7 @@ import { headerRules } from './request-headers.ts';
 import { hostRule, requestTargetRules } from './request-target.ts';
 import { hostRules, lookupRules, portRules, redirectsMap } from './route-rules.ts';
 import { when } from './escape.ts';
-import { endsTls, idleTime, type ServiceConfig } from './service-config.ts';
+import { endsTls, idleTime, keepAliveTime, type ServiceConfig } from './service-config.ts';
 import { certificateFile, sniMap, sniWildcardsMap, streamList, streamLoop, streamsMap, streamWildcardsMap, webList } from './tls.ts';
 import { countedUsers } from './user-connections.ts';
 import type { RouteTable } from './routes.ts';
@@ -147,7 +147,7 @@ const webPort = (port: number, entry: ServiceConfig, choices: readonly string[],
 const tcpPort = (handedAs: string, table: RouteTable, choices: readonly string[], settings: UsersSettings): string[] => [
   'mode tcp',
   'timeout client 86400s',
-  `clitcpka-idle ${Math.max(1, Math.round(idleTime(table.entry) / 1000))}s`,
+  `clitcpka-idle ${Math.max(1, Math.round(keepAliveTime(table.entry) / 1000))}s`,
   `tcp-request content set-var(txn.routes) str(${table.id})`,
   `tcp-request content set-var(txn.entry) str(${table.entry.id})`,
   `tcp-request content set-var(txn.target) str(${table.defaultBackend.backend})`,

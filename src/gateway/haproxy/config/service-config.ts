@@ -1,5 +1,6 @@
 /** A service as HAProxy serves it: what the fields of its spec come to, decided once. */
 import { milliseconds } from '../../../config/schema.ts';
+import { requestTimeouts } from '../../../model/profiles.ts';
 import { serviceKey } from '../../../model/store.ts';
 import type { DistributedServiceSpec } from '../../../model/types.ts';
 import type { Access, ServedService } from '../../ir/ir.ts';
@@ -76,8 +77,20 @@ function modeOf({ service: { spec }, exposures }: ServedService): 'http' | 'tcp'
 /** Milliseconds. HAProxy refuses a configuration with a timer beyond 2^31 - 1. */
 export const maxTimer = 2_147_483_000;
 
-/** Milliseconds that a request may be idle. */
-export const idleTime = ({ spec }: ServiceConfig): number => Math.max(1000, duration(spec.advanced?.timeout?.keepAlive, '30s'));
+/** Milliseconds that a connection may be idle before it is looked at. */
+export const keepAliveTime = ({ spec }: ServiceConfig): number => Math.max(1000, duration(spec.advanced?.timeout?.keepAlive, '30s'));
+
+/** Whether it is known how long the app may need for an answer: then none that takes as long is asked for again. */
+export const hasRequestTime = ({ spec, given }: ServiceConfig): boolean =>
+  spec.advanced?.timeout?.request !== undefined || given.profile !== undefined;
+
+/** Milliseconds that a request may be without a part of its answer. */
+export function idleTime(service: ServiceConfig): number {
+  const { profile } = service.given;
+  const asked = service.spec.advanced?.timeout?.request;
+  if (asked !== undefined) return Math.max(1000, duration(asked, '30s'));
+  return Math.max(keepAliveTime(service), profile === undefined ? 0 : milliseconds(requestTimeouts[profile]));
+}
 
 /** Milliseconds of a duration of the spec, or else of the schema's default; at most what HAProxy can count. */
 export const duration = (value: string | undefined, otherwise: string): number => Math.min(maxTimer, milliseconds(value ?? otherwise));
