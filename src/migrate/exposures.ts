@@ -2,6 +2,7 @@
 import type { Assumptions, Spec } from './draft.ts';
 import type { Fields } from './fields.ts';
 import type { Notes } from './findings.ts';
+import { unexposable } from '../../webhooks/distributedservices/paths.ts';
 import { isPort } from './addresses.ts';
 
 export type Exposed = Pick<Spec, 'serviceType' | 'expose'>;
@@ -9,7 +10,7 @@ type Expose = { -readonly [Key in keyof NonNullable<Spec['expose']>]: NonNullabl
 
 const hostPattern = /^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 const namePattern = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
-const pathPattern = /^\/[a-zA-Z0-9\-_/]*$/;
+const pathPattern = /^\/([A-Za-z0-9_.~!$&'()+,=:@/-]|%[0-9a-fA-F]{2})*$/;
 
 /** None, with a finding, for a proxy without a port of its own. */
 export function byPort(type: 'tcp' | 'udp', fields: Fields, notes: Notes): Exposed[] {
@@ -45,13 +46,16 @@ export function byHost(fields: Fields, { baseDomain }: Assumptions, notes: Notes
 /** Each host with each path. */
 export function byPath(hosts: readonly Expose[], fields: Fields, notes: Notes): Expose[] {
   const locations = [...new Set(fields.texts('locations'))];
-  const paths = locations.filter((location) => {
-    if (location === '' || (pathPattern.test(location) && location.length <= 1024)) return true;
+  const paths = locations.flatMap((location) => {
+    if (location === '') return [''];
+    // frp compares with the decoded path.
+    const path = encodeURI(location.toWellFormed());
+    if (pathPattern.test(path) && path.length <= 1024 && unexposable(path) === undefined) return [path];
     const problem = location.startsWith('/')
-      ? 'has characters that spec.expose.path does not take yet'
+      ? 'has characters or segments that spec.expose.path does not take'
       : 'matches no request, because it does not begin with /';
     notes.lost('locations', `${JSON.stringify(location)} ${problem}; expose a path above it, or give the part a host name of its own`);
-    return false;
+    return [];
   });
   if (locations.length === 0) return [...hosts];
   return paths.flatMap((path) => hosts.map((expose) => ({ ...expose, ...(path !== '' && path !== '/' && { path }) })));

@@ -2,6 +2,7 @@
 import type { DistributedServiceSpec } from './types.ts';
 
 export type Exposure =
+  /** the path is decoded */
   | { kind: 'http'; host: string; path: string }
   /** TLS connections, told apart by the server name in their ClientHello */
   | { kind: 'sni'; host: string }
@@ -22,11 +23,20 @@ export function exposuresOf(spec: DistributedServiceSpec, baseDomain: string | u
       return port('udp');
     case 'http':
       if (expose.type === 'port') return port('tcp');
-      return hosts.map((host) => ({ kind: 'http', host, path: expose.path ?? '/' }));
+      return hosts.map((host) => ({ kind: 'http', host, path: decodedPath(expose.path ?? '/') }));
     case 'tcp':
     case 'grpc':
       if (expose.type === 'port' || hosts.length === 0) return port('tcp');
       return hosts.map((host) => ({ kind: 'sni', host }));
+  }
+}
+
+/** Servers compare it decoded: however it is spelled, it is one path. What is no encoding stays as it is. */
+function decodedPath(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
   }
 }
 

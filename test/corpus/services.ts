@@ -237,7 +237,7 @@ const schemaCases: ServiceCase[] = [
   schema(
     'a path with a wildcard (S-10)',
     { expose: { domain: 'a.example.com', path: '/api/*' } },
-    mustMatch('spec.expose.path', '/api/*', '^/[a-zA-Z0-9\\-_/]*$'),
+    mustMatch('spec.expose.path', '/api/*', "^/([A-Za-z0-9_.~!$&'()+,=:@/-]|%[0-9a-fA-F]{2})*$"),
   ),
   schema('a domain in capitals', { expose: { domain: 'LLM.example.com' } }, 'spec.expose.domain: Invalid value: "LLM.example.com"'),
   schema(
@@ -455,6 +455,24 @@ const webhookCases: ServiceCase[] = [
     'dns without port (G-3)',
     { backends: { discovery: { mode: 'dns' } } },
     'spec.backends.discovery.port: is required by mode "dns"',
+  ),
+  ...[
+    ['/a/../b', 'the gateway resolves "//", "/./" and "/../"'],
+    ['/a%2Fb', 'the gateway refuses encoded slashes'],
+    ['/a%FF', 'the gateway refuses what is not UTF-8'],
+    ['/a%3Bb', 'path parameters (";x") are left out'],
+    ['/a%20b', 'encoded spaces and characters that no path has without encoding are not looked up'],
+  ].map(([path, why]) =>
+    webhook(
+      `the exposed path ${path}`,
+      { expose: { type: 'path', domain: 'new.corpus.example.com', path } },
+      `spec.expose.path: "${path}": no request has such a path: ${why}`,
+    ),
+  ),
+  webhook(
+    'another spelling of an exposed path (G-14)',
+    { expose: { type: 'path', domain: 'standing.corpus.example.com', path: '/t%61ken/' } },
+    'spec.expose.domain: standing.corpus.example.com/taken/ is already exposed by DistributedService corpus/standing-http',
   ),
   ...[
     ['127.0.0.1', 'is a loopback address'],
@@ -778,6 +796,9 @@ const goodCases: ServiceCase[] = [
     'headers of requests that an app believes, which a plain server does not remove',
     http({ expose: { domain: 'new.corpus.example.com', headers: { request: { remove: ['X-Remote-User'] } } } }),
     'spec.security: GatewayRequired: spec.expose.headers.request.remove cannot be enforced by a plain frp server',
+  ),
+  ...['/socket.io/', '/.well-known/x/', '/api/v1.0/', '/@scope/~me/', "/a(b)!$&'+,=:/", '/caf%C3%A9/'].map((path) =>
+    good(`the exposed path ${path}`, http({ expose: { type: 'path', domain: 'new.corpus.example.com', path } })),
   ),
   good('a rewritten Host', http({ expose: { domain: 'new.corpus.example.com', hostHeader: 'localhost:11434' } })),
   good(

@@ -475,3 +475,37 @@ test('a path that leads out of an exposed path or a route, or to another group b
     assert.equal(status === 200 ? body : status, expected, path);
   }
 });
+
+test('a service is found at every path that it may be exposed at, in every spelling, also at one that comes later', async (t) => {
+  const exposed: Record<string, string[]> = {
+    '/socket.io': ['/socket.io', '/socket%2Eio/?EIO=4', '/socket.io/a.b'],
+    '/.well-known/acme': ['/.well-known/acme/token', '/x/../.well-known/acme'],
+    '/api/v1.0': ['/api/v1.0/users', '/api/v1%2e0'],
+    "/@a:b/(c)!$&'+,=~": ["/@a:b/(c)!$&'+,=~", '/%40a%3Ab/%28c%29%21%24%26%27%2B%2C%3D%7E', "/%40a:b/(c)!$&'+,=~/x"],
+    '/caf%C3%A9': ['/caf%C3%A9', '/caf%c3%a9/x'],
+  };
+  const other = await app(t, 'other');
+  const apps = new Map<string, Awaited<ReturnType<typeof app>>>();
+  for (const path of Object.keys(exposed)) apps.set(path, await app(t, path));
+  const all = [...apps].map(([path, { port }], at) =>
+    service(`p${at}`, { expose: { type: 'path', domain: 'web.example.com', path } }, [member(`shop/p${at}`, '1', port)]),
+  );
+  const root = service('root', { expose: { type: 'domain', domain: 'web.example.com' } }, [member('shop/root', '1', other.port)]);
+  const gw = await gateway(t, view(root));
+  const answers = async () =>
+    Object.fromEntries(
+      await Promise.all(
+        Object.entries(exposed).flatMap(([path, spellings]) =>
+          spellings.map(async (spelling) => [spelling, (await gw.http('web.example.com', spelling)).body === path] as const),
+        ),
+      ),
+    );
+  assert.ok(Object.values(await answers()).every((isFound) => !isFound));
+  await gw.apply(view(root, ...all));
+  const spelled = Object.values(exposed).flat();
+  assert.deepEqual(await answers(), Object.fromEntries(spelled.map((spelling) => [spelling, true])));
+  for (const elsewhere of ['/socketxio', '/socket.iox', '/api/v1x0', '/caf%C3%A8'])
+    assert.equal((await gw.http('web.example.com', elsewhere)).body, 'other');
+  await gw.apply(view(root));
+  assert.ok(Object.values(await answers()).every((isFound) => !isFound));
+});

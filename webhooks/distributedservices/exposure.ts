@@ -1,6 +1,7 @@
 /** Rules of `spec.expose`: every service has an address of its kind (G-1, G-2), and none of the frp server's own ports. */
 import { exposuresOf, isRoutedOnly } from '../../src/model/exposure.ts';
 import { gatewayReservedPorts, usesGateway } from '../../src/model/gateway.ts';
+import { unexposable } from './paths.ts';
 import type { Rule } from './rule.ts';
 import type { Subject } from './subject.ts';
 
@@ -61,6 +62,14 @@ export const exposureRules: readonly Rule[] = [
     states: '`type: path` is for http services',
     broken: (s) => !isHttp(s) && s.serviceType !== undefined && s.expose.type === 'path',
     message: ({ serviceType }) => `"path" is for http services; use "port" for a ${serviceType} service`,
+  },
+  {
+    id: 'design',
+    path: 'spec.expose.path',
+    states: 'one that a request can have',
+    broken: ({ expose: { path } }) => typeof path === 'string' && unexposable(path) !== undefined,
+    message: ({ expose: { path } }) =>
+      `${JSON.stringify(String(path).slice(0, 80))}: no request has such a path: ${unexposable(String(path))}`,
   },
   {
     id: 'R2.12',

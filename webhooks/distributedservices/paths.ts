@@ -22,6 +22,15 @@ const problems: readonly [broken: (text: string, encoded: string) => boolean, pr
 export const unreachable = (path: string): string | undefined =>
   problems.find(([broken]) => broken(decoded(path).toString('latin1'), path))?.[1];
 
+/** The same of a path that a service is exposed at, which is looked up decoded: what cannot stand in a list of paths is refused too. */
+export function unexposable(path: string): string | undefined {
+  const problem = unreachable(path.replaceAll(/\/+/g, '/'));
+  if (problem !== undefined) return problem;
+  return /[ "#%*<>?[\]^`{|}]/.test(decoded(path).toString('latin1'))
+    ? 'encoded spaces and characters that no path has without encoding are not looked up; expose the path above it'
+    : undefined;
+}
+
 const decoded = (text: string): Buffer =>
   Buffer.from(
     text.replace(/%([0-9a-f]{2})/gi, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16))),

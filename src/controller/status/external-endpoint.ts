@@ -15,7 +15,7 @@ export function externalEndpointOf({ spec }: DistributedService, config: Config,
   const isGateway = usesGateway(spec, config);
   switch (exposure.kind) {
     case 'http':
-      return `${isGateway && spec.expose?.tls?.secretName !== undefined ? 'https' : 'http'}://${exposure.host}${exposure.path}`;
+      return `${isGateway && spec.expose?.tls?.secretName !== undefined ? 'https' : 'http'}://${exposure.host}${encodeURI(exposure.path)}`;
     case 'sni':
       return `${exposure.host}:443`;
     case 'tcp':

@@ -38,7 +38,13 @@ export const expose = {
       pattern: '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$',
       description: 'Name below the base domain of the installation (configuration `baseDomain`).',
     },
-    path: { type: 'string', minLength: 1, maxLength: 1024, pattern: '^/[a-zA-Z0-9\\-_/]*$', description: 'URL path.' },
+    path: {
+      type: 'string',
+      minLength: 1,
+      maxLength: 1024,
+      pattern: "^/([A-Za-z0-9_.~!$&'()+,=:@/-]|%[0-9a-fA-F]{2})*$",
+      description: 'URL path, as in a URL: what is beyond ASCII is encoded (`/caf%C3%A9`).',
+    },
     port: port('Port on the frp server.'),
     hostHeader: {
       type: 'string',

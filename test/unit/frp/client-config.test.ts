@@ -60,6 +60,11 @@ describe("frpc's configuration", () => {
     assert.equal(new Set(proxies.map(({ loadBalancer }) => loadBalancer!.group)).size, 2);
   });
 
+  it('compares with the decoded path, as frps does', () => {
+    const { locations } = proxy({ expose: { type: 'path', domain: 'a.example.com', path: '/caf%C3%A9/%2B' } });
+    assert.deepEqual(locations, ['/café/+']);
+  });
+
   it('has the app asked for the Host of the spec, and its health check too', () => {
     const spec = { expose: { domain: 'llm.example.com', hostHeader: 'localhost:11434' }, loadBalancing: { healthCheck: {} } };
     const { hostHeaderRewrite, healthCheck } = proxy(spec) as { hostHeaderRewrite?: string; healthCheck?: { httpHeaders?: unknown } };

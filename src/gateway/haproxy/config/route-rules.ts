@@ -14,7 +14,8 @@ export const routeTableValue = ({ id, entry, defaultBackend }: RouteTable): stri
 /** Sets txn.routes, txn.entry and txn.target by the path of the request and its site. @param site rules that set txn.site */
 export const lookupRules = (site: readonly string[]): string[] => [
   ...site,
-  'http-request set-var(txn.path) path',
+  // Decoded, as most backends read it: another spelling of a path must not lead elsewhere.
+  'http-request set-var(txn.path) path,url_dec',
   `http-request set-var(txn.found) var(txn.site),concat(,txn.path,/),map_beg(${pathsMap})`,
   // Without its parameters a path may be another one, to servers that know them: both must lead to the same place.
   `http-request set-var(txn.plain) ${withoutParameters} if ${hasParameters}`,

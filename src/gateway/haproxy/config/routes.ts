@@ -37,8 +37,8 @@ type Services = ReadonlyMap<string, ServiceConfig>;
 /** A path without slashes at its end or in a row; the root is empty. */
 export const segments = (path: string): string => path.replace(/\/+/g, '/').replace(/\/$/, '');
 
-/** Whether a path may be in a map and in a command about it. */
-const isPlain = (path: string): boolean => /^\/[A-Za-z0-9_/.~%-]*$/.test(path);
+/** Whether a decoded path may be in a map and in a command about it. */
+const isPlain = (path: string): boolean => /^\/[A-Za-z0-9_/.~!$&'()+,=:@\u0080-\uffff-]*$/.test(path);
 
 /** Path of a route: a final `/*` means the same as none. */
 const routePath = (path: string | undefined): string => segments((path ?? '/').replace(/\/?\*$/, ''));
