@@ -16,7 +16,7 @@ import type { Problem } from '../model/problem.ts';
 
 /** What a copy is for; the gateway finds it by this and by the original's name. */
 export type CopyKind = 'credentials' | 'tls' | 'client-ca';
-type CredentialType = 'token' | 'apikey' | 'oauth2';
+type CredentialType = 'token' | 'apikey' | 'oauth2' | 'basic';
 
 /** A Secret in the service's namespace, by the field that names it. */
 export interface Reference {
@@ -96,10 +96,11 @@ const broken = (message: string): Content => ({ ...wrong('CertificateUnusable', 
 function credentialsIn(secret: Secret, name: string, type: CredentialType, allowHttp: boolean): Content {
   if (type === 'oauth2') return issuerIn(secret, name, allowHttp);
   const keys = type === 'token' ? ['token'] : Object.keys(secret.data ?? {}).sort();
+  const what = type === 'basic' ? 'password' : 'API key';
   if (keys.length === 0)
     return wrong(
       'CredentialsMissing',
-      `${name} is empty; give it one key for each client: the client's name, and as its value the API key`,
+      `${name} is empty; give it one key for each client: the client's name, and as its value the ${what}`,
     );
   const clients: Record<string, string> = {};
   for (const key of keys) {
@@ -107,12 +108,21 @@ function credentialsIn(secret: Secret, name: string, type: CredentialType, allow
     const value = text(secret, key).replace(/\r?\n$/, '');
     if (value === '')
       return wrong('CredentialsMissing', `${name}: key "${key}" is absent or empty, and an empty credential would let anyone in; set it`);
+    if (type === 'basic') {
+      // Encoded on the way, so it may be any text; the user's name keeps equal passwords apart.
+      if (/[\0-\x1f\x7f]/.test(value))
+        return wrong('CredentialsUnusable', `${name}: key "${key}" has control characters, which nobody types into a browser; remove them`);
+      clients[digest(`${key}:${value}`)] = key;
+      continue;
+    }
     if (!/^[!-~]([ -~]*[!-~])?$/.test(value))
       return wrong('CredentialsUnusable', `${name}: key "${key}" has characters that an HTTP header cannot carry; use printable ASCII`);
-    clients[createHash('sha256').update(value).digest('hex')] = key;
+    clients[digest(value)] = key;
   }
   return { data: { 'clients.json': JSON.stringify(clients) } };
 }
+
+const digest = (credential: string): string => createHash('sha256').update(credential).digest('hex');
 
 function issuerIn(secret: Secret, name: string, allowHttp: boolean): Content {
   const value = (key: string) => text(secret, key).trim();

@@ -145,16 +145,22 @@ function localOf(fields: Fields): Address | undefined {
   return isPort(port) ? { host: host.replace(/^\[(.*)\]$/, '$1'), port } : undefined;
 }
 
-/** Nothing is exposed without protection that the proxy had: users present a key in place of the password. */
+/** Nothing is exposed without protection that the proxy had. */
 function protectionOf(fields: Fields, name: string, notes: Notes): Pick<Spec, 'security'> {
   const [user, password] = [fields.isSet('httpUser'), fields.isSet('httpPassword')];
   if (!user && !password) return {};
   const secret = `${name}-users`;
-  notes.lost(
+  const make = `kubectl create secret generic ${secret} --from-literal=USER=PASSWORD && kubectl label secret ${secret} frp.io/use=true`;
+  notes.todo(
     'httpUser, httpPassword',
-    `no counterpart yet for a password; so that nobody gets in without one, the service asks for an API key, by the gateway. Make one: kubectl create secret generic ${secret} --from-literal=USER=KEY && kubectl label secret ${secret} frp.io/use=true`,
+    `the gateway asks for them, and needs a Secret of users and passwords: ${make}. A plain frp server does not serve the service`,
   );
-  return { security: { authentication: { type: 'apikey', tokenSecret: secret } } };
+  if (!user || !password)
+    notes.lost(
+      'httpUser, httpPassword',
+      'one of them was empty, which no Secret can have: choose a user and a password, and tell the users',
+    );
+  return { security: { authentication: { type: 'basic', tokenSecret: secret } } };
 }
 
 const secretCommand = (name: string): string =>

@@ -318,8 +318,8 @@ const schemaCases: ServiceCase[] = [
   ),
   schema(
     'authentication type (S-18)',
-    { security: { authentication: { type: 'basic' } } },
-    unsupported('spec.security.authentication.type', 'basic', 'none', 'token', 'oauth2', 'apikey'),
+    { security: { authentication: { type: 'digest' } } },
+    unsupported('spec.security.authentication.type', 'digest', 'none', 'token', 'oauth2', 'apikey', 'basic'),
   ),
   schema(
     'authorization method (S-19)',

@@ -47,6 +47,44 @@ test('a token of type bearer is not taken from X-API-Key', async (t) => {
   assert.equal((await gw.http(host, '/', { headers: { authorization: 'Bearer k' } })).status, 200);
 });
 
+test('a user passes with the password alone, and a browser is told to ask for it', async (t) => {
+  const users = (all: Record<string, string>): Access => ({
+    kind: 'keys',
+    header: 'basic',
+    clients: Object.fromEntries(Object.entries(all).map(([user, password]) => [sha256(`${user}:${password}`), user])),
+  });
+  const { gw, backend, of } = await protectedApp(t, users({ alice: 'wörd: of "pass" %[src]', bob: 'b' }));
+  const as = async (credential: string, scheme = 'Basic') =>
+    (await gw.http(host, '/a', { headers: { authorization: `${scheme} ${Buffer.from(credential).toString('base64')}` } })).body.split(
+      '\n',
+    )[0];
+  const none = await gw.http(host);
+  assert.deepEqual([none.status, none.headers.get('www-authenticate')], [401, 'Basic realm="frp-k8s", charset="UTF-8"']);
+  const wrong = [
+    'alice:b',
+    'bob:',
+    'bob',
+    ':b',
+    'b',
+    '',
+    'alice:wörd: of "pass" %[src',
+    'bob:b ',
+    'Bob:b',
+    ':bob:b',
+    sha256('bob:b'),
+    `bob:b\n`,
+    'bob:b\0',
+  ];
+  for (const credential of wrong) assert.match((await as(credential))!, /not known|needs a user/, credential);
+  for (const header of ['Basic', 'Basic !!!', 'Bearer b', 'Bearer bob:b', `Digest ${Buffer.from('bob:b').toString('base64')}`])
+    assert.equal((await gw.http(host, '/', { headers: { authorization: header } })).status, 401, header);
+  assert.equal((await gw.http(host, '/', { headers: { 'x-api-key': 'bob:b' } })).status, 401);
+  assert.equal(backend.requests.length, 0);
+  assert.deepEqual([await as('alice:wörd: of "pass" %[src]'), await as('bob:b')], ['alice /a', 'bob /a']);
+  await gw.apply(of(users({ bob: 'n3w' })));
+  assert.deepEqual([await as('bob:n3w'), (await as('bob:b'))!.includes('not known'), gw.proxy.reloads], ['bob /a', true, 0]);
+});
+
 test('where the credentials are not known nobody may pass', async (t) => {
   const { gw, backend } = await protectedApp(t, { kind: 'unavailable', reason: 'no Secret' });
   assert.equal((await gw.http(host)).status, 503);

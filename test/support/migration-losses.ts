@@ -59,7 +59,7 @@ function assertSame(told: string, wanted: Shaped, found: readonly Shaped[], find
 function assertProtected({ services }: Migration, proxy: string): void {
   for (const { service, proxies } of services)
     if (proxies.includes(proxy))
-      assert.equal(((service.spec as JsonObject).security as { authentication: JsonObject }).authentication.type, 'apikey');
+      assert.equal(((service.spec as JsonObject).security as { authentication: JsonObject }).authentication.type, 'basic');
 }
 
 /** Of a proxy: on its services, and where it has none. */

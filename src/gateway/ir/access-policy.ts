@@ -24,7 +24,7 @@ export function accessOf(
   if (type === 'oauth2') return jwtAccess(original, value, issuers);
   const clients = clientsOf(copy, value);
   if (!clients) return unavailable(`Secret ${original} holds no usable keys`);
-  return { kind: 'keys', header: type === 'token' ? 'bearer' : 'apikey', clients };
+  return { kind: 'keys', header: type === 'token' ? 'bearer' : type, clients };
 }
 
 /** The issuer that a service's users have their tokens from; undefined where it has none. */

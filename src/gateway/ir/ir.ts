@@ -33,8 +33,8 @@ export interface ServedService {
 export type Access =
   | { kind: 'none' }
   | { kind: 'unavailable'; reason: string }
-  /** SHA-256, in lower-case hex, of each accepted credential → the client's name ("token" for type token) */
-  | { kind: 'keys'; header: 'bearer' | 'apikey'; clients: Readonly<Record<string, string>> }
+  /** SHA-256, in lower-case hex, of each accepted credential (of basic, user:password) → the client's name ("token" for type token) */
+  | { kind: 'keys'; header: 'bearer' | 'apikey' | 'basic'; clients: Readonly<Record<string, string>> }
   | { kind: 'jwt'; issuer: string; audience: string; rolesClaim: string; keys: readonly JwtKey[] };
 
 /** One member of a group, reached through its tunnel at a port of frps on loopback. */

@@ -49,7 +49,7 @@ export const security = {
       properties: {
         type: {
           type: 'string',
-          enum: ['none', 'token', 'oauth2', 'apikey'],
+          enum: ['none', 'token', 'oauth2', 'apikey', 'basic'],
           default: 'none',
           description: 'Kind of credential that users present.',
         },

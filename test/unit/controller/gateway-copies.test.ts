@@ -46,7 +46,7 @@ function put(name: string, spec: Partial<DistributedServiceSpec>, generation = 1
     spec: { serviceType: 'http', backends: { discovery: {} }, expose: { domain: `${name}.example.com` }, ...spec },
   } as DistributedService);
 }
-const authenticated = (type: 'token' | 'apikey' | 'oauth2', tokenSecret = 'keys'): Partial<DistributedServiceSpec> => ({
+const authenticated = (type: 'token' | 'apikey' | 'oauth2' | 'basic', tokenSecret = 'keys'): Partial<DistributedServiceSpec> => ({
   security: { authentication: { type, tokenSecret } },
 });
 
@@ -87,6 +87,16 @@ describe('the copy of a Secret for the gateway', { timeout: 60_000 }, () => {
     await until(() => clientsIn(copyOf('keys', 'credentials'))[digest('n3w')] === 'alice');
     assert.deepEqual(Object.keys(clientsIn(copyOf('keys', 'credentials'))), [digest('n3w')]);
     await until(() => reasonOf('web') === 'Valid');
+  });
+
+  it('holds the digests of users with their passwords, so that equal passwords differ', async () => {
+    give('keys', { alice: 'pass wörd \n', bob: 'pass wörd ' });
+    put('web', authenticated('basic'));
+    await until(() => copyOf('keys', 'credentials') !== undefined);
+    assert.deepEqual(clientsIn(copyOf('keys', 'credentials')), {
+      [digest('alice:pass wörd ')]: 'alice',
+      [digest('bob:pass wörd ')]: 'bob',
+    });
   });
 
   it('is not made of a Secret without the label, and the status of the service says what to do', async () => {
@@ -175,6 +185,8 @@ describe('the copy of a Secret for the gateway', { timeout: 60_000 }, () => {
     ['no key at all', 'apikey', {}, 'CredentialsMissing'],
     ['no key "token"', 'token', { other: 'x' }, 'CredentialsMissing'],
     ['a token that no header carries', 'token', { token: 'a\nb' }, 'CredentialsUnusable'],
+    ['an empty password', 'basic', { alice: '' }, 'CredentialsMissing'],
+    ['a password of two lines', 'basic', { alice: 'a\nb' }, 'CredentialsUnusable'],
     ['an issuer that is no URL', 'oauth2', { issuer: 'login', audience: 'web' }, 'CredentialsUnusable'],
     ['no audience', 'oauth2', { issuer: 'https://login.example.com' }, 'CredentialsUnusable'],
     ['an issuer without TLS', 'oauth2', { issuer: 'http://login.example.com', audience: 'web' }, 'CredentialsUnusable'],

@@ -281,7 +281,7 @@ describe('access to a service', () => {
     return all;
   }
   const noKeys = { keysOf: () => ({ problem: 'they are being fetched' }) };
-  const of = (type: 'token' | 'apikey' | 'oauth2' | 'none', data: Record<string, string>, namespace = 'shop', keysOf = noKeys) =>
+  const of = (type: 'token' | 'apikey' | 'oauth2' | 'basic' | 'none', data: Record<string, string>, namespace = 'shop', keysOf = noKeys) =>
     accessOf(service('web', { security: { authentication: { type, tokenSecret: 'clients' } } }, namespace), copies(data), keysOf);
 
   it('is open to everybody without authentication, and to nobody where authorization is enabled without it', () => {
@@ -293,6 +293,7 @@ describe('access to a service', () => {
   it('is open to holders of a key of the copied Secret', () => {
     const text = JSON.stringify({ [digest]: 'alice', nonsense: 'bob' });
     assert.deepEqual(of('apikey', { 'clients.json': text }), { kind: 'keys', header: 'apikey', clients: { [digest]: 'alice' } });
+    assert.deepEqual(of('basic', { 'clients.json': text }), { kind: 'keys', header: 'basic', clients: { [digest]: 'alice' } });
     assert.deepEqual(of('token', { 'clients.json': text }), { kind: 'keys', header: 'bearer', clients: { [digest]: 'alice' } });
   });
 

@@ -66,16 +66,40 @@ function authenticationLines({ id, key, access }: ServiceConfig, here: string | 
 const unavailable = (here: string | undefined): string =>
   answer(503, 'who may use this service is not known to the gateway at present') + when(here);
 
-function keyLines(header: 'bearer' | 'apikey', here: string | undefined, map: string): string[] {
-  const absent = '!{ var(txn.credential) -m found }';
-  const how = header === 'apikey' ? 'an API key, as header X-API-Key or Authorization: Bearer' : 'a token, as header Authorization: Bearer';
+type KeyHeader = Extract<Access, { kind: 'keys' }>['header'];
+
+const isAbsent = '!{ var(txn.credential) -m found }';
+
+const words: Record<KeyHeader, { what: string; how: string }> = {
+  bearer: { what: 'token', how: 'a token, as header Authorization: Bearer' },
+  apikey: { what: 'API key', how: 'an API key, as header X-API-Key or Authorization: Bearer' },
+  basic: { what: 'user or password', how: 'a user and a password, as header Authorization: Basic' },
+};
+
+/** Sets txn.credential, where there is one. */
+function credentialLines(header: KeyHeader, here: string | undefined): string[] {
+  if (header === 'basic')
+    return [
+      `http-request set-var(txn.password) http_auth_pass${when(here)}`,
+      `http-request set-var(txn.credential) http_auth_user,concat(:,txn.password)${when(here, '{ var(txn.password) -m found }')}`,
+      `http-request unset-var(txn.password)${when(here)}`,
+    ];
   return [
     ...(header === 'apikey' ? [`http-request set-var(txn.credential) req.fhdr(x-api-key)${when(here)}`] : []),
-    `http-request set-var(txn.credential) http_auth_bearer${when(here, absent)}`,
-    unauthorized(`this service needs ${how}`) + when(here, absent),
+    `http-request set-var(txn.credential) http_auth_bearer${when(here, isAbsent)}`,
+  ];
+}
+
+/** One SHA-256 and one look-up, whether the credential is right or wrong. */
+function keyLines(header: KeyHeader, here: string | undefined, map: string): string[] {
+  const { what, how } = words[header];
+  const refused = (text: string) => unauthorized(text, header === 'basic' ? 'Basic' : 'Bearer');
+  return [
+    ...credentialLines(header, here),
+    refused(`this service needs ${how}`) + when(here, isAbsent),
     `http-request set-var(txn.client) var(txn.credential),sha2(256),hex,lower,map_str(${map})${when(here)}`,
     `http-request unset-var(txn.credential)${when(here)}`,
-    unauthorized(`the ${header === 'apikey' ? 'API key' : 'token'} is not known`) + when(here, '!{ var(txn.client) -m found }'),
+    refused(`the ${what} is not known`) + when(here, '!{ var(txn.client) -m found }'),
     // Rules may name a client as a role.
     `http-request set-var(txn.role) var(txn.client),${hashRole}${when(here)}`,
     `http-request set-var(txn.roles) str(|),concat(,txn.role,|)${when(here)}`,

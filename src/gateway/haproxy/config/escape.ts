@@ -49,5 +49,6 @@ export const answer = (status: number, text: string, ...headers: readonly string
 /** Double quotes, so that the line feed at the end of the body is one. */
 const lines = (text: string): string => `"${onOneLine(text).replace(/(["\\$#])/g, '\\$1')}\\n"`;
 
-/** Answer 401 with the challenge of RFC 9110, 11.6.1. */
-export const unauthorized = (text: string): string => answer(401, text, `WWW-Authenticate "Bearer realm=\\"frp-k8s\\""`);
+/** Answer 401 with the challenge of RFC 9110, 11.6.1. A browser that reads `Basic` asks its user for a password. */
+export const unauthorized = (text: string, scheme: 'Bearer' | 'Basic' = 'Bearer'): string =>
+  answer(401, text, `WWW-Authenticate "${scheme} realm=\\"frp-k8s\\"${scheme === 'Basic' ? ', charset=\\"UTF-8\\"' : ''}"`);
