@@ -3,6 +3,9 @@ import { z } from 'zod';
 import { isProxy } from '../net/proxy-url.ts';
 import { portNumber, text } from './values.ts';
 
+/** Bytes. */
+export const largestPacket = 7_000;
+
 const fields = z.strictObject({
   address: text.default('frp-server.frp-system.svc'),
   port: portNumber.default(7000),
@@ -42,6 +45,11 @@ const fields = z.strictObject({
       useCompression: z.boolean().default(false),
     })
     .prefault({}),
+  /**
+   * frps' udpPacketSize, which must be the same at both ends; default: 1500, as frp's own. A message of frp's has 10,240 bytes
+   * at most, and packets are Base64 in it
+   */
+  udpPacketSize: z.number().int().min(1).max(largestPacket).optional(),
   /** frps' transport.maxPoolCount; larger pools give a warning. frp's own default is 5. */
   maxPoolCount: z.number().int().min(0).default(5),
   /** its own API, where health comes from; absent: health is not known. User and password: Secret frp-server-api */

@@ -98,6 +98,7 @@ interface ServerSettings {
   serverPort: number;
   user?: string | undefined;
   metadatas?: Record<string, string> | undefined;
+  udpPacketSize?: number | undefined;
   auth: object | undefined;
   protocol?: string | undefined;
   proxyURL: string | Template | undefined;
@@ -115,12 +116,13 @@ function gatewaySettings({ host, port }: GatewayAddress, { tokenFile, ...certifi
 }
 
 function plainSettings(files: ClientFiles, { frps }: Config): ServerSettings {
-  const { auth, metadatas, transport } = frps;
+  const { auth, metadatas, transport, udpPacketSize } = frps;
   return {
     serverAddr: frps.address,
     serverPort: frps.port,
     user: frps.user,
     metadatas: Object.keys(metadatas).length > 0 ? metadatas : undefined,
+    udpPacketSize,
     auth: auth && {
       method: 'token',
       tokenSource: { type: 'file', file: { path: frpsTokenPath } },

@@ -1,4 +1,5 @@
 /** What a configuration says of the server and of frpc itself: keys of the installation, and tuning that every service has. */
+import { largestPacket } from '../config/frps.ts';
 import type { JsonObject } from '../model/json.ts';
 import { isOwnMachine, isPort } from './addresses.ts';
 import type { Spec } from './draft.ts';
@@ -24,7 +25,7 @@ export function serverOf(common: JsonObject, hasUdp: boolean): ServerPart {
   const frps = config.frps ?? {};
   authOf(fields, frps, notes);
   const advanced = transportOf(fields, frps, notes);
-  selfOf(fields, hasUdp, notes);
+  selfOf(fields, frps, hasUdp, notes);
   for (const path of fields.leftovers()) notes.lost(path, 'is no field that migrate knows; see whether it is needed');
   return { config, advanced, findings: notes.findings };
 }
@@ -154,11 +155,17 @@ function tlsOf(tls: Fields, frps: JsonObject, notes: Notes): void {
 }
 
 /** About the program frpc, which a sidecar has settings of its own for. */
-function selfOf(fields: Fields, hasUdp: boolean, notes: Notes): void {
+function selfOf(fields: Fields, frps: JsonObject, hasUdp: boolean, notes: Notes): void {
   fields.ignore('version', 'start', 'includes', 'loginFailExit', 'clientID', 'natHoleStunServer');
   const packet = fields.number('udpPacketSize') ?? 1500;
-  if (packet !== 1500 && hasUdp)
-    notes.lost('udpPacketSize', 'no counterpart yet: sidecars send 1500 bytes at most; set udpPacketSize = 1500 at the server');
+  if (packet !== 1500 && hasUdp) {
+    if (packet > 0 && packet <= largestPacket) frps.udpPacketSize = packet;
+    else
+      notes.lost(
+        'udpPacketSize',
+        `frps.udpPacketSize is from 1 to ${largestPacket}: larger packets do not fit into a message of frp's. Set one that does, at the server too`,
+      );
+  }
   if (fields.isSet('webServer'))
     notes.differs('webServer', "needs nothing: the status of a DistributedService says what frpc's dashboard did");
   if (fields.isSet('dnsServer')) notes.differs('dnsServer', "no counterpart: Pods ask the cluster's DNS");

@@ -47,6 +47,25 @@ describe("frpc's configuration", () => {
     assert.equal(settings().transport.heartbeatInterval, undefined);
   });
 
+  it('sends udp packets of the size that the plain server takes, and says nothing of it otherwise', () => {
+    const config = configSchema.parse({ frps: { udpPacketSize: 4096 }, gateway: { addresses: ['gw-0.example.com'] } });
+    const settings = (gateway?: { host: string; port: number }) =>
+      clientSettings({ tuning: tuningOf(service('web').spec, undefined, unknownSize), logLevel: 'info', gateway }, config) as {
+        udpPacketSize?: number;
+      };
+    assert.equal(settings().udpPacketSize, 4096);
+    assert.equal(settings({ host: 'gw-0.example.com', port: 7000 }).udpPacketSize, undefined);
+    assert.equal(
+      (
+        clientSettings({ tuning: tuningOf(service('web').spec, undefined, unknownSize), logLevel: 'info' }, defaultConfig) as {
+          udpPacketSize?: number;
+        }
+      ).udpPacketSize,
+      undefined,
+    );
+    assert.ok(!configSchema.safeParse({ frps: { udpPacketSize: 7001 } }).success, 'it would not fit into a message of frp');
+  });
+
   it('has for http one proxy for each domain and location, each in a group of its own', () => {
     const config = configSchema.parse({ baseDomain: 'apps.example.com' });
     const { proxies } = render({ expose: { type: 'domain', domain: 'a.example.com', subdomain: 'a', path: '/v1' } }, config);
