@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { Config } from '../config/schema.ts';
 import { exposuresOf, type Exposure } from '../model/exposure.ts';
 import type { GatewayAddress } from '../model/gateway.ts';
-import { headerChanges, type HeaderChanges } from '../model/header-changes.ts';
+import { headerChanges, hostHeaderOf, type HeaderChanges } from '../model/header-changes.ts';
 import { frpsAuthorityKey, frpsTokenKey } from '../model/names.ts';
 import type { DistributedService, DistributedServiceSpec } from '../model/types.ts';
 import { Template, toFrpJson } from './template.ts';
@@ -214,7 +214,7 @@ function plainProxy(exposure: Exposure, { service, namespace, localIP, localPort
 function headersOf(spec: DistributedServiceSpec): object {
   const [request, response] = (['request', 'response'] as const).map((direction) => headerChanges(spec, direction).set);
   const operations = (set: HeaderChanges['set'] = []) => (set.length === 0 ? undefined : { set: Object.fromEntries(set) });
-  return { hostHeaderRewrite: spec.expose?.hostHeader, requestHeaders: operations(request), responseHeaders: operations(response) };
+  return { hostHeaderRewrite: hostHeaderOf(spec), requestHeaders: operations(request), responseHeaders: operations(response) };
 }
 
 function endpointOf(exposure: Exposure): object {
@@ -235,11 +235,12 @@ function agreement(endpoint: object): string {
 }
 
 /** frp checks by tcp and http only; https and grpc become tcp. */
-function healthCheckOf({ serviceType, loadBalancing, expose }: DistributedServiceSpec): object | undefined {
+function healthCheckOf(spec: DistributedServiceSpec): object | undefined {
+  const { serviceType, loadBalancing } = spec;
   const check = loadBalancing?.healthCheck;
   if (!check || check.enabled === false) return undefined;
   const kind = check.type ?? (serviceType === 'http' ? 'http' : 'tcp');
-  const host = expose?.hostHeader;
+  const host = hostHeaderOf(spec);
   const byHttp = {
     type: 'http',
     path: check.path ?? '/health',

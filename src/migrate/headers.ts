@@ -1,20 +1,17 @@
 /** What a proxy changes in requests and answers, as fields of `spec.expose`. */
-import { headerProblem, isCredential, type Direction } from '../model/header-changes.ts';
+import { headerProblem, isCredential, isHost, isValue, type Direction } from '../model/header-changes.ts';
 import type { Spec } from './draft.ts';
 import type { Notes } from './findings.ts';
 
 type Expose = NonNullable<Spec['expose']>;
 export type Headers = NonNullable<NonNullable<Expose['headers']>['request']>;
 
-const hostForm = /^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$/;
-const valueForm = /^[!-~]+( [!-~]+)*$/;
 const mostHeaders = 16;
-const longestValue = 2048;
 
 /** What a Host is rewritten to, where it is one. */
 export function hostHeaderOf(host: string | undefined, field: string, notes: Notes): Pick<Expose, 'hostHeader'> {
   if (host === undefined) return {};
-  if (host.length <= 260 && hostForm.test(host)) return { hostHeader: host };
+  if (isHost(host)) return { hostHeader: host };
   notes.lost(field, `${JSON.stringify(host)} is no host for spec.expose.hostHeader; correct it and run migrate again`);
   return {};
 }
@@ -41,7 +38,7 @@ export function headersOf(
 function valueProblem(name: string, value: string): string | undefined {
   if (isCredential(name))
     return `${name} has credentials, which everyone who may read DistributedServices would read; let the app have them from a Secret`;
-  if (value.length <= longestValue && valueForm.test(value)) return undefined;
+  if (isValue(value)) return undefined;
   return `the value of ${name} is empty, too long, or has characters that spec.expose.headers does not take; correct it and run migrate again`;
 }
 

@@ -24,10 +24,19 @@ const framing = [
 ];
 /** Who the user is and what was asked for. CGI and its descendants read any other separator as the hyphen. */
 const identity = /^(x-frp|x-forwarded|x-real-ip|forwarded$|proxy$|x-(original|rewrite)-ur[il]$)/;
+/** Printable ASCII, one space between words, as HAProxy would leave it. */
+export const valuePattern = '^[!-~]+( [!-~]+)*$';
+export const longestValue = 2048;
+export const hostPattern = '^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{1,5})?$';
+export const longestHost = 260;
 /** Characters of the names and values of one direction, so that they fit beside the others into HAProxy's 15 KiB. */
 const longest = 8_000;
 
-const folded = (name: string): string => name.toLowerCase().replaceAll(/[^a-z0-9]/g, '-');
+export const isValue = (value: string): boolean => value.length <= longestValue && new RegExp(valuePattern).test(value);
+export const isHost = (host: string): boolean => host.length <= longestHost && new RegExp(hostPattern).test(host);
+
+/** As CGI and its descendants read a name. */
+export const folded = (name: string): string => name.toLowerCase().replaceAll(/[^a-z0-9]/g, '-');
 
 /** Whether what a header carries lets somebody in. */
 export const isCredential = (name: string): boolean =>
@@ -49,8 +58,12 @@ export function headerProblem(name: string, direction: Direction): string | unde
 export function headerChanges({ expose }: DistributedServiceSpec, direction: Direction): HeaderChanges {
   const { set = {}, remove = [] } = expose?.headers?.[direction] ?? {};
   const isUsable = (name: string) => headerProblem(name, direction) === undefined;
-  return { set: Object.entries(set).filter(([name]) => isUsable(name)), remove: remove.filter(isUsable) };
+  return { set: Object.entries(set).filter(([name, value]) => isUsable(name) && isValue(value)), remove: remove.filter(isUsable) };
 }
+
+/** The Host that the app is asked for in place of the user's; undefined where it is that. */
+export const hostHeaderOf = ({ expose }: DistributedServiceSpec): string | undefined =>
+  expose?.hostHeader !== undefined && isHost(expose.hostHeader) ? expose.hostHeader : undefined;
 
 /** What is wrong with the changes of one direction, whatever shape they have. */
 export function changesProblems(changes: unknown, direction: Direction): string[] {

@@ -1,6 +1,7 @@
 /** Sidecars of an installation that uses an frps which was there before: its token, its TLS, its way of transport. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -13,11 +14,12 @@ import { createAuthority, issue, type Authority } from '../../certs/authority.ts
 import { configSchema } from '../../src/config/schema.ts';
 import { ownerOf } from '../../src/frp/proxy-names.ts';
 import { askServerApi } from '../../src/frp/server-api.ts';
+import type { DistributedServiceSpec } from '../../src/model/types.ts';
 import { decidePod } from '../../webhooks/pods/decide.ts';
 import type { Pod } from '../../webhooks/pods/pod.ts';
 import jsonpatch, { type Operation } from 'fast-json-patch';
 import { service, storeOf } from '../support/services.ts';
-import { directory, freePort, request, until } from './haproxy-harness.ts';
+import { app, directory, freePort, request, until } from './haproxy-harness.ts';
 
 const frps = process.env.FRPS!;
 const frpc = process.env.FRPC!;
@@ -51,14 +53,24 @@ async function startApp(t: TestContext): Promise<number> {
 
 type FrpsKeys = NonNullable<z.input<typeof configSchema>['frps']>;
 
-/** What the webhook makes of a Pod, run where the kubelet would: its command, with the files that its volumes have. */
-async function startSidecar(t: TestContext, keys: FrpsKeys, files: Record<string, string>) {
+const unchecked = { healthCheck: { enabled: false } };
+
+/**
+ * What the webhook makes of a Pod, run where the kubelet would: its command, with the files that its volumes have.
+ * @param served what the Pod has to serve; without it a small app
+ */
+async function startSidecar(
+  t: TestContext,
+  keys: FrpsKeys,
+  files: Record<string, string>,
+  served?: { port: number; spec: Partial<DistributedServiceSpec> },
+) {
   const config = configSchema.parse({ frps: { address: '127.0.0.1', ...keys } });
   const pod: Pod = {
-    metadata: { annotations: { 'frp.io/group': 'web', 'frp.io/port': String(await startApp(t)) } },
+    metadata: { annotations: { 'frp.io/group': 'web', 'frp.io/port': String(served?.port ?? (await startApp(t))) } },
     spec: { containers: [{ name: 'app', image: 'app:1' }] },
   };
-  const web = service('web', { expose: { domain: 'web.example.com' }, loadBalancing: { healthCheck: { enabled: false } } });
+  const web = service('web', { expose: { domain: 'web.example.com' }, loadBalancing: unchecked, ...served?.spec });
   const decision = decidePod(pod, { namespace: 'shop', services: storeOf(web), config, selectorMode: false });
   const { metadata, spec } = jsonpatch.applyPatch(structuredClone(pod), decision.patch as Operation[], true).newDocument as Required<Pod>;
   const [container] = spec!.initContainers!;
@@ -204,4 +216,76 @@ test('proxies of a user are found by the server’s API, and those of other user
     names.map((name) => ownerOf(name, 'cluster-b')),
     [undefined],
   );
+});
+
+test('the app is asked for the Host of the spec, also by its health check, and gets headers as they are written', async (t) => {
+  const { port, users } = await startServer(t);
+  const checked = new Set<string | undefined>();
+  const backend = await app(t, 'app', ({ url, headers }, answer) => {
+    if (url === '/alive') checked.add(headers.host);
+    // One that refuses foreign Hosts, as Ollama on loopback does.
+    answer.writeHead(headers.host === 'localhost:11434' ? 200 : 403, { server: 'app/1.2', 'x-c': 'of the app' }).end('app');
+  });
+  const value = '50% "off" \'now\' {{ .Envs.FRP_GROUP }} \\ %[src] ${HOME}';
+  const forged = {
+    'X-Frp-Client': 'root',
+    'X-Real-IP': '1.2.3.4',
+    'X-Forwarded-For': '1.2.3.4',
+    Connection: 'x-a',
+    'X-Cr': 'a\r\nX-Frp-Client: root',
+  };
+  const headers = { request: { set: { 'X-A': value, ...forged } }, response: { set: { 'X-C': value } } };
+  const spec: Partial<DistributedServiceSpec> = {
+    expose: { domain: 'web.example.com', hostHeader: 'localhost:11434', headers },
+    loadBalancing: { healthCheck: { type: 'http', path: '/alive', interval: '1s', timeout: '1s' } },
+  };
+  await startSidecar(t, { port, auth, tls: 'unverified' }, files, { port: backend.port, spec });
+  const ask = () => request(users, 'web.example.com', '/a', { headers: { 'x-a': 'of the user' } });
+  await until(async () => (await ask().catch(() => undefined))?.status === 200);
+  const answer = await ask();
+  assert.deepEqual([answer.body, answer.headers.get('x-c')], ['app', value]);
+  const { headers: seen } = backend.requests.find(({ url }) => url === '/a')!;
+  assert.deepEqual(
+    [seen.host, seen['x-a'], seen['x-frp-client'], seen['x-real-ip'], seen['x-forwarded-for'], seen['x-cr']],
+    ['localhost:11434', value, undefined, undefined, '127.0.0.1', undefined],
+  );
+  assert.deepEqual([...checked], ['localhost:11434']);
+});
+
+for (const [path, spelled] of [
+  ['/socket.io', '/socket%2Eio/?EIO=4'],
+  ['/.well-known/x', '/.well-known/x/y'],
+  ['/api/v1.0', '/api/v1.0'],
+  ["/@a:b/(c)!$&'+,=~", '/%40a%3Ab/%28c%29%21%24%26%27%2B%2C%3D~'],
+  ['/caf%C3%A9', '/caf%c3%a9'],
+] as const)
+  test(`an app at ${path} is found at ${spelled}`, async (t) => {
+    const { port, users } = await startServer(t);
+    const backend = await app(t, 'app');
+    const spec = { expose: { type: 'path' as const, domain: 'web.example.com', path } };
+    await startSidecar(t, { port, auth, tls: 'unverified' }, files, { port: backend.port, spec });
+    await until(async () => (await request(users, 'web.example.com', spelled).catch(() => undefined))?.status === 200);
+    assert.equal((await request(users, 'web.example.com', path)).body, 'app');
+    assert.equal((await request(users, 'web.example.com', '/elsewhere')).status, 404);
+  });
+
+test('packets of udp pass whole, as large as both ends were told', async (t) => {
+  const udpPacketSize = 7000;
+  const [{ port }, users] = [await startServer(t, { udpPacketSize }), await freePort()];
+  const echo = createSocket('udp4', (packet, from) => echo.send(packet, from.port, from.address)).bind(0, '127.0.0.1');
+  await once(echo, 'listening');
+  t.after(() => echo.close());
+  const spec = { serviceType: 'udp' as const, expose: { type: 'port' as const, port: users } };
+  await startSidecar(t, { port, auth, tls: 'unverified', udpPacketSize }, files, { port: echo.address().port, spec });
+  const user = createSocket('udp4').bind(0, '127.0.0.1');
+  t.after(() => user.close());
+  const packet = Buffer.alloc(udpPacketSize, 'x');
+  const echoed = new Promise<Buffer>((resolve) => user.once('message', resolve));
+  let isDone = false;
+  void echoed.then(() => (isDone = true));
+  await until(() => {
+    user.send(packet, users, '127.0.0.1');
+    return isDone;
+  });
+  assert.deepEqual(await echoed, packet);
 });

@@ -34,6 +34,10 @@ test('an API key passes by header or as bearer, changes without a reload, and ca
   assert.equal(backend.requests.length, 0);
   assert.equal((await gw.http(host, '/a', { headers: { 'x-api-key': 's3cret', 'x-frp-client': 'root' } })).body, 'alice /a');
   assert.equal((await gw.http(host, '/b', { headers: { authorization: 'Bearer s3cret' } })).body, 'alice /b');
+  const two = 'Bearer s3cret, Bearer other';
+  assert.equal((await gw.http(host, '/b', { headers: { authorization: two } })).status, 400);
+  // It is the app's own where the key is elsewhere.
+  assert.equal((await gw.http(host, '/b', { headers: { authorization: two, 'x-api-key': 's3cret' } })).body, 'alice /b');
 
   await gw.apply(of(keys({ n3w: 'bob' })));
   assert.equal((await gw.http(host, '/', { headers: { 'x-api-key': 's3cret' } })).status, 401);
@@ -73,7 +77,8 @@ test('a user passes with the password alone, and a browser is told to ask for it
     ':bob:b',
     sha256('bob:b'),
     `bob:b\n`,
-    'bob:b\0',
+    'bob\0:b',
+    'bob:\0b',
   ];
   for (const credential of wrong) assert.match((await as(credential))!, /not known|needs a user/, credential);
   for (const header of ['Basic', 'Basic !!!', 'Bearer b', 'Bearer bob:b', `Digest ${Buffer.from('bob:b').toString('base64')}`])
@@ -81,9 +86,69 @@ test('a user passes with the password alone, and a browser is told to ask for it
   assert.equal((await gw.http(host, '/', { headers: { 'x-api-key': 'bob:b' } })).status, 401);
   assert.equal(backend.requests.length, 0);
   assert.deepEqual([await as('alice:wörd: of "pass" %[src]'), await as('bob:b')], ['alice /a', 'bob /a']);
+  assert.equal(await as('bob:b\0:alice:x'), 'bob /a', 'what follows a NUL is not read, by nobody');
   await gw.apply(of(users({ bob: 'n3w' })));
   assert.deepEqual([await as('bob:n3w'), (await as('bob:b'))!.includes('not known'), gw.proxy.reloads], ['bob /a', true, 0]);
 });
+
+test('no spelling of a path or of a header gets around a password, and the app can be spared it', async (t) => {
+  const users: Access = { kind: 'keys', header: 'basic', clients: { [sha256('bob:b')]: 'bob' } };
+  const seen: (string | undefined)[] = [];
+  const backend = await app(t, 'inner', ({ headers }, response) => {
+    seen.push(headers.authorization);
+    response.end(`inner ${String(headers['x-frp-client'])}`);
+  });
+  const open = await app(t, 'open');
+  const inner = { type: 'path' as const, domain: host, path: '/in.ner', headers: { request: { remove: ['authorization'] } } };
+  const gw = await gateway(
+    t,
+    view(
+      service('open', { expose }, [member('shop/open', '1', open.port)]),
+      service('inner', { expose: inner }, [member('shop/inner', '1', backend.port)], { access: users }),
+    ),
+  );
+  const { httpPort } = gw.settings;
+  const basic = (credential: string) => `Basic ${Buffer.from(credential).toString('base64')}`;
+  const right = `Authorization: ${basic('bob:b')}`;
+  const paths = [
+    '/in.ner',
+    '/in%2Ener/',
+    '//in.ner',
+    '/./in.ner/x',
+    '/x/../in.ner',
+    '/%69n%2ener',
+    'http://web.example.com/in.ner',
+    '/in.ner;a',
+  ];
+  for (const path of paths) {
+    assert.match(await raw(httpPort, path, []), /^HTTP\/1.1 40[01] /, path);
+    assert.match(await raw(httpPort, path, [`Proxy-Authorization: ${basic('bob:b')}`]), /^HTTP\/1.1 40[01] /, path);
+  }
+  const spellings = [
+    [`Authorization: Basic\r\n ${basic('bob:x').slice(6)}`],
+    [`Authorization : ${basic('bob:b')}`],
+    [`X_Authorization: ${basic('bob:b')}`, `Authorization_: ${basic('bob:b')}`],
+    [right, `authorization: ${basic('alice:a')}`],
+    [`authorization: ${basic('alice:a')}`, right],
+    [`Authorization: ${basic('alice:a')}, ${basic('bob:b')}`],
+    [`Authorization: ${basic('bob:b')}, ${basic('alice:a')}`],
+    [`X-Frp-Client: bob`, `X_Frp_Client: bob`],
+  ];
+  for (const headers of spellings) assert.match(await raw(httpPort, '/in.ner', headers), /^HTTP\/1.1 40[01] /, headers.join());
+  assert.equal(backend.requests.length, 0);
+  assert.match(await raw(httpPort, '/in.ner', [right]), /inner bob$/);
+  assert.match(await raw(httpPort, '/in.ner', [right.replace('Authorization', 'AUTHORIZATION').replace('Basic', 'bASIC')]), /inner bob$/);
+  assert.deepEqual(seen, [undefined, undefined]);
+});
+
+/** What is answered to a request with these lines. */
+async function raw(port: number, target: string, headers: readonly string[]): Promise<string> {
+  const socket = connect(port, '127.0.0.1');
+  socket.end([`GET ${target} HTTP/1.1`, `Host: ${host}`, ...headers, 'Connection: close', '', ''].join('\r\n'));
+  let text = '';
+  for await (const chunk of socket) text += String(chunk);
+  return text;
+}
 
 test('where the credentials are not known nobody may pass', async (t) => {
   const { gw, backend } = await protectedApp(t, { kind: 'unavailable', reason: 'no Secret' });

@@ -27,7 +27,7 @@ async function users(
   const of = (weights: number[]) =>
     view(service('users', { serviceType: 'grpc', expose, ...spec }, members(weights), { certificate: both(pair), ...more }), ...others);
   const gw = await gateway(t, of([1, 1]));
-  return { gw, of, channel: await channel(t, gw, pair.cert) };
+  return { gw, of, apps, channel: await channel(t, gw, pair.cert) };
 }
 
 async function channel(t: TestContext, { settings }: Gateway, ca: string) {
@@ -58,6 +58,18 @@ test('calls reach their service beside hosts whose TLS passes through, and with 
   const { channel } = await users(t, spec, {}, [raw]);
   const first = await call(channel);
   for (let i = 0; i < 10; i++) assert.equal(await call(channel), first);
+});
+
+test('the app is called by the authority and with the metadata of the spec', async (t) => {
+  const headers = { request: { set: { 'x-tenant': 'shop' }, remove: ['x-debug'] } };
+  const expose = { type: 'domain' as const, domain: host, tls: { secretName: 's' }, hostHeader: 'users.local:50051', headers };
+  const { channel, apps } = await users(t, { expose });
+  await call(channel, { 'x-tenant': 'other', 'x-debug': '1' });
+  const [seen] = apps.flatMap(({ calls }) => calls);
+  assert.deepEqual(
+    [seen?.[':authority'] ?? seen?.host, seen?.['x-tenant'], seen?.['x-debug'], seen?.['x-forwarded-host']],
+    ['users.local:50051', 'shop', undefined, host],
+  );
 });
 
 test('the health service of each backend is asked, and keys are asked for as for any other request', async (t) => {

@@ -174,12 +174,51 @@ test('headers are set and removed on the way to the app and back; the cookie tha
       ),
     ),
   );
-  const first = await gw.http(host, '/', { headers: { 'x-b': '1', 'x-remote-user': 'admin' } });
+  const forged = {
+    'x-b': '1',
+    x_b: '1',
+    'x.a': '1',
+    'x-remote-user': 'admin',
+    x_remote_user: 'admin',
+    'X-REMOTE_user': 'admin',
+    'x-remote-users': 'kept',
+  };
+  const first = await gw.http(host, '/', { headers: forged });
   assert.deepEqual([first.headers.get('x-c'), first.headers.get('server'), first.headers.get('x-kept')], [value, null, 'yes']);
   const { headers } = apps.find(({ name }) => name === first.body)!.requests[0]!;
-  assert.deepEqual([headers['x-a'], headers['x-b'], headers['x-remote-user']], [value, '2', undefined]);
+  const passed = Object.entries(headers).filter(([name]) => /^x.(a|b|remote)/.test(name));
+  assert.deepEqual(Object.fromEntries(passed), { 'x-a': value, 'x-b': '2', 'x-remote-users': 'kept' });
   const cookie = first.headers.get('set-cookie')!.split(';')[0]!;
   assert.match(cookie, /^frp-session=/);
   for (let again = 0; again < 6; again++) assert.equal((await gw.http(host, '/', { headers: { cookie } })).body, first.body);
-  assert.ok(apps.flatMap(({ requests }) => requests).every(({ headers: { cookie: passed } }) => passed === undefined));
+  assert.ok(apps.flatMap(({ requests }) => requests).every((one) => one.headers.cookie === undefined));
+});
+
+test('the app is told by the gateway alone who its user is, whatever the service sets', async (t) => {
+  const backend = await app(t, 'app');
+  const names = ['X-Frp-Client', 'x_forwarded_for', 'X-Forwarded-Proto', 'X-Real-IP', 'Forwarded', 'Host', 'Connection', 'Content-Length'];
+  const set = Object.fromEntries(names.map((name) => [name, '1']));
+  const headers = { request: { set: { ...set, 'X-A': 'a\r\nX-Frp-Client: root' }, remove: names }, response: { set: { Connection: '1' } } };
+  const expose = { type: 'domain' as const, domain: host, hostHeader: 'a\r\nX-Frp-Client: root', headers };
+  const gw = await gateway(t, view(service('web', { expose }, [member('shop/web', '1', backend.port)])));
+  assert.equal((await gw.http(host, '/', { method: 'POST', body: 'four' })).status, 200);
+  const [{ headers: seen, body }] = backend.requests as [(typeof backend.requests)[number]];
+  assert.deepEqual(
+    [seen.host, seen['x-frp-client'], seen['x-forwarded-for'], seen['x-forwarded-proto'], seen['x-real-ip'], seen['x-a'], body],
+    [host, undefined, '127.0.0.1', 'http', undefined, undefined, 'four'],
+  );
+});
+
+test('what a service sets of CORS gives way to its policy', async (t) => {
+  const backend = await app(t, 'app');
+  const headers = { response: { set: { 'Access-Control-Allow-Origin': '*', 'X-A': '1' } } };
+  const security = { cors: { allowOrigins: ['https://a.example.com'] } };
+  const spec = { expose: { type: 'domain' as const, domain: host, headers }, security };
+  const gw = await gateway(t, view(service('web', spec, [member('shop/web', '1', backend.port)])));
+  const allowed = async (origin: string) => {
+    const answer = await gw.http(host, '/', { headers: { origin } });
+    return [answer.headers.get('access-control-allow-origin'), answer.headers.get('x-a')];
+  };
+  assert.deepEqual(await allowed('https://a.example.com'), ['https://a.example.com', '1']);
+  assert.deepEqual(await allowed('https://b.example.com'), [null, '1']);
 });

@@ -1,7 +1,7 @@
 /** `spec.expose`: under which address users reach the service. */
+import { hostPattern, longestHost, longestValue, valuePattern } from '../header-changes.ts';
 import { headerNames, host, port, secretName } from './parts.ts';
 
-/** Of values: printable ASCII, one space between words, as HAProxy would leave it. */
 const changes = (description: string) =>
   ({
     type: 'object',
@@ -10,7 +10,7 @@ const changes = (description: string) =>
       set: {
         type: 'object',
         maxProperties: 16,
-        additionalProperties: { type: 'string', minLength: 1, maxLength: 2048, pattern: '^[!-~]+( [!-~]+)*$' },
+        additionalProperties: { type: 'string', minLength: 1, maxLength: longestValue, pattern: valuePattern },
         description: 'Headers that it has, with these values, in place of any of the same name.',
       },
       remove: headerNames('Headers that are taken out. Needs the gateway.'),
@@ -49,8 +49,8 @@ export const expose = {
     hostHeader: {
       type: 'string',
       minLength: 1,
-      maxLength: 260,
-      pattern: '^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{1,5})?$',
+      maxLength: longestHost,
+      pattern: hostPattern,
       description: 'Host, with a port or without, that the app is asked for in place of the one that users ask for; its health check too.',
     },
     headers: {

@@ -3,22 +3,29 @@
  * looks at what the user sent, so nothing that is set here is taken for something that a user said; and before what the
  * gateway itself adds to an answer.
  */
-import { headerChanges, type Direction } from '../../../model/header-changes.ts';
-import { logFormat } from './escape.ts';
+import { folded, headerChanges, hostHeaderOf } from '../../../model/header-changes.ts';
+import { logFormat, quote } from './escape.ts';
 import type { ServiceConfig } from './service-config.ts';
 
-/** Of a backend in mode http. */
-export const requestHeaderLines = ({ spec }: Pick<ServiceConfig, 'spec'>): string[] => [
-  ...(spec.expose?.hostHeader === undefined ? [] : [`http-request set-header Host ${logFormat(spec.expose.hostHeader)}`]),
-  ...changeLines(spec, 'request'),
-];
-
-export const responseHeaderLines = ({ spec }: Pick<ServiceConfig, 'spec'>): string[] => changeLines(spec, 'response');
-
-function changeLines(spec: ServiceConfig['spec'], direction: Direction): string[] {
-  const { set, remove } = headerChanges(spec, direction);
+/** Of a backend in mode http. What goes, goes in every spelling that CGI and its descendants read as the same name. */
+export function requestHeaderLines({ spec }: Pick<ServiceConfig, 'spec'>): string[] {
+  const host = hostHeaderOf(spec);
+  const { set, remove } = headerChanges(spec, 'request');
   return [
-    ...remove.map((name) => `http-${direction} del-header ${name}`),
-    ...set.map(([name, value]) => `http-${direction} set-header ${name} ${logFormat(value)}`),
+    ...(host === undefined ? [] : [`http-request set-header Host ${logFormat(host)}`]),
+    ...[...remove, ...set.map(([name]) => name)].map((name) => `http-request del-header ${everySpelling(name)}`),
+    ...set.map(([name, value]) => `http-request set-header ${name} ${logFormat(value)}`),
   ];
 }
+
+export function responseHeaderLines({ spec }: Pick<ServiceConfig, 'spec'>): string[] {
+  const { set, remove } = headerChanges(spec, 'response');
+  return [
+    ...remove.map((name) => `http-response del-header ${name}`),
+    ...set.map(([name, value]) => `http-response set-header ${name} ${logFormat(value)}`),
+  ];
+}
+
+/** Names are in lower case when HAProxy compares them. */
+const everySpelling = (name: string): string =>
+  folded(name).includes('-') ? `${quote(`^${folded(name).replaceAll('-', '[^a-z0-9]')}$`)} -m reg` : name;

@@ -56,7 +56,7 @@ function authenticationLines({ id, key, access }: ServiceConfig, here: string | 
         return [{ ...jwtKey, path: file }];
       });
       const lines = jwtLines(access, keys, here);
-      if (lines !== undefined) return [...fresh, ...lines];
+      if (lines !== undefined) return [...fresh, oneAuthorization(here), ...lines];
       rules.problems.push(`${key}: rolesClaim must be names of letters, digits, _ and -, with dots between them`);
       return [unavailable(here)];
     }
@@ -67,6 +67,10 @@ const unavailable = (here: string | undefined): string =>
   answer(503, 'who may use this service is not known to the gateway at present') + when(here);
 
 type KeyHeader = Extract<Access, { kind: 'keys' }>['header'];
+
+/** The app must not read another one than the gateway did, which is the first; values of a list are as good as headers. */
+const oneAuthorization = (here: string | undefined, ...conditions: string[]): string =>
+  answer(400, 'the request has more than one Authorization') + when(here, '{ req.hdr_cnt(authorization) gt 1 }', ...conditions);
 
 const isAbsent = '!{ var(txn.credential) -m found }';
 
@@ -80,12 +84,14 @@ const words: Record<KeyHeader, { what: string; how: string }> = {
 function credentialLines(header: KeyHeader, here: string | undefined): string[] {
   if (header === 'basic')
     return [
+      oneAuthorization(here),
       `http-request set-var(txn.password) http_auth_pass${when(here)}`,
       `http-request set-var(txn.credential) http_auth_user,concat(:,txn.password)${when(here, '{ var(txn.password) -m found }')}`,
       `http-request unset-var(txn.password)${when(here)}`,
     ];
   return [
     ...(header === 'apikey' ? [`http-request set-var(txn.credential) req.fhdr(x-api-key)${when(here)}`] : []),
+    oneAuthorization(here, isAbsent),
     `http-request set-var(txn.credential) http_auth_bearer${when(here, isAbsent)}`,
   ];
 }

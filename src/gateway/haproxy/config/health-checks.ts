@@ -1,4 +1,5 @@
 /** Active health checks of a backend, through the tunnel. */
+import { hostHeaderOf } from '../../../model/header-changes.ts';
 import type { DistributedServiceSpec } from '../../../model/types.ts';
 import { duration, type ServiceConfig } from './service-config.ts';
 import { hostPattern } from './host-maps.ts';
@@ -27,7 +28,7 @@ export function checkLines({ spec, given }: ServiceConfig, directory: string): s
       const [asked = 'localhost'] = given.exposures.flatMap((exposure) =>
         'host' in exposure && hostPattern(exposure.host) ? [exposure.host] : [],
       );
-      const host = spec.expose?.hostHeader ?? asked.replace(/^\*\./, 'health.');
+      const host = hostHeaderOf(spec) ?? asked.replace(/^\*\./, 'health.');
       return [
         timeout,
         'option httpchk',
