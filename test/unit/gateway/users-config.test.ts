@@ -159,6 +159,7 @@ describe('headers that a service has changed', () => {
     assert.deepEqual(changes(headersOf({ set: { 'X-A': '50% "off" \'now\' #1 \\' }, remove: ['Cookie'] }, { remove: ['Server'] })), [
       '  http-response del-header Server',
       '  http-request del-header Cookie',
+      "  http-request del-header '^x[^a-z0-9]a$' -m reg",
       `  http-request set-header X-A '50%% "off" '\\''now'\\'' #1 \\'`,
     ]);
   });
@@ -194,7 +195,7 @@ describe('headers that a service has changed', () => {
         for (const line of changes(headersOf(request, response))) {
           assert.match(
             line,
-            /^ {2}http-(request|response) (del-header [A-Za-z0-9_-]+|set-header [A-Za-z0-9_-]+ '([^'\x00-\x1f\x7f]|'\\'')*')$/,
+            /^ {2}http-(request|response) (del-header ([A-Za-z0-9_-]+|'\^[a-z0-9]*(\[\^a-z0-9\][a-z0-9]*)+\$' -m reg)|set-header [A-Za-z0-9_-]+ '([^'\x00-\x1f\x7f]|'\\'')*')$/,
           );
           assert.doesNotMatch(line.replaceAll('%%', ''), /%/);
           assert.doesNotMatch(line, /-header (x.frp|host )/i);
