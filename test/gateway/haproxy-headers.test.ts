@@ -222,3 +222,15 @@ test('what a service sets of CORS gives way to its policy', async (t) => {
   assert.deepEqual(await allowed('https://a.example.com'), ['https://a.example.com', '1']);
   assert.deepEqual(await allowed('https://b.example.com'), [null, '1']);
 });
+
+test('values as long as the schema admits arrive as they are', async (t) => {
+  const backend = await app(t, 'app', (_, response) => response.end('app'));
+  const set = { 'X-A': '%'.repeat(2048), 'X-B': "'".repeat(2048), 'X-C': '\\'.repeat(2048) };
+  const spec = { expose: { type: 'domain' as const, domain: host, headers: { request: { set }, response: { set } } } };
+  const gw = await gateway(t, view(service('web', spec, [member('shop/web', '1', backend.port)])));
+  const { headers } = await gw.http(host);
+  for (const [name, value] of Object.entries(set)) {
+    assert.equal(backend.requests[0]!.headers[name.toLowerCase()], value);
+    assert.equal(headers.get(name), value);
+  }
+});
