@@ -25,15 +25,15 @@ const framing = [
 /** Who the user is and what was asked for. CGI and its descendants read any other separator as the hyphen. */
 const identity = /^(x-frp|x-forwarded|x-real-ip|forwarded$|proxy$|x-(original|rewrite)-ur[il]$)/;
 /** Printable ASCII, one space between words, as HAProxy would leave it. */
-export const valuePattern = '^[!-~]+( [!-~]+)*$';
+export const headerValue = /^[!-~]+( [!-~]+)*$/;
 export const longestValue = 2048;
-export const hostPattern = '^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{1,5})?$';
+export const hostHeader = /^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$/;
 export const longestHost = 260;
 /** Characters of the names and values of one direction, so that they fit beside the others into HAProxy's 15 KiB. */
 const longest = 8_000;
 
-export const isValue = (value: string): boolean => value.length <= longestValue && new RegExp(valuePattern).test(value);
-export const isHost = (host: string): boolean => host.length <= longestHost && new RegExp(hostPattern).test(host);
+export const isValue = (value: string): boolean => value.length <= longestValue && headerValue.test(value);
+export const isHost = (host: string): boolean => host.length <= longestHost && hostHeader.test(host);
 
 /** As CGI and its descendants read a name. */
 export const folded = (name: string): string => name.toLowerCase().replaceAll(/[^a-z0-9]/g, '-');

@@ -1,5 +1,5 @@
 /** `spec.expose`: under which address users reach the service. */
-import { hostPattern, longestHost, longestValue, valuePattern } from '../header-changes.ts';
+import { headerValue, hostHeader, longestHost, longestValue } from '../header-changes.ts';
 import { headerNames, host, port, secretName } from './parts.ts';
 
 const changes = (description: string) =>
@@ -10,7 +10,7 @@ const changes = (description: string) =>
       set: {
         type: 'object',
         maxProperties: 16,
-        additionalProperties: { type: 'string', minLength: 1, maxLength: longestValue, pattern: valuePattern },
+        additionalProperties: { type: 'string', minLength: 1, maxLength: longestValue, pattern: headerValue.source },
         description: 'Headers that it has, with these values, in place of any of the same name.',
       },
       remove: headerNames('Headers that are taken out. Needs the gateway.'),
@@ -50,7 +50,7 @@ export const expose = {
       type: 'string',
       minLength: 1,
       maxLength: longestHost,
-      pattern: hostPattern,
+      pattern: hostHeader.source,
       description: 'Host, with a port or without, that the app is asked for in place of the one that users ask for; its health check too.',
     },
     headers: {
