@@ -21,11 +21,13 @@ import { WarmUp } from './replicas/warm-up.ts';
 import { proxyList } from './members/frps-client.ts';
 import { fetchRules } from './oidc/fetch-json.ts';
 import { Issuers } from './oidc/issuers.ts';
+import { isEligible } from './admission/eligibility.ts';
 import { createLoopbackServer } from './admission/loopback-server.ts';
 import { Mark } from './liveness/mark.ts';
 import { Parts } from './liveness/parts.ts';
 import { frpsProbe } from './liveness/probes.ts';
 import { Members } from './members/members.ts';
+import { sparedTunnels } from './members/spared-tunnels.ts';
 import { GatewayMetrics } from './telemetry/agent-metrics.ts';
 import type { View } from './ir/ir.ts';
 import type { Identity } from './pod-identity.ts';
@@ -68,6 +70,7 @@ export interface AgentOptions {
 
 /** Milliseconds. */
 const issuersWaitMs = 3000;
+const membersWaitMs = 1000;
 const refreshMs = 5000;
 /** Until tunnels of removed clusters that are still there are ended again. Milliseconds. */
 const endAgainMs = 1000;
@@ -175,7 +178,6 @@ export class GatewayAgent {
     // An empty view would take everybody out, so nothing is applied before all is known that can be.
     await Promise.race([this.#sources.synced, aborted(signal)]);
     if (signal.aborted) return;
-    this.#tunnel.start();
     const { hostname, port } = new URL(this.#options.frpsUrl);
     this.#frps = new FrpsLiveness({
       host: hostname,
@@ -184,7 +186,11 @@ export class GatewayAgent {
       back: () => void this.#members.sync(),
     });
     this.#parts = this.#watchParts(hostname, Number(port));
-    await this.#members.start();
+    const members = this.#members.start();
+    // They say which tunnels a revocation spares.
+    await within(members, membersWaitMs);
+    this.#tunnel.start();
+    await members;
     this.#view();
     // Until they are known their services answer 503; one that cannot be reached must not hold up the others.
     await Promise.all([within(this.#issuers.attempted(), issuersWaitMs), this.#addresses.refresh(this.#replicas)]);
@@ -281,7 +287,11 @@ export class GatewayAgent {
     this.#tell(problems);
     if (!material) throw new Error(problems.join('; '));
     this.#material = material;
-    const applied = await this.#proxies.applyTunnel(material);
+    const isServed = (namespace: string, name: string) => {
+      const service = sources.services.get(namespace, name);
+      return service !== undefined && isEligible(service, this.#options.config);
+    };
+    const applied = await this.#proxies.applyTunnel(material, sparedTunnels(this.#members.all, isServed));
     return again === Infinity ? applied : { ...applied, waitMs: Math.min(applied.waitMs ?? Infinity, again - now, 3_600_000) };
   }
 

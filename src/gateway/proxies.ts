@@ -39,6 +39,7 @@ import { OtherReplicas } from './replicas/other-replicas.ts';
 import { peersPort } from './replicas/peers.ts';
 import type { ServerVerdict } from './api/proxy-status.ts';
 import type { TunnelMaterial } from './ir/tunnel-trust.ts';
+import type { SparedTunnels } from './members/spared-tunnels.ts';
 
 /** Where the kubelet asks each of them (manifests/gateway/statefulset.yaml). */
 const healthPort = 10_002;
@@ -79,7 +80,8 @@ export interface MemoryLimits {
 
 export interface Proxies {
   applyUsers: (view: View, peers: readonly Peer[], own: Pick<UsersSettings, 'replicaTls' | 'state'>) => Promise<Applied>;
-  applyTunnel: (material: TunnelMaterial) => Promise<Applied>;
+  /** @param spared tunnels that stay though the certificate of a deleted service of their namespace opened them */
+  applyTunnel: (material: TunnelMaterial, spared: SparedTunnels) => Promise<Applied>;
   /** ends tunnels, by the address from which HAProxy has each connected to frps; why is for the log */
   endTunnels: (addresses: readonly string[], why: string) => Promise<void>;
   /** that there may be at a time; undefined: no limit is known */
@@ -218,7 +220,7 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
         fallback.listen(users.ports);
       }
     },
-    applyTunnel: (material) => tunnel.apply(material),
+    applyTunnel: (material, spared) => tunnel.apply(material, (hash) => spared.get(material.deletedIn.get(hash) ?? '') ?? new Set()),
     endTunnels: (addresses, why) => tunnel.end(addresses, why),
     maxTunnels,
     reaches: (port) => users.reaches(port),

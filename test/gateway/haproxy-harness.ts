@@ -337,6 +337,11 @@ export function tally(texts: readonly string[]): Record<string, number> {
 }
 
 /** Until nothing is left that waits for a reload. */
-export async function bringTo(proxy: TunnelProxy, state: TunnelState): Promise<void> {
-  for (let waitMs: number | undefined = 0; waitMs !== undefined; await sleep(waitMs ?? 0)) ({ waitMs } = await proxy.apply(state));
+export async function bringTo(
+  proxy: TunnelProxy,
+  state: TunnelState,
+  sparedOf?: (certificate: string) => ReadonlySet<string>,
+): Promise<void> {
+  for (let waitMs: number | undefined = 0; waitMs !== undefined; await sleep(waitMs ?? 0))
+    ({ waitMs } = await proxy.apply(state, sparedOf));
 }

@@ -20,7 +20,11 @@ const ignore = () => {};
 /** The tunnels' HAProxy in front of a server that echoes. */
 async function tunnel(t: TestContext, server: Pair, authorities: string[], more: Partial<TunnelSettings> = {}, memory?: number) {
   const at = directory(t);
-  const echo = createServer((socket) => socket.on('error', ignore).pipe(socket)).listen(0, '127.0.0.1');
+  const open = new Set<Socket>();
+  const echo = createServer((socket) => {
+    open.add(socket.on('error', ignore).on('close', () => open.delete(socket)));
+    socket.pipe(socket);
+  }).listen(0, '127.0.0.1');
   await once(echo, 'listening');
   t.after(() => echo.close());
   const port = await freePort();
@@ -43,7 +47,9 @@ async function tunnel(t: TestContext, server: Pair, authorities: string[], more:
     child.kill('SIGTERM');
     await once(child, 'exit');
   });
-  return { port, proxy, state };
+  /** HAProxy's end of each connection to the server that echoes */
+  const ends = () => [...open].map(({ remoteAddress, remotePort }) => `${remoteAddress}:${remotePort}`);
+  return { port, proxy, state, ends };
 }
 
 /** Whether a client's words come back through the tunnel. */
@@ -91,6 +97,32 @@ test('tunnels outlast reloads for new authorities, each in the process that it h
   await echoed(second);
   assert.deepEqual(proxy.old.ended, { processes: 0, connections: 0 });
 });
+
+for (const isDivided of [false, true])
+  test(`of a certificate that is revoked a tunnel stays which is spared, over reloads too, and others of it end${isDivided ? ', behind an entrance that links share' : ''}`, async (t) => {
+    const [server, a, b] = ['gateway', 'a', 'b'].map((name) => certificate(t, name)) as [Pair, Pair, Pair];
+    const { port, proxy, state, ends } = await tunnel(t, server, [a.cert], isDivided ? { link: '127.0.0.1:1' } : {});
+    await until(() => dial(port, a));
+    const held = async () => {
+      const before = new Set(ends());
+      const socket = await hold(t, port, a);
+      return { socket, end: ends().find((end) => !before.has(end))! };
+    };
+    const [first, second] = [await held(), await held()];
+    await bringTo(proxy, { ...state, clientCaPem: [a.cert, b.cert].join('\n') });
+    const [third, fourth] = [await held(), await held()];
+    const revoked = [new X509Certificate(a.cert).fingerprint256.replaceAll(':', '').toLowerCase()];
+    const spared = new Set([first.end, third.end]);
+    await bringTo(proxy, { ...state, clientCaPem: [a.cert, b.cert].join('\n'), revoked }, (hash) =>
+      hash === revoked[0] ? spared : new Set(),
+    );
+    await until(() => second.socket.closed && fourth.socket.closed);
+    await Promise.all([echoed(first.socket), echoed(third.socket)]);
+    assert.ok(!(await dial(port, a)), 'and with the certificate nobody comes in any more');
+    // Another certificate is revoked, and what was spared is not any more.
+    await bringTo(proxy, { ...state, clientCaPem: [a.cert, b.cert].join('\n'), revoked: [...revoked, 'b'.repeat(64)] });
+    await until(() => first.socket.closed && third.socket.closed);
+  });
 
 test('where memory is short the oldest process of the tunnels’ HAProxy ends with its tunnels, and sidecars come back to the newest', async (t) => {
   const [server, a, b] = ['gateway', 'a', 'b'].map((name) => certificate(t, name)) as [Pair, Pair, Pair];

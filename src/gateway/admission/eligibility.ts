@@ -2,6 +2,7 @@
 import type { Config } from '../../config/schema.ts';
 import { usesGateway } from '../../model/gateway.ts';
 import type { ServiceReader } from '../../model/store.ts';
+import type { DistributedService } from '../../model/types.ts';
 import type { Eligibility } from './plugin-protocol.ts';
 import { refused } from './refusals.ts';
 
@@ -18,8 +19,11 @@ export async function eligibilityOf(namespace: string, name: string, { services,
   const service = await services.waitFor(namespace, name, (found) => found !== undefined, serviceWaitMs);
   const what = `DistributedService ${namespace}/${name}`;
   if (!service) return refused('UnknownService', `there is no ${what}`);
+  if (isEligible(service, config)) return { ok: true, service };
   if (service.metadata.deletionTimestamp !== undefined) return refused('ServiceDeleted', `${what} is being deleted`);
-  if (!usesGateway(service.spec, config) || service.spec.serviceType === 'udp')
-    return refused('NotThroughGateway', `${what} does not go through the gateway; its Pods must be made anew`);
-  return { ok: true, service };
+  return refused('NotThroughGateway', `${what} does not go through the gateway; its Pods must be made anew`);
 }
+
+/** Whether a service may have members, as far as it is known now. */
+export const isEligible = ({ metadata, spec }: DistributedService, config: Config): boolean =>
+  metadata.deletionTimestamp === undefined && usesGateway(spec, config) && spec.serviceType !== 'udp';

@@ -11,6 +11,8 @@ export interface TunnelMaterial {
   clientCaPem: string;
   /** SHA-256 fingerprints, lower-case hex, sorted */
   revoked: string[];
+  /** of those that were revoked because their service was deleted: its namespace */
+  deletedIn: ReadonlyMap<string, string>;
 }
 
 export interface TunnelSources {
@@ -33,7 +35,7 @@ export function tunnelMaterial({ server, clientAuthorities: copies, revoked, now
 } {
   const problems: string[] = [];
   const listed = [...revoked].flatMap(({ data }) => Object.entries(data ?? {})).filter(([key]) => /^[0-9a-f]{64}$/.test(key));
-  const { fingerprints, again } = due(listed, now);
+  const { fingerprints, deletedIn, again } = due(listed, now);
   const material = server && serverMaterial(server, problems);
   if (!material)
     return {
@@ -44,21 +46,32 @@ export function tunnelMaterial({ server, clientAuthorities: copies, revoked, now
   const trusted = clientAuthorities(material.ca, copies);
   problems.push(...trusted.problems);
   return {
-    material: { serverPem: material.serverPem, clientCaPem: `${trusted.authorities.join('\n')}\n`, revoked: fingerprints },
+    material: { serverPem: material.serverPem, clientCaPem: `${trusted.authorities.join('\n')}\n`, revoked: fingerprints, deletedIn },
     problems,
     again,
   };
 }
 
-function due(listed: readonly [fingerprint: string, text: string][], now: number): { fingerprints: string[]; again: number } {
+function due(
+  listed: readonly [fingerprint: string, text: string][],
+  now: number,
+): { fingerprints: string[]; deletedIn: Map<string, string>; again: number } {
   const fingerprints = new Set<string>();
+  const byHand = new Set<string>();
+  const deletedIn = new Map<string, string>();
   let again = Infinity;
   for (const [fingerprint, text] of listed) {
-    const { from } = parseRevoked(text);
-    if (from <= now) fingerprints.add(fingerprint);
-    else again = Math.min(again, from);
+    const { from, namespace } = parseRevoked(text);
+    if (from > now) {
+      again = Math.min(again, from);
+      continue;
+    }
+    fingerprints.add(fingerprint);
+    if (namespace === '') byHand.add(fingerprint);
+    else deletedIn.set(fingerprint, namespace);
   }
-  return { fingerprints: [...fingerprints].sort(), again };
+  for (const fingerprint of byHand) deletedIn.delete(fingerprint);
+  return { fingerprints: [...fingerprints].sort(), deletedIn, again };
 }
 
 function serverMaterial(secret: Secret, problems: string[]): { serverPem: string; ca: string } | undefined {

@@ -66,6 +66,18 @@ describe('what the tunnels are served with', () => {
     );
   });
 
+  it('says of a certificate that it was of a deleted service, and in which namespace, but not of one that is listed by hand too', () => {
+    const listed = revokedText({ end: hour, namespace: 'shop', from: 0 });
+    const [deleted, both, byHand] = ['a', 'b', 'c'].map((letter) => letter.repeat(64)) as [string, string, string];
+    const revoked = [
+      { metadata: { name: 'frp-revoked' }, data: { [deleted]: listed, [both]: listed, [byHand]: '' } },
+      { metadata: { name: 'by-hand' }, data: { [both]: '' } },
+    ];
+    const { material } = tunnelMaterial({ server, clientAuthorities: [], revoked, now: 1 });
+    assert.deepEqual(material!.revoked, [deleted, both, byHand]);
+    assert.deepEqual([...material!.deletedIn], [[deleted, 'shop']]);
+  });
+
   it("is not spoilt by a Secret of one tenant, and that tenant's fault is told", () => {
     const broken = [
       secret({ 'ca.crt': '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n' }),

@@ -14,7 +14,7 @@ import { Generations, isSame, type Files } from './generations.ts';
 import { reloadMaster } from './master.ts';
 import { OldProcesses, type MemoryBudget } from './old-processes.ts';
 import { ReloadBudget, tunnelBudget } from './reload-budget.ts';
-import { endTunnels, turnAway } from './revocation-list.ts';
+import { endTunnels, turnAway, type SparedOf } from './revocation-list.ts';
 import { endTunnelsFrom } from './tunnel-sessions.ts';
 import { identify } from './running.ts';
 import { tunnelTraffic, type TunnelTraffic } from './tunnel-traffic.ts';
@@ -69,9 +69,10 @@ export class TunnelProxy {
 
   /**
    * HAProxy has it then; where HAProxy is not there, it will start with it.
+   * @param sparedOf of a revoked certificate: HAProxy's ends of the connections to frps of tunnels that stay; absent: none
    * @throws Error where HAProxy refuses a part: the rest holds
    */
-  async apply(given: TunnelState): Promise<Applied> {
+  async apply(given: TunnelState, sparedOf?: SparedOf): Promise<Applied> {
     const { away, waitMs: untilBack } = this.#turnedAway();
     const listed = [...given.revoked.map((hash) => hash.toLowerCase()), ...away];
     const revoked = [...new Set(listed)].filter((hash) => /^[0-9a-f]{64}$/.test(hash)).sort();
@@ -79,7 +80,7 @@ export class TunnelProxy {
     this.#pid = before?.pid;
     // Who is revoked is turned away whatever else is wrong.
     const known = this.#has && this.#has.pid === before?.pid ? this.#has.state : undefined;
-    if (before && known?.revoked.join() !== revoked.join()) await this.#revoke(revoked);
+    if (before && known?.revoked.join() !== revoked.join()) await this.#revoke(revoked, sparedOf);
     const wanted = await this.#stage({ ...given, revoked });
     await this.#generations.commit();
     if (!before) {
@@ -180,9 +181,9 @@ export class TunnelProxy {
     return verdict.kind === 'refused' ? verdict.alerts : undefined;
   }
 
-  async #revoke(revoked: readonly string[]): Promise<void> {
+  async #revoke(revoked: readonly string[], sparedOf?: SparedOf): Promise<void> {
     await turnAway(this.#socket, revokedFile, revoked);
-    const tunnels = revoked.length === 0 ? 0 : await endTunnels(join(this.#options.directory, masterSocket), revoked);
+    const tunnels = revoked.length === 0 ? 0 : await endTunnels(join(this.#options.directory, masterSocket), revoked, sparedOf);
     if (tunnels > 0) this.#options.log.info({ tunnels }, 'ended the tunnels of revoked certificates');
   }
 

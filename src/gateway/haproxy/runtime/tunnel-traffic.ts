@@ -1,7 +1,7 @@
 /** How much each tunnel has brought, read from the tunnels' HAProxy: those of processes from before reloads too. */
 import { runCommand } from './cli.ts';
 import { sessionsTable } from '../config/tunnel-config.ts';
-import { workers } from './revocation-list.ts';
+import { workers } from './tunnel-sessions.ts';
 
 export interface TunnelTraffic {
   /** SHA-256 of the client's certificate (DER), lower-case hexadecimal */

@@ -1,6 +1,6 @@
 /** Requests that wait for the first byte of an answer, in the sections that have the servers (config/failover.ts). */
 import { runCommand, runCommands } from './cli.ts';
-import { workers } from './revocation-list.ts';
+import { workers } from './tunnel-sessions.ts';
 
 /** Of `show sess`: AN_RES_WAIT_HTTP (HAProxy 2.6, channel-t.h), no header of an answer has come yet. */
 const waitsForAnswer = 0x0040_0000;
