@@ -1,10 +1,10 @@
-/** frpc's configuration for one group of one Pod (frp pkg/config/v1). */
+/** frpc's configuration for one server and the groups of one Pod that go there (frp pkg/config/v1). */
 import { createHash } from 'node:crypto';
 import type { Config } from '../config/schema.ts';
 import { exposuresOf, type Exposure } from '../model/exposure.ts';
 import type { GatewayAddress } from '../model/gateway.ts';
 import { headerChanges, hostHeaderOf, type HeaderChanges } from '../model/header-changes.ts';
-import { frpsAuthorityKey, frpsTokenKey } from '../model/names.ts';
+import { frpsAuthorityKey, frpsTokenKey, proxyKey } from '../model/names.ts';
 import type { DistributedService, DistributedServiceSpec } from '../model/types.ts';
 import { Template, toFrpJson } from './template.ts';
 import { bandwidthLimit, seconds } from './units.ts';
@@ -23,16 +23,21 @@ const wellKnownAuthorities = '/etc/ssl/certs/ca-certificates.crt';
 
 /** The proxy's URL with user and password, where it wants them; from the Secret of the service's group. */
 export const proxyPath = `${certificateDirectory}/proxy.url`;
+/** The same in a sidecar of several groups, which has the Secret of each whole. */
+export const sharedProxyPath = `${certificateDirectory}/${proxyKey}`;
 const proxyVariable = 'FRP_PROXY_URL';
 /** Line of a shell script before frpc. */
-export const exportProxy = `export ${proxyVariable}="$(cat ${proxyPath})"`;
+export const exportProxy = (path: string): string => `export ${proxyVariable}="$(cat ${path})"`;
+
+/** Where a sidecar of several groups has the key of each, by its place among them: file in the certificates' directory, and variable. */
+export const groupKeyFile = (index: number | string): string => `group-${index}.key`;
+export const groupKeyVariable = (index: number | string): string => `FRP_GROUP_KEY_${index}`;
 
 export interface ClientConfigInput {
-  service: DistributedService;
+  /** the groups, and the port of the app in the Pod for each */
+  members: readonly { service: DistributedService; localPort: number }[];
   /** namespace of the Pod */
   namespace: string;
-  /** port of the app in the Pod */
-  localPort: number;
   tuning: Tuning;
   logLevel: string;
   /** where the app listens, seen from the sidecar */
@@ -43,14 +48,24 @@ export interface ClientConfigInput {
 
 /**
  * The text of frpc's configuration file. Templates in it read POD_NAME, POD_UID, perhaps POD_IP, and, for the plain frp
- * server, FRP_GROUP_KEY from the environment; nothing that a user wrote is evaluated.
+ * server, FRP_GROUP_KEY (of several groups one for each: groupKeyVariable) from the environment; nothing that a user wrote
+ * is evaluated. Of several groups those begin whose key is there.
  */
 export function renderClientConfig(input: ClientConfigInput, config: Config): string {
   // localhost and not 127.0.0.1: an app may listen on IPv6 only.
   const localIP = input.appAddress === 'podIP' ? new Template({ env: 'POD_IP' }) : 'localhost';
-  const target = { ...input, localIP, member: [{ env: 'POD_NAME' }, '.', { env: 'POD_UID' }] };
-  const proxies = proxiesOf(target, config);
-  return toFrpJson({ ...clientSettings(input, config), proxies });
+  const hasKeys = input.gateway === undefined && input.members.length > 1;
+  const member = [{ env: 'POD_NAME' }, '.', { env: 'POD_UID' }];
+  const proxies = input.members.map((each, index) => {
+    const key = hasKeys ? groupKeyVariable(index) : undefined;
+    return { key, of: proxiesOf({ ...each, namespace: input.namespace, gateway: input.gateway, localIP, member, key }, config) };
+  });
+  const start = proxies.flatMap(({ key, of }) => (key === undefined ? [] : of.map(({ name }) => name.where(key))));
+  return toFrpJson({
+    ...clientSettings(input, config),
+    start: start.length > 0 ? start : undefined,
+    proxies: proxies.flatMap(({ of }) => of),
+  });
 }
 
 export interface ClientFiles {
@@ -166,10 +181,17 @@ export interface ProxyTarget {
   gateway?: GatewayAddress | undefined;
   /** for the gateway's agent */
   metadatas?: Record<string, string> | undefined;
+  /** variable of the environment with the group's key on the plain frp server; default FRP_GROUP_KEY */
+  key?: string | undefined;
+}
+
+export interface Proxy {
+  name: Template;
+  [field: string]: unknown;
 }
 
 /** The proxies of one member: on a plain frp server one for each exposure, on the gateway one. */
-export function proxiesOf(target: ProxyTarget, { baseDomain, frps }: Config): object[] {
+export function proxiesOf(target: ProxyTarget, { baseDomain, frps }: Config): Proxy[] {
   if (target.gateway) return [gatewayProxy(target)];
   return exposuresOf(target.service.spec, baseDomain).map((exposure) => plainProxy(exposure, target, frps.transport.useCompression));
 }
@@ -178,7 +200,7 @@ export function proxiesOf(target: ProxyTarget, { baseDomain, frps }: Config): ob
  * A tunnel to the member and nothing else: the gateway's agent sets the port, and HAProxy does what lies above it. So
  * nothing that can change while a Pod runs is in it.
  */
-function gatewayProxy({ service, namespace, localIP, localPort, member, metadatas }: ProxyTarget): object {
+function gatewayProxy({ service, namespace, localIP, localPort, member, metadatas }: ProxyTarget): Proxy {
   const endpoint = { type: 'tcp' };
   return {
     name: new Template(`${namespace}.${service.metadata.name}.${agreement(endpoint)}.`, ...member),
@@ -191,7 +213,8 @@ function gatewayProxy({ service, namespace, localIP, localPort, member, metadata
 }
 
 /** One proxy, a member of the service's group for that exposure. */
-function plainProxy(exposure: Exposure, { service, namespace, localIP, localPort, member }: ProxyTarget, useCompression: boolean): object {
+function plainProxy(exposure: Exposure, target: ProxyTarget, useCompression: boolean): Proxy {
+  const { service, namespace, localIP, localPort, member, key = 'FRP_GROUP_KEY' } = target;
   const { spec, metadata } = service;
   const agreed = agreement(endpointOf(exposure));
   return {
@@ -202,9 +225,7 @@ function plainProxy(exposure: Exposure, { service, namespace, localIP, localPort
     ...(exposure.kind === 'http' && headersOf(spec)),
     // frp has no groups for udp, and ignores the field.
     loadBalancer:
-      exposure.kind === 'udp'
-        ? undefined
-        : { group: `${namespace}/${metadata.name}/${agreed}`, groupKey: new Template({ env: 'FRP_GROUP_KEY' }) },
+      exposure.kind === 'udp' ? undefined : { group: `${namespace}/${metadata.name}/${agreed}`, groupKey: new Template({ env: key }) },
     healthCheck: exposure.kind === 'udp' ? undefined : healthCheckOf(spec),
     transport: useCompression ? { ...bandwidthOf(spec), useCompression } : bandwidthOf(spec),
   };

@@ -15,16 +15,22 @@ export function membershipsIn(text: string, namespace: string): Membership[] {
   const found = new Map<string, Membership>();
   const { proxies, isGateway } = configurationOf(text);
   for (const proxy of proxies) {
-    const { name, localPort } = isObject(proxy) ? proxy : {};
-    if (typeof name !== 'string' || typeof localPort !== 'number' || !name.startsWith(`${namespace}.`)) continue;
-    // <namespace>.<service>.<hash>.{{ .Envs.POD_NAME }}.{{ .Envs.POD_UID }}
-    const [, service] = /^(.+)\.[0-9a-f]{8}\.\{\{/.exec(name.slice(namespace.length + 1)) ?? [];
-    if (service === undefined) continue;
+    const service = serviceIn(proxy, namespace);
+    const { localPort } = isObject(proxy) ? proxy : {};
+    if (service === undefined || typeof localPort !== 'number') continue;
     const known = found.get(service);
     if (known) known.proxies++;
     else found.set(service, { service, port: localPort, proxies: 1, isGateway });
   }
   return [...found.values()];
+}
+
+/** The service of a proxy of a sidecar's configuration; undefined where it is not one of ours. */
+export function serviceIn(proxy: unknown, namespace: string): string | undefined {
+  const { name } = isObject(proxy) ? proxy : {};
+  if (typeof name !== 'string' || !name.startsWith(`${namespace}.`)) return undefined;
+  // <namespace>.<service>.<hash>.{{ .Envs.POD_NAME }}.{{ .Envs.POD_UID }}
+  return /^(.+)\.[0-9a-f]{8}\.\{\{/.exec(name.slice(namespace.length + 1))?.[1];
 }
 
 /** The gateway alone asks for tokens (client-config.ts). */

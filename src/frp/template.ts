@@ -7,13 +7,22 @@
 /** Text that frpc's template engine evaluates when it starts: literal parts and names of environment variables. */
 export class Template {
   readonly parts: readonly (string | { env: string })[];
+  #condition: string | undefined;
 
   constructor(...parts: (string | { env: string })[]) {
     this.parts = parts;
   }
 
+  /** The same text where a variable of the environment is not empty, and else none. */
+  where(variable: string): Template {
+    const template = new Template(...this.parts);
+    template.#condition = variable;
+    return template;
+  }
+
   toText(): string {
-    return this.parts.map((part) => (typeof part === 'string' ? escaped(part) : `{{ .Envs.${part.env} }}`)).join('');
+    const text = this.parts.map((part) => (typeof part === 'string' ? escaped(part) : `{{ .Envs.${part.env} }}`)).join('');
+    return this.#condition === undefined ? text : `{{ if .Envs.${this.#condition} }}${text}{{ end }}`;
   }
 }
 

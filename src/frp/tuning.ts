@@ -35,6 +35,19 @@ export function tuningOf(spec: DistributedServiceSpec, profile: ProfileName | un
   return base;
 }
 
+/**
+ * Of a tunnel that one or more groups share: each has what it asks for at least. The pool is not the sum: connections of it
+ * are anybody's, and frps asks for another as soon as one is taken.
+ */
+export function sharedTuning(tunings: readonly Tuning[]): Tuning {
+  return {
+    ...tunings[0]!,
+    poolCount: Math.max(...tunings.map(({ poolCount }) => poolCount)),
+    dialServerTimeout: Math.max(...tunings.map(({ dialServerTimeout }) => dialServerTimeout)),
+    dialServerKeepalive: Math.min(...tunings.map(({ dialServerKeepalive }) => dialServerKeepalive)),
+  };
+}
+
 /** R1.42: 2 connections a core, 1 for each 0.5 GB, at most 20. A size that the Pod does not state is left out. */
 export function poolCountForSize({ cpu, memory }: PodSize): number {
   if (cpu === undefined && memory === undefined) return poolCountOfUnknownSize;

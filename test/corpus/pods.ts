@@ -56,11 +56,11 @@ const wrongValue = (key: string, value: string, remedy: string): PodCase => ({
 
 export const podCases: PodCase[] = [
   { name: 'one group', pod: pod('one', group('web')), sidecars: ['frpc'] },
-  { name: 'several groups', pod: pod('several', group('web, admin')), sidecars: ['frpc', 'frpc-1'] },
+  { name: 'several groups', pod: pod('several', group('web, admin')), sidecars: ['frpc'] },
   { name: 'a group named twice', pod: pod('twice', group('web,web')), sidecars: ['frpc'] },
   { name: 'a numeric port', pod: pod('numeric', group('web', { 'frp.io/port': '9999' })), sidecars: ['frpc'] },
   { name: 'a named port', pod: pod('named', group('web', { 'frp.io/port': 'http' })), sidecars: ['frpc'] },
-  { name: 'a port for one group', pod: pod('port-of', group('web,admin', { 'frp.io/port.admin': '9000' })), sidecars: ['frpc', 'frpc-1'] },
+  { name: 'a port for one group', pod: pod('port-of', group('web,admin', { 'frp.io/port.admin': '9000' })), sidecars: ['frpc'] },
   {
     name: 'the port of the service',
     pod: pod('service-port', group('db'), { containers: [{ name: 'app', image: 'lab/echo:1' }] }),

@@ -57,10 +57,10 @@ const uniquelyNamed = <T extends { name: string }>(item: fc.Arbitrary<T>, maxLen
 
 const userKey = fc.stringMatching(/^[a-z]{1,6}(\.[a-z]{1,4})?\/[a-zA-Z~_.-]{1,8}$/).filter((key) => !key.startsWith('frp.io/'));
 
-/** A Pod that asks for the groups `web` and perhaps `admin`, with a port for each. */
+/** A Pod that asks for one or more of the groups `web`, `admin` and `mail`, in any order. */
 export const annotatedPod = fc
   .record({
-    groups: fc.constantFrom('web', 'web,admin', 'admin , web'),
+    groups: fc.constantFrom('web', 'web,admin', 'admin , web', 'mail,web', 'web,admin,mail', 'mail, admin,web'),
     port: fc.integer({ min: 1, max: 65535 }),
     drain: optional(fc.constantFrom('0s', '5s', '2m', '100ms')),
     profile: optional(fc.constant('ollama')),
@@ -150,8 +150,8 @@ export const spec: fc.Arbitrary<DistributedServiceSpec> = fc
 
 /** The services that `annotatedPod` names. */
 export const services: fc.Arbitrary<DistributedService[]> = fc
-  .tuple(spec, spec)
-  .map(([web, admin]) => [service('web', web), service('admin', admin)]);
+  .tuple(spec, spec, spec)
+  .map(([web, admin, mail]) => [service('web', web), service('admin', admin), service('mail', mail)]);
 /** The same for an installation without a gateway. */
 export const plainServices = services.map((known) =>
   known.map(({ spec: { gateway: _, ...plain }, ...rest }): DistributedService => ({ ...rest, spec: plain })),

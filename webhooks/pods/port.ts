@@ -5,7 +5,7 @@ import type { PodAnnotations } from './annotations.ts';
 import { appPorts } from './meshes.ts';
 import type { CheckedPod, ContainerPort } from './pod.ts';
 import { Denial } from './reasons.ts';
-import { isSidecar } from './sidecar.ts';
+import { groupsIn } from './sidecar.ts';
 
 /** @throws Denial MissingPort or InvalidAnnotation, with what to add */
 export function portOf(pod: CheckedPod, service: DistributedService, annotations: PodAnnotations): number {
@@ -35,11 +35,8 @@ export function portOf(pod: CheckedPod, service: DistributedService, annotations
  * ports since then, and the API server calls again (reinvocationPolicy).
  */
 function portFound({ spec }: CheckedPod, group: string): number | undefined {
-  const sidecar = (spec.initContainers ?? []).find(
-    (container) => isSidecar(container) && container.env?.some(({ name, value }) => name === 'FRP_GROUP' && value === group),
-  );
-  const port = sidecar?.env?.find(({ name }) => name === 'LOCAL_SERVICE_PORT')?.value;
-  return port === undefined ? undefined : Number(port);
+  const found = (spec.initContainers ?? []).map((container) => groupsIn(container).get(group)).find((port) => port !== undefined);
+  return Number.isInteger(found) ? found : undefined;
 }
 
 function resolve(key: string, wanted: string, ports: readonly ContainerPort[], service: DistributedService): number {

@@ -5,9 +5,9 @@
 import { createHash } from 'node:crypto';
 import type { Config } from '../../src/config/schema.ts';
 import { renderClientConfig } from '../../src/frp/client-config.ts';
-import { tuningOf, type PodSize } from '../../src/frp/tuning.ts';
+import { sharedTuning, tuningOf, type PodSize } from '../../src/frp/tuning.ts';
 import { quantityValue } from '../../src/frp/units.ts';
-import { serversOf, type GatewayAddress } from '../../src/model/gateway.ts';
+import { addressText, serversOf, type GatewayAddress } from '../../src/model/gateway.ts';
 import { annotation as names, label } from '../../src/model/names.ts';
 import type { DistributedService } from '../../src/model/types.ts';
 import { programVersion } from '../../src/version.ts';
@@ -27,15 +27,25 @@ export interface Member {
   localPort: number;
 }
 
-/** One sidecar of a Pod: frpc dials one server, so a member has one for each replica of the gateway. */
-interface Dial extends Member {
+/** One sidecar of a Pod: frpc dials one server, so there is one for the plain frp server, and one for each replica of the gateway. */
+interface Dial {
   /** undefined: the plain frp server */
   gateway: GatewayAddress | undefined;
+  members: Member[];
 }
 
-/** The sidecars of a Pod, in their order: that of its groups, and for each that of the gateway's addresses. */
+/** The sidecars of a Pod, in the order in which its groups come to their servers. */
 function dialsOf(members: readonly Member[], config: Config): Dial[] {
-  return members.flatMap((member) => serversOf(member.service.spec, config).map((gateway): Dial => ({ ...member, gateway })));
+  const dials = new Map<string, Dial>();
+  for (const member of members) {
+    const servers = new Map(serversOf(member.service.spec, config).map((gateway) => [gateway ? addressText(gateway) : '', gateway]));
+    for (const [address, gateway] of servers) {
+      const dial = dials.get(address);
+      if (dial) dial.members.push(member);
+      else dials.set(address, { gateway, members: [member] });
+    }
+  }
+  return [...dials.values()];
 }
 
 export interface Rendered {
@@ -102,25 +112,24 @@ export function render(
 
 function buildSidecar(
   index: number,
-  { service, localPort, gateway }: Dial,
+  { members, gateway }: Dial,
   annotations: PodAnnotations,
   { namespace, config }: Context,
   pod: { size: PodSize; drain: number; resources: Resources },
 ): Sidecar {
-  const tuning = tuningOf(service.spec, annotations[names.profile], pod.size);
+  const tuning = sharedTuning(members.map(({ service }) => tuningOf(service.spec, annotations[names.profile], pod.size)));
   const logLevel = annotations[names.sidecarLogLevel] ?? config.sidecar.logLevel;
   const appAddress = annotations[names.appAddress] ?? config.sidecar.appAddress;
   return sidecarOf({
     index,
-    service,
-    localPort,
+    members,
     audience: gateway && config.gateway.audience,
     config,
     image: annotations[names.sidecarImage] ?? config.sidecar.image,
     appAddress,
     resources: pod.resources,
     drain: pod.drain,
-    text: renderClientConfig({ service, namespace, localPort, tuning, logLevel, appAddress, gateway }, config),
+    text: renderClientConfig({ members, namespace, tuning, logLevel, appAddress, gateway }, config),
   });
 }
 
@@ -129,7 +138,7 @@ function describe(sidecars: readonly Sidecar[], dials: readonly Dial[], { frps }
   const servers = dials.map(({ gateway = { host: frps.address, port: frps.port } }) => `${gateway.host}:${gateway.port}`);
   return {
     version: programVersion,
-    groups: [...new Set(dials.map(({ service }) => service.metadata.name))],
+    groups: [...new Set(dials.flatMap(({ members }) => members.map(({ service }) => service.metadata.name)))],
     gateway: [...new Set(servers)].join(','),
     hash: createHash('sha256').update(JSON.stringify(sidecars)).digest('hex').slice(0, 16),
   };

@@ -1,13 +1,8 @@
 /** What a connector consists of: a ConfigMap, a Deployment of frpc without an app, and a PodDisruptionBudget. */
-import {
-  certificateSources,
-  containerName,
-  gatewayStart,
-  memberEnv,
-  plainStart,
-  securityContextOf,
-} from '../../../webhooks/pods/sidecar.ts';
+import { certificateSources } from '../../../webhooks/pods/projected-files.ts';
 import { resourcesOf } from '../../../webhooks/pods/resources.ts';
+import { containerName, memberEnv, securityContextOf } from '../../../webhooks/pods/sidecar.ts';
+import { gatewayStart, plainStart } from '../../../webhooks/pods/start.ts';
 import type { Config } from '../../config/schema.ts';
 import { configFor } from '../../config/sidecar.ts';
 import { certificateDirectory, configDirectory, configPath } from '../../frp/client-config.ts';

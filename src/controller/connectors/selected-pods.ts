@@ -1,5 +1,5 @@
 /** Pods that a service's selector matches and that have no sidecar of its group: one watch for each such service. */
-import { isSidecar } from '../../../webhooks/pods/sidecar.ts';
+import { groupsIn } from '../../../webhooks/pods/sidecar.ts';
 import { portOf } from '../../../webhooks/pods/port.ts';
 import { shapeError, type CheckedPod } from '../../../webhooks/pods/pod.ts';
 import { Denial } from '../../../webhooks/pods/reasons.ts';
@@ -128,9 +128,7 @@ const isOurs = ({ metadata }: SelectedPod): boolean => metadata.labels?.[label.m
 
 /** By its shape: the annotation and the label are for people, and prove nothing. */
 const hasSidecarOf = ({ spec }: SelectedPod, { metadata }: DistributedService): boolean =>
-  (spec.initContainers ?? []).some(
-    (container) => isSidecar(container) && container.env?.some(({ name, value }) => name === 'FRP_GROUP' && value === metadata.name),
-  );
+  (spec.initContainers ?? []).some((container) => groupsIn(container).has(metadata.name));
 
 const isReady = (pod: SelectedPod): boolean =>
   shapeError(pod) === undefined &&

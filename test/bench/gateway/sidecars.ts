@@ -45,9 +45,8 @@ export async function writeSidecar({ pod, service, port, config, identity, direc
   const token = path.join(tokens, pod.name);
   const text = renderClientConfig(
     {
-      service,
+      members: [{ service, localPort: port }],
       namespace: pod.namespace,
-      localPort: port,
       tuning: tuningOf(service.spec, undefined, { cpu: undefined, memory: undefined }),
       logLevel,
       gateway: serversOf(service.spec, config)[0],

@@ -146,7 +146,7 @@ suite('workloads', { concurrency: true }, () => {
     }
   });
 
-  test('one Pod joins several groups, by port names and numbers', async () => {
+  test('one Pod joins several groups by one sidecar, by port names and numbers', async () => {
     await apply(
       httpService(ns, 'front', 'front.example.com'),
       httpService(ns, 'back', 'back.example.com'),
@@ -170,6 +170,11 @@ suite('workloads', { concurrency: true }, () => {
     const [front] = await servedBy('front.example.com', 1);
     const [back] = await servedBy('back.example.com', 1);
     assert.equal(front, back);
+    const { initContainers } = (await get(ns, 'pod', front!)).spec as { initContainers: { name: string; env: { name: string; value?: string }[] }[] };
+    assert.deepEqual(
+      initContainers.map(({ name, env }) => [name, env.find((variable) => variable.name === 'FRP_GROUP')?.value]),
+      [['frpc', 'front,back']],
+    );
   });
 
   test('selector mode injects Pods by their labels where the namespace asks for it', async () => {

@@ -31,6 +31,9 @@ test('frpc verify accepts every rendered configuration', async () => {
     POD_UID: '4dd5a1b7-0000-4000-8000-000000000000',
     FRP_GROUP: 'web',
     FRP_GROUP_KEY: 'key',
+    FRP_GROUP_KEY_0: 'of web',
+    FRP_GROUP_KEY_1: 'of admin',
+    FRP_GROUP_KEY_2: 'of mail',
     LOCAL_SERVICE_PORT: '8080',
   });
   let verified = 0;

@@ -179,7 +179,10 @@ describe('names of proxies', () => {
       metadata: { name: 'api', namespace: 'prod' },
       spec: { serviceType: 'http' as const, backends: {}, expose: { domain: 'a.example.com' } },
     };
-    const text = renderClientConfig({ service, namespace: 'prod', localPort: 8080, tuning, logLevel: 'info' }, configSchema.parse({}));
+    const text = renderClientConfig(
+      { members: [{ service, localPort: 8080 }], namespace: 'prod', tuning, logLevel: 'info' },
+      configSchema.parse({}),
+    );
     assert.deepEqual(membershipsIn(text, 'prod'), [{ service: 'api', port: 8080, proxies: 1, isGateway: false }]);
     assert.deepEqual(membershipsIn(text, 'other'), []);
     assert.deepEqual(membershipsIn('no JSON', 'prod'), []);

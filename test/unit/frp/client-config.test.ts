@@ -16,9 +16,8 @@ const unknownSize = { cpu: undefined, memory: undefined };
 function render(spec: Partial<DistributedServiceSpec>, config = defaultConfig): Rendered {
   const subject = service('web', spec);
   const input = {
-    service: subject,
+    members: [{ service: subject, localPort: 3000 }],
     namespace: 'shop',
-    localPort: 3000,
     tuning: tuningOf(subject.spec, undefined, unknownSize),
     logLevel: 'info',
   };

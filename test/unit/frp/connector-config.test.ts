@@ -27,7 +27,8 @@ const render = (subject: ReturnType<typeof service>, members = endpoints) =>
 
 function sidecarOf(subject: ReturnType<typeof service>): Rendered {
   const tuning = tuningOf(subject.spec, undefined, { cpu: undefined, memory: undefined });
-  const input = { service: subject, namespace: subject.metadata.namespace ?? '', localPort: 3000, tuning, logLevel: 'info' };
+  const members = [{ service: subject, localPort: 3000 }];
+  const input = { members, namespace: subject.metadata.namespace ?? '', tuning, logLevel: 'info' };
   return JSON.parse(renderClientConfig(input, defaultConfig)) as Rendered;
 }
 

@@ -3,13 +3,14 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import jsonpatch, { type Operation } from 'fast-json-patch';
 import { defaultConfig, type Config } from '../../../src/config/schema.ts';
+import { membershipsIn } from '../../../src/frp/proxy-names.ts';
 import { usesGateway } from '../../../src/model/gateway.ts';
 import type { DistributedService } from '../../../src/model/types.ts';
 import type { PatchOperation } from '../../../src/model/json-patch.ts';
 import { decidePod } from '../../../webhooks/pods/decide.ts';
 import { isRegisteredGate } from '../../../webhooks/pods/patch.ts';
 import type { Pod } from '../../../webhooks/pods/pod.ts';
-import { isConfigAnnotation, isSidecar, isSidecarVolume } from '../../../webhooks/pods/sidecar.ts';
+import { groupsIn, isConfigAnnotation, isSidecar, isSidecarVolume } from '../../../webhooks/pods/sidecar.ts';
 import { uninjectionPatch } from '../../../webhooks/pods/uninject.ts';
 import { annotatedPod, gatewayConfig, plainServices, services } from '../../support/arbitraries.ts';
 import { storeOf } from '../../support/services.ts';
@@ -37,18 +38,29 @@ const holds = (property: (pod: object, known: DistributedService[], config: Conf
 };
 
 describe('for every Pod that the API allows', () => {
-  it('the patch applies by RFC 6902 and adds one native sidecar for each group and server', () => {
+  it('the patch applies by RFC 6902 and adds one native sidecar for each server, which joins every group that goes there', () => {
     holds((pod, known, config) => {
       const injected = inject(pod, known, config);
-      const groups = new Set(injected.metadata!.annotations!['frp.io/group']!.split(',').map((name) => name.trim()));
+      const groups = [...new Set(injected.metadata!.annotations!['frp.io/group']!.split(',').map((name) => name.trim()))];
       const sidecars = injected.spec!.initContainers!.filter(isSidecar);
-      assert.deepEqual(new Set(sidecars.map(({ env }) => env!.find(({ name }) => name === 'FRP_GROUP')!.value)), groups);
       assert.deepEqual(injected.spec!.initContainers!.slice(0, sidecars.length), sidecars);
-      const used = known.filter(({ metadata }) => groups.has(metadata.name));
-      const servers = used.map(({ spec }) => (usesGateway(spec, config) ? config.gateway.addresses.length : 1));
-      assert.equal(
-        sidecars.length,
-        servers.reduce((sum, count) => sum + count, 0),
+      const gateways = new Set(config.gateway.addresses);
+      const [through, plain] = [true, false].map((isGateway) =>
+        groups.filter((group) => usesGateway(known.find(({ metadata }) => metadata.name === group)!.spec, config) === isGateway),
+      );
+      assert.equal(sidecars.length, (plain!.length > 0 ? 1 : 0) + (through!.length > 0 ? gateways.size : 0));
+      const texts = Object.entries(injected.metadata!.annotations!).filter(([key]) => isConfigAnnotation(key));
+      const joined = texts.map(([, text]) => membershipsIn(text, 'shop').map(({ service }) => service));
+      const byText = (a: string, b: string) => Number(a > b) - Number(a < b);
+      assert.deepEqual(
+        joined.map((all) => all.join()).sort(byText),
+        [...(plain!.length > 0 ? [plain!.join()] : []), ...(through!.length > 0 ? [...gateways].map(() => through!.join()) : [])].sort(
+          byText,
+        ),
+      );
+      assert.deepEqual(
+        sidecars.map((container) => [...groupsIn(container).keys()].join()).sort(byText),
+        joined.map((all) => all.join()).sort(byText),
       );
     });
   });
@@ -93,16 +105,17 @@ describe('for every Pod that the API allows', () => {
 
   it("no string of a user reaches frp's template engine", () => {
     holds((pod, known, config) => {
+      const ours = /\{\{ (\.Envs\.(POD_NAME|POD_UID|FRP_GROUP_KEY(_[0-9]+)?)|if \.Envs\.FRP_GROUP_KEY_[0-9]+|end) \}\}/;
       const { annotations } = inject(pod, known, config).metadata!;
       for (const [key, text] of Object.entries(annotations!)) {
         if (!isConfigAnnotation(key)) continue;
         const actions = text.match(/\{\{.*?\}\}/gs) ?? [];
         assert.deepEqual(
-          actions.filter((action) => !/^\{\{ \.Envs\.(POD_NAME|POD_UID|FRP_GROUP_KEY) \}\}$/.test(action)),
+          actions.filter((action) => action.replace(ours, '') !== ''),
           [],
         );
         // An action that was not closed, or one made of the braces of JSON itself, would be an error at frpc's start.
-        assert.ok(!text.replaceAll(/\{\{ \.Envs\.[A-Z_]+ \}\}/g, '').includes('{{'), text);
+        assert.ok(!text.replaceAll(new RegExp(ours, 'g'), '').includes('{{'), text);
       }
     });
   });

@@ -135,18 +135,6 @@ describe('the sidecar', () => {
     });
   });
 
-  it('has one container for each group, with a configuration of its own', () => {
-    const { spec, metadata } = inject(annotated({ 'frp.io/group': 'web,admin', 'frp.io/port.admin': '9000' }));
-    assert.deepEqual(
-      spec!.initContainers!.map(({ name }) => name),
-      ['frpc', 'frpc-1'],
-    );
-    const ports = ['frp.io/frpc.json', 'frp.io/frpc-1.json'].map(
-      (key) => (JSON.parse(metadata!.annotations![key]!) as { proxies: { localPort: number }[] }).proxies[0]!.localPort,
-    );
-    assert.deepEqual(ports, [8080, 9000]);
-  });
-
   it('recomputes whatever a user put into its annotations', () => {
     const { annotations } = inject(
       annotated({ 'frp.io/frpc.json': '{"serverAddr":"evil"}', 'frp.io/injected': '{"hash":"evil"}', 'frp.io/frpc-7.json': 'x' }),
