@@ -170,7 +170,9 @@ suite('workloads', { concurrency: true }, () => {
     const [front] = await servedBy('front.example.com', 1);
     const [back] = await servedBy('back.example.com', 1);
     assert.equal(front, back);
-    const { initContainers } = (await get(ns, 'pod', front!)).spec as { initContainers: { name: string; env: { name: string; value?: string }[] }[] };
+    const { initContainers } = (await get(ns, 'pod', front!)).spec as {
+      initContainers: { name: string; env: { name: string; value?: string }[] }[];
+    };
     assert.deepEqual(
       initContainers.map(({ name, env }) => [name, env.find((variable) => variable.name === 'FRP_GROUP')?.value]),
       [['frpc', 'front,back']],
