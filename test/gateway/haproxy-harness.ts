@@ -340,7 +340,7 @@ export function tally(texts: readonly string[]): Record<string, number> {
 export async function bringTo(
   proxy: TunnelProxy,
   state: TunnelState,
-  sparedOf?: (certificate: string) => ReadonlySet<string>,
+  sparedOf?: (certificate: string) => ReadonlySet<number>,
 ): Promise<void> {
   for (let waitMs: number | undefined = 0; waitMs !== undefined; await sleep(waitMs ?? 0))
     ({ waitMs } = await proxy.apply(state, sparedOf));

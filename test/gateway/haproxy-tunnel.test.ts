@@ -47,8 +47,8 @@ async function tunnel(t: TestContext, server: Pair, authorities: string[], more:
     child.kill('SIGTERM');
     await once(child, 'exit');
   });
-  /** HAProxy's end of each connection to the server that echoes */
-  const ends = () => [...open].map(({ remoteAddress, remotePort }) => `${remoteAddress}:${remotePort}`);
+  /** HAProxy's port of each connection to the server that echoes */
+  const ends = () => [...open].map(({ remotePort }) => remotePort!);
   return { port, proxy, state, ends };
 }
 
@@ -98,10 +98,18 @@ test('tunnels outlast reloads for new authorities, each in the process that it h
   assert.deepEqual(proxy.old.ended, { processes: 0, connections: 0 });
 });
 
-for (const isDivided of [false, true])
-  test(`of a certificate that is revoked a tunnel stays which is spared, over reloads too, and others of it end${isDivided ? ', behind an entrance that links share' : ''}`, async (t) => {
+for (const at of ['an entrance of their own', 'an entrance that links share', 'a port that users share'])
+  test(`of a certificate that is revoked a tunnel stays which is spared, over reloads too, and others of it end: at ${at}`, async (t) => {
     const [server, a, b] = ['gateway', 'a', 'b'].map((name) => certificate(t, name)) as [Pair, Pair, Pair];
-    const { port, proxy, state, ends } = await tunnel(t, server, [a.cert], isDivided ? { link: '127.0.0.1:1' } : {});
+    const shared = await freePort();
+    const { port: own, ...rest } = await tunnel(t, server, [a.cert], {
+      ...(at !== 'an entrance of their own' && { link: '127.0.0.1:1' }),
+      ...(at === 'a port that users share' && {
+        shared: { bind: `127.0.0.1:${shared}`, names: [], users: '/nowhere', standIn: '/nowhere', proxies: [] },
+      }),
+    });
+    const { proxy, state, ends } = rest;
+    const port = at === 'a port that users share' ? shared : own;
     await until(() => dial(port, a));
     const held = async () => {
       const before = new Set(ends());

@@ -3,19 +3,20 @@
  * service which is deleted, while others go on (webhooks/pods/projected-files.ts).
  */
 import type { Member } from './members.ts';
+import { portOf } from './tunnel-address.ts';
 
-/** HAProxy's ends of tunnels to frps (tunnel-address.ts), by namespace. */
-export type SparedTunnels = ReadonlyMap<string, ReadonlySet<string>>;
+/** The ports from which HAProxy has handed tunnels on to frps (tunnel-address.ts), by namespace. */
+export type SparedTunnels = ReadonlyMap<string, ReadonlySet<number>>;
 
 /** @param isServed whether a service may have members, by namespace and name */
 export function sparedTunnels(members: Iterable<Member>, isServed: (namespace: string, name: string) => boolean): SparedTunnels {
-  const spared = new Map<string, Set<string>>();
+  const spared = new Map<string, Set<number>>();
   for (const { identity, service, tunnel } of members) {
     const { namespace } = identity;
     if (tunnel === undefined || !isServed(namespace, service.slice(namespace.length + 1))) continue;
     const known = spared.get(namespace);
-    if (known) known.add(tunnel);
-    else spared.set(namespace, new Set([tunnel]));
+    if (known) known.add(portOf(tunnel));
+    else spared.set(namespace, new Set([portOf(tunnel)]));
   }
   return spared;
 }

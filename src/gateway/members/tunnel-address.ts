@@ -13,4 +13,7 @@ export function tunnelIn(metadata: unknown): string | undefined {
   return isAddress(address) ? address : undefined;
 }
 
+/** The port in it. */
+export const portOf = (address: string): number => Number(address.slice(address.lastIndexOf(':') + 1));
+
 const isAddress = (address: unknown): address is string => typeof address === 'string' && /^[0-9a-f.:[\]]{1,50}:[0-9]{1,5}$/.test(address);

@@ -15,15 +15,15 @@ const member = (namespace: string, service: string, tunnel?: string): Member => 
 
 test('a tunnel is spared in its namespace while it has a backend of a service that is served', () => {
   const members = [
-    member('shop', 'gone', '127.0.0.1:1'),
-    member('shop', 'web', '127.0.0.1:1'),
-    member('shop', 'admin', '127.0.0.1:1'),
-    member('shop', 'gone', '127.0.0.1:2'),
-    member('other', 'web', '127.0.0.1:3'),
+    member('shop', 'gone', '127.0.0.1:4001'),
+    member('shop', 'web', '127.0.0.1:4001'),
+    member('shop', 'admin', '127.0.0.1:4001'),
+    member('shop', 'gone', '127.0.0.1:4002'),
+    member('other', 'web', '[::1]:4003'),
     member('shop', 'web'),
   ];
   assert.deepEqual(
     sparedTunnels(members, (namespace, name) => namespace === 'shop' && name !== 'gone'),
-    new Map([['shop', new Set(['127.0.0.1:1'])]]),
+    new Map([['shop', new Set([4001])]]),
   );
 });

@@ -83,13 +83,15 @@ ${isDivided ? dividedEntrance(settings, bind) : oneEntrance(settings, bind)}  # 
   default_backend frps
 
 backend ${sessionsTable}
-  stick-table type string len 120 size 100k expire 1s store conn_cur,gpc0
+  stick-table type string len 120 size 100k expire 1s store conn_cur,gpc0,gpt0
 backend sources
   stick-table type ipv6 size 100k expire 1s store conn_cur
 backend joined
   stick-table type ipv6 size 100k expire 1s store conn_cur
 
 ${health === undefined ? '' : `frontend health\n  mode http\n  maxconn ${reserved}\n  bind ${health}\n  http-request return status 200\n\n`}backend frps
+  # From which port this tunnel is handed on: by that the agent knows whose it is.
+  tcp-response content sc-set-gpt0(0) bc_src_port
   server frps ${server}
 `;
 }

@@ -69,7 +69,7 @@ export class TunnelProxy {
 
   /**
    * HAProxy has it then; where HAProxy is not there, it will start with it.
-   * @param sparedOf of a revoked certificate: HAProxy's ends of the connections to frps of tunnels that stay; absent: none
+   * @param sparedOf of a revoked certificate: the ports from which HAProxy has handed tunnels on to frps that stay; absent: none
    * @throws Error where HAProxy refuses a part: the rest holds
    */
   async apply(given: TunnelState, sparedOf?: SparedOf): Promise<Applied> {

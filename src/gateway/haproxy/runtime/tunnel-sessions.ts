@@ -24,14 +24,6 @@ export async function endTunnelsFrom(master: string, addresses: readonly string[
 /** Process ids, old ones included (management manual, 9.4.2, "show proc"). */
 export const workers = (shown: string): string[] => [...shown.matchAll(/^([0-9]+) +worker /gm)].map(([, pid]) => pid!);
 
-/** Address and port of the clients of such sessions: behind an entrance that tunnels share, too. @param shown answer of `show sess all` */
-export function clientsFrom(shown: string, addresses: ReadonlySet<string>): Set<string> {
-  const wanted = new Set(sessionsFrom(shown, addresses));
-  return new Set(
-    [...shown.matchAll(/^(0x[0-9a-f]+): .* source=(\S+)$/gm)].filter(([, id]) => wanted.has(id!)).map(([, , client]) => client!),
-  );
-}
-
 /** Ids of such sessions. @param shown answer of `show sess all` */
 export function sessionsFrom(shown: string, addresses: ReadonlySet<string>): string[] {
   const found: string[] = [];
