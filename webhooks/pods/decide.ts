@@ -18,10 +18,10 @@ import { closest } from '../../src/closest.ts';
 import { withDefaults, type NamespaceReader } from './namespace-defaults.ts';
 import { shapeError, type CheckedPod } from './pod.ts';
 import { portOf } from './port.ts';
-import { sharedCertificate, usersCertificate } from './projected-files.ts';
 import { drainOf } from './drain.ts';
 import { Denial, Denials } from './reasons.ts';
 import { render, type Member } from './render.ts';
+import { sharedWarnings } from './shared-settings.ts';
 import { selects } from './selector.ts';
 import { containerName, isSidecar } from './sidecar.ts';
 import { isForWindows } from './windows.ts';
@@ -202,16 +202,6 @@ function dnsWarning({ spec: { hostNetwork, dnsPolicy } }: CheckedPod, server: st
   return undefined;
 }
 
-/** @param services of one sidecar */
-function certificatesThatDiffer(services: readonly DistributedService[]): string | undefined {
-  if (sharedCertificate(services) !== undefined || services.every((service) => usersCertificate(service) === undefined)) return undefined;
-  const groups = services.slice(0, 3).map(({ metadata }) => `"${metadata.name}"`);
-  return (
-    `groups ${groups.join(', ')}${services.length > 3 ? ', …' : ''} share a sidecar, which shows the certificate that frp-k8s made, ` +
-    'because spec.security.mtls.certSecret is not the same in all of them; name the same Secret in each to have that shown'
-  );
-}
-
 /** What a user should know of a Pod that is injected all the same. */
 function podWarnings(pod: CheckedPod, values: PodAnnotations, { config }: PodContext, services: readonly DistributedService[]): string[] {
   const warnings: string[] = [];
@@ -224,10 +214,8 @@ function podWarnings(pod: CheckedPod, values: PodAnnotations, { config }: PodCon
   const hidden = servers.find((server) => /\.svc(\.|$)/.test(server));
   const dns = hidden === undefined ? undefined : dnsWarning(pod, hidden);
   if (dns !== undefined) warnings.push(dns);
-  for (const isGateway of [true, false]) {
-    const differ = certificatesThatDiffer(services.filter(({ spec }) => usesGateway(spec, config) === isGateway));
-    if (differ !== undefined) warnings.push(differ);
-  }
+  for (const isGateway of [true, false])
+    warnings.push(...sharedWarnings(services.filter(({ spec }) => usesGateway(spec, config) === isGateway)));
   for (const { metadata, spec } of services) {
     if (spec.backends.endpoints) {
       warnings.push(

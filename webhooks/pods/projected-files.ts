@@ -78,7 +78,11 @@ export function sharedCertificate(services: readonly DistributedService[]): stri
 }
 
 /** Of mode manual. */
-export function usersCertificate({ spec }: DistributedService): string | undefined {
+function usersCertificate({ spec }: DistributedService): string | undefined {
   const mtls = spec.security?.mtls;
   return mtls?.enabled && mtls.mode === 'manual' ? mtls.certSecret : undefined;
 }
+
+/** Whether its own sidecar would show another certificate than the controller's. */
+export const hasOtherCertificate = ({ spec }: DistributedService): boolean =>
+  spec.security?.mtls?.enabled === true && (spec.security.mtls.mode ?? 'auto') !== 'auto';

@@ -22,7 +22,7 @@ interface ContainerStatus {
   lastState?: { terminated?: { reason?: string; exitCode?: number } };
 }
 
-/** How long a Pod whose containers are ready may take to register: its sidecar waits up to 30 s for the app (sidecar.ts). */
+/** How long a Pod whose containers are ready may take to register: its sidecar waits up to 30 s for the app (start.ts). */
 const registrationMs = 60_000;
 
 export class PodBackends implements Sink<KubeObject> {

@@ -102,16 +102,43 @@ describe('a Pod of several groups', () => {
     assert.deepEqual(outdated(a, service('b', { advanced: { timeout: { dial: '25s' } } })), ['a', 'b']);
   });
 
-  it('is told where certificates of the user’s own differ, because the sidecar can show one', () => {
-    const warned = (...specs: Partial<DistributedServiceSpec>[]) =>
-      decide(
-        specs.map((spec, index) => service(`s${index}`, spec)),
-        defaultConfig,
-      ).warnings.filter((warning) => /certSecret/.test(warning));
+  const warned = (...specs: Partial<DistributedServiceSpec>[]) =>
+    decide(
+      specs.map((spec, index) => service(`s${index}`, spec)),
+      defaultConfig,
+    ).warnings.filter((warning) => /share a sidecar/.test(warning));
+
+  it('is told where certificates that are not frp-k8s’s differ, because the sidecar can show one', () => {
+    const external: Partial<DistributedServiceSpec> = { security: { mtls: { enabled: true, mode: 'external' } } };
     assert.deepEqual(warned(manual('mine'), manual('mine')), []);
     assert.deepEqual(warned(manual('mine')), []);
-    assert.match(warned(manual('mine'), {})[0]!, /groups "s0", "s1" share a sidecar/);
-    assert.match(warned(manual('mine'), manual('other'))[0]!, /name the same Secret in each/);
+    assert.deepEqual(warned(external), []);
+    assert.deepEqual(warned({}, {}), []);
+    for (const [a, b] of [
+      [manual('mine'), {}],
+      [manual('mine'), manual('other')],
+      [manual('mine'), external],
+      [external, external],
+    ] as const)
+      assert.match(
+        warned(a, b).join(),
+        /^groups "s0", "s1" share a sidecar, which shows one certificate: that of frp-k8s, .* manual in each of them, with the same certSecret$/,
+      );
+  });
+
+  it('is told which setting the tunnel has where they ask for different ones', () => {
+    const asking = (size: number, dial: string, keepAlive: string) => ({
+      advanced: { connectionPool: { size }, timeout: { dial, keepAlive } },
+    });
+    assert.deepEqual(warned(asking(3, '20s', '90s'), asking(12, '5s', '2m')), [
+      'groups "s0", "s1" share a sidecar and differ in spec.advanced.connectionPool: its tunnel has the largest, 12',
+      'groups "s0", "s1" share a sidecar and differ in spec.advanced.timeout.dial: its tunnel has the longest, 20s',
+      'groups "s0", "s1" share a sidecar and differ in spec.advanced.timeout.keepAlive: its tunnel has the shortest, 90s',
+    ]);
+    assert.deepEqual(warned({ advanced: { connectionPool: { enabled: false } } }, { advanced: { connectionPool: { size: 2 } } }), [
+      'groups "s0", "s1" share a sidecar and differ in spec.advanced.connectionPool: its tunnel has the largest, 2',
+    ]);
+    assert.deepEqual(warned({ advanced: { connectionPool: { size: 7 } } }, {}), []);
   });
 });
 
