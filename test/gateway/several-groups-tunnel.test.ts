@@ -93,7 +93,7 @@ describe('a Pod of several groups behind the gateway', { timeout: 120_000 }, () 
     await answers('admin', 200);
 
     // With the last of its services the tunnel ends too.
-    const ended = once(answer, 'close');
+    const ended = new Promise((resolve) => answer.once('close', resolve));
     gateway.api.remove(serviceAt('admin'));
     await answers('admin', 404);
     revoke({ [hash]: text, ['b'.repeat(64)]: text });
