@@ -2,6 +2,7 @@
 import type { Config } from '../config/schema.ts';
 import type { Log } from '../log.ts';
 import { eligibilityOf } from './admission/eligibility.ts';
+import { Patience } from './admission/patience.ts';
 import { OpenSessions } from './admission/open-sessions.ts';
 import { verifyToken } from './admission/pod-token.ts';
 import { RecentRefusals, type TunnelRefusal } from './admission/recent-refusals.ts';
@@ -45,11 +46,11 @@ export class Door {
     this.#options = options;
     const { sources, members, proxies, config, frpsUrl, log } = options;
     this.#beyond = new Gathered((addresses) => proxies.endTunnels(addresses, 'beyond a limit'), endTogetherMs);
-    const eligibility = { services: sources.services, config };
+    const eligibility = { services: sources.services, config, patience: new Patience() };
     this.admission = new TunnelAdmission({
       isReady: () => within(sources.synced, startWaitMs),
       verify: (token) => verifyToken(token, trustedClusters(sources), config.gateway.audience),
-      eligibilityOf: (namespace, service) => eligibilityOf(namespace, service, eligibility),
+      eligibilityOf: (pod, service) => eligibilityOf(pod, service, eligibility),
       members,
       sessions: new OpenSessions({ list: clientList(frpsUrl), ofNamespace: Math.floor((proxies.maxTunnels ?? maxTunnels) / 2) }),
       endTunnel: (address) => this.#beyond.add(address),

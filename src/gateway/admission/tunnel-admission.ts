@@ -24,8 +24,8 @@ export interface AdmissionDeps {
   /** resolves once the watches are in; false where that takes too long */
   isReady: () => Promise<boolean>;
   verify: (token: string) => Promise<Verified>;
-  /** what a namespace's service may have; waits for one that is not known yet */
-  eligibilityOf: (namespace: string, service: string) => Promise<Eligibility>;
+  /** what a service of the Pod's namespace may have; waits for one that is not known yet */
+  eligibilityOf: (pod: Identity, service: string) => Promise<Eligibility>;
   members: Pick<Members, 'assign' | 'closed' | 'loadOf'>;
   sessions: Pick<OpenSessions, 'take'>;
   /** ends a tunnel, by the address from which HAProxy has it connected to frps */
@@ -97,7 +97,7 @@ export class TunnelAdmission {
     if (!(await isReady())) return refused('Starting', 'the gateway is starting; frpc tries again');
     const { identity, session, service } = wanted;
     const about = { ...identity, service };
-    const eligibility = await eligibilityOf(identity.namespace, service);
+    const eligibility = await eligibilityOf(identity, service);
     if (!eligibility.ok) return { ...eligibility, about };
     const within = withinLimits(members.loadOf(identity));
     if (!within.ok) return { ...within, about };

@@ -48,10 +48,7 @@ beforeEach(() => {
   admission = new TunnelAdmission({
     isReady: async () => isReady,
     verify: async () => verdict,
-    eligibilityOf: (namespace, wanted) => {
-      const waitFor: ServiceStore['waitFor'] = (...[of, named, ready]) => services.waitFor(of, named, ready, 0);
-      return eligibilityOf(namespace, wanted, { services: { waitFor }, config });
-    },
+    eligibilityOf: (pod, wanted) => eligibilityOf(pod, wanted, { services, config, patience: { of: () => 0 } }),
     members,
     sessions: new OpenSessions({ list: async () => clients, ofNamespace: 40 }),
     endTunnel: (address) => ended.push(address),
