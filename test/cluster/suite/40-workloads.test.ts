@@ -5,6 +5,7 @@ import { backendTls } from '../support/certificates.ts';
 import { installed, system, testNamespace } from '../support/cluster.ts';
 import { grpcCall, grpcServer } from '../support/grpc.ts';
 import { apply, get, items, kubectl, rolledOut, tryApply, type Json, type Manifest } from '../support/kubectl.ts';
+import { eachServes, groups, mailPod, sidecarsOf, user } from '../support/mail-pod.ts';
 import { deployment, httpService, job, pod, script, service } from '../support/objects.ts';
 import { eventually } from '../support/run.ts';
 import { echo, requestsToPort, servedBy, server } from '../support/traffic.ts';
@@ -177,6 +178,19 @@ suite('workloads', { concurrency: true }, () => {
       initContainers.map(({ name, env }) => [name, env.find((variable) => variable.name === 'FRP_GROUP')?.value]),
       [['frpc', 'front,back']],
     );
+  });
+
+  test('nine ports of a mail Pod are one frpc, and a group that is deleted leaves the open connections of the others', async (t) => {
+    await mailPod(ns, 20_100);
+    assert.deepEqual(await sidecarsOf(ns), ['frpc']);
+    const [frps] = await items(system, 'pod', '-l', 'app=frp-server');
+    const address = frps.status.podIP as string;
+    await eachServes(address, 20_100);
+    const isConnected = await user(t, address, 20_100 + groups.indexOf('imap'));
+    await kubectl('-n', ns, 'delete', 'distributedservice', groups[0]!, '--timeout=60s');
+    await isConnected();
+    await eachServes(address, 20_100, groups.slice(1));
+    await isConnected();
   });
 
   test('selector mode injects Pods by their labels where the namespace asks for it', async () => {

@@ -2,12 +2,16 @@
 import { before, suite, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ask } from '../support/ask.ts';
 import { root, testNamespace, usingImage } from '../support/cluster.ts';
 import { conditionOf, eventsIn, frpsProxies, statusOf } from '../support/controller.ts';
-import { gatewayInstalled, membersApi, users } from '../support/gateway.ts';
+import { gatewayInstalled, membersApi, replicaAddress, users } from '../support/gateway.ts';
 import { apply, get, items, kubectl, rolledOut, type Json } from '../support/kubectl.ts';
+import { eachServes, groups, mailPod, podOf, sidecarsOf, user } from '../support/mail-pod.ts';
 import { deployment, httpService, pod, service } from '../support/objects.ts';
+import { killAtOnce, processesOf } from '../support/processes.ts';
+import { restartedBy } from '../support/restarts.ts';
 import { eventually } from '../support/run.ts';
 import { requests, servedBy } from '../support/traffic.ts';
 
@@ -48,6 +52,45 @@ suite('the gateway', () => {
       const log = await kubectl('-n', ns, 'logs', name, '-c', 'frpc');
       assert.equal(log.match(/login to server success/g)?.length, 1, `${name} never had to dial again`);
     }
+  });
+
+  test('nine ports of a mail Pod are one frpc for each replica, and a group that is deleted and refused leaves the others as they are', async (t) => {
+    await mailPod(ns, 21_100);
+    assert.deepEqual(await sidecarsOf(ns), ['frpc', 'frpc-1']);
+    const addresses = [await replicaAddress(0), await replicaAddress(1)];
+    for (const address of addresses) await eachServes(address, 21_100);
+    for (const name of groups) {
+      await kubectl('-n', ns, 'wait', '--for=condition=Ready', `distributedservice/${name}`, '--timeout=60s');
+      assert.deepEqual(
+        ((await statusOf(ns, name)).endpoints as { name: string; healthy: boolean }[]).map((endpoint) => [endpoint.name, endpoint.healthy]),
+        [[podOf(ns), true]],
+      );
+    }
+    const connected = () => Promise.all(addresses.map((address) => user(t, address, 21_100 + groups.indexOf('imap'))));
+    const before = await connected();
+    // Its certificate is the one that the sidecars show.
+    const [deleted, ...others] = groups as [string, ...string[]];
+    await kubectl('-n', ns, 'delete', 'distributedservice', deleted, '--timeout=60s');
+    const stay = async (connections: (() => Promise<void>)[]) => {
+      for (const isConnected of connections) await isConnected();
+    };
+    await stay(before);
+    for (const address of addresses) await eachServes(address, 21_100, others);
+    // Until the certificate is revoked, and after that.
+    for (const end = Date.now() + (process.env.FRPK8S_LONG ? 240_000 : 0); Date.now() < end; await sleep(2000)) await stay(before);
+    await stay(before);
+
+    // Another start asks for what is deleted, again and again.
+    const pod = podOf(ns);
+    await restartedBy(() => killAtOnce(() => processesOf(pod, /frpc -c/)), { namespace: ns, pod, name: 'frpc' });
+    for (const address of addresses) await eachServes(address, 21_100, others);
+    const after = await connected();
+    await eventually('it is refused twice', async () => {
+      const log = await kubectl('-n', ns, 'logs', pod, '-c', 'frpc');
+      assert.ok(log.match(new RegExp(`UnknownService: there is no DistributedService ${ns}/${deleted}`, 'g'))!.length > 1);
+      assert.equal(log.match(/login to server success/g)?.length, 1);
+    });
+    await stay(after);
   });
 
   test('a Pod with the readiness gate is ready when requests reach it, and not before', async () => {
