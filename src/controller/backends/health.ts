@@ -17,6 +17,8 @@ export interface Backend {
   problem?: string;
   /** what it goes to, whatever the service says by now; absent: what its service goes through */
   isGateway?: boolean;
+  /** the sidecar that joins, where it is not `frpc` */
+  container?: string;
   /** what makes and restarts it, as kubectl names it: `deployment/web` */
   workload?: string;
 }

@@ -106,8 +106,7 @@ function backendsOf({ metadata, status }: Pod): Map<string, Backend> {
   const { namespace = '', name, uid = '', annotations = {} } = metadata;
   const problem = problemOf(status);
   const workload = workloadOf(metadata);
-  for (const [key, text] of Object.entries(annotations)) {
-    if (!/^frp\.io\/frpc(-[1-9][0-9]*)?\.json$/.test(key)) continue;
+  for (const [container, text] of configurationsIn(annotations)) {
     for (const { service, port, proxies, isGateway } of membershipsIn(text, namespace)) {
       backends.set(`${namespace}/${service}`, {
         id: uid,
@@ -117,6 +116,7 @@ function backendsOf({ metadata, status }: Pod): Map<string, Backend> {
         proxies,
         startsUntil: startsUntil(status),
         isGateway,
+        ...(container === 'frpc' ? {} : { container }),
         ...(problem === undefined ? {} : { problem }),
         ...(workload === undefined ? {} : { workload }),
       });
@@ -124,6 +124,15 @@ function backendsOf({ metadata, status }: Pod): Map<string, Backend> {
   }
   return backends;
 }
+
+/** By the name of the sidecar; of those for several replicas of the gateway the first one comes last. */
+const configurationsIn = (annotations: Record<string, string>): [container: string, text: string][] =>
+  Object.entries(annotations)
+    .flatMap(([key, text]): [string, string][] => {
+      const [, container] = /^frp\.io\/(frpc(?:-[1-9][0-9]*)?)\.json$/.exec(key) ?? [];
+      return container === undefined ? [] : [[container, text]];
+    })
+    .sort(([a], [b]) => (a < b ? 1 : -1));
 
 function startsUntil(status: Pod['status']): number {
   const ready = status?.conditions?.find(({ type }) => type === 'ContainersReady');

@@ -31,7 +31,7 @@ function whereToLook(service: DistributedService, backend: Backend, isGateway: b
   const source = sourceOf(service);
   if (source === 'endpoints' || source === 'dns' || (source === 'selector' && backend.isGateway === undefined))
     return `see the logs of what dials it: kubectl -n ${namespace} logs deployment/${connectorName(name)}`;
-  const logs = `see: kubectl -n ${namespace} logs ${backend.name} -c frpc`;
+  const logs = `see: kubectl -n ${namespace} logs ${backend.name} -c ${backend.container ?? 'frpc'}`;
   // An outdated Pod checks what its service said before.
   return isGateway ? logs : `a plain frp server does not say why${isOutdated ? '' : checked(service)}; ${logs}`;
 }
@@ -60,7 +60,8 @@ export function unhealthyBackends(
 function remedyFor(service: DistributedService, backend: JudgedBackend, isGateway: boolean, isOutdated: boolean): string {
   const { namespace } = service.metadata;
   if (backend.problem !== undefined) return `see: kubectl -n ${namespace} describe pod ${backend.name}`;
-  if (backend.isRefused) return `its sidecar tries again; see: kubectl -n ${namespace} logs ${backend.name} -c frpc`;
+  if (backend.isRefused)
+    return `its sidecar tries again; see: kubectl -n ${namespace} logs ${backend.name} -c ${backend.container ?? 'frpc'}`;
   if (backend.reason !== undefined) return 'mend the app, or correct spec.loadBalancing.healthCheck';
   return whereToLook(service, backend, isGateway, isOutdated);
 }

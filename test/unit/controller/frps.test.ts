@@ -5,10 +5,12 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { ServerView, type ServerHealth } from '../../../src/controller/backends/frp-status.ts';
 import { PodBackends } from '../../../src/controller/backends/injected-pods.ts';
+import { unhealthyBackends } from '../../../src/controller/status/remedies.ts';
 import { membershipsIn, ownerOf } from '../../../src/frp/proxy-names.ts';
 import { renderClientConfig } from '../../../src/frp/client-config.ts';
 import { configSchema } from '../../../src/config/schema.ts';
 import type { KubeObject } from '../../../src/kube/types.ts';
+import { service } from '../../support/services.ts';
 
 const urlOf = (of: Server): string => `http://127.0.0.1:${(of.address() as AddressInfo).port}`;
 
@@ -244,6 +246,20 @@ describe('injected Pods as backends', () => {
     }
     pods.set(pod({ containerStatuses: [{ ...crashed, ready: true, state: { running: {} } }] }));
     assert.equal(pods.of('prod/api')[0]?.problem, undefined);
+  });
+
+  it('name the sidecar that joins, of several the first, whose log says why one is not healthy', () => {
+    const pods = new PodBackends(() => undefined);
+    const containers = (...names: string[]) => {
+      pods.set(pod({}, { annotations: Object.fromEntries(names.map((name) => [`frp.io/${name}.json`, config])) }));
+      return pods.of('prod/api').map(({ container }) => container);
+    };
+    assert.deepEqual(containers('frpc'), [undefined]);
+    assert.deepEqual(containers('frpc-1'), ['frpc-1']);
+    assert.deepEqual(containers('frpc-2', 'frpc-1'), ['frpc-1']);
+    assert.deepEqual(containers('frpc-1', 'frpc'), [undefined]);
+    const refused = { id: 'u0', name: 'api-0', address: '10.0.0.1', port: 80, health: 'unhealthy', isRefused: true } as const;
+    assert.match(unhealthyBackends(service('api'), [{ ...refused, container: 'frpc-1' }], true, new Set()), /logs api-0 -c frpc-1$/);
   });
 
   it('are counted by what they go to, a plain frp server or the gateway', () => {
