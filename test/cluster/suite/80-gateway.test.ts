@@ -60,7 +60,7 @@ suite('the gateway', () => {
     const addresses = [await replicaAddress(0), await replicaAddress(1)];
     for (const address of addresses) await eachServes(address, 21_100);
     for (const name of groups) {
-      await kubectl('-n', ns, 'wait', '--for=condition=Ready', `distributedservice/${name}`, '--timeout=60s');
+      await kubectl('-n', ns, 'wait', '--for=condition=BackendsAvailable', `distributedservice/${name}`, '--timeout=60s');
       assert.deepEqual(
         ((await statusOf(ns, name)).endpoints as { name: string; healthy: boolean }[]).map((endpoint) => [endpoint.name, endpoint.healthy]),
         [[podOf(ns), true]],
