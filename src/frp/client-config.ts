@@ -4,6 +4,7 @@ import type { Config } from '../config/schema.ts';
 import { exposuresOf, type Exposure } from '../model/exposure.ts';
 import type { GatewayAddress } from '../model/gateway.ts';
 import { headerChanges, hostHeaderOf, type HeaderChanges } from '../model/header-changes.ts';
+import { checkAgent, checkHost } from '../model/health-check.ts';
 import { frpsAuthorityKey, frpsTokenKey, proxyKey } from '../model/names.ts';
 import type { DistributedService, DistributedServiceSpec } from '../model/types.ts';
 import { Template, toFrpJson } from './template.ts';
@@ -193,7 +194,9 @@ export interface Proxy {
 /** The proxies of one member: on a plain frp server one for each exposure, on the gateway one. */
 export function proxiesOf(target: ProxyTarget, { baseDomain, frps }: Config): Proxy[] {
   if (target.gateway) return [gatewayProxy(target)];
-  return exposuresOf(target.service.spec, baseDomain).map((exposure) => plainProxy(exposure, target, frps.transport.useCompression));
+  const exposures = exposuresOf(target.service.spec, baseDomain);
+  const healthCheck = healthCheckOf(target.service.spec, checkHost(target.service.spec, exposures));
+  return exposures.map((exposure) => plainProxy(exposure, target, { useCompression: frps.transport.useCompression, healthCheck }));
 }
 
 /**
@@ -213,8 +216,11 @@ function gatewayProxy({ service, namespace, localIP, localPort, member, metadata
 }
 
 /** One proxy, a member of the service's group for that exposure. */
-function plainProxy(exposure: Exposure, target: ProxyTarget, useCompression: boolean): Proxy {
-  const { service, namespace, localIP, localPort, member, key = 'FRP_GROUP_KEY' } = target;
+function plainProxy(
+  exposure: Exposure,
+  { service, namespace, localIP, localPort, member, key = 'FRP_GROUP_KEY' }: ProxyTarget,
+  { useCompression, healthCheck }: { useCompression: boolean; healthCheck: object | undefined },
+): Proxy {
   const { spec, metadata } = service;
   const agreed = agreement(endpointOf(exposure));
   return {
@@ -226,7 +232,7 @@ function plainProxy(exposure: Exposure, target: ProxyTarget, useCompression: boo
     // frp has no groups for udp, and ignores the field.
     loadBalancer:
       exposure.kind === 'udp' ? undefined : { group: `${namespace}/${metadata.name}/${agreed}`, groupKey: new Template({ env: key }) },
-    healthCheck: exposure.kind === 'udp' ? undefined : healthCheckOf(spec),
+    healthCheck: exposure.kind === 'udp' ? undefined : healthCheck,
     transport: useCompression ? { ...bandwidthOf(spec), useCompression } : bandwidthOf(spec),
   };
 }
@@ -256,24 +262,23 @@ function agreement(endpoint: object): string {
 }
 
 /** frp checks by tcp and http only; https and grpc become tcp. */
-function healthCheckOf(spec: DistributedServiceSpec): object | undefined {
-  const { serviceType, loadBalancing } = spec;
+function healthCheckOf({ serviceType, loadBalancing }: DistributedServiceSpec, host: string): object | undefined {
   const check = loadBalancing?.healthCheck;
   if (!check || check.enabled === false) return undefined;
   const kind = check.type ?? (serviceType === 'http' ? 'http' : 'tcp');
-  const host = hostHeaderOf(spec);
-  const byHttp = {
-    type: 'http',
-    path: check.path ?? '/health',
-    httpHeaders: host === undefined ? undefined : [{ name: 'Host', value: host }],
-  };
   return {
-    ...(kind === 'http' ? byHttp : { type: 'tcp' }),
+    ...(kind === 'http' ? { type: 'http', path: check.path ?? '/health', httpHeaders: checkHeaders(host) } : { type: 'tcp' }),
     intervalSeconds: seconds(check.interval ?? '10s'),
     timeoutSeconds: seconds(check.timeout ?? '3s'),
     maxFailed: check.failureThreshold ?? 3,
   };
 }
+
+/** As HAProxy sends them. */
+const checkHeaders = (host: string) => [
+  { name: 'Host', value: host },
+  { name: 'User-Agent', value: checkAgent },
+];
 
 function bandwidthOf({ advanced }: DistributedServiceSpec): object | undefined {
   const bandwidth = advanced?.bandwidth;

@@ -1,5 +1,5 @@
 /** Active health checks of a backend, through the tunnel. */
-import { hostHeaderOf } from '../../../model/header-changes.ts';
+import { checkAgent, checkHost } from '../../../model/health-check.ts';
 import type { DistributedServiceSpec } from '../../../model/types.ts';
 import { duration, type ServiceConfig } from './service-config.ts';
 import { hostPattern } from './host-maps.ts';
@@ -25,15 +25,13 @@ export function checkLines({ spec, given }: ServiceConfig, directory: string): s
   switch (kind) {
     case 'http':
     case 'https': {
-      const [asked = 'localhost'] = given.exposures.flatMap((exposure) =>
-        'host' in exposure && hostPattern(exposure.host) ? [exposure.host] : [],
-      );
-      const host = hostHeaderOf(spec) ?? asked.replace(/^\*\./, 'health.');
+      const host = checkHost(spec, given.exposures.filter((exposure) => 'host' in exposure && hostPattern(exposure.host)));
       return [
         timeout,
         'option httpchk',
-        `http-check send meth GET uri ${quote(safePath(check?.path ?? '/health'))} ver HTTP/1.1 hdr Host ${logFormat(host)} hdr User-Agent frp-k8s-health`,
-        'http-check expect status 200-299',
+        `http-check send meth GET uri ${quote(safePath(check?.path ?? '/health'))} ver HTTP/1.1 hdr Host ${logFormat(host)} hdr User-Agent ${checkAgent}`,
+        // frpc follows these; HAProxy cannot, and takes the app that sends one for alive.
+        'http-check expect status 200-299,301-303,307-308',
       ];
     }
     case 'grpc':
