@@ -137,10 +137,10 @@ export const configSchema = z.strictObject({
       httpsPort: portNumber.default(8443),
       /** port of each replica's own API (https), where the health of backends comes from. User and password: Secret frp-server-api */
       apiPort: portNumber.default(10_004),
-      /** ports that services may not claim: the gateway's own */
+      /** ports that services may not claim: the gateway's own, and 80 and 443, which lead to those for users; beside tunnelPort, httpPort and httpsPort */
       reservedPorts: z
         .array(portNumber)
-        .default([7000, 7001, 7400, 7500, 7514, 8080, 8081, 8443, 10000, 10001, 10002, 10003, 10004, 10005]),
+        .default([80, 443, 7000, 7001, 7400, 7500, 7514, 8080, 8081, 8443, 10000, 10001, 10002, 10003, 10004, 10005]),
       /** networks whose X-Forwarded-For and PROXY protocol headers are believed */
       trustedProxies: z.array(text.refine(isCidr, 'must be an IP address or a CIDR such as 10.0.0.0/8')).default([]),
       /** whether user connections begin with a PROXY protocol header, from trustedProxies only */

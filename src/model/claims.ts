@@ -9,7 +9,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { exposuresOf, type Exposure } from './exposure.ts';
 import { eligibilityOf, type Grants, type Reserved } from './grants.ts';
-import { domainsAbove } from './hosts.ts';
+import { coversHost, domainsAbove } from './hosts.ts';
 import { isObject } from './json.ts';
 import { serviceKey, type ServiceStore } from './store.ts';
 import type { DistributedService } from './types.ts';
@@ -17,8 +17,8 @@ import type { DistributedService } from './types.ts';
 export type Conflict =
   /** the same host and path, or the same port */
   | { kind: 'duplicate'; exposure: Exposure; other: string }
-  /** the host, or a part of it, is another namespace's */
-  | { kind: 'foreign'; exposure: Exposure; other: string }
+  /** the host is another namespace's: it has the same, or a wildcard that takes it in, or one that this wildcard takes in */
+  | { kind: 'foreign'; exposure: Exposure; other: string; by: 'name' | 'its wildcard' | 'this wildcard' }
   /** the configuration gives it to others */
   | { kind: 'notGranted'; exposure: Exposure; namespaces: string[] }
   /** nobody has it unless the configuration gives it */
@@ -146,7 +146,7 @@ export class Claims {
       if (!('host' in exposure) || eligibility.kind === 'granted') return [];
       const foreigners = this.#overlapping(exposure.host).filter((other) => other.namespace !== namespace);
       const owner = this.#oldestWinner(foreigners, claimant, verdicts);
-      return owner ? [{ kind: 'foreign', exposure, other: owner.key }] : [];
+      return owner ? [{ kind: 'foreign', exposure, other: owner.key, by: overlapOf(exposure.host, owner) }] : [];
     });
   }
 
@@ -175,6 +175,12 @@ export class Claims {
     if (host.startsWith('*.')) entries.push(belowEntry(host.slice(2)));
     return [...new Set(entries.flatMap((entry) => [...(this.#index.get(entry) ?? [])]))];
   }
+}
+
+function overlapOf(host: string, { exposures }: Claimant): 'name' | 'its wildcard' | 'this wildcard' {
+  const theirs = exposures.flatMap((exposure) => ('host' in exposure ? [exposure.host] : []));
+  if (theirs.includes(host)) return 'name';
+  return theirs.some((other) => coversHost(other, host)) ? 'its wildcard' : 'this wildcard';
 }
 
 function placeOf({ metadata, status }: DistributedService, stored: boolean): Place {

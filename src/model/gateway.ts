@@ -39,9 +39,9 @@ export const gatewayNames = (config: Pick<Config, 'gateway'>): string[] => [
 ];
 
 /** Ports that no service may claim. */
-export const gatewayReservedPorts = ({ gateway: { reservedPorts, tunnelPort } }: Pick<Config, 'gateway'>): number[] => [
-  ...new Set([...reservedPorts, tunnelPort]),
-];
+export const gatewayReservedPorts = ({
+  gateway: { reservedPorts, tunnelPort, httpPort, httpsPort },
+}: Pick<Config, 'gateway'>): number[] => [...new Set([...reservedPorts, tunnelPort, httpPort, httpsPort])];
 
 /** The addresses that every sidecar dials, by ordinal of the gateway's replicas. */
 export function gatewayAddresses({ gateway }: Pick<Config, 'gateway'>): GatewayAddress[] {

@@ -430,6 +430,16 @@ const webhookCases: ServiceCase[] = [
     { expose: { type: 'subdomain', subdomain: 'llm' } },
     'spec.expose.subdomain: needs a base domain to be below: set baseDomain in the frp-k8s configuration',
   ),
+  ...['/health#top', '/100%', '/%zz'].map((path) =>
+    webhook(`the health path ${path}`, health({ path }), 'spec.loadBalancing.healthCheck.path: no request has such a path: "#" ends it'),
+  ),
+  ...[80, 443].map((port) =>
+    webhookTcp(
+      `port ${port} of the frp server`,
+      { expose: { type: 'port', port } },
+      `spec.expose.port: ${port} is where the frp server serves all hosts by name; set spec.expose.domain in place of the port, if its clients begin with TLS, or choose another port (reserved: 80, 443, 7000, 7500, 8080, 8443)`,
+    ),
+  ),
   webhookTcp(
     "the frp server's own port",
     { expose: { type: 'port', port: 7000 } },
@@ -686,12 +696,12 @@ const webhookCases: ServiceCase[] = [
   webhook(
     "a name below another namespace's wildcard (tenancy)",
     { expose: { domain: 'a.b.wild.corpus.example.com' } },
-    'spec.expose.domain: host a.b.wild.corpus.example.com belongs to the namespace of DistributedService corpus-other/standing-wildcard',
+    'spec.expose.domain: host a.b.wild.corpus.example.com is below a wildcard of DistributedService corpus-other/standing-wildcard, whose namespace claimed it first; choose another host, or have it granted to namespace "corpus" in exposure[] of the frp-k8s configuration, and the wildcard to "corpus-other"',
   ),
   webhook(
     'a wildcard above hosts of others (tenancy)',
     { expose: { domain: '*.corpus.example.com' } },
-    'spec.expose.domain: host *.corpus.example.com belongs to the namespace of DistributedService corpus-other/standing-wildcard',
+    'spec.expose.domain: host *.corpus.example.com takes in a host of DistributedService corpus-other/standing-wildcard, whose namespace claimed it first; choose a host beside it, or have it granted to namespace "corpus" in exposure[] of the frp-k8s configuration, and that host to "corpus-other"',
   ),
   webhookUdp(
     'several errors at once',
@@ -733,6 +743,33 @@ const goodCases: ServiceCase[] = [
     }),
     'one backend gets all traffic: a:53',
   ),
+  good(
+    'tcp by domain',
+    tcp({ expose: { type: 'domain', domain: 'db.corpus.example.com' } }),
+    'spec.expose.domain: is found by TLS alone: of clients that begin with TLS and name the host. SSH, MySQL and PostgreSQL do not, and are not let through; for them set spec.expose.type: port, and port',
+  ),
+  good(
+    'a wildcard, which shuts others out',
+    http({ expose: { domain: '*.mine.corpus.example.com' } }),
+    'spec.expose.domain: "*.mine.corpus.example.com" shuts every other namespace out of the names below it. To let one in, grant in exposure[] of the frp-k8s configuration its name to that namespace, and *.mine.corpus.example.com to "corpus"',
+  ),
+  good(
+    'failures that frpc counts since its start',
+    http(health({ failureThreshold: 5 })),
+    'spec.loadBalancing.healthCheck.failureThreshold: frpc up to 0.71.0 counts every failure since its start, not 5 in a row',
+  ),
+  ...[
+    { object: service('orders-mysql', tcp()), told: 'which MySQL logs and counts in Aborted_connects' },
+    { object: service('db', tcp({ expose: { type: 'port', port: 3306 } })), told: 'which MySQL logs and counts in Aborted_connects' },
+    {
+      object: service('db', tcp({ backends: { endpoints: [{ host: 'db.internal', port: 3306 }] } })),
+      told: 'MySQL refuses a host that does so max_connect_errors times in a row (100)',
+    },
+  ].map(({ object, told }, index): ServiceCase => ({
+    name: `MySQL that is checked by tcp (${index})`,
+    object,
+    warned: ['spec.loadBalancing.healthCheck.type: "tcp" connects and says nothing', told, 'healthCheck.enabled: false'],
+  })),
   good('grpc by domain (G-1)', { serviceType: 'grpc', backends: discovery, expose: { type: 'domain', domain: 'grpc.corpus.example.com' } }),
   good(
     'another path of the same host in the same namespace',
@@ -867,10 +904,29 @@ const tls = { secretName: 'new-tls' };
 /** What concerns the gateway. The installation of the corpus has none, so what is admitted is told that it needs one. */
 const gatewayCases: ServiceCase[] = [
   throughGateway(udp)('udp', {}, 'spec.gateway: the gateway serves no udp; set it to false'),
-  throughGateway(tcp)(
-    "the gateway's own port",
-    { expose: { type: 'port', port: 10000 } },
-    'spec.expose.port: 10000 is a port of the gateway itself',
+  ...[7000, 7001, 7400, 7500, 7514, 8081, 10000, 10001, 10002, 10003, 10004, 10005].map((port) =>
+    throughGateway(tcp)(
+      `the gateway's own port ${port}`,
+      { expose: { type: 'port', port } },
+      `spec.expose.port: ${port} is a port of the gateway itself; choose another port (reserved: 80, 443, 7000, `,
+    ),
+  ),
+  ...[80, 443, 8080, 8443].map((port) =>
+    throughGateway(tcp)(
+      `port ${port} of all hosts`,
+      { expose: { type: 'port', port } },
+      `spec.expose.port: ${port} is where the gateway serves all hosts by name; set spec.expose.domain in place of the port, if its clients begin with TLS, or choose another port (reserved: 80, 443, 7000, `,
+    ),
+  ),
+  throughGateway(http)(
+    'port 80 of all hosts, of http',
+    { expose: { type: 'port', domain: 'new.corpus.example.com', port: 80 } },
+    'spec.expose.port: 80 is where the gateway serves all hosts by name; set spec.expose.domain in place of the port, or choose another port',
+  ),
+  good(
+    'a host name of tcp through the gateway',
+    tcp({ gateway: true, expose: { type: 'domain', domain: 'db.corpus.example.com', tls } }),
+    'spec.expose.domain: is found by TLS alone: of clients that begin with TLS and name the host. SSH, MySQL and PostgreSQL do not',
   ),
   throughGateway(tcp)('TLS at a port', { expose: { type: 'port', port: 21001, tls } }, 'spec.expose.tls: needs a host name'),
   throughGateway(http)(

@@ -70,7 +70,11 @@ const apps: Record<string, App> = {
     make: answers(({ headers }, response) => response.writeHead(headers['user-agent'] === 'frp-k8s-health' ? 200 : 403).end()),
     verdict: 'up',
   },
-  'by-query': { make: answers(({ url }, response) => response.writeHead(url === '/live?q=%20' ? 200 : 404).end()), more: { path: '/live?q=%20' }, verdict: 'up' },
+  'by-query': {
+    make: answers(({ url }, response) => response.writeHead(url === '/live?q=%20' ? 200 : 404).end()),
+    more: { path: '/live?q=%20' },
+    verdict: 'up',
+  },
   slow: { make: answers(() => undefined), verdict: 'down' },
   'body-never-ends': { make: answers((_, response) => void response.writeHead(200).write('a')), verdict: 'up' },
   'says-nothing': { make: takes(() => undefined), verdict: 'down' },
@@ -122,7 +126,16 @@ async function frpc(t: TestContext, ports: Record<string, { port: number }>): Pr
   const credentials = { user: 'admin', password: 'admin' };
   const config = configSchema.parse({});
   const proxies = Object.entries(ports).flatMap(([name, { port: localPort }]) =>
-    proxiesOf({ service: plainService(name, specOf(name, 29_100)), namespace: 'shop', localIP: '127.0.0.1', localPort, member: ['m-0', '.', 'u-0'] }, config),
+    proxiesOf(
+      {
+        service: plainService(name, specOf(name, 29_100)),
+        namespace: 'shop',
+        localIP: '127.0.0.1',
+        localPort,
+        member: ['m-0', '.', 'u-0'],
+      },
+      config,
+    ),
   );
   const at = directory(t);
   const start = (program: string, settings: object) => {
@@ -131,13 +144,25 @@ async function frpc(t: TestContext, ports: Record<string, { port: number }>): Pr
     const child = spawn(program, ['-c', file], { stdio: 'ignore', env: { FRP_GROUP_KEY: 'key' } });
     t.after(() => child.kill('SIGKILL'));
   };
-  start(process.env.FRPS!, { bindAddr: '127.0.0.1', bindPort: port, vhostHTTPPort: users, webServer: { addr: '127.0.0.1', port: api, ...credentials } });
+  start(process.env.FRPS!, {
+    bindAddr: '127.0.0.1',
+    bindPort: port,
+    vhostHTTPPort: users,
+    webServer: { addr: '127.0.0.1', port: api, ...credentials },
+  });
   start(process.env.FRPC!, { serverAddr: '127.0.0.1', serverPort: port, loginFailExit: false, proxies });
   const listed = async (kind: string) => {
     const url = new URL(`/api/proxy/${kind}`, `http://127.0.0.1:${api}`);
-    return ((await askServerApi(url, { credentials, signal: AbortSignal.timeout(5000) })) as { proxies: { name: string; status: string }[] }).proxies;
+    return (
+      (await askServerApi(url, { credentials, signal: AbortSignal.timeout(5000) })) as { proxies: { name: string; status: string }[] }
+    ).proxies;
   };
-  await until(() => listed('http').then(() => true, () => false));
+  await until(() =>
+    listed('http').then(
+      () => true,
+      () => false,
+    ),
+  );
   return async () =>
     [...(await listed('http')), ...(await listed('tcp'))]
       .filter(({ status }) => status === 'online')
@@ -154,7 +179,10 @@ test('frpc and the gateway judge the same app alike, but where the guide says th
   const found = async () => {
     const names = await online();
     const states = new Map((await gw.proxy.states()).map(({ backend, status }) => [backend, status]));
-    return { frpc: verdictsOf((name) => names.includes(name)), gateway: verdictsOf((name) => states.get(backendName(`shop/${name}`)) === 'up') };
+    return {
+      frpc: verdictsOf((name) => names.includes(name)),
+      gateway: verdictsOf((name) => states.get(backendName(`shop/${name}`)) === 'up'),
+    };
   };
   // Three times: an app that is out has been found so, and stays out.
   const unasked = () => [ofFrpc, ofGateway].flatMap((all) => Object.keys(all).filter((name) => all[name]!.asked() < 3));

@@ -15,7 +15,7 @@ import { missingGroups, moves } from './gateway.ts';
 import { findingsOf } from './rule.ts';
 import { errorRules, warningRules } from './rules.ts';
 import { subjectOf } from './subject.ts';
-import { conflictFinding } from './tenancy.ts';
+import { conflictFinding, wildcardFindings } from './tenancy.ts';
 
 export interface Rulebook {
   config: Config;
@@ -62,7 +62,11 @@ export function review(object: JsonObject, namespace: string, { config, claims }
   } as unknown as DistributedService;
   const conflicts = claims.conflictsOfNew(service).map((conflict) => conflictFinding(conflict, service));
   const absent = usesGateway(subject.spec, config) ? missingGroups(subject, (key) => claims.knows(key)) : [];
-  return { errors: [...findingsOf(errorRules, subject), ...conflicts], warnings: [...findingsOf(warningRules, subject), ...absent] };
+  const taken = conflicts.length > 0 ? [] : wildcardFindings(service, config);
+  return {
+    errors: [...findingsOf(errorRules, subject), ...conflicts],
+    warnings: [...findingsOf(warningRules, subject), ...absent, ...taken],
+  };
 }
 
 const isDeleting = (object: unknown): boolean => objectAt(object, 'metadata')?.deletionTimestamp !== undefined;

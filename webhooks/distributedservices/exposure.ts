@@ -84,8 +84,7 @@ export const exposureRules: readonly Rule[] = [
     path: 'spec.expose.port',
     states: "the server's own ports (configuration `frps.reservedPorts`, `gateway.reservedPorts`) cannot be claimed",
     broken: (s) => reservedPort(s) !== undefined,
-    message: (s) =>
-      `${reservedPort(s)} is a port of the ${usesGateway(s.spec, s.config) ? 'gateway' : 'frp server'} itself; choose another (reserved: ${reservedPorts(s).join(', ')})`,
+    message: (s) => reservedMessage(s, reservedPort(s)!),
   },
 ];
 
@@ -104,6 +103,14 @@ export const exposureWarnings: readonly Rule[] = [
     // An http service must name one even where type is port (R2.31), so it is not warned of.
     broken: (s) => hasHost(s) && !isHttp(s) && !isUsed(s, 'host'),
     message: (s) => (s.serviceType === 'udp' ? 'is not used: udp has no host names' : 'is not used, because spec.expose.type is "port"'),
+  },
+  {
+    id: 'design',
+    path: 'spec.expose.domain',
+    states: 'a host name of tcp, which only TLS tells',
+    broken: (s) => s.serviceType === 'tcp' && exposures(s).some(({ kind }) => kind === 'sni'),
+    message:
+      'is found by TLS alone: of clients that begin with TLS and name the host. SSH, MySQL and PostgreSQL do not, and are not let through; for them set spec.expose.type: port, and port',
   },
   {
     id: 'design',
@@ -135,6 +142,18 @@ function isUsed(subject: Subject, what: 'host' | 'port'): boolean {
 function reservedPort(subject: Subject): number | undefined {
   const claimed = exposures(subject).flatMap((exposure) => ('port' in exposure ? [exposure.port] : []));
   return claimed.find((port) => reservedPorts(subject).includes(port));
+}
+
+/** Where users of all hosts come in. */
+const sharedPorts = ({ spec, config }: Subject): number[] =>
+  usesGateway(spec, config) ? [80, 443, config.gateway.httpPort, config.gateway.httpsPort] : [80, 443];
+
+function reservedMessage(subject: Subject, port: number): string {
+  const server = usesGateway(subject.spec, subject.config) ? 'gateway' : 'frp server';
+  const another = `another port (reserved: ${reservedPorts(subject).join(', ')})`;
+  if (!sharedPorts(subject).includes(port)) return `${port} is a port of the ${server} itself; choose ${another}`;
+  const byName = subject.serviceType === 'http' ? '' : ', if its clients begin with TLS';
+  return `${port} is where the ${server} serves all hosts by name; set spec.expose.domain in place of the port${byName}, or choose ${another}`;
 }
 
 const reservedPorts = ({ spec, config }: Subject): number[] =>

@@ -1,5 +1,6 @@
 /** Every rule of the validating webhook, in the order in which findings are told. */
 import { backendRules, backendWarnings } from './backends.ts';
+import { checkRules, checkWarnings } from './checks.ts';
 import { corsRules, corsWarnings } from './cors.ts';
 import { exposureRules, exposureWarnings } from './exposure.ts';
 import { gatewayRules, gatewayWarnings } from './gateway.ts';
@@ -14,6 +15,7 @@ export const errorRules: readonly Rule[] = [
   ...backendRules,
   ...exposureRules,
   ...healthRules,
+  ...checkRules,
   ...securityRules,
   ...corsRules,
   ...gatewayRules,
@@ -23,6 +25,7 @@ export const warningRules: readonly Rule[] = [
   ...backendWarnings,
   ...exposureWarnings,
   ...healthWarnings,
+  ...checkWarnings,
   ...securityWarnings,
   ...corsWarnings,
   ...plainWarnings,

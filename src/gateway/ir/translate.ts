@@ -77,10 +77,7 @@ export const isServed = ({ spec, metadata }: DistributedService, config: Config,
   (usesGateway(spec, config) || hasMembers) && spec.serviceType !== 'udp' && metadata.deletionTimestamp === undefined;
 
 /** Ports that belong to the gateway's own parts, whatever a service says. */
-export function isReserved(port: number, config: Config): boolean {
-  const { httpPort, httpsPort } = config.gateway;
-  return gatewayReservedPorts(config).includes(port) || port === httpPort || port === httpsPort;
-}
+export const isReserved = (port: number, config: Config): boolean => gatewayReservedPorts(config).includes(port);
 
 /** Ports that services are exposed at, or may be. */
 export function claimedPorts(services: Iterable<DistributedService>, config: Config): Set<number> {

@@ -49,7 +49,7 @@ export const loadBalancing = {
           maxLength: 1024,
           pattern: '^/[!-~]*$',
           default: '/health',
-          description: 'Path that must answer with a 2xx status (http, https).',
+          description: 'Path that must answer with a 2xx status, or with a redirect (http, https).',
         },
         interval: { type: 'string', maxLength: 10, pattern: seconds, default: '10s', description: 'Time between two checks.' },
         timeout: {
@@ -71,7 +71,8 @@ export const loadBalancing = {
           minimum: 1,
           maximum: 1000,
           default: 3,
-          description: 'Failures before a backend is taken out.',
+          description:
+            'Failures in a row before a backend is taken out. frpc up to 0.71.0 counts them all since its start (plain frp server).',
         },
       },
     },

@@ -140,11 +140,15 @@ describe("frpc's configuration", () => {
     assert.match(proxy({}).name, /^shop\.web\.[0-9a-f]{8}\.\{\{ \.Envs\.POD_NAME \}\}\.\{\{ \.Envs\.POD_UID \}\}$/);
   });
 
+  const httpHeaders = [
+    { name: 'Host', value: 'web.example.com' },
+    { name: 'User-Agent', value: 'frp-k8s-health' },
+  ];
   const checks: [Record<string, unknown>, unknown][] = [
-    [{ enabled: true }, { type: 'http', path: '/health', intervalSeconds: 10, timeoutSeconds: 3, maxFailed: 3 }],
+    [{ enabled: true }, { type: 'http', path: '/health', httpHeaders, intervalSeconds: 10, timeoutSeconds: 3, maxFailed: 3 }],
     [
       { type: 'http', path: '/ok', interval: '2m', timeout: '5s', failureThreshold: 2 },
-      { type: 'http', path: '/ok', intervalSeconds: 120, timeoutSeconds: 5, maxFailed: 2 },
+      { type: 'http', path: '/ok', httpHeaders, intervalSeconds: 120, timeoutSeconds: 5, maxFailed: 2 },
     ],
     [{ type: 'https' }, { type: 'tcp', intervalSeconds: 10, timeoutSeconds: 3, maxFailed: 3 }],
     [{ type: 'grpc' }, { type: 'tcp', intervalSeconds: 10, timeoutSeconds: 3, maxFailed: 3 }],

@@ -90,6 +90,22 @@ suite('claims', () => {
     assert.deepEqual(claims.conflictsOfNew(port('a/z', 2, 6011)), []);
   });
 
+  test('two grants, as a denial proposes them, part a wildcard and a name below it between their namespaces', () => {
+    const [wildcard, name] = [host('a/x', 1, '*.example.com'), host('b/y', 2, 'api.example.com')];
+    assert.deepEqual(
+      claimsOf([wildcard])
+        .conflictsOfNew(name)
+        .map(({ kind }) => kind),
+      ['foreign'],
+    );
+    const grant = (namespace: string, named: string) => ({ namespaces: [namespace], hosts: [named], ports: [] });
+    const claims = claimsOf([wildcard], { exposure: [grant('a', '*.example.com'), grant('b', 'api.example.com')] });
+    assert.deepEqual([claims.conflictsOf(wildcard), claims.conflictsOfNew(name)], [[], []]);
+    // The name alone would take the wildcard from its namespace.
+    const one = claimsOf([wildcard], { exposure: [grant('b', 'api.example.com')] });
+    assert.equal(one.conflictsOf(wildcard)[0]?.kind, 'notGranted');
+  });
+
   test('names below a public suffix, and the base domain, are nobody’s without a grant', () => {
     const granted: ClaimRules['exposure'] = [
       { namespaces: ['ops'], hosts: ['*.com', '*.apps.example.org', 'apps.example.org'], ports: [] },
