@@ -25,7 +25,10 @@ export function checkLines({ spec, given }: ServiceConfig, directory: string): s
   switch (kind) {
     case 'http':
     case 'https': {
-      const host = checkHost(spec, given.exposures.filter((exposure) => 'host' in exposure && hostPattern(exposure.host)));
+      const host = checkHost(
+        spec,
+        given.exposures.filter((exposure) => 'host' in exposure && hostPattern(exposure.host)),
+      );
       return [
         timeout,
         'option httpchk',
