@@ -87,7 +87,10 @@ describe("frpc's configuration", () => {
     const spec = { expose: { domain: 'llm.example.com', hostHeader: 'localhost:11434' }, loadBalancing: { healthCheck: {} } };
     const { hostHeaderRewrite, healthCheck } = proxy(spec) as { hostHeaderRewrite?: string; healthCheck?: { httpHeaders?: unknown } };
     assert.equal(hostHeaderRewrite, 'localhost:11434');
-    assert.deepEqual(healthCheck?.httpHeaders, [{ name: 'Host', value: 'localhost:11434' }]);
+    assert.deepEqual(healthCheck?.httpHeaders, [
+      { name: 'Host', value: 'localhost:11434' },
+      { name: 'User-Agent', value: 'frp-k8s-health' },
+    ]);
     assert.equal(
       proxy({ ...spec, expose: { ...spec.expose, type: 'port', port: 20080 } }).hostHeaderRewrite,
       undefined,

@@ -73,7 +73,7 @@ suite('the CRD', () => {
     assert.equal(scope, 'Namespaced');
     assert.deepEqual(
       versions[0]!.additionalPrinterColumns.map(({ name }) => name),
-      ['Type', 'Backends', 'State', 'Ready', 'Total', 'Endpoint', 'Reason', 'Age'],
+      ['Type', 'Backends', 'State', 'Ready', 'Total', 'Reason', 'Age', 'Endpoint'],
     );
     assert.equal(versions[0]!.subresources.scale.specReplicasPath, '.spec.backends.replicas');
   });
