@@ -10,6 +10,7 @@ import { replaceFile } from '../process/replace-file.ts';
 import { isProxy, proxyWith } from '../net/proxy-url.ts';
 import { bracketed } from '../gateway/up/settings.ts';
 import { knownAddresses } from '../gateway/up/known-addresses.ts';
+import { servesService } from '../gateway/up/known-services.ts';
 import { tar } from './tar.ts';
 import { durationOption, parseOptions, portOption } from './options.ts';
 
@@ -95,6 +96,11 @@ export async function run(args: string[]): Promise<number> {
     mkdirSync(out, { recursive: true, mode: 0o700 });
     for (const [file, text] of Object.entries(files)) await replaceFile(join(out, file), text);
   }
+  if (servesService(directory, `${namespace}/${service}`) === false)
+    process.stderr.write(
+      `warning: --group ${service}: the gateway serves no DistributedService ${namespace}/${service} yet, so ${name} gets no traffic until it does; ` +
+        'see whether --group and --namespace are right, and whether its file is in the directory of gateway up --services\n',
+    );
   process[isArchive ? 'stderr' : 'stdout'].write(
     `frpc of ${name} joins DistributedService ${namespace}/${service} until ${new Date(client.expires).toISOString()}\n` +
       `take the directory to ${name} and start there, in it: frpc -c frpc.json\n`,

@@ -150,8 +150,11 @@ export class Machine {
   }
 
   async command(...words: string[]): Promise<string> {
-    const { stdout } = await run(process.execPath, [main, ...words], { env });
-    return stdout;
+    return (await this.outcome(...words)).stdout;
+  }
+
+  outcome(...words: string[]): Promise<{ stdout: string; stderr: string }> {
+    return run(process.execPath, [main, ...words], { env });
   }
 
   /** What another `gateway up` says, and how it ends. */

@@ -32,6 +32,16 @@ describe('a gateway outside any cluster', () => {
     assert.equal((await served('web.example.com')).body, 'laptop');
   });
 
+  it('warns at client-config of a group that the gateway does not serve', async () => {
+    const told = async (group: string) => {
+      const out = join(machine.root, `for-${group}`);
+      const options = ['--dir', machine.directory, '--group', group, '--name', 'stray', '--port', '80', '--out', out];
+      return (await machine.outcome('client-config', ...options)).stderr;
+    };
+    assert.match(await told('wbe'), /^warning: --group wbe: the gateway serves no DistributedService default\/wbe yet/);
+    assert.doesNotMatch(await told('web'), /warning/);
+  });
+
   it('takes further files while it runs, with the Secrets beside them', async () => {
     machine.write(
       'shop.yaml',
