@@ -11,11 +11,13 @@ import type { Credentials } from '../frp/server-api.ts';
 import { pause } from '../kube/backoff.ts';
 import { text } from '../kube/authority-secret.ts';
 import type { Log } from '../log.ts';
-import { Claims } from '../model/claims.ts';
+import { Claims, type Conflict } from '../model/claims.ts';
 import type { DistributedService } from '../model/types.ts';
 import { Readiness } from '../process/readiness.ts';
 import { accessOf, issuerOf } from './ir/access-policy.ts';
 import { ApplyLoop } from './apply-loop.ts';
+import { Holdings } from './claims/holdings.ts';
+import { memoryHoldings, type HoldingsStore } from './claims/holdings-store.ts';
 import { Door } from './door.ts';
 import { WarmUp } from './replicas/warm-up.ts';
 import { proxyList } from './members/frps-client.ts';
@@ -52,6 +54,8 @@ export interface AgentOptions {
   log: Log;
   registry: Registry;
   proxies: Proxies;
+  /** where it is kept who has which host and port; default: in memory */
+  holdings?: HoldingsStore | undefined;
   /** name of the Pod */
   pod: string;
   host: string;
@@ -81,7 +85,8 @@ export class GatewayAgent {
   readonly #metrics: GatewayMetrics;
   readonly #proxies: Proxies;
   readonly #sources: Sources;
-  readonly claims: Claims;
+  readonly #holdings: Holdings;
+  readonly #claims: Claims;
   readonly #issuers: Issuers;
   readonly #members: Members;
   readonly #users: ApplyLoop;
@@ -116,7 +121,9 @@ export class GatewayAgent {
     sources.subscribe({ changed, tunnelChanged: () => this.#tunnel.schedule() });
     sources.services.subscribe(() => (this.#claimedPorts = undefined));
     sources.services.subscribe(changed);
-    this.claims = new Claims(sources.services, config);
+    this.#holdings = new Holdings({ sources, config, store: options.holdings ?? memoryHoldings(), log });
+    this.#holdings.services.subscribe(changed);
+    this.#claims = new Claims(this.#holdings.services, config);
     this.#issuers = new Issuers({ rules: fetchRules(config), log, changed });
     this.#members = new Members({ list: proxyList(options.frpsUrl), changed, isTaken: (port) => this.#isTaken(port), log });
     this.#metrics = new GatewayMetrics(options.registry, { members: () => this.#members.all, tunnel: () => this.#material });
@@ -138,7 +145,7 @@ export class GatewayAgent {
     });
     this.#status = createStatusServer({
       statuses: () => this.statuses(),
-      refusals: () => [...this.#proxies.refusals(), ...this.#door.refusals],
+      refusals: () => [...this.#proxies.refusals(), ...this.#holdings.refusals(), ...this.#door.refusals],
       credentials: () => this.#credentials(),
     });
     this.#addChecks();
@@ -169,8 +176,8 @@ export class GatewayAgent {
     }
     await Promise.all([this.#warmUp?.close(), this.#frps?.close(), this.#parts?.close(), this.#door.close()]);
     await Promise.all([this.#members.close(), this.#users.close(), this.#tunnel.close(), this.#sources.close()]);
-    this.claims.close();
-    await Promise.all([this.#issuers.close(), this.#running, this.#proxies.close()]);
+    this.#claims.close();
+    await Promise.all([this.#holdings.close(), this.#issuers.close(), this.#running, this.#proxies.close()]);
   }
 
   async #run(): Promise<void> {
@@ -178,6 +185,7 @@ export class GatewayAgent {
     // An empty view would take everybody out, so nothing is applied before all is known that can be.
     await Promise.race([this.#sources.synced, aborted(signal)]);
     if (signal.aborted) return;
+    this.#holdings.start();
     const { hostname, port } = new URL(this.#options.frpsUrl);
     this.#frps = new FrpsLiveness({
       host: hostname,
@@ -248,7 +256,7 @@ export class GatewayAgent {
     const sources = this.#sources;
     const input = {
       services: [...sources.services.all()],
-      conflictsOf: (service: DistributedService) => this.claims.conflictsOf(service),
+      conflictsOf: (service: DistributedService) => this.conflictsOf(service),
       members: [...this.#members.all].filter(({ identity }) => sources.has(identity.cluster)),
       podOf: (identity: Identity) => sources.podOf(identity),
       accessOf: (service: DistributedService) => accessOf(service, sources.copiesOf(service), this.#issuers),
@@ -317,6 +325,12 @@ export class GatewayAgent {
     const { config } = this.#options;
     this.#claimedPorts ??= claimedPorts(this.#sources.services.all(), config);
     return isReserved(port, config) || this.#claimedPorts.has(port) || this.#proxies.reaches(port);
+  }
+
+  /** What keeps a service from users: a host or port of it is another's. */
+  conflictsOf(service: DistributedService): readonly Conflict[] {
+    const conflicts = this.#holdings.conflictsOf(service);
+    return conflicts.length > 0 ? conflicts : this.#claims.conflictsOf(service);
   }
 
   /** Whether each member serves. @throws where HAProxy cannot be asked */

@@ -11,6 +11,7 @@ import { createLog, type Log } from '../log.ts';
 import { everyAddress } from '../process/address.ts';
 import { stopOnSignal } from '../process/shutdown.ts';
 import { GatewayAgent } from './agent.ts';
+import { kubeHoldings } from './claims/kube-holdings.ts';
 import { ClusterSource } from './sources/cluster-source.ts';
 import { configuredClusters } from './sources/configured-clusters.ts';
 import { Sources } from './sources/sources.ts';
@@ -66,9 +67,11 @@ export async function runGateway(
   const known = join(directory, 'known');
   const sources = new Sources((events) => new ClusterSource({ client, config, log, directory: known, events }));
   for (const cluster of configuredClusters(config, log)) sources.add(cluster);
-  const agent = new GatewayAgent({ sources, config, log, registry, proxies, pod, host, ports, frpsUrl, frpsPort, directory });
+  const secrets = new LinkSecrets({ client, namespace: config.gateway.namespace });
+  const holdings = kubeHoldings(secrets);
+  const agent = new GatewayAgent({ sources, config, log, registry, proxies, holdings, pod, host, ports, frpsUrl, frpsPort, directory });
   // Before the agent renders anything: clusters that had joined are served from the beginning.
-  const links = await startLinks({ client, config, log, sources, agent, proxies, pod, directory: options.links });
+  const links = await startLinks({ secrets, config, log, sources, agent, proxies, pod, directory: options.links });
   await agent.start();
   const beat = setInterval(() => void writeFile(join(directory, 'agent.beat'), `${Date.now()}\n`).catch(() => {}), beatMs);
   log.info({ pod, server: client.access.server }, 'gateway agent started');
@@ -82,7 +85,7 @@ export async function runGateway(
 }
 
 interface LinksOfReplica {
-  client: KubeClient;
+  secrets: LinkSecrets;
   config: Config;
   log: Log;
   sources: Sources;
@@ -93,8 +96,7 @@ interface LinksOfReplica {
 }
 
 /** Takes joins and links of clusters. */
-async function startLinks({ client, config, log, sources, agent, proxies, pod, directory }: LinksOfReplica) {
-  const secrets = new LinkSecrets({ client, namespace: config.gateway.namespace });
+async function startLinks({ secrets, config, log, sources, agent, proxies, pod, directory }: LinksOfReplica) {
   await secrets.follow(join(directory, 'secrets.jsonl'), log);
   const home = await openLinkHome(secrets, { config, log });
   if (!home) return secrets;
@@ -109,7 +111,7 @@ async function startLinks({ client, config, log, sources, agent, proxies, pod, d
     config,
     statuses: () => agent.statuses(),
     refusals: () => proxies.refusals(),
-    conflictsOf: (service) => agent.claims.conflictsOf(service),
+    conflictsOf: (service) => agent.conflictsOf(service),
     log,
   });
   await links.listen('127.0.0.1', linksPort);

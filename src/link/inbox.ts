@@ -28,6 +28,11 @@ export class Inbox {
     this.collection = new Collection(options.known);
   }
 
+  /** Whether all that the other end had when this link began has come. */
+  get isWhole(): boolean {
+    return this.#isWhole;
+  }
+
   /** A link begins. @param digest of the other's collection @returns the messages that say what is here of it */
   begin(digest: string): Have[] {
     this.#staged.clear();

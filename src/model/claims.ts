@@ -8,8 +8,9 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { exposuresOf, type Exposure } from './exposure.ts';
+import { ExposureIndex } from './exposure-index.ts';
 import { eligibilityOf, type Grants, type Reserved } from './grants.ts';
-import { coversHost, domainsAbove } from './hosts.ts';
+import { coversHost } from './hosts.ts';
 import { isObject } from './json.ts';
 import { serviceKey, type ServiceStore } from './store.ts';
 import type { DistributedService } from './types.ts';
@@ -57,8 +58,7 @@ export type ServiceSource = Pick<ServiceStore, 'all' | 'subscribe'>;
 export class Claims {
   readonly #rules: ClaimRules;
   readonly #claimants = new Map<string, Claimant>();
-  /** by exposure, by host, and by each domain above a host */
-  readonly #index = new Map<string, Set<Claimant>>();
+  readonly #index = new ExposureIndex<Claimant>();
   readonly #unsubscribe: () => void;
   /** of conflictsOf, until the next change */
   #answers = new WeakMap<DistributedService, Conflict[]>();
@@ -102,7 +102,7 @@ export class Claims {
       namespace,
       place: placeOf(service, stored),
       created: Number.isNaN(created) ? Infinity : created,
-      exposures: exposures(service, this.#rules.baseDomain),
+      exposures: claimedBy(service, this.#rules.baseDomain),
     };
   }
 
@@ -115,11 +115,7 @@ export class Claims {
     this.#answers = new WeakMap();
     const claimant = this.#claimant(service, true);
     this.#claimants.set(claimant.key, claimant);
-    for (const entry of entriesOf(claimant)) {
-      let set = this.#index.get(entry);
-      if (!set) this.#index.set(entry, (set = new Set()));
-      set.add(claimant);
-    }
+    this.#index.add(claimant.exposures, claimant);
   }
 
   #remove(service: DistributedService): void {
@@ -127,11 +123,7 @@ export class Claims {
     const claimant = this.#claimants.get(serviceKey(service));
     if (!claimant) return;
     this.#claimants.delete(claimant.key);
-    for (const entry of entriesOf(claimant)) {
-      const set = this.#index.get(entry);
-      set?.delete(claimant);
-      if (set?.size === 0) this.#index.delete(entry);
-    }
+    this.#index.remove(claimant.exposures, claimant);
   }
 
   /** @param verdicts of the claimants that this question has met so far */
@@ -141,10 +133,10 @@ export class Claims {
       const eligibility = eligibilityOf(this.#rules.exposure, namespace, exposure, this.#rules.baseDomain);
       if (eligibility.kind === 'refused') return [{ kind: 'notGranted', exposure, namespaces: eligibility.namespaces }];
       if (eligibility.kind === 'reserved') return [{ kind: 'reserved', exposure, because: eligibility.because }];
-      const twin = this.#oldestWinner(this.#claimingExactly(exposure), claimant, verdicts);
+      const twin = this.#oldestWinner(this.#index.exactly(exposure), claimant, verdicts);
       if (twin) return [{ kind: 'duplicate', exposure, other: twin.key }];
       if (!('host' in exposure) || eligibility.kind === 'granted') return [];
-      const foreigners = this.#overlapping(exposure.host).filter((other) => other.namespace !== namespace);
+      const foreigners = this.#index.overlapping(exposure.host).filter((other) => other.namespace !== namespace);
       const owner = this.#oldestWinner(foreigners, claimant, verdicts);
       return owner ? [{ kind: 'foreign', exposure, other: owner.key, by: overlapOf(exposure.host, owner) }] : [];
     });
@@ -164,16 +156,6 @@ export class Claims {
     const wins = this.#conflicts(claimant, verdicts).length === 0;
     verdicts.set(claimant, wins);
     return wins;
-  }
-
-  #claimingExactly(exposure: Exposure): Iterable<Claimant> {
-    return this.#index.get(exposureEntry(exposure)) ?? [];
-  }
-
-  #overlapping(host: string): Claimant[] {
-    const entries = [hostEntry(host), ...domainsAbove(host).map((domain) => hostEntry(`*.${domain}`))];
-    if (host.startsWith('*.')) entries.push(belowEntry(host.slice(2)));
-    return [...new Set(entries.flatMap((entry) => [...(this.#index.get(entry) ?? [])]))];
   }
 }
 
@@ -200,32 +182,8 @@ function isOlder(a: Claimant, b: Claimant): boolean {
 }
 
 /** Exposures of a service that may come from anywhere: what is malformed claims nothing. */
-function exposures({ spec }: DistributedService, baseDomain: string | undefined): Exposure[] {
+export function claimedBy({ spec }: DistributedService, baseDomain: string | undefined): Exposure[] {
   if (!isObject(spec)) return [];
   const claimed = (exposuresOf(spec, baseDomain) as Exposure[] | undefined) ?? [];
   return claimed.filter((exposure) => ('host' in exposure ? typeof exposure.host === 'string' : Number.isInteger(exposure.port)));
-}
-
-const hostEntry = (host: string): string => `host ${host}`;
-const belowEntry = (domain: string): string => `below ${domain}`;
-
-function exposureEntry(exposure: Exposure): string {
-  switch (exposure.kind) {
-    case 'http':
-      return `http ${exposure.host} ${exposure.path}`;
-    case 'sni':
-      return `sni ${exposure.host}`;
-    case 'tcp':
-    case 'udp':
-      return `${exposure.kind} ${exposure.port}`;
-  }
-}
-
-function entriesOf({ exposures }: Claimant): string[] {
-  return exposures.flatMap((exposure) => {
-    const exact = exposureEntry(exposure);
-    if (!('host' in exposure)) return [exact];
-    const { host } = exposure;
-    return [exact, hostEntry(host), ...domainsAbove(host).map(belowEntry)];
-  });
 }

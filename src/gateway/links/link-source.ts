@@ -35,9 +35,13 @@ export interface Refused {
 type Kind = keyof typeof upKinds;
 type Values = { [K in Kind]: Up<K> };
 
-/** What is taken in place of a service's own age: nobody is older here than the cluster's joining. */
-const agedFrom = (claimed: string | undefined, joined: number): string =>
-  new Date(Math.max(Date.parse(claimed ?? '') || 0, joined)).toISOString();
+export interface LinkSourceDeps {
+  events: SourceEvents;
+  config: Config;
+  owners: KeyOwners;
+  /** whether the link is up, and has told all */
+  isCurrent: () => boolean;
+}
 
 export class LinkSource implements Source, Sink<KeptItem> {
   readonly cluster: string;
@@ -47,6 +51,7 @@ export class LinkSource implements Source, Sink<KeptItem> {
   readonly revoked = new Map<string, ConfigMap>();
   readonly tokens: TokenTrust;
   readonly synced: Promise<void> = Promise.resolve();
+  readonly isCurrent: () => boolean;
   readonly #events: SourceEvents;
   readonly #config: Config;
   readonly #owners: KeyOwners;
@@ -60,7 +65,8 @@ export class LinkSource implements Source, Sink<KeptItem> {
   #keys: JSONWebKeySet | undefined;
   #resolve: JWTVerifyGetKey | undefined;
 
-  constructor(record: ClusterRecord, { events, config, owners }: { events: SourceEvents; config: Config; owners: KeyOwners }) {
+  constructor(record: ClusterRecord, { events, config, owners, isCurrent }: LinkSourceDeps) {
+    this.isCurrent = isCurrent;
     this.cluster = record.name;
     this.#record = record;
     this.#events = events;
@@ -204,8 +210,7 @@ export class LinkSource implements Source, Sink<KeptItem> {
   #putService(key: string, { metadata, spec }: Up<'service'>): Refused | undefined {
     if (key !== `${metadata.namespace}/${metadata.name}`)
       return { reason: 'NotValid', message: `the service under ${JSON.stringify(key)} has another name` };
-    const creationTimestamp = agedFrom(metadata.creationTimestamp, this.#record.joined);
-    const object = { apiVersion, kind, metadata: { ...metadata, creationTimestamp }, spec } as const;
+    const object = { apiVersion, kind, metadata, spec } as const;
     for (const { path } of decodingFindings(object)) this.notUnderstood(`service.${path}`);
     const [finding] = schemaFindings(object);
     if (finding) return { reason: 'NotValid', message: `${finding.path}: ${finding.message}`.slice(0, 1000) };

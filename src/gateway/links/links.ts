@@ -145,7 +145,7 @@ class Clusters {
   async #add(record: ClusterRecord): Promise<void> {
     const { sources, config, log, limits } = this.#deps;
     const { name } = record;
-    const source = new LinkSource(record, { events: sources, config, owners: this.#owners });
+    const source = new LinkSource(record, { events: sources, config, owners: this.#owners, isCurrent: () => this.#isCurrent(name) });
     let known: KeptItem[] = [];
     const recalling = { replace: (items: KeptItem[]) => void (known = items), set: () => {}, delete: () => {} };
     await new Journal<KeptItem>(this.#path(name), recalling, () => {}).recall().catch(() => false);
@@ -176,6 +176,12 @@ class Clusters {
     });
     sources.add(source);
     log.info({ cluster: name, items: known.length }, `cluster ${name} is joined: ${describeGrant(record.grant)}`);
+  }
+
+  #isCurrent(name: string): boolean {
+    const cluster = this.#clusters.get(name);
+    // Until the other end has greeted, what is whole is what came over the link before.
+    return cluster !== undefined && cluster.link !== undefined && cluster.link.program !== '' && cluster.inbox.isWhole;
   }
 
   /** What was another's may be theirs, or the reverse. */

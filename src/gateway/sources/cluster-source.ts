@@ -108,6 +108,10 @@ export class ClusterSource implements HomeSource {
     this.synced = Promise.race([listed, this.#recalled(log)]);
   }
 
+  isCurrent(): boolean {
+    return true;
+  }
+
   /** Only the first lists count: with the API server away, what is in memory is the best there is. */
   problem(): string | undefined {
     if (this.#isRecalled) return undefined;

@@ -25,6 +25,7 @@ export const configuredClusters = ({ gateway: { clusters } }: Config, log: Log):
       revoked: new Map(),
       tokens: { issuer: () => issuer, keys, trusts: (namespace) => namespaces.includes(namespace) || namespaces.includes('*') },
       synced: Promise.resolve(),
+      isCurrent: () => true,
       problem: () => undefined,
       close: () => keys.close(),
     };

@@ -68,6 +68,10 @@ export class FileSource implements HomeSource {
     this.#deps.events.tunnelChanged();
   }
 
+  isCurrent(): boolean {
+    return true;
+  }
+
   problem(): string | undefined {
     return undefined;
   }

@@ -39,6 +39,8 @@ export interface Source {
   readonly tokens: TokenTrust;
   /** resolves once the source has said all that it has at the start, or what was last known of it is read */
   readonly synced: Promise<void>;
+  /** whether it says what is wanted now: one that is away says what was wanted before */
+  isCurrent: () => boolean;
   /** why the gateway is not to be ready yet on its account */
   problem: () => string | undefined;
   close: () => Promise<void>;

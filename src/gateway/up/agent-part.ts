@@ -12,6 +12,7 @@ import { createLog, type Log } from '../../log.ts';
 import { gatewayTlsSecretName } from '../../model/names.ts';
 import { stopOnSignal } from '../../process/shutdown.ts';
 import { GatewayAgent } from '../agent.ts';
+import { fileHoldings } from '../claims/holdings-store.ts';
 import { everyAddress, hasIpv6, ownUse } from '../haproxy/index.ts';
 import { KeySource } from '../oidc/key-source.ts';
 import { openProxies } from '../proxies.ts';
@@ -59,6 +60,7 @@ export async function runAgentPart(config: Config, options: UpOptions & { haprox
     log,
     registry,
     proxies,
+    holdings: fileHoldings(join(linksDirectory(options.directory), 'claims.json')),
     pod: own,
     replicas: [],
     host: '127.0.0.1',
@@ -76,7 +78,7 @@ export async function runAgentPart(config: Config, options: UpOptions & { haprox
     config,
     statuses: () => agent.statuses(),
     refusals: () => proxies.refusals(),
-    conflictsOf: (service) => agent.claims.conflictsOf(service),
+    conflictsOf: (service) => agent.conflictsOf(service),
     log,
   });
   await agent.start();

@@ -25,6 +25,7 @@ function source(cluster: string, { pods = true, events = nobody } = {}): Source 
     revoked: new Map([['frp-revoked', { metadata: { name: cluster }, data: {} }]]),
     tokens: { issuer: () => 'https://kubernetes.default.svc', keys, trusts: () => true },
     synced: Promise.resolve(),
+    isCurrent: () => true,
     problem: () => undefined,
     close: () => Promise.resolve(),
   };

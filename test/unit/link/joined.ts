@@ -43,6 +43,7 @@ const home = (): HomeSource => ({
     trusts: () => true,
   },
   synced: Promise.resolve(),
+  isCurrent: () => true,
   problem: () => undefined,
   close: async () => {},
   server: undefined,
