@@ -62,17 +62,8 @@ export function exposureText(exposure: Exposure): string {
 export function exposureOf(text: string): Exposure | undefined {
   const [kind, where = '', ...rest] = text.split(' ');
   if (where === '') return undefined;
-  switch (kind) {
-    case 'http':
-      return { kind, host: where, path: rest.join(' ') };
-    case 'sni':
-      return { kind, host: where };
-    case 'tcp':
-    case 'udp': {
-      const port = Number(where);
-      return Number.isInteger(port) ? { kind, port } : undefined;
-    }
-    default:
-      return undefined;
-  }
+  if (kind === 'http') return { kind, host: where, path: rest.join(' ') };
+  if (kind === 'sni') return { kind, host: where };
+  const port = Number(where);
+  return (kind === 'tcp' || kind === 'udp') && Number.isInteger(port) ? { kind, port } : undefined;
 }

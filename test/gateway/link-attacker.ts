@@ -24,7 +24,13 @@ export const hello = (more: object = {}): object => ({
   ...more,
 });
 export const nothing = { type: 'have', items: [], isSame: true, isLast: true };
-export const changes = (number: number, set: object[], isWhole = true): object => ({ type: 'changes', number, set, delete: [], isWhole });
+export const changes = (number: number, set: object[], isWhole = true, gone: object[] = []): object => ({
+  type: 'changes',
+  number,
+  set,
+  delete: gone,
+  isWhole,
+});
 export const podItem = (uid: string, more: object = {}): object => ({
   kind: 'pod',
   key: uid,

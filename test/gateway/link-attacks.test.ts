@@ -126,6 +126,34 @@ describe('a gateway with a cluster that means harm', () => {
     link.close();
   });
 
+  it('takes no host from who is served at it: neither by an age, nor by a change of what is there, nor over a restart', async () => {
+    const service = (name: string, host: string) =>
+      serviceItem(name, {
+        namespace: 'evil',
+        creationTimestamp: '1970-01-01T00:00:00Z',
+        spec: { expose: { type: 'domain', domain: host } },
+      });
+    const isCalm = async () => assert.equal((await machine.get('/', { host: 'api.example.com' })).body, 'calm');
+    const link = await linked();
+    await link.say(changes(1, [service('grab', 'api.example.com'), service('moves', 'x.evil.example.com')]));
+    await eventually('it has what is free', async () => (await machine.get('/', { host: 'x.evil.example.com' })).status === 503);
+    await eventually('it is told', () => refusals(link)['evil/grab'] === 'HostConflict');
+    await link.say(changes(2, [service('moves', 'api.example.com')]));
+    await eventually('it is told again', () => refusals(link)['evil/moves'] === 'HostConflict');
+    await isCalm();
+    const before = machine.leader('agent');
+    process.kill(before, 'SIGKILL');
+    await eventually('there is another agent', () => machine.leader('agent') !== before);
+    const again = await eventually('it takes links', () => linked());
+    await again.say(changes(1, []));
+    await eventually('it is told by the next agent', () => refusals(again)['evil/grab'] === 'HostConflict');
+    await eventually('the other cluster has its link', () => calm.link.state.isUp);
+    await isCalm();
+    const gone = ['evil/grab', 'evil/moves'].map((key) => ({ kind: 'service', key }));
+    await again.say(changes(2, [], true, gone));
+    again.close();
+  });
+
   it('ends a link of another version', async () => {
     const link = await rawLink(evil);
     await link.say(hello({ version: { major: 9, minor: 0 } }));
