@@ -37,7 +37,8 @@ import { FrpsLiveness } from './members/frps-liveness.ts';
 import { listen, portOf } from './listen.ts';
 import { aborted, within } from './waiting.ts';
 import { createGatewayOperations } from './api/operations-server.ts';
-import { createStatusServer } from './api/status-server.ts';
+import { createStatusServer, type RefusedService } from './api/status-server.ts';
+import type { TunnelRefusal } from './admission/recent-refusals.ts';
 import { ordinalProblem, PeerAddresses, replicasOf, servicesAt, servicesOnline, type Replica } from './replicas/peers.ts';
 import type { Applied } from './haproxy/index.ts';
 import { replicaIdentityIn, type ReplicaIdentity } from './sources/replica-identity.ts';
@@ -145,7 +146,7 @@ export class GatewayAgent {
     });
     this.#status = createStatusServer({
       statuses: () => this.statuses(),
-      refusals: () => [...this.#proxies.refusals(), ...this.#holdings.refusals(), ...this.#door.refusals],
+      refusals: () => this.#refusals(),
       credentials: () => this.#credentials(),
     });
     this.#addChecks();
@@ -338,6 +339,22 @@ export class GatewayAgent {
     const { services } = this.#sources;
     const members = proxyStatuses(this.#members.all, await this.#proxies.verdicts(), (key) => services.byKey(key)?.spec);
     return [...members, ...this.#door.refusedPods.statuses((identity) => this.#sources.podOf(identity))];
+  }
+
+  /** Services whose Pods have wanted too much in the last minute. @param cluster of the Pods */
+  refusedTunnels(cluster: string): TunnelRefusal[] {
+    return this.#door.refusals.filter((refusal) => refusal.cluster === cluster);
+  }
+
+  /** What the gateway's own cluster is told; clusters of the configuration have nobody else to hear theirs. */
+  #refusals(): RefusedService[] {
+    const heard = ['', ...this.#options.config.gateway.clusters.map(({ name }) => name)];
+    const tunnels = heard.flatMap((cluster) => this.refusedTunnels(cluster));
+    return [
+      ...this.#proxies.refusals(),
+      ...this.#holdings.refusals(),
+      ...tunnels.map(({ service, reason, message }) => ({ service, reason, message })),
+    ];
   }
 
   #credentials(): Credentials | undefined {

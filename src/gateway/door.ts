@@ -80,6 +80,7 @@ export class Door {
     const names = about.service === undefined ? ofPod : [about.service];
     this.#refusals.add(
       refusal,
+      about.cluster,
       names.map((name) => `${about.namespace}/${name}`),
     );
   }

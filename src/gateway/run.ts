@@ -111,6 +111,7 @@ async function startLinks({ secrets, config, log, sources, agent, proxies, pod, 
     config,
     statuses: () => agent.statuses(),
     refusals: () => proxies.refusals(),
+    refusedTunnels: (cluster) => agent.refusedTunnels(cluster),
     conflictsOf: (service) => agent.conflictsOf(service),
     log,
   });

@@ -57,6 +57,8 @@ const proxy = z.object({
 });
 /** key: namespace/name of a service of this cluster's that is not served as it is, or kind and key of another item */
 const refused = z.object({ reason: z.string().max(64), message: text });
+/** key: namespace/name of a service whose Pods, this cluster's, want more tunnels than they may have; the reason is one word */
+const refusedTunnels = z.object({ reason: z.string().max(64), message: text });
 /** key: namespace/name of a service that another cluster, which joined first, says of what users get */
 const differs = z.object({
   fields: z.array(z.string().max(300)).max(50),
@@ -79,7 +81,7 @@ const gateway = z.object({
 /** key: what this gateway does not understand of what it is told */
 const unknown = z.object({});
 
-export const downKinds = { proxy, refused, differs, gateway, unknown } as const;
+export const downKinds = { proxy, refused, refusedTunnels, differs, gateway, unknown } as const;
 
 export type Up<K extends keyof typeof upKinds> = z.infer<(typeof upKinds)[K]>;
 export type Down<K extends keyof typeof downKinds> = z.infer<(typeof downKinds)[K]>;

@@ -144,7 +144,9 @@ describe('a gateway with a cluster that means harm', () => {
     const before = machine.leader('agent');
     process.kill(before, 'SIGKILL');
     await eventually('there is another agent', () => machine.leader('agent') !== before);
-    const again = await eventually('it takes links', () => linked());
+    const again = await eventually('it takes links', () => rawLink(evil));
+    await again.say(hello());
+    await again.say({ ...nothing, isSame: false });
     await again.say(changes(1, []));
     await eventually('it is told by the next agent', () => refusals(again)['evil/grab'] === 'HostConflict');
     await eventually('the other cluster has its link', () => calm.link.state.isUp);

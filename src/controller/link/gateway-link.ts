@@ -105,6 +105,9 @@ export class GatewayLink {
       } else if (kind === 'refused') {
         const problem = downKinds.refused.safeParse(value).data;
         if (problem) refused.push({ service: key, message: problem.message });
+      } else if (kind === 'refusedTunnels') {
+        const problem = downKinds.refusedTunnels.safeParse(value).data;
+        if (problem) refused.push({ service: key, ...problem });
       }
     }
     return { proxies, refused };

@@ -17,6 +17,7 @@ import { Rate } from '../../link/rate.ts';
 import type { Log } from '../../log.ts';
 import type { Conflict } from '../../model/claims.ts';
 import type { DistributedService } from '../../model/types.ts';
+import type { TunnelRefusal } from '../admission/recent-refusals.ts';
 import type { ProxyStatus } from '../api/proxy-status.ts';
 import type { Refusal } from '../haproxy/index.ts';
 import { listen as listenAt, portOf } from '../listen.ts';
@@ -41,6 +42,8 @@ export interface LinksDeps extends Omit<JoiningDeps, 'now'> {
   /** as the agent's status API has them */
   statuses: () => Promise<readonly ProxyStatus[]>;
   refusals: () => readonly Refusal[];
+  /** services whose Pods in a cluster have wanted too much */
+  refusedTunnels?: (cluster: string) => readonly TunnelRefusal[];
   /** what keeps a service of `sources` from users */
   conflictsOf?: (service: DistributedService) => readonly Conflict[];
   log: Log;
@@ -268,9 +271,9 @@ class Clusters {
   }
 
   #tellCluster(cluster: Cluster, statuses: readonly ProxyStatus[], refusals: readonly Refusal[]): void {
-    const { conflictsOf, sources, addresses, isReplicated = false } = this.#deps;
+    const { conflictsOf, refusedTunnels = () => [], sources, addresses, isReplicated = false } = this.#deps;
     const { record, source, outbox, told } = cluster;
-    const said = itemsFor(source, { statuses, refusals, conflictsOf, sources });
+    const said = itemsFor(source, { statuses, refusals, refusedTunnels: refusedTunnels(record.name), conflictsOf, sources });
     const gateway = gatewayItem(record, { addresses, isReplicated, authority: authoritiesOf(this.#deps) });
     for (const [kind, items] of Object.entries({ ...said, gateway: [gateway] })) {
       const text = JSON.stringify(items);

@@ -5,6 +5,7 @@ import type { Conflict } from '../../model/claims.ts';
 import { serviceKey } from '../../model/store.ts';
 import type { DistributedService, DistributedServiceSpec } from '../../model/types.ts';
 import { equalJson, isObject } from '../../model/json.ts';
+import type { TunnelRefusal } from '../admission/recent-refusals.ts';
 import type { ProxyStatus } from '../api/proxy-status.ts';
 import type { Refusal } from '../haproxy/index.ts';
 import type { Sources } from '../sources/sources.ts';
@@ -16,6 +17,8 @@ export interface Known {
   /** of the cluster's own proxies (ofClusters) */
   statuses: readonly ProxyStatus[];
   refusals: readonly Refusal[];
+  /** of the cluster's own Pods */
+  refusedTunnels: readonly TunnelRefusal[];
   conflictsOf?: ((service: DistributedService) => readonly Conflict[]) | undefined;
   sources: Pick<Sources, 'decidingCluster' | 'services'>;
 }
@@ -44,13 +47,18 @@ export const gatewayItem = (
 });
 
 /** Items by kind (link/items.ts). */
-export function itemsFor(source: LinkSource, known: Known): Record<'proxy' | 'refused' | 'differs' | 'unknown', Item[]> {
+export function itemsFor(source: LinkSource, known: Known): Record<'proxy' | 'refused' | 'refusedTunnels' | 'differs' | 'unknown', Item[]> {
   const proxy = known.statuses.map(({ name, status, isRefused, reason }): Item => ({
     kind: 'proxy',
     key: name,
     value: { status, ...(isRefused && { isRefused }), ...(reason !== undefined && { reason }) },
   }));
   const refused = [...source.refused].map(([id, problem]): Item => ({ kind: 'refused', key: nameOf(id), value: { ...problem } }));
+  const refusedTunnels = known.refusedTunnels.map(({ service, reason, message }): Item => ({
+    kind: 'refusedTunnels',
+    key: service,
+    value: { reason, message },
+  }));
   const messages = new Map(known.refusals.map(({ service, message }) => [service, message]));
   const differs: Item[] = [];
   for (const service of source.services.all()) {
@@ -68,7 +76,7 @@ export function itemsFor(source: LinkSource, known: Known): Record<'proxy' | 're
     else if (message !== undefined) refused.push({ kind: 'refused', key, value: { reason: 'GatewayRefused', message } });
   }
   const unknown = [...source.unknown].map((what): Item => ({ kind: 'unknown', key: what, value: {} }));
-  return { proxy, refused, differs, unknown };
+  return { proxy, refused, refusedTunnels, differs, unknown };
 }
 
 /** Who is in the way is told where it is one of the cluster's own. */

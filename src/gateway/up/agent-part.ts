@@ -78,6 +78,7 @@ export async function runAgentPart(config: Config, options: UpOptions & { haprox
     config,
     statuses: () => agent.statuses(),
     refusals: () => proxies.refusals(),
+    refusedTunnels: (cluster) => agent.refusedTunnels(cluster),
     conflictsOf: (service) => agent.conflictsOf(service),
     log,
   });

@@ -126,7 +126,7 @@ suite('one service in two clusters', { skip: foreign }, () => {
     await must('kubectl', ['apply', '-f', '-'], {
       input: JSON.stringify({ ...rival, metadata: { ...rival.metadata, name: 'secret' }, spec }),
     });
-    // The older one has the host, and creationTimestamp counts in seconds.
+    // Who comes first has the host: the gateway is to have heard of it.
     await sleep(1100);
     const { code, stderr } = await branch.run(`kubectl apply -f - <<'E'\n${JSON.stringify({ ...rival, spec })}\nE`);
     assert.equal(code, 0, stderr);

@@ -155,6 +155,21 @@ describe('the controller of a cluster that joins a gateway elsewhere', { timeout
     gateway.statuses.splice(0, Infinity, ...before);
   });
 
+  it('says that its Pods want more tunnels than they may have, as long as they do, and by an Event', async () => {
+    const refusal = { service: 'shop/web', reason: 'TooManyTunnels' as const };
+    gateway.refusedTunnels.push({ ...refusal, cluster: 'home', message: 'Pod shop/web-0 has 32 tunnels open' });
+    gateway.refusedTunnels.push({ ...refusal, cluster: 'other', message: 'Pod shop/web-9 has 32 tunnels open' });
+    await until(() => condition('TunnelsRefused')?.status === 'True');
+    const { reason, message } = condition('TunnelsRefused')!;
+    assert.deepEqual([reason, message], ['TooManyTunnels', 'The gateway refuses tunnels: Pod shop/web-0 has 32 tunnels open']);
+    assert.notEqual(condition('ConfigurationValid')?.status, 'False');
+    const isEvent = ([at, object]: [string, KubeObject]) =>
+      at.includes('/events/') && (object as unknown as { reason: string }).reason === 'TooManyTunnels';
+    await until(() => [...api.objects].some(isEvent));
+    gateway.refusedTunnels.splice(0);
+    await until(() => condition('TunnelsRefused') === undefined);
+  });
+
   it('names the fields that a cluster which joined before says otherwise, as long as it does', async () => {
     const other = startCluster(await joinAs(await gateway.token('first')));
     const records = await gateway.store.clusters();

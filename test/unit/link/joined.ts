@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createAuthority, type Authority } from '../../../certs/authority.ts';
 import { defaultConfig } from '../../../src/config/schema.ts';
+import type { TunnelRefusal } from '../../../src/gateway/admission/recent-refusals.ts';
 import type { ProxyStatus } from '../../../src/gateway/api/proxy-status.ts';
 import { createToken } from '../../../src/gateway/links/joining.ts';
 import { FileLinkStore, type LinkStore } from '../../../src/gateway/links/link-store.ts';
@@ -27,6 +28,7 @@ export interface TestGateway {
   directory: string;
   port: number;
   statuses: ProxyStatus[];
+  refusedTunnels: TunnelRefusal[];
   token(cluster?: string, more?: { grant?: object; ttlMs?: number; addresses?: string[] }): Promise<string>;
   close(): Promise<void>;
 }
@@ -61,6 +63,7 @@ export async function startGateway(
   const store = more.store ?? new FileLinkStore(directory);
   const sources = new Sources(home);
   const statuses: ProxyStatus[] = [];
+  const refusedTunnels: TunnelRefusal[] = [];
   const { addresses = [] } = more;
   const links = await openLinks({
     authority: shared,
@@ -68,6 +71,7 @@ export async function startGateway(
     config: defaultConfig,
     statuses: async () => statuses,
     refusals: () => [],
+    refusedTunnels: (cluster) => refusedTunnels.filter((refusal) => refusal.cluster === cluster),
     log: quiet,
     tellMs: 50,
     ...more,
@@ -79,7 +83,7 @@ export async function startGateway(
   addresses.push(`127.0.0.1:${port}`);
   const token: TestGateway['token'] = (cluster = 'home', { grant = {}, ttlMs = 900_000, addresses: others } = {}) =>
     createToken({ store, authority: shared, addresses: others ?? addresses }, { cluster, grant, ttlMs });
-  return { links, sources, store, authority: shared, directory, port, statuses, token, close: () => links.close() };
+  return { links, sources, store, authority: shared, directory, port, statuses, refusedTunnels, token, close: () => links.close() };
 }
 
 export interface TestCluster {
