@@ -43,7 +43,7 @@ export function plainStart(frps: Config['frps']): string[] {
     ...opening,
     ...until([...filesOf(frps), key], 'DistributedService $FRP_GROUP'),
     `[ "$FRP_GROUP_KEY" ] || export FRP_GROUP_KEY="$(cat $d/group.key)"`,
-    ...(frps.auth === undefined ? [] : endWithToken),
+    ...(frps.auth === undefined ? [] : endWith(frpsTokenPath)),
   ];
 }
 
@@ -76,12 +76,12 @@ function until(awaited: readonly Awaited[], whose: string): string[] {
 }
 
 /**
- * frpc reads the server's token at its start alone: it is started anew for another one. The shell becomes frpc, so its
- * process id is frpc's; of `$$` Kubernetes would leave one `$`.
+ * frpc reads the server's token, and the URL of the proxy, at its start alone: it is started anew for another one. The
+ * shell becomes frpc, so its process id is frpc's; of `$$` Kubernetes would leave one `$`.
  */
-const endWithToken = [
+const endWith = (file: string): string[] => [
   `read -r self rest </proc/self/stat`,
-  `(was=$(cat ${frpsTokenPath}); while sleep 5; do now=$(cat ${frpsTokenPath} 2>/dev/null); [ -z "$now" ] || [ "$now" = "$was" ] || kill $self; done) &`,
+  `(was=$(cat ${file}); while sleep 5; do now=$(cat ${file} 2>/dev/null); [ -z "$now" ] || [ "$now" = "$was" ] || kill $self; done) &`,
 ];
 
 /**
@@ -106,7 +106,7 @@ function sharedPlainStart(frps: Config['frps'], groups: readonly string[]): stri
     `[ -z "$late" ] || echo "going on without DistributedServices$missing: they join when their group keys come"`,
     `[ -z "$late" ] || (while [ "$late" ]; do sleep 5; keys $late; [ -z "$ready" ] || (take; while :; do frpc -c ${configPath}; sleep 5; done) & done) &`,
     `take`,
-    ...(frps.auth === undefined ? [] : endWithToken),
+    ...(frps.auth === undefined ? [] : endWith(frpsTokenPath)),
   ];
 }
 
@@ -121,7 +121,7 @@ export function gatewayStart({ gateway: { proxySecret } }: Config, isShared = fa
     `[ "$said" ] || echo "waiting for the certificate of ${isShared ? sharedBy : 'DistributedService $FRP_GROUP'} (made by frp-k8s controller) and the Pod's token"; said=1`,
     `sleep 1`,
     `done`,
-    ...(proxySecret === undefined ? [] : [exportProxy(path)]),
+    ...(proxySecret === undefined ? [] : [exportProxy(path), ...endWith(path)]),
   ];
 }
 

@@ -1,4 +1,10 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import jsonpatch, { type Operation } from 'fast-json-patch';
 import { configSchema, defaultConfig } from '../../../src/config/schema.ts';
@@ -6,6 +12,7 @@ import type { DistributedService, DistributedServiceSpec } from '../../../src/mo
 import { decidePod } from '../../../webhooks/pods/decide.ts';
 import { outdatedGroups } from '../../../webhooks/pods/outdated.ts';
 import type { Pod } from '../../../webhooks/pods/pod.ts';
+import { until } from '../../support/until.ts';
 import { service, storeOf } from '../../support/services.ts';
 
 const config = configSchema.parse({ gateway: { addresses: ['gw-0.example.com', 'gw-1.example.com:7443'] } });
@@ -57,6 +64,35 @@ describe('a Pod of a service behind the gateway', () => {
       /\{"secret":\{"name":"frp-web-group","optional":true,"items":\[\{"key":"proxy","path":"proxy\.url"\}\]/,
     );
     assert.doesNotMatch(pod.metadata!.annotations!['frp.io/frpc-1.json']! + plain!.command[2]! + items('frpc-1-certs'), /proxy/i);
+  });
+
+  it('starts its frpc anew when user or password of the proxy change', async (t) => {
+    const gateway = { addresses: ['gw.example.com'], proxyURL: 'http://proxy:3128', proxySecret: 'way-out' };
+    const pod = inject(podOf('web'), [service('web')], configSchema.parse({ gateway }));
+    const app = createServer().listen(0, '127.0.0.1');
+    await once(app, 'listening');
+    const at = mkdtempSync(join(tmpdir(), 'frp-k8s-start-'));
+    t.after(() => {
+      app.close();
+      rmSync(at, { recursive: true });
+    });
+    mkdirSync(join(at, 'certs'));
+    const give = (name: string, text: string) => writeFileSync(join(at, 'certs', name), text);
+    for (const [name, text] of Object.entries({ 'tls.crt': 'x', token: 'x', 'proxy.url': 'http://u:old@proxy' })) give(name, text);
+    writeFileSync(join(at, 'frpc'), '#!/bin/sh\necho "frpc by $FRP_PROXY_URL"\nexec sleep 60\n', { mode: 0o755 });
+    const [sidecar] = pod.spec!.initContainers! as unknown as { command: string[] }[];
+    const [shell = '', ...rest] = sidecar!.command.map((text) => text.replaceAll('/etc/frp', at).replaceAll('sleep 5;', 'sleep 0.05;'));
+    const LOCAL_SERVICE_PORT = String((app.address() as AddressInfo).port);
+    const child = spawn(shell, rest, { env: { PATH: `${at}:${process.env.PATH}`, LOCAL_SERVICE_PORT }, detached: true });
+    // With all that the shell has started, as a container ends.
+    t.after(() => process.kill(-child.pid!, 'SIGKILL'));
+    let said = '';
+    child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    await until(() => said.includes('frpc by http://u:old@proxy'));
+    // The kubelet starts a native sidecar again that has ended.
+    const ended = once(child, 'exit');
+    give('proxy.url', 'http://u:new@proxy');
+    assert.deepEqual(await ended, [null, 'SIGTERM']);
   });
 
   it('has a sidecar for each of its addresses, which verifies that name', () => {
