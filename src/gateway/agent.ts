@@ -11,7 +11,7 @@ import type { Credentials } from '../frp/server-api.ts';
 import { pause } from '../kube/backoff.ts';
 import { text } from '../kube/authority-secret.ts';
 import type { Log } from '../log.ts';
-import { Claims, type Conflict } from '../model/claims.ts';
+import type { Conflict } from '../model/claims.ts';
 import type { DistributedService } from '../model/types.ts';
 import { Readiness } from '../process/readiness.ts';
 import { accessOf, issuerOf } from './ir/access-policy.ts';
@@ -37,7 +37,7 @@ import { FrpsLiveness } from './members/frps-liveness.ts';
 import { listen, portOf } from './listen.ts';
 import { aborted, within } from './waiting.ts';
 import { createGatewayOperations } from './api/operations-server.ts';
-import { createStatusServer, type RefusedService } from './api/status-server.ts';
+import { createStatusServer } from './api/status-server.ts';
 import type { TunnelRefusal } from './admission/recent-refusals.ts';
 import { ordinalProblem, PeerAddresses, replicasOf, servicesAt, servicesOnline, type Replica } from './replicas/peers.ts';
 import type { Applied } from './haproxy/index.ts';
@@ -87,7 +87,6 @@ export class GatewayAgent {
   readonly #proxies: Proxies;
   readonly #sources: Sources;
   readonly #holdings: Holdings;
-  readonly #claims: Claims;
   readonly #issuers: Issuers;
   readonly #members: Members;
   readonly #users: ApplyLoop;
@@ -124,7 +123,6 @@ export class GatewayAgent {
     sources.services.subscribe(changed);
     this.#holdings = new Holdings({ sources, config, store: options.holdings ?? memoryHoldings(), log });
     this.#holdings.services.subscribe(changed);
-    this.#claims = new Claims(this.#holdings.services, config);
     this.#issuers = new Issuers({ rules: fetchRules(config), log, changed });
     this.#members = new Members({ list: proxyList(options.frpsUrl), changed, isTaken: (port) => this.#isTaken(port), log });
     this.#metrics = new GatewayMetrics(options.registry, { members: () => this.#members.all, tunnel: () => this.#material });
@@ -146,7 +144,7 @@ export class GatewayAgent {
     });
     this.#status = createStatusServer({
       statuses: () => this.statuses(),
-      refusals: () => this.#refusals(),
+      refusals: () => [...this.#proxies.refusals(), ...this.#holdings.refusals(), ...this.#door.refusals],
       credentials: () => this.#credentials(),
     });
     this.#addChecks();
@@ -177,7 +175,6 @@ export class GatewayAgent {
     }
     await Promise.all([this.#warmUp?.close(), this.#frps?.close(), this.#parts?.close(), this.#door.close()]);
     await Promise.all([this.#members.close(), this.#users.close(), this.#tunnel.close(), this.#sources.close()]);
-    this.#claims.close();
     await Promise.all([this.#holdings.close(), this.#issuers.close(), this.#running, this.#proxies.close()]);
   }
 
@@ -257,7 +254,7 @@ export class GatewayAgent {
     const sources = this.#sources;
     const input = {
       services: [...sources.services.all()],
-      conflictsOf: (service: DistributedService) => this.conflictsOf(service),
+      conflictsOf: (service: DistributedService) => this.#holdings.conflictsOf(service),
       members: [...this.#members.all].filter(({ identity }) => sources.has(identity.cluster)),
       podOf: (identity: Identity) => sources.podOf(identity),
       accessOf: (service: DistributedService) => accessOf(service, sources.copiesOf(service), this.#issuers),
@@ -330,8 +327,7 @@ export class GatewayAgent {
 
   /** What keeps a service from users: a host or port of it is another's. */
   conflictsOf(service: DistributedService): readonly Conflict[] {
-    const conflicts = this.#holdings.conflictsOf(service);
-    return conflicts.length > 0 ? conflicts : this.#claims.conflictsOf(service);
+    return this.#holdings.conflictsOf(service);
   }
 
   /** Whether each member serves. @throws where HAProxy cannot be asked */
@@ -341,20 +337,9 @@ export class GatewayAgent {
     return [...members, ...this.#door.refusedPods.statuses((identity) => this.#sources.podOf(identity))];
   }
 
-  /** Services whose Pods have wanted too much in the last minute. @param cluster of the Pods */
+  /** @param cluster of the Pods */
   refusedTunnels(cluster: string): TunnelRefusal[] {
-    return this.#door.refusals.filter((refusal) => refusal.cluster === cluster);
-  }
-
-  /** What the gateway's own cluster is told; clusters of the configuration have nobody else to hear theirs. */
-  #refusals(): RefusedService[] {
-    const heard = ['', ...this.#options.config.gateway.clusters.map(({ name }) => name)];
-    const tunnels = heard.flatMap((cluster) => this.refusedTunnels(cluster));
-    return [
-      ...this.#proxies.refusals(),
-      ...this.#holdings.refusals(),
-      ...tunnels.map(({ service, reason, message }) => ({ service, reason, message })),
-    ];
+    return this.#door.refusalsOf(cluster);
   }
 
   #credentials(): Credentials | undefined {

@@ -9,6 +9,7 @@ import { RecentRefusals, type TunnelRefusal } from './admission/recent-refusals.
 import type { Refusal, RefusalReason } from './admission/refusals.ts';
 import { trustedClusters } from './admission/trusted-clusters.ts';
 import { TunnelAdmission } from './admission/tunnel-admission.ts';
+import type { RefusedService } from './api/status-server.ts';
 import { RefusedPods } from './api/refused-pods.ts';
 import { Gathered } from './gathered.ts';
 import { maxTunnels } from './haproxy/index.ts';
@@ -60,9 +61,17 @@ export class Door {
     });
   }
 
-  /** Services whose Pods have wanted too much in the last minute. */
-  get refusals(): TunnelRefusal[] {
-    return this.#refusals.all;
+  /** Services whose Pods have wanted too much in the last minute, as the gateway's own cluster is told them. */
+  get refusals(): RefusedService[] {
+    // Clusters of the configuration have nobody else to hear theirs.
+    const heard = ['', ...this.#options.config.gateway.clusters.map(({ name }) => name)];
+    const own = heard.flatMap((cluster) => this.refusalsOf(cluster));
+    return own.map(({ service, reason, message }) => ({ service, reason, message }));
+  }
+
+  /** @param cluster of the Pods */
+  refusalsOf(cluster: string): TunnelRefusal[] {
+    return this.#refusals.all.filter((refusal) => refusal.cluster === cluster);
   }
 
   close(): Promise<void> {

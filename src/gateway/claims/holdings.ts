@@ -7,7 +7,7 @@
 import { every, systemClock } from '../../../certs/clock.ts';
 import type { Config } from '../../config/schema.ts';
 import type { Log } from '../../log.ts';
-import { claimedBy, type Conflict } from '../../model/claims.ts';
+import { claimedBy, Claims, type Conflict } from '../../model/claims.ts';
 import { describeExposure } from '../../model/exposure.ts';
 import { serviceKey, ServiceStore } from '../../model/store.ts';
 import type { DistributedService } from '../../model/types.ts';
@@ -44,6 +44,8 @@ export class Holdings {
   readonly #deps: HoldingsDeps;
   readonly #now: () => number;
   readonly #held: HeldClaims;
+  /** among those that are in no other's way over clusters */
+  readonly #decided: Claims;
   /** what is claimed now, by claimId() */
   readonly #claims = new Map<string, Claim>();
   /** of these, what somebody else holds; first come, first served */
@@ -64,6 +66,7 @@ export class Holdings {
     this.#deps = deps;
     this.#now = deps.now ?? (() => performance.now());
     this.#held = new HeldClaims(deps.config);
+    this.#decided = new Claims(this.services, deps.config);
     this.#unsubscribe = deps.sources.services.subscribe((before, after) => this.#changed(before, after));
   }
 
@@ -77,9 +80,9 @@ export class Holdings {
     this.#stop = every(systemClock, settleMs, () => this.settle());
   }
 
-  /** What others hold of what a service claims: it must not be served unless this is empty. */
+  /** What keeps a service from what it claims: it must not be served unless this is empty. */
   conflictsOf(service: DistributedService): readonly Conflict[] {
-    return this.#lost.get(serviceKey(service)) ?? [];
+    return this.#lost.get(serviceKey(service)) ?? this.#decided.conflictsOf(service);
   }
 
   /** Services of the gateway's own cluster that are left out because a cluster that has joined holds what they claim. */
@@ -98,6 +101,7 @@ export class Holdings {
   async close(): Promise<void> {
     this.#stop();
     this.#unsubscribe();
+    this.#decided.close();
     await (this.#isStarted ? this.settle() : undefined);
   }
 
