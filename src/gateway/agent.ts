@@ -11,7 +11,6 @@ import type { Credentials } from '../frp/server-api.ts';
 import { pause } from '../kube/backoff.ts';
 import { text } from '../kube/authority-secret.ts';
 import type { Log } from '../log.ts';
-import type { Conflict } from '../model/claims.ts';
 import type { DistributedService } from '../model/types.ts';
 import { Readiness } from '../process/readiness.ts';
 import { accessOf, issuerOf } from './ir/access-policy.ts';
@@ -38,7 +37,6 @@ import { listen, portOf } from './listen.ts';
 import { aborted, within } from './waiting.ts';
 import { createGatewayOperations } from './api/operations-server.ts';
 import { createStatusServer } from './api/status-server.ts';
-import type { TunnelRefusal } from './admission/recent-refusals.ts';
 import { ordinalProblem, PeerAddresses, replicasOf, servicesAt, servicesOnline, type Replica } from './replicas/peers.ts';
 import type { Applied } from './haproxy/index.ts';
 import { replicaIdentityIn, type ReplicaIdentity } from './sources/replica-identity.ts';
@@ -86,7 +84,7 @@ export class GatewayAgent {
   readonly #metrics: GatewayMetrics;
   readonly #proxies: Proxies;
   readonly #sources: Sources;
-  readonly #holdings: Holdings;
+  readonly holdings: Holdings;
   readonly #issuers: Issuers;
   readonly #members: Members;
   readonly #users: ApplyLoop;
@@ -97,7 +95,7 @@ export class GatewayAgent {
   readonly #loopback: Server;
   readonly #operations: Server;
   readonly #status: TlsServer;
-  readonly #door: Door;
+  readonly door: Door;
   #replicaTls: ReplicaIdentity | undefined;
   #warmUp: WarmUp | undefined;
   #frps: FrpsLiveness | undefined;
@@ -121,8 +119,8 @@ export class GatewayAgent {
     sources.subscribe({ changed, tunnelChanged: () => this.#tunnel.schedule() });
     sources.services.subscribe(() => (this.#claimedPorts = undefined));
     sources.services.subscribe(changed);
-    this.#holdings = new Holdings({ sources, config, store: options.holdings ?? memoryHoldings(), log });
-    this.#holdings.services.subscribe(changed);
+    this.holdings = new Holdings({ sources, config, store: options.holdings ?? memoryHoldings(), log });
+    this.holdings.services.subscribe(changed);
     this.#issuers = new Issuers({ rules: fetchRules(config), log, changed });
     this.#members = new Members({ list: proxyList(options.frpsUrl), changed, isTaken: (port) => this.#isTaken(port), log });
     this.#metrics = new GatewayMetrics(options.registry, { members: () => this.#members.all, tunnel: () => this.#material });
@@ -130,9 +128,9 @@ export class GatewayAgent {
     this.#proxies.subscribe({ users: () => this.#users.schedule(), tunnel: () => this.#tunnel.schedule() });
     this.#users = new ApplyLoop({ what: "the users' HAProxy", apply: () => this.#applyUsers(), log });
     this.#tunnel = new ApplyLoop({ what: "the tunnels' HAProxy", apply: () => this.#applyTunnel(), log });
-    this.#door = new Door({ ...options, members: this.#members, onRefused: (reason) => this.#metrics.refused(reason) });
+    this.door = new Door({ ...options, members: this.#members, onRefused: (reason) => this.#metrics.refused(reason) });
     this.#loopback = createLoopbackServer({
-      admission: this.#door.admission,
+      admission: this.door.admission,
       keys: () => sources.keys(),
       issuer: () => `http://127.0.0.1:${portOf(this.#loopback)}`,
       onFailure: (error) => log.error({ err: error }, 'a call on loopback failed'),
@@ -144,7 +142,7 @@ export class GatewayAgent {
     });
     this.#status = createStatusServer({
       statuses: () => this.statuses(),
-      refusals: () => [...this.#proxies.refusals(), ...this.#holdings.refusals(), ...this.#door.refusals],
+      refusals: () => [...this.#proxies.refusals(), ...this.holdings.refusals(), ...this.door.refusals],
       credentials: () => this.#credentials(),
     });
     this.#addChecks();
@@ -173,9 +171,9 @@ export class GatewayAgent {
       server.close();
       server.closeAllConnections();
     }
-    await Promise.all([this.#warmUp?.close(), this.#frps?.close(), this.#parts?.close(), this.#door.close()]);
+    await Promise.all([this.#warmUp?.close(), this.#frps?.close(), this.#parts?.close(), this.door.close()]);
     await Promise.all([this.#members.close(), this.#users.close(), this.#tunnel.close(), this.#sources.close()]);
-    await Promise.all([this.#holdings.close(), this.#issuers.close(), this.#running, this.#proxies.close()]);
+    await Promise.all([this.holdings.close(), this.#issuers.close(), this.#running, this.#proxies.close()]);
   }
 
   async #run(): Promise<void> {
@@ -183,7 +181,7 @@ export class GatewayAgent {
     // An empty view would take everybody out, so nothing is applied before all is known that can be.
     await Promise.race([this.#sources.synced, aborted(signal)]);
     if (signal.aborted) return;
-    this.#holdings.start();
+    this.holdings.start();
     const { hostname, port } = new URL(this.#options.frpsUrl);
     this.#frps = new FrpsLiveness({
       host: hostname,
@@ -254,7 +252,7 @@ export class GatewayAgent {
     const sources = this.#sources;
     const input = {
       services: [...sources.services.all()],
-      conflictsOf: (service: DistributedService) => this.#holdings.conflictsOf(service),
+      conflictsOf: (service: DistributedService) => this.holdings.conflictsOf(service),
       members: [...this.#members.all].filter(({ identity }) => sources.has(identity.cluster)),
       podOf: (identity: Identity) => sources.podOf(identity),
       accessOf: (service: DistributedService) => accessOf(service, sources.copiesOf(service), this.#issuers),
@@ -325,21 +323,11 @@ export class GatewayAgent {
     return isReserved(port, config) || this.#claimedPorts.has(port) || this.#proxies.reaches(port);
   }
 
-  /** What keeps a service from users: a host or port of it is another's. */
-  conflictsOf(service: DistributedService): readonly Conflict[] {
-    return this.#holdings.conflictsOf(service);
-  }
-
   /** Whether each member serves. @throws where HAProxy cannot be asked */
   async statuses(): Promise<ProxyStatus[]> {
     const { services } = this.#sources;
     const members = proxyStatuses(this.#members.all, await this.#proxies.verdicts(), (key) => services.byKey(key)?.spec);
-    return [...members, ...this.#door.refusedPods.statuses((identity) => this.#sources.podOf(identity))];
-  }
-
-  /** @param cluster of the Pods */
-  refusedTunnels(cluster: string): TunnelRefusal[] {
-    return this.#door.refusalsOf(cluster);
+    return [...members, ...this.door.refusedPods.statuses((identity) => this.#sources.podOf(identity))];
   }
 
   #credentials(): Credentials | undefined {

@@ -111,8 +111,8 @@ async function startLinks({ secrets, config, log, sources, agent, proxies, pod, 
     config,
     statuses: () => agent.statuses(),
     refusals: () => proxies.refusals(),
-    refusedTunnels: (cluster) => agent.refusedTunnels(cluster),
-    conflictsOf: (service) => agent.conflictsOf(service),
+    refusedTunnels: (cluster) => agent.door.refusalsOf(cluster),
+    conflictsOf: (service) => agent.holdings.conflictsOf(service),
     log,
   });
   await links.listen('127.0.0.1', linksPort);

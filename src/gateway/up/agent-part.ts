@@ -78,8 +78,8 @@ export async function runAgentPart(config: Config, options: UpOptions & { haprox
     config,
     statuses: () => agent.statuses(),
     refusals: () => proxies.refusals(),
-    refusedTunnels: (cluster) => agent.refusedTunnels(cluster),
-    conflictsOf: (service) => agent.conflictsOf(service),
+    refusedTunnels: (cluster) => agent.door.refusalsOf(cluster),
+    conflictsOf: (service) => agent.holdings.conflictsOf(service),
     log,
   });
   await agent.start();
