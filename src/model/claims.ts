@@ -138,7 +138,7 @@ export class Claims {
       if (!('host' in exposure) || eligibility.kind === 'granted') return [];
       const foreigners = this.#index.overlapping(exposure.host).filter((other) => other.namespace !== namespace);
       const owner = this.#oldestWinner(foreigners, claimant, verdicts);
-      return owner ? [{ kind: 'foreign', exposure, other: owner.key, by: overlapOf(exposure.host, owner) }] : [];
+      return owner ? [{ kind: 'foreign', exposure, other: owner.key, by: overlapOf(exposure.host, owner.exposures) }] : [];
     });
   }
 
@@ -159,7 +159,8 @@ export class Claims {
   }
 }
 
-function overlapOf(host: string, { exposures }: Claimant): 'name' | 'its wildcard' | 'this wildcard' {
+/** How a host is in the way of those of another service. */
+export function overlapOf(host: string, exposures: readonly Exposure[]): 'name' | 'its wildcard' | 'this wildcard' {
   const theirs = exposures.flatMap((exposure) => ('host' in exposure ? [exposure.host] : []));
   if (theirs.includes(host)) return 'name';
   return theirs.some((other) => coversHost(other, host)) ? 'its wildcard' : 'this wildcard';

@@ -1,6 +1,6 @@
 /** Claims that are held at a time: no two of them are in each other's way. */
 import type { Config } from '../../config/schema.ts';
-import type { Conflict } from '../../model/claims.ts';
+import { overlapOf, type Conflict } from '../../model/claims.ts';
 import type { Exposure } from '../../model/exposure.ts';
 import { ExposureIndex, exposureOf, exposureText } from '../../model/exposure-index.ts';
 import { eligibilityOf } from '../../model/grants.ts';
@@ -83,8 +83,10 @@ export class HeldClaims {
   /** Who is in the way of a claim; services of the gateway's own cluster are not in each other's (model/claims.ts). */
   conflictOf(claim: Claim): Conflict | undefined {
     const [other] = this.#inTheWay(claim);
+    if (!other) return undefined;
     const { exposure } = claim;
-    return other && { kind: equalJson(exposure, other.exposure) ? 'duplicate' : 'foreign', exposure, other: other.service };
+    const by = 'host' in exposure && !equalJson(exposure, other.exposure) ? overlapOf(exposure.host, [other.exposure]) : undefined;
+    return by ? { kind: 'foreign', exposure, other: other.service, by } : { kind: 'duplicate', exposure, other: other.service };
   }
 
   /**
