@@ -1,45 +1,46 @@
-/** `frp-k8s gateway clusters`: who has joined a gateway outside any cluster, and the end of it. */
-import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+/** `frp-k8s gateway clusters`: who has joined a gateway, and the end of it. */
 import { UserError } from '../errors.ts';
 import { describeGrant } from '../gateway/links/grant.ts';
-import { FileLinkStore, type ClusterRecord, type Seen } from '../gateway/links/link-store.ts';
-import { markerFile } from '../gateway/up/home.ts';
-import { linksDirectory } from '../gateway/up/layout.ts';
+import type { ClusterRecord, LinkStore, Seen } from '../gateway/links/link-store.ts';
 import { durationWords } from '../link/clock-words.ts';
+import { openPlace, placeHelp, placeOptions } from './gateway-place.ts';
 import { parseOptions } from './options.ts';
 
 export const help = `frp-k8s gateway clusters: the clusters that have joined a gateway
 
-usage: frp-k8s gateway clusters --dir DIR
-       frp-k8s gateway clusters remove NAME --dir DIR
+usage: frp-k8s gateway clusters [--dir DIR | -n NS]
+       frp-k8s gateway clusters remove NAME [--dir DIR | -n NS]
 
 remove takes back what the cluster has there, within two seconds where the gateway runs: its services, the trust in its Pods
 and certificates, its link, the tunnels of its Pods. It comes back with a new token alone.
 
-      --dir DIR   directory of the gateway (frp-k8s gateway up)
-
-example:
+${placeHelp}
+examples:
   frp-k8s gateway clusters --dir /var/lib/frp-k8s
+  frp-k8s gateway clusters remove branch --context headquarters
 `;
 
 export async function run(args: string[]): Promise<number> {
-  const { values, positionals } = parseOptions('gateway clusters', args, { dir: { type: 'string' } }, 'positionals');
-  if (values.dir === undefined) throw new UserError('gateway clusters: --dir is missing: the directory of the gateway');
-  const directory = resolve(values.dir);
-  if (!existsSync(join(directory, markerFile)))
-    throw new UserError(`gateway clusters: ${directory} is no gateway's directory: say the one that frp-k8s gateway up was started with`);
-  const store = new FileLinkStore(linksDirectory(directory));
+  const { values, positionals } = parseOptions('gateway clusters', args, placeOptions, 'positionals');
   const [verb, name, ...rest] = positionals;
-  if (verb === undefined) return list(store);
-  if (verb !== 'remove' || name === undefined || rest.length > 0)
+  if (verb !== undefined && (verb !== 'remove' || name === undefined || rest.length > 0))
     throw new UserError('gateway clusters: say "gateway clusters" or "gateway clusters remove NAME"');
+  const place = await openPlace('gateway clusters', values);
+  try {
+    place.check();
+    return await (verb === undefined ? list(place.store) : remove(place.store, name!));
+  } finally {
+    place.close();
+  }
+}
+
+async function remove(store: LinkStore, name: string): Promise<number> {
   if (!(await store.removeCluster(name))) throw new UserError(`gateway clusters remove: no cluster ${name} has joined this gateway`);
   process.stdout.write(`cluster ${name} is removed\n`);
   return 0;
 }
 
-async function list(store: FileLinkStore): Promise<number> {
+async function list(store: LinkStore): Promise<number> {
   const clusters = [...(await store.clusters()).values()];
   if (clusters.length === 0) {
     process.stderr.write('no cluster has joined; make a token with: frp-k8s gateway token create\n');

@@ -17,8 +17,8 @@ export const help = `frp-k8s gateway: decide who joins which service, and keep H
 
 usage: frp-k8s gateway [--config FILE] [--directory DIR] [--links DIR] [--haproxy COMMAND]
        frp-k8s gateway up --dir DIR --address NAME     a whole gateway on this machine: frp-k8s gateway up --help
-       frp-k8s gateway token create --dir DIR --cluster NAME    let a cluster join it
-       frp-k8s gateway clusters [remove NAME] --dir DIR         the clusters that have joined it
+       frp-k8s gateway token create --cluster NAME     let a cluster join it; of one on a machine with --dir DIR
+       frp-k8s gateway clusters [remove NAME]          the clusters that have joined it; the same
 
 It runs beside frps and two HAProxies in a Pod of StatefulSet frp-gateway (manifests/gateway). For frps it is the server
 plugin (127.0.0.1:7400/plugin) and the issuer of service account tokens; for HAProxy it writes the configuration and

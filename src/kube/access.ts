@@ -18,19 +18,33 @@ export interface Access {
   namespace: string | undefined;
 }
 
+/** What a command was told on its line. */
+export interface AccessOptions {
+  /** a file */
+  kubeconfig?: string | undefined;
+  /** of the kubeconfig, in place of its current one */
+  context?: string | undefined;
+  env?: NodeJS.ProcessEnv;
+  home?: string;
+}
+
 /**
- * KUBECONFIG where it is set, otherwise the Pod's service account, otherwise ~/.kube/config. client-node re-reads the
- * service account's token every minute: the kubelet rotates it hourly.
+ * The kubeconfig that is named, otherwise KUBECONFIG where it is set, otherwise the Pod's service account, otherwise
+ * ~/.kube/config. client-node re-reads the service account's token every minute: the kubelet rotates it hourly.
  * @throws UserError where there is none of them, or it cannot be used
  */
-export function loadAccess(env: NodeJS.ProcessEnv = process.env, home = homedir()): Access {
+export function loadAccess({ kubeconfig, context, env = process.env, home = homedir() }: AccessOptions = {}): Access {
   const kubeConfig = new KubeConfig();
-  const from = source(env, home);
+  const from = kubeconfig === undefined ? source(env, home) : [kubeconfig];
   try {
     if (from === 'cluster') kubeConfig.loadFromCluster();
     else loadFiles(kubeConfig, from);
   } catch (error) {
     throw new UserError(`the kubeconfig ${String(from)} cannot be read: ${(error as Error).message}`, { cause: error });
+  }
+  if (context !== undefined) {
+    if (!kubeConfig.getContextObject(context)) throw new UserError(`the kubeconfig ${String(from)} has no context ${context}`);
+    kubeConfig.setCurrentContext(context);
   }
   const cluster = kubeConfig.getCurrentCluster();
   if (!cluster) throw new UserError(`the kubeconfig ${String(from)} has no current context; set one with: kubectl config use-context NAME`);

@@ -148,9 +148,24 @@ users: [{ name: u, user: { token: t } }]
 
   it('is read from the file that KUBECONFIG names', async () => {
     await writeFile(join(folder, 'good'), kubeconfig);
-    const access = loadAccess({ KUBECONFIG: join(folder, 'good') }, folder);
+    const access = loadAccess({ env: { KUBECONFIG: join(folder, 'good') }, home: folder });
     assert.equal(access.server, 'https://k.example.com');
     assert.equal(access.namespace, 'team');
+  });
+
+  it('is that of the file and the context that a command names, whatever the environment says', async () => {
+    const file = join(folder, 'named');
+    await writeFile(
+      file,
+      kubeconfig
+        .replace('contexts: [', 'contexts: [{ name: d, context: { cluster: l, user: u, namespace: other } }, ')
+        .replace('clusters: [', 'clusters: [{ name: l, cluster: { server: "https://l.example.com" } }, '),
+    );
+    const env = { KUBECONFIG: join(folder, 'missing') };
+    assert.equal(loadAccess({ kubeconfig: file, env }).server, 'https://k.example.com');
+    const { server, namespace } = loadAccess({ kubeconfig: file, context: 'd', env });
+    assert.deepEqual([server, namespace], ['https://l.example.com', 'other']);
+    assert.throws(() => loadAccess({ kubeconfig: file, context: 'e', env }), /the kubeconfig .*named has no context e/);
   });
 
   const missing: [name: string, content: string | undefined, message: RegExp][] = [
@@ -167,13 +182,16 @@ users: [{ name: u, user: { token: t } }]
       const file = join(folder, content === undefined ? 'missing' : 'bad');
       if (content !== undefined) await writeFile(file, content);
       assert.throws(
-        () => loadAccess({ KUBECONFIG: file }, folder),
+        () => loadAccess({ env: { KUBECONFIG: file }, home: folder }),
         (error: Error) => error instanceof UserError && message.test(error.message),
       );
     });
   }
 
   it('is refused outside a cluster without a kubeconfig, with what to do', () => {
-    assert.throws(() => loadAccess({}, folder), /no access to a cluster: run it in a Pod with a service account, or set KUBECONFIG/);
+    assert.throws(
+      () => loadAccess({ env: {}, home: folder }),
+      /no access to a cluster: run it in a Pod with a service account, or set KUBECONFIG/,
+    );
   });
 });
