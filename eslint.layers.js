@@ -9,6 +9,7 @@ const controllerValues = [
   'src/kube',
   'src/link',
   'src/controller/problem.ts',
+  'src/controller/gateway-place.ts',
   'src/controller/ownership.ts',
   'src/frp',
   'webhooks',

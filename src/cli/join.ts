@@ -18,7 +18,7 @@ usage: frp-k8s join TOKEN [--system NS] [--wait DURATION]
 
 TOKEN comes from "frp-k8s gateway token create" at the gateway, and is used once. It goes into Secret ${joinSecretName};
 the controller joins with it, keeps what it is known by in Secret ${linkSecretName}, and deletes the token. The controller's
-configuration names the gateway: gateway.addresses, and gateway.elsewhere: true.
+configuration has the gateway's addresses (gateway.addresses).
 
       --system NS      namespace of the installation (default: frp-system)
       --wait DURATION  how long to wait for the controller's word, default 60s; 0s: not at all

@@ -104,7 +104,7 @@ export const configSchema = z.strictObject({
   baseDomain: text.optional(),
   /** the frp server that every sidecar dials */
   frps: frpsSchema,
-  /** the gateway: HAProxy above frps, in one Pod of a StatefulSet; without addresses the installation has none */
+  /** the gateway: HAProxy above frps, in this cluster or elsewhere; without addresses the installation has none */
   gateway: z
     .strictObject({
       /** one for each replica, by ordinal; every sidecar joins each of them. Name or IP address, and port if not `tunnelPort` */
@@ -118,9 +118,7 @@ export const configSchema = z.strictObject({
       proxyURL: text.refine(isProxy, proxyForm).optional(),
       /** Secret of the installation's namespace with the proxy's `user` and `password`; label frp.io/use: "true" */
       proxySecret: text.optional(),
-      /** it runs in another cluster, whose controller looks after it: this one copies nothing, and knows no health of backends */
-      elsewhere: z.boolean().default(false),
-      /** where it runs; the controller copies there what it may read */
+      /** where it is, if it is in this cluster; the controller copies there what it may read */
       namespace: text.default('frp-gateway'),
       /** where users reach its ports, for the status: a name or an IP address; absent: what the Service for users says */
       publicAddress: text.optional(),
@@ -128,8 +126,6 @@ export const configSchema = z.strictObject({
       usersService: z.string().default('frp-gateway-users'),
       /** audience of the service account tokens that Pods present */
       audience: text.default('frp.io/gateway'),
-      /** clusters other than its own whose Pods may join; `jwksFile`: their public keys (RFC 7517) */
-      clusters: z.array(z.strictObject({ name: text, issuer: text, jwksFile: text, namespaces: z.array(text).default([]) })).default([]),
       /** whether the keys of users' issuers may be fetched by http; without, only by https */
       allowHttpIssuers: z.boolean().default(false),
       /** ports for users */

@@ -24,13 +24,14 @@ import { WorkQueue } from '../kube/work-queue.ts';
 import { SecretWatches } from './secret-watches.ts';
 import { servicesWith } from './user-secrets.ts';
 import { authorityKey, copiesKey, keyOfSecret, linkKey, serverKey, splitKey } from './keys.ts';
+import { OwnGateway } from './own-gateway.ts';
 import { GatewayLinks } from './link/gateway-links.ts';
-import { reconcileServer, reconcileService, type Reconciled, type ReconcileDeps } from './reconcile.ts';
+import { reconcileServer, reconcileService, type ReconcileDeps } from './reconcile.ts';
 import { referencesOf } from '../kube/secret-references.ts';
 import { Entrance } from './backends/entrance.ts';
 import { ReadinessGates } from './backends/readiness-gates.ts';
 import { ObjectStore } from '../kube/object-store.ts';
-import { ensureReplicaIdentity, replicaAuthorityIn } from './gateway-secrets/replica-identity.ts';
+import { replicaAuthorityIn } from './gateway-secrets/replica-identity.ts';
 import { credentialsIn, ensureServerApi } from './identity/api-credentials.ts';
 
 export type { ControllerDeps, RunningController };
@@ -43,16 +44,10 @@ const startRetry: BackoffLimits = { minMs: 500, maxMs: 15_000 };
 
 /** Starts at once and keeps trying: an API server that is not there yet is waited for. */
 export function startController(deps: ControllerDeps): RunningController {
-  const controller = new Controller(deps);
-  return {
-    services: controller.services,
-    problem: () => controller.problem(),
-    isLeading: () => controller.isLeading,
-    close: () => controller.close(),
-  };
+  return new Controller(deps);
 }
 
-class Controller {
+class Controller implements RunningController {
   readonly services = new ServiceStore();
   readonly #deps: ControllerDeps;
   readonly #clock: Clock;
@@ -64,6 +59,7 @@ class Controller {
   readonly #authority: AuthorityKeeper;
   readonly #entrance: Entrance;
   readonly #facts: FactSource;
+  readonly #ownGateway: OwnGateway;
   readonly #links: GatewayLinks;
   readonly #gates: ReadinessGates;
   readonly #queue: WorkQueue;
@@ -75,7 +71,8 @@ class Controller {
   #cancelReview: (() => void) | undefined;
   #election: Election | undefined;
   #leading: Promise<void> = Promise.resolve();
-  isLeading = false;
+  #isLeading = false;
+  /** the last one is that of Pods */
   #reflectors: Pick<Reflector<KubeObject>, 'synced' | 'lastError' | 'refresh' | 'close'>[] = [];
   #startProblem: string | undefined = 'starting';
 
@@ -83,34 +80,37 @@ class Controller {
     this.#deps = deps;
     this.#clock = deps.clock ?? systemClock;
     const { client, config, log } = deps;
-    const changed = (namespace: string) => this.#secretsKnown(namespace);
-    this.#secretWatches = new SecretWatches({ client, config, log, own: this.#secrets, users: this.#userSecrets, changed });
+    const stores = { own: this.#secrets, users: this.#userSecrets };
+    this.#secretWatches = new SecretWatches({ client, config, log, ...stores, changed: (namespace) => this.#secretsKnown(namespace) });
     this.#authority = new AuthorityKeeper(this.#copiesDeps);
     this.#metrics = new ControllerMetrics(deps.registry, {
       services: () => this.services.all(),
-      isLeading: () => this.isLeading,
+      isLeading: () => this.#isLeading,
       requests: client.requests,
     });
     const allChanged = () => {
       for (const service of this.services.all()) this.#queue.add(serviceKey(service));
     };
     this.#entrance = new Entrance({ client, config, log, changed: allChanged });
+    this.#ownGateway = new OwnGateway({
+      ...this.#copiesDeps,
+      secretWatches: this.#secretWatches,
+      entrance: this.#entrance,
+      changed: () => this.#queue.add(serverKey),
+    });
     this.#links = new GatewayLinks({
-      client,
-      config,
-      log,
-      secrets: this.#secrets,
-      userSecrets: this.#userSecrets,
-      services: this.services,
+      ...this.#copiesDeps,
       authority: () => this.#authority.current,
       copies: () => copiesElsewhere(this.#copiesDeps),
       changed: allChanged,
       serviceChanged: (key) => this.#queue.add(key),
+      listPods: async () => this.#reflectors.at(-1)?.refresh(),
       metric: this.#metrics.links,
     });
     this.#facts = new FactSource({
       config,
       links: this.#links,
+      hasOwnGateway: () => this.#ownGateway.isHere,
       entrance: this.#entrance,
       services: this.services,
       outdated: deps.outdated,
@@ -120,8 +120,7 @@ class Controller {
       credentials: () => credentialsIn(this.#secrets, config.namespace),
       gatewayAuthority: () => replicaAuthorityIn(this.#secrets, config),
     });
-    const isRegistered = (service: string, uid: string) => this.#facts.isRegistered(service, uid);
-    this.#gates = new ReadinessGates({ client, log, isRegistered, clock: this.#clock });
+    this.#gates = new ReadinessGates({ client, log, clock: this.#clock, isRegistered: (...of) => this.#facts.isRegistered(...of) });
     const onFailure = (key: string, error: unknown, waitMs: number) =>
       deps.log.warn({ err: error, key, waitMs: Math.round(waitMs) }, 'reconciling failed, trying again');
     this.#queue = new WorkQueue({ handle: (key) => this.#reconcile(key), onFailure });
@@ -130,6 +129,10 @@ class Controller {
     deps.connectors?.subscribe((key) => this.#queue.add(key));
     this.services.subscribe((before, after) => this.#serviceChanged(before, after));
     this.#starting = this.#start();
+  }
+
+  isLeading(): boolean {
+    return this.#isLeading;
   }
 
   problem(): string | undefined {
@@ -153,12 +156,12 @@ class Controller {
       this.#deps.connectors?.close(),
     ]);
     await Promise.all([...this.#reflectors.map((reflector) => reflector.close()), this.#secretWatches.close(), this.#election?.close()]);
-    this.isLeading = false;
+    this.#isLeading = false;
   }
 
   async #start(): Promise<void> {
     const { signal } = this.#stop;
-    await this.#loadAuthority();
+    await this.#untilItWorks('the certificate authority is not there yet', () => this.#authority.load());
     if (signal.aborted) return;
     const { client, log, config, ownNamespaceOnly } = this.#deps;
     const only = ownNamespaceOnly ? { namespace: config.namespace } : {};
@@ -170,19 +173,20 @@ class Controller {
         ...common,
         resource: pods,
         labelSelector: `${label.sidecar}=injected`,
-        sink: [this.#facts.pods, this.#gates, this.#links.items].flatMap((sink) => sink ?? []).reduce(both),
+        sink: [this.#facts.pods, this.#gates, this.#links.pods].reduce(both),
       }),
     ];
     this.#startProblem = 'the first lists of DistributedServices, Secrets and Pods are under way';
     const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
     await Promise.race([aborted, Promise.all(this.#reflectors.map(({ synced }) => synced))]);
+    await this.#ownGateway.seek(signal);
     if (signal.aborted) return;
     this.#startProblem = undefined;
     log.info({ services: this.services.size }, 'the controller has its lists');
     if (!this.#deps.election) return this.#lead();
     const { onLost, ...rest } = this.#deps.election;
-    const onLeading = () => void (this.#leading = this.#lead());
-    this.#election = new Election({ client, log, namespace: config.namespace, name: leaseName, ...rest, onLeading, onLost });
+    const told = { onLeading: () => void (this.#leading = this.#lead()), onLost };
+    this.#election = new Election({ client, log, namespace: config.namespace, name: leaseName, ...rest, ...told });
   }
 
   /** Work begins with the authority as it is now and with the frp server's answer: a new leader changes nothing on no knowledge. */
@@ -192,14 +196,14 @@ class Controller {
       // Who has been cut off may get the Lease before its watches have caught up.
       if (this.#election) await Promise.all([...this.#reflectors, this.#secretWatches, connectors].map(async (each) => each?.refresh?.()));
       await this.#followAuthority();
+      await this.#ownGateway.ensure();
       await ensureServerApi(this.#reconcileDeps);
-      await ensureReplicaIdentity(this.#copiesDeps);
       this.#links.start();
       await this.#links.known();
       await Promise.all([this.#facts.meetServers(), this.#entrance.known()]);
     });
     if (this.#stop.signal.aborted) return;
-    this.isLeading = true;
+    this.#isLeading = true;
     this.#facts.start(log);
     this.#entrance.start();
     this.#stopTicker = every(this.#clock, Math.min(lookMs, tickPeriod(config.certificates.renewBefore)), () => this.#addDue());
@@ -209,16 +213,11 @@ class Controller {
     this.#podsQueue.start();
   }
 
-  #loadAuthority(): Promise<void> {
-    return this.#untilItWorks('the certificate authority is not there yet', () => this.#authority.load());
-  }
-
   async #untilItWorks(failure: string, work: () => Promise<void>): Promise<void> {
     for (let attempt = 0; !this.#stop.signal.aborted; attempt++) {
       try {
         await work();
-        this.#startProblem = undefined;
-        return;
+        return void (this.#startProblem = undefined);
       } catch (error) {
         this.#startProblem = (error as Error).message;
         this.#deps.log.error({ err: error }, failure);
@@ -275,23 +274,24 @@ class Controller {
       if (key === authorityKey) return this.#followAuthority();
       if (key === copiesKey) {
         const changesAt = this.#links.items?.copiesChanged() ?? Infinity;
-        const renewAt = await ensureReplicaIdentity(this.#copiesDeps);
+        const renewAt = await this.#ownGateway.ensure();
         this.#due.set(key, Math.min(changesAt, renewAt, await reconcileCopies(this.#copiesDeps)));
         return;
       }
-      if (key === linkKey) return void this.#due.set(key, this.#clock.now() + (await this.#links.followJoining()));
+      if (key === linkKey) return this.#followJoining();
       const service = key === serverKey ? undefined : this.services.get(...splitKey(key));
       if (key !== serverKey && !service) return this.#forget(key);
       // It comes back when the first lists of its namespace are there.
       if (service && this.#secretWatches.of(service.metadata.namespace ?? '') === 'pending') return;
-      const { renewAt } = service ? await reconcileService(this.#reconcileDeps, service) : await this.#reconcileServer();
+      const { renewAt } = service ? await reconcileService(this.#reconcileDeps, service) : await reconcileServer(this.#reconcileDeps);
       this.#due.set(key, renewAt);
     });
   }
 
-  async #reconcileServer(): Promise<Reconciled> {
-    await ensureServerApi(this.#reconcileDeps);
-    return reconcileServer(this.#reconcileDeps);
+  async #followJoining(): Promise<void> {
+    this.#due.set(linkKey, this.#clock.now() + (await this.#links.followJoining()));
+    await this.#ownGateway.seek(this.#stop.signal);
+    this.#queue.add(copiesKey);
   }
 
   get #copiesDeps(): GatewayCopiesDeps {

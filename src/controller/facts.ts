@@ -4,7 +4,7 @@ import type { Log } from '../log.ts';
 import type { Sink } from '../kube/reflector.ts';
 import type { KubeObject } from '../kube/types.ts';
 import { Claims, type Conflict } from '../model/claims.ts';
-import { gatewayApiUrls, hasOwnGateway, usesGateway } from '../model/gateway.ts';
+import { gatewayApiUrls, hasGateway, usesGateway } from '../model/gateway.ts';
 import { exposuresOf } from '../model/exposure.ts';
 import { serviceKey, type ServiceStore } from '../model/store.ts';
 import type { DistributedService } from '../model/types.ts';
@@ -46,7 +46,9 @@ export interface FactsDeps {
   /** told of a service (namespace/name) of which something may have changed */
   changed: (service: string) => void;
   outdatedChanged: OutdatedListener;
-  /** default: where the configuration says that the gateway's replicas are */
+  /** whether the gateway is in this cluster */
+  hasOwnGateway: () => boolean;
+  /** default: where the configuration says that the replicas of such a gateway are */
   gatewayUrls?: string[];
   /** what is known of the way to the servers, beside what they say themselves */
   entrance?: Pick<Entrance, 'addressOf' | 'problemOf'> | undefined;
@@ -99,7 +101,7 @@ export class FactSource {
         // Pods of a service that has moved still go there.
         ...(isGateway && deps.links && { told: () => deps.links?.listed() }),
         isWanted: () =>
-          (urls.length > 0 || (isGateway && deps.links?.isJoined === true)) &&
+          (isGateway ? deps.hasOwnGateway() || deps.links?.isJoined === true : urls.length > 0) &&
           (served(isGateway).length > 0 || this.#backends.isThereAny(isGateway)),
         changed: (keys) => {
           if (keys) for (const key of keys) this.#tell(key);
@@ -107,7 +109,7 @@ export class FactSource {
         },
       });
     this.#plain = viewOf(false, config.frps.api ? [config.frps.api.url] : []);
-    this.#gateway = viewOf(true, hasOwnGateway(config) ? (deps.gatewayUrls ?? gatewayApiUrls(config)) : [], ['tcp']);
+    this.#gateway = viewOf(true, deps.gatewayUrls ?? gatewayApiUrls(config), ['tcp']);
   }
 
   /** Begins to ask the servers. @param log is told once of what a change of the configuration has left behind */
@@ -210,8 +212,8 @@ export class FactSource {
 
   /** What is known of the server; of gateways elsewhere nothing where the one that serves may be the one that cannot be asked. */
   #healthOf(isGateway: boolean, gateways: readonly GatewayFact[], { healthy, unhealthy }: Judgement): ServerHealth {
-    const { config, links } = this.#deps;
-    if (isGateway && config.gateway.elsewhere && !links?.isJoined) return { status: 'elsewhere' };
+    const { config, links, hasOwnGateway } = this.#deps;
+    if (isGateway && hasGateway(config) && !links?.isJoined && !hasOwnGateway()) return { status: 'none' };
     const { health } = this.#viewOf(isGateway);
     const isUnsure = healthy === 0 && unhealthy > 0 && gateways.length > 1 && gateways.some(({ said }) => !said);
     return isUnsure && health.status === 'reachable' ? { status: 'unreachable', message: withoutWord(gateways) } : health;

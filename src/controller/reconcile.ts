@@ -8,6 +8,7 @@ import { addFinalizer, cleanUp, hasFinalizer } from './lifecycle/finalizer.ts';
 import { eventsBetween, tell } from './status/events.ts';
 import type { FactSource } from './facts.ts';
 import type { ReferencesOutcome } from './gateway-secrets/copies.ts';
+import { ensureServerApi } from './identity/api-credentials.ts';
 import { ensureIdentity, ensureServerCertificates } from './identity/service-identity.ts';
 import { type IdentityDeps } from './identity/deps.ts';
 import type { Refused } from './identity/owned-secrets.ts';
@@ -109,8 +110,11 @@ function applyStatus(
   return client.apply<DistributedService>(distributedServices, object, options).catch(ignoreNotFound);
 }
 
-/** The certificate of the frp server. @throws as reconcileService, and where the Secret is somebody else's */
-export const reconcileServer = (deps: ReconcileDeps): Promise<Reconciled> => ensureServerCertificates(deps);
+/** The certificates of the servers, and the password of their API. @throws as reconcileService, and where the Secret is somebody else's */
+export async function reconcileServer(deps: ReconcileDeps): Promise<Reconciled> {
+  await ensureServerApi(deps);
+  return ensureServerCertificates(deps);
+}
 
 const stepsOf =
   ({ debug, log }: ReconcileDeps, service: DistributedService) =>

@@ -3,13 +3,13 @@
  * may be read, and one that may not be holds up no other.
  */
 import type { Config } from '../config/schema.ts';
+import { pause } from '../kube/backoff.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { isForbidden } from '../kube/errors.ts';
 import type { ObjectStore } from '../kube/object-store.ts';
 import { Reflector, type Sink } from '../kube/reflector.ts';
 import { secrets, type Secret } from '../kube/types.ts';
 import type { Log } from '../log.ts';
-import { hasOwnGateway } from '../model/gateway.ts';
 import { controllerAccountName, label, manager, secretsRoleName } from '../model/names.ts';
 import type { Refused } from './identity/owned-secrets.ts';
 
@@ -28,6 +28,9 @@ export interface SecretWatchesDeps {
 /** Of a namespace's Secrets: the first lists are under way, they are followed, or they may not be read. */
 export type SecretsKnown = 'pending' | 'known' | 'forbidden';
 
+/** How often it is looked whether the first lists are there. Milliseconds. */
+const lookMs = 50;
+
 interface Followed {
   watches: Reflector<Secret>[];
   told: SecretsKnown;
@@ -39,28 +42,26 @@ export class SecretWatches {
   readonly #followed = new Map<string, Followed>();
   readonly #closing = new Set<Promise<unknown>>();
   readonly #byNamespace: boolean;
-  /** without their Secrets nothing can be done */
-  readonly #needed: readonly string[];
+  /** the gateway's, while it is or may come to be in this cluster */
+  #gateway: string | undefined;
 
   constructor(deps: SecretWatchesDeps) {
     this.#deps = deps;
-    const { config } = deps;
-    this.#byNamespace = config.controller.secrets === 'namespaces';
-    this.#needed = hasOwnGateway(config) ? [config.namespace, config.gateway.namespace] : [config.namespace];
+    this.#byNamespace = deps.config.controller.secrets === 'namespaces';
   }
 
   /**
    * Starts the watches that nothing can be done without, which are then the caller's to close: of the cluster, or of the
-   * namespaces of the installation and of its gateway. @param only the namespace to follow in place of the cluster
+   * namespace of the installation. @param only the namespace to follow in place of the cluster
    */
   open(only?: string): Reflector<Secret>[] {
-    if (this.#byNamespace) return this.#needed.flatMap((namespace) => this.#watch(namespace));
-    const { own, users } = this.#deps;
+    const { own, users, config } = this.#deps;
+    if (this.#byNamespace) return this.#watch(config.namespace);
     return this.#pair(only, own, users);
   }
 
   of(namespace: string): SecretsKnown {
-    if (!this.#byNamespace || this.#needed.includes(namespace)) return 'known';
+    if (!this.#byNamespace || namespace === this.#deps.config.namespace) return 'known';
     const { watches } = this.#followed.get(namespace) ?? { watches: [] };
     if (watches.some(({ lastError }) => isForbidden(lastError?.cause))) return 'forbidden';
     return watches.length > 0 && watches.every(({ hasSynced }) => hasSynced) ? 'known' : 'pending';
@@ -80,7 +81,7 @@ export class SecretWatches {
 
   /** The namespace has services. */
   follow(namespace: string): void {
-    if (!this.#byNamespace || this.#needed.includes(namespace) || this.#followed.has(namespace)) return;
+    if (!this.#byNamespace || namespace === this.#deps.config.namespace || this.#followed.has(namespace)) return;
     const onHealth = () => {
       const known = this.of(namespace);
       const followed = this.#followed.get(namespace);
@@ -91,8 +92,23 @@ export class SecretWatches {
     this.#followed.set(namespace, { watches: this.#watch(namespace, onHealth), told: 'pending' });
   }
 
+  /** There may be a gateway in this cluster. Resolves once its Secrets are known, or known to be forbidden. */
+  async followGateway(signal: AbortSignal): Promise<void> {
+    const { namespace } = this.#deps.config.gateway;
+    this.#gateway = namespace;
+    this.follow(namespace);
+    while (this.of(namespace) === 'pending' && !signal.aborted) await pause(lookMs, signal);
+  }
+
+  /** There is none. @param hasServices whether its namespace has services all the same */
+  leaveGateway(hasServices: boolean): void {
+    this.#gateway = undefined;
+    if (!hasServices) this.leave(this.#deps.config.gateway.namespace);
+  }
+
   /** The namespace has no services any more. */
   leave(namespace: string): void {
+    if (namespace === this.#gateway) return;
     const followed = this.#followed.get(namespace);
     if (!followed) return;
     this.#followed.delete(namespace);

@@ -13,7 +13,6 @@ import { stopOnSignal } from '../process/shutdown.ts';
 import { GatewayAgent } from './agent.ts';
 import { kubeHoldings } from './claims/kube-holdings.ts';
 import { ClusterSource } from './sources/cluster-source.ts';
-import { configuredClusters } from './sources/configured-clusters.ts';
 import { Sources } from './sources/sources.ts';
 import { KubeLinkStore } from './links/kube-link-store.ts';
 import { kubeKeyOwners } from './links/key-owners-stores.ts';
@@ -66,7 +65,6 @@ export async function runGateway(
   const ports = { loopback: loopbackPort, operations: operationsPort, status: config.gateway.apiPort };
   const known = join(directory, 'known');
   const sources = new Sources((events) => new ClusterSource({ client, config, log, directory: known, events }));
-  for (const cluster of configuredClusters(config, log)) sources.add(cluster);
   const secrets = new LinkSecrets({ client, namespace: config.gateway.namespace });
   const holdings = kubeHoldings(secrets);
   const agent = new GatewayAgent({ sources, config, log, registry, proxies, holdings, pod, host, ports, frpsUrl, frpsPort, directory });

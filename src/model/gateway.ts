@@ -7,9 +7,6 @@ import type { DistributedServiceSpec } from './types.ts';
 /** Whether the installation has a gateway. */
 export const hasGateway = ({ gateway }: Pick<Config, 'gateway'>): boolean => gateway.addresses.length > 0;
 
-/** Whether the gateway is in this cluster, so that the controller looks after it. */
-export const hasOwnGateway = ({ gateway }: Pick<Config, 'gateway'>): boolean => hasGateway({ gateway }) && !gateway.elsewhere;
-
 /** `spec.gateway`; where it says nothing, the gateway if the installation has one. */
 export const usesGateway = (spec: DistributedServiceSpec, config: Pick<Config, 'gateway'>): boolean => spec.gateway ?? hasGateway(config);
 

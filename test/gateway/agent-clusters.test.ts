@@ -1,14 +1,10 @@
-/** Pods of another cluster at the agent between a real frps, real frpc processes and two real HAProxies. */
+/** Pods of a cluster that has joined, at the agent between a real frps, real frpc processes and two real HAProxies. */
 import assert from 'node:assert/strict';
-import { mkdtemp, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { service } from '../support/services.ts';
 import { Signer } from '../unit/gateway/agent-tokens.ts';
 import { Gateway, type Sidecar } from './agent-harness.ts';
 import { eventually } from './eventually.ts';
-import { remove } from './haproxy-harness.ts';
 
 const issuer = 'https://edge.example.com';
 const pod = (end: number, namespace = 'shop') => ({
@@ -18,31 +14,29 @@ const pod = (end: number, namespace = 'shop') => ({
 });
 type Options = NonNullable<Parameters<Gateway['sidecar']>[3]>;
 
-describe('Pods of another cluster', { timeout: 175_000 }, () => {
+describe('Pods of a cluster that has joined', { timeout: 175_000 }, () => {
   let gateway: Gateway;
-  let directory: string;
   /** Its key has the same id as the one of the gateway's own cluster. */
   let edge: Signer;
-  const publish = (...signers: Signer[]) =>
-    writeFile(join(directory, 'edge.json'), JSON.stringify({ keys: signers.flatMap(({ keys }) => keys.keys) }));
+  const keysOf = (...signers: Signer[]) => ({
+    kind: 'keys',
+    key: 'tokens',
+    value: { issuer, keys: signers.flatMap(({ keys }) => keys.keys) as never },
+  });
 
   before(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'frp-clusters-'));
     edge = await Signer.create();
-    await publish(edge);
-    const cluster = { name: 'edge', issuer, jwksFile: join(directory, 'edge.json'), namespaces: ['shop'] };
-    gateway = await Gateway.start({ clusters: [cluster] });
+    gateway = await Gateway.start({}, (starting) => starting.joins('edge', { namespaces: ['shop'] }, keysOf(edge)));
     gateway.putService(service('web'));
     gateway.putService(service('web', { expose: { type: 'domain', domain: 'bank.example.com' } }, 'bank'));
   });
-  after(async () => {
-    await gateway?.close();
-    await remove(directory);
-  });
+  after(() => gateway?.close());
 
   /** There is no such Pod in the cluster of the gateway. */
   async function dials(end: number, options: Options = {}, namespace?: string): Promise<Sidecar> {
     const { port } = await gateway.app(`edge ${end}`);
+    const { namespace: of, name, uid } = pod(end);
+    gateway.tells('edge', { kind: 'pod', key: uid, value: { namespace: of, name, isReady: true, ip: '10.1.1.1', ports: { web: port } } });
     return gateway.sidecar(pod(end, namespace), 'web', port, { signer: edge, token: { issuer }, ...options });
   }
   const answers = (text: string) => eventually(`${text} answers`, async () => (await gateway.request('web.example.com')).body === text);
@@ -53,13 +47,13 @@ describe('Pods of another cluster', { timeout: 175_000 }, () => {
     sidecar.process.kill('SIGKILL');
   }
 
-  it('join services of the namespaces that their cluster is trusted for', async () => {
+  it('join services of the namespaces that their cluster has a grant for', async () => {
     await dials(1);
     await answers('edge 1');
     await gateway.kill('frpc edge-1');
   });
 
-  it('are told where their cluster is not trusted for the namespace', async () => {
+  it('are told where their cluster has no grant for the namespace', async () => {
     await isRefused('NamespaceNotTrusted', await dials(2, {}, 'bank'));
     assert.equal((await gateway.request('bank.example.com')).status, 503);
   });
@@ -80,9 +74,9 @@ describe('Pods of another cluster', { timeout: 175_000 }, () => {
     await gateway.kill('frpc edge-8');
   });
 
-  it('go by the keys that are in the file now', async () => {
+  it('go by the keys that their cluster tells now', async () => {
     const next = await Signer.create('key-2');
-    await publish(next);
+    gateway.tells('edge', keysOf(next));
     await dials(9, { signer: next });
     await answers('edge 9');
     await eventually('the key of before is trusted no longer', async () => {

@@ -11,7 +11,9 @@ import { createAuthority, type Authority } from '../../certs/authority.ts';
 import { configSchema, type Config } from '../../src/config/schema.ts';
 import { GatewayAgent } from '../../src/gateway/agent.ts';
 import { ClusterSource } from '../../src/gateway/sources/cluster-source.ts';
-import { configuredClusters } from '../../src/gateway/sources/configured-clusters.ts';
+import { KeyOwners } from '../../src/gateway/links/key-owners.ts';
+import { keptItem, LinkSource } from '../../src/gateway/links/link-source.ts';
+import type { Grant } from '../../src/gateway/links/grant.ts';
 import { Sources } from '../../src/gateway/sources/sources.ts';
 import { ownUse } from '../../src/gateway/haproxy/index.ts';
 import { openProxies } from '../../src/gateway/proxies.ts';
@@ -55,6 +57,9 @@ const ports = [
   'status',
 ] as const;
 
+/** What a cluster tells over its link: one item of it. */
+type Told = Parameters<typeof keptItem>[0];
+
 export class Gateway extends Processes {
   readonly directory: string;
   readonly api: ApiServer;
@@ -66,6 +71,8 @@ export class Gateway extends Processes {
   /** of the agent */
   lines: Record<string, unknown>[] = [];
   readonly #apps: Server[] = [];
+  readonly #joined = new Map<string, { grant: Grant; items: Map<string, Told> }>();
+  #sources: Sources | undefined;
   readonly #listeners: (() => void)[] = [];
 
   private constructor(directory: string, api: ApiServer, signer: Signer, authority: Authority, free: Gateway['ports'], settings: object) {
@@ -81,13 +88,18 @@ export class Gateway extends Processes {
     });
   }
 
-  /** With everything running but sidecars. @param settings part `gateway` of the configuration, beside what is set here */
-  static async start(settings: object = {}): Promise<Gateway> {
+  /**
+   * With everything running but sidecars.
+   * @param settings part `gateway` of the configuration, beside what is set here
+   * @param prepare done before the agent starts
+   */
+  static async start(settings: object = {}, prepare: (gateway: Gateway) => void = () => {}): Promise<Gateway> {
     const directory = await mkdtemp(join(tmpdir(), 'frp-gateway-'));
     const free: Record<string, number> = {};
     for (const name of ports) free[name] = await freePort();
     const authority = await createAuthority({ lifetimeMs: hour, now: Date.now() });
     const gateway = new Gateway(directory, await ApiServer.start(), await Signer.create(), authority, free, settings);
+    prepare(gateway);
     try {
       await gateway.#startAll();
     } catch (error) {
@@ -146,7 +158,17 @@ export class Gateway extends Processes {
     const sources = new Sources(
       (events) => new ClusterSource({ client: this.api.client, config, log, directory: join(directory, 'known'), events }),
     );
-    for (const cluster of configuredClusters(config, log)) sources.add(cluster);
+    for (const [name, { grant, items }] of this.#joined) {
+      const record = { name, id: `${name}-joined`, grant, joined: Date.now(), certificateExpires: Infinity };
+      const source = new LinkSource(record, {
+        events: sources,
+        config,
+        owners: new KeyOwners({ read: () => ({}), give: async () => ({}), subscribe: () => {} }, () => {}),
+      });
+      for (const item of items.values()) source.set(keptItem(item));
+      sources.add(source);
+    }
+    this.#sources = sources;
     this.agent = new GatewayAgent({
       sources,
       config,
@@ -165,6 +187,21 @@ export class Gateway extends Processes {
       'the agent has written what HAProxy starts with',
       async () => (await this.get('/startedz', this.ports.operations)).status === 200,
     );
+  }
+
+  /** A cluster has joined, and tells what it wants, as its link would; an agent that has been started knows it from the next start. */
+  joins(cluster: string, grant: Grant, ...items: Told[]): void {
+    this.#joined.set(cluster, { grant, items: new Map() });
+    this.tells(cluster, ...items);
+  }
+
+  /** A cluster that has joined tells more, or something else. */
+  tells(cluster: string, ...items: Told[]): void {
+    const source = this.#sources?.all.find((each) => each.cluster === cluster) as LinkSource | undefined;
+    for (const item of items) {
+      this.#joined.get(cluster)!.items.set(`${item.kind} ${item.key}`, item);
+      source?.set(keptItem(item));
+    }
   }
 
   async stopAgent(): Promise<void> {

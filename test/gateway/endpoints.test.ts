@@ -4,10 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
 import { createServer, get, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { configSchema } from '../../src/config/schema.ts';
 import { Connectors } from '../../src/controller/connectors/connectors.ts';
@@ -143,13 +141,17 @@ describe('endpoints that are given by name', { timeout: 175_000 }, () => {
 
   it('have their weights through a connector in another cluster too, where names may lead elsewhere', async () => {
     const issuer = 'https://edge.example.com';
-    const jwksFile = join(gateway.directory, 'edge.json');
-    await writeFile(jwksFile, JSON.stringify(gateway.signer.keys));
-    gateway.config.gateway.clusters.push({ name: 'edge', issuer, jwksFile, namespaces: ['shop'] });
+    const connector = { ...pod, name: 'frp-users-connector-2', uid: pod.uid.replace(/1$/, '2') };
+    gateway.joins(
+      'edge',
+      { namespaces: ['shop'] },
+      { kind: 'keys', key: 'tokens', value: { issuer, keys: gateway.signer.keys.keys as never } },
+      { kind: 'pod', key: connector.uid, value: { namespace: connector.namespace, name: connector.name, isReady: true, ports: {} } },
+    );
     await gateway.stopAgent();
     await gateway.startAgent();
     const edge = await ApiServer.start();
-    const settings = { gateway: { addresses: ['127.0.0.1'], elsewhere: true }, connectors: { allowAddresses: ['127.0.0.0/8'] } };
+    const settings = { gateway: { addresses: ['127.0.0.1'] }, connectors: { allowAddresses: ['127.0.0.0/8'] } };
     const spoke = new Connectors({
       client: edge.client,
       config: configSchema.parse(settings),
@@ -158,7 +160,7 @@ describe('endpoints that are given by name', { timeout: 175_000 }, () => {
     });
     try {
       await reconciled(weighted(1, 1), 1, spoke, edge);
-      await runs(written(edge)!, { ...pod, name: 'frp-users-connector-2', uid: pod.uid.replace(/1$/, '2') }, { issuer });
+      await runs(written(edge)!, connector, { issuer });
       await areShared(0.2, 0.2, 0.4, 0.2);
     } finally {
       await spoke.close();

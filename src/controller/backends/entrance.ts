@@ -12,7 +12,7 @@ import { Reflector } from '../../kube/reflector.ts';
 import { services, type ClusterService } from '../../kube/types.ts';
 import type { Log } from '../../log.ts';
 import type { Exposure } from '../../model/exposure.ts';
-import { addressText, gatewayAddresses, hasOwnGateway, type GatewayAddress } from '../../model/gateway.ts';
+import { addressText, gatewayAddresses, type GatewayAddress } from '../../model/gateway.ts';
 import type { Problem } from '../problem.ts';
 
 /** What keeps users, or sidecars, away. `isPartial`: they have another way. */
@@ -55,10 +55,18 @@ export class Entrance {
   constructor(deps: EntranceDeps) {
     this.#deps = deps;
     const { config } = deps;
-    if (hasOwnGateway(config) && config.gateway.usersService !== '')
-      this.#follow(true, config.gateway.namespace, config.gateway.usersService);
     const [, name, namespace] = /^([a-z0-9-]+)\.([a-z0-9-]+)\.svc(?:\..*)?$/.exec(config.frps.address) ?? [];
     if (name !== undefined) this.#follow(false, namespace!, name);
+  }
+
+  /** @param isOwn whether the gateway is in this cluster, with a Service for its users */
+  followGateway(isOwn: boolean): void {
+    const { namespace, usersService } = this.#deps.config.gateway;
+    const known = this.#published.get(true);
+    if (isOwn === (known !== undefined) || usersService === '') return;
+    if (isOwn) return this.#follow(true, namespace, usersService);
+    this.#published.delete(true);
+    void known!.reflector.close();
   }
 
   /** Begins to look at the gateway's addresses. */

@@ -34,8 +34,8 @@ export interface Differing {
   cluster?: string | undefined;
 }
 
-/** `elsewhere`: a gateway in another cluster, which is not asked from here. */
-export type ServerHealth = { status: 'reachable' } | { status: 'unreachable'; message: string } | { status: 'unknown' | 'elsewhere' };
+/** `none`: there is no gateway in this cluster, and it has joined none. */
+export type ServerHealth = { status: 'reachable' } | { status: 'unreachable'; message: string } | { status: 'unknown' | 'none' };
 
 export interface ServerViewOptions {
   /** of one server, or of the replicas of one */

@@ -10,10 +10,11 @@ import { ignoreGone } from '../../kube/errors.ts';
 import { secrets, type Metadata, type Secret } from '../../kube/types.ts';
 import type { Log } from '../../log.ts';
 import { hostsOf } from '../../model/exposure.ts';
-import { hasOwnGateway, usesGateway } from '../../model/gateway.ts';
+import { hasGateway, usesGateway } from '../../model/gateway.ts';
 import { annotation, gatewayCopyName, label, manager, replicaSecretName } from '../../model/names.ts';
 import { type ServiceReader } from '../../model/store.ts';
 import type { DistributedService } from '../../model/types.ts';
+import { hasOwnGateway } from '../gateway-place.ts';
 import type { CertificatesOutcome, Problem } from '../problem.ts';
 import { create, type OwnedSecretsDeps, type Refused, type Whose } from '../identity/owned-secrets.ts';
 import { contentOf, missing, referencesOf, type Content, type Reference } from '../../kube/secret-references.ts';
@@ -67,11 +68,11 @@ function certificatesOf(contents: readonly Content[]): CertificatesOutcome {
 }
 
 /**
- * Makes the copies what they should be. @returns when to look again though nothing changes, milliseconds since the epoch
- * @throws KubeError: try again later
+ * Makes the copies what they should be; a gateway elsewhere has none here.
+ * @returns when to look again though nothing changes, milliseconds since the epoch @throws KubeError: try again later
  */
 export async function reconcileCopies(deps: GatewayCopiesDeps): Promise<number> {
-  const { wanted, kept, until } = copiesOf(deps);
+  const { wanted, kept, until } = hasOwnGateway(deps) ? copiesOf(deps) : none;
   const there = new Map([...deps.secrets.all()].filter(isCopy(deps.config)).map((secret) => [secret.metadata.name, secret]));
   for (const { metadata, data } of wanted.values()) {
     const known = there.get(metadata.name);
@@ -112,6 +113,8 @@ interface Copies {
   until: number;
 }
 
+const none: Copies = { wanted: new Map(), kept: new Map(), until: Infinity };
+
 function copiesOf(deps: Reading): Copies {
   const { config, services } = deps;
   const copies: Copies = { wanted: new Map(), kept: new Map(), until: Infinity };
@@ -137,7 +140,7 @@ function copiesOf(deps: Reading): Copies {
  * nothing else does, in milliseconds since the epoch.
  */
 export function copiesElsewhere(deps: Reading) {
-  const { wanted, kept, until } = copiesOf({ ...deps, config: servedHere(deps.config) });
+  const { wanted, kept, until } = copiesOf(deps);
   const known = new Map(
     [...wanted.values()].map((secret) => {
       const { [annotation.copyKind]: kind = '', [annotation.copyOf]: original = '' } = secret.metadata.annotations ?? {};
@@ -148,9 +151,6 @@ export function copiesElsewhere(deps: Reading) {
 }
 
 const keyElsewhere = (kind: string, original: string): string => `${kind} ${original}`;
-
-/** As though the gateway were in this cluster: what its services refer to is looked at in the same way. */
-export const servedHere = (config: Config): Config => ({ ...config, gateway: { ...config.gateway, elsewhere: false } });
 
 const copyOf = (original: string, kind: string, data: Record<string, string>, { gateway }: Config): Secret => ({
   metadata: {
@@ -163,7 +163,7 @@ const copyOf = (original: string, kind: string, data: Record<string, string>, { 
 });
 
 function followed(service: DistributedService, config: Config): Reference[] {
-  const isServed = service.metadata.deletionTimestamp === undefined && hasOwnGateway(config) && usesGateway(service.spec, config);
+  const isServed = service.metadata.deletionTimestamp === undefined && hasGateway(config) && usesGateway(service.spec, config);
   return isServed ? referencesOf(service) : [];
 }
 

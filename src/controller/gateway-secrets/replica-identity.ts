@@ -7,27 +7,32 @@ import { inspectCertificate, splitBundle } from '../../../certs/inspect.ts';
 import { base64, text } from '../../kube/authority-secret.ts';
 import type { Config } from '../../config/schema.ts';
 import type { ObjectStore } from '../../kube/object-store.ts';
+import { isForbidden, isNotFound } from '../../kube/errors.ts';
 import { secrets, type Secret } from '../../kube/types.ts';
-import { gatewayHosts, hasOwnGateway } from '../../model/gateway.ts';
+import { gatewayHosts } from '../../model/gateway.ts';
 import { annotation, gatewayName, label, manager, replicaSecretName } from '../../model/names.ts';
+import { seeksOwnGateway } from '../gateway-place.ts';
 import { create } from '../identity/owned-secrets.ts';
 import { whose, type GatewayCopiesDeps } from './copies.ts';
 
 type Deps = Pick<GatewayCopiesDeps, 'client' | 'config' | 'clock' | 'log' | 'secrets'>;
 
+/** Until it is looked again whether the gateway's namespace is there. Milliseconds. */
+const absentMs = 15_000;
+
 /**
  * Makes it, and makes it anew in the last third of its life; then replicas trust the one before too, until all have the new one.
+ * Where the gateway's namespace is not there, or not the controller's to write to, this cluster has no gateway yet.
  * @returns when to look again, milliseconds since the epoch @throws KubeError: try again later
  */
 export async function ensureReplicaIdentity(deps: Deps): Promise<number> {
   const { config, clock, secrets: store, log } = deps;
-  if (!hasOwnGateway(config)) return Infinity;
+  if (!seeksOwnGateway(deps)) return Infinity;
   const now = clock.now();
   const lifetimeMs = config.certificates.serverLifetime;
   const known = store.get(config.gateway.namespace, replicaSecretName);
   const renewAt = known && renewalOf(known, lifetimeMs, config);
   if (renewAt !== undefined && now < renewAt) return renewAt;
-  log.info({ secret: replicaSecretName }, "writing the certificate of the gateway's replicas");
   const authority = await createAuthority({ lifetimeMs, now });
   const request = { commonName: gatewayName, dnsNames: gatewayHosts(config), usages: ['serverAuth' as const, 'clientAuth' as const] };
   const { certPem, keyPem } = await issue(authority, { ...request, lifetimeMs, now });
@@ -37,8 +42,15 @@ export async function ensureReplicaIdentity(deps: Deps): Promise<number> {
     'tls.key': base64(keyPem),
     'ca.crt': base64([authority.certPem, ...before].map((pem) => `${pem.trim()}\n`).join('')),
   };
-  const refused = known ? await rewrite(deps, known, data) : await make(deps, data);
-  if (refused !== undefined) throw new Error(refused);
+  try {
+    const refused = known ? await rewrite(deps, known, data) : await make(deps, data);
+    if (refused !== undefined) throw new Error(refused);
+  } catch (error) {
+    if (!isForbidden(error) && !isNotFound(error)) throw error;
+    log.debug(`there is no gateway in this cluster so far: ${(error as Error).message}`);
+    return now + absentMs;
+  }
+  log.info({ secret: replicaSecretName }, "wrote the certificate of the gateway's replicas");
   return now + (2 * lifetimeMs) / 3;
 }
 

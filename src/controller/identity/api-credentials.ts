@@ -4,8 +4,8 @@ import { base64, text } from '../../kube/authority-secret.ts';
 import { isAlreadyExists } from '../../kube/errors.ts';
 import { fieldManager } from '../../kube/managers.ts';
 import { secrets, type Secret } from '../../kube/types.ts';
-import { hasOwnGateway } from '../../model/gateway.ts';
 import { label, manager, serverApiSecretName } from '../../model/names.ts';
+import { hasOwnGateway } from '../gateway-place.ts';
 import type { IdentityDeps } from './deps.ts';
 import type { ObjectStore } from '../../kube/object-store.ts';
 
@@ -13,7 +13,7 @@ type Deps = Pick<IdentityDeps, 'client' | 'config' | 'secrets'>;
 
 /** Makes the Secret where it is not there. The API shows the keys of the groups, so it is never without a password. */
 export async function ensureServerApi({ client, config, secrets: store }: Deps): Promise<void> {
-  if ((config.frps.api === undefined && !hasOwnGateway(config)) || credentialsIn(store, config.namespace)) return;
+  if ((config.frps.api === undefined && !hasOwnGateway({ config, secrets: store })) || credentialsIn(store, config.namespace)) return;
   const secret: Secret = {
     metadata: { name: serverApiSecretName, namespace: config.namespace, labels: { [label.managedBy]: manager } },
     type: 'Opaque',

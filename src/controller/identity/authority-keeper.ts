@@ -8,11 +8,11 @@ import { authorityStateFrom, ensureAuthority, storeAuthority, storeAuthorityStat
 import type { KubeClient } from '../../kube/client.ts';
 import type { Secret } from '../../kube/types.ts';
 import type { Log } from '../../log.ts';
-import { hasOwnGateway } from '../../model/gateway.ts';
 import { authoritySecretName, gatewayTlsSecretName, serverSecretName, tlsSecretName } from '../../model/names.ts';
 import type { ServiceReader } from '../../model/store.ts';
 import type { DistributedService } from '../../model/types.ts';
 import type { ObjectStore } from '../../kube/object-store.ts';
+import { hasOwnGateway } from '../gateway-place.ts';
 import { ownershipOf } from '../ownership.ts';
 
 export interface AuthorityDeps {
@@ -115,7 +115,7 @@ export class AuthorityKeeper {
       const secret = secrets.get(service.metadata.namespace, tlsSecretName(service.metadata.name));
       return secret && ownershipOf(secret.metadata, service) === 'ours' ? [secret] : [];
     };
-    const servers = [serverSecretName, ...(hasOwnGateway(config) ? [gatewayTlsSecretName] : [])];
+    const servers = [serverSecretName, ...(hasOwnGateway(this.#deps) ? [gatewayTlsSecretName] : [])];
     return [...servers.map((name) => secrets.get(config.namespace, name)), ...[...services.all()].flatMap(ofService)];
   }
 }

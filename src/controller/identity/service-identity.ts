@@ -4,7 +4,8 @@ import { isDeepStrictEqual } from 'node:util';
 import { issue } from '../../../certs/authority.ts';
 import { base64, text } from '../../kube/authority-secret.ts';
 import type { Metadata, Secret } from '../../kube/types.ts';
-import { hasOwnGateway, usesGateway } from '../../model/gateway.ts';
+import { usesGateway } from '../../model/gateway.ts';
+import { hasOwnGateway } from '../gateway-place.ts';
 import { gatewayTlsSecretName, groupSecretName, label, manager, serverSecretName, tlsSecretName } from '../../model/names.ts';
 import type { DistributedService } from '../../model/types.ts';
 import { expiryOf } from '../../kube/certificate-expiry.ts';
@@ -86,7 +87,7 @@ export const serverRenewBefore = (lifetimeMs: number): number => Math.min(lifeti
 export async function ensureServerCertificates(deps: IdentityDeps): Promise<{ renewAt: number }> {
   const { config } = deps;
   const server = await ensureServerCertificate(deps, serverSecretName, serverRequest(config));
-  if (!hasOwnGateway(config)) return server;
+  if (!hasOwnGateway(deps)) return server;
   const gateway = await ensureServerCertificate(deps, gatewayTlsSecretName, gatewayRequest(config));
   return { renewAt: Math.min(server.renewAt, gateway.renewAt) };
 }

@@ -2,16 +2,21 @@
 import type { Gauge } from '@prometheus-io/client';
 import { pause } from '../../kube/backoff.ts';
 import { Loop } from '../../kube/loop.ts';
+import type { Sink } from '../../kube/reflector.ts';
+import type { KubeObject } from '../../kube/types.ts';
 import type { LinkIdentity, LinkState } from '../../link/held-link.ts';
 import { LinkError } from '../../link/protocol.ts';
 import { linkSecretName } from '../../model/names.ts';
 import type { Differing, Told } from '../backends/frp-status.ts';
+import { hasJoined } from '../gateway-place.ts';
 import { ClusterItems, type ClusterItemsDeps } from './cluster-items.ts';
 import { GatewayLink } from './gateway-link.ts';
 import { proxyIn } from './proxy-secret.ts';
 import { joinIfAsked, keepLinkIdentity, linkIdentitiesIn, withTold, type LinkSecretDeps } from './link-secret.ts';
 
 export interface GatewayLinksDeps extends LinkSecretDeps, ClusterItemsDeps {
+  /** has the watch of Pods tell all of them once more. @throws KubeError */
+  listPods: () => Promise<void>;
   /** told when a link comes up or goes down, or another gateway has been joined */
   changed: () => void;
   /** told of a service (namespace/name) of which a gateway says something else than before, beside its proxies */
@@ -31,18 +36,29 @@ export class GatewayLinks {
   readonly #looking = new Loop();
   /** by key of the Secret; of a gateway with replicas one to each, by key and address */
   readonly #links = new Map<string, { key: string; link: GatewayLink }>();
-  /** What the cluster tells; undefined where the gateway is its own, and needs none of it. Pods come by the watch. */
-  readonly items: ClusterItems | undefined;
+  #items: ClusterItems | undefined;
+  #collecting: Promise<void> | undefined;
   #hasStarted = false;
 
   constructor(deps: GatewayLinksDeps) {
     this.#deps = deps;
-    this.items = deps.config.gateway.elsewhere ? new ClusterItems(deps) : undefined;
   }
+
+  /** What the cluster tells; undefined where it has joined no gateway, or this replica does not lead. Pods come by the watch. */
+  get items(): ClusterItems | undefined {
+    return this.#items;
+  }
+
+  /** fed by the watch of injected Pods */
+  readonly pods: Sink<KubeObject> = {
+    replace: (pods) => this.#items?.replace(pods),
+    set: (pod) => this.#items?.set(pod),
+    delete: (pod) => this.#items?.delete(pod),
+  };
 
   /** Whether the cluster has joined a gateway elsewhere. */
   get isJoined(): boolean {
-    return this.#identities.size > 0;
+    return hasJoined(this.#deps);
   }
 
   /** PEM of the authorities of the gateways that it has joined */
@@ -72,9 +88,8 @@ export class GatewayLinks {
 
   /** This replica leads. Doing it again changes nothing. */
   start(): void {
-    if (!this.items || this.#hasStarted) return;
+    if (this.#hasStarted) return;
     this.#hasStarted = true;
-    this.items.start();
     this.#looking.start(
       () => this.#look(),
       () => (this.isJoined ? lookMs : noIdentityMs),
@@ -84,6 +99,7 @@ export class GatewayLinks {
   /** Joins where a token is there for it. @returns milliseconds until that is to be looked at again. @throws KubeError */
   async followJoining(): Promise<number> {
     const { isToBeTriedAgain } = await joinIfAsked(this.#deps, this.#looking.signal);
+    await this.#collect();
     this.#follow();
     this.#deps.changed();
     return isToBeTriedAgain ? joinAgainMs : Infinity;
@@ -95,11 +111,12 @@ export class GatewayLinks {
 
   /**
    * What the gateways say, of those that can be asked.
-   * @returns undefined where there is no gateway elsewhere
+   * @returns undefined where the cluster has joined none
    * @throws LinkError why nothing is known of any
    */
   listed(): Told[] | undefined {
-    if (this.#links.size === 0) return undefined;
+    if (!this.isJoined) return undefined;
+    if (this.#links.size === 0) throw new LinkError('Starting', `the gateway of Secret ${linkSecretName} has not been dialled yet`);
     const told: Told[] = [];
     const problems: LinkError[] = [];
     for (const link of this.#each)
@@ -118,20 +135,44 @@ export class GatewayLinks {
   }
 
   get #identities(): ReturnType<typeof linkIdentitiesIn> {
-    return this.items ? linkIdentitiesIn(this.#deps) : new Map();
+    return linkIdentitiesIn(this.#deps);
   }
 
+  /** Never rejects. */
   async #look(): Promise<void> {
-    if (!this.isJoined) return;
-    await this.items?.look();
-    await this.#keepTold();
-    this.#follow();
+    try {
+      await this.#collect();
+      if (!this.isJoined) return;
+      await this.#items?.look();
+      await this.#keepTold();
+      this.#follow();
+    } catch (error) {
+      this.#deps.log.warn(`what the gateway is to know cannot be listed: ${(error as Error).message}`);
+    }
+  }
+
+  /** All that the cluster tells is there before a link is dialled. @throws KubeError */
+  #collect(): Promise<void> {
+    if (!this.isJoined) {
+      this.#items = this.#collecting = undefined;
+      return Promise.resolve();
+    }
+    return (this.#collecting ??= this.#collectAll().catch((error: unknown) => {
+      this.#items = this.#collecting = undefined;
+      throw error;
+    }));
+  }
+
+  async #collectAll(): Promise<void> {
+    this.#items = new ClusterItems(this.#deps);
+    this.#items.start();
+    await this.#deps.listPods();
   }
 
   /** Links are those of the Secret. */
   #follow(): void {
-    const items = this.items?.items;
-    if (!items || this.#looking.signal.aborted) return;
+    if (this.#looking.signal.aborted) return;
+    const items = this.#items?.items;
     const { log, metric, changed, serviceChanged } = this.#deps;
     const wanted = this.#wanted;
     for (const [id, { link }] of this.#links) {
@@ -142,6 +183,7 @@ export class GatewayLinks {
       log.info({ gateway: link.name }, `the cluster does not go to gateway ${link.name} any more`);
     }
     for (const [id, { key, identity }] of wanted) {
+      if (!items) return;
       const known = this.#links.get(id)?.link;
       if (known) {
         if (JSON.stringify(known.identity) !== JSON.stringify(identity)) known.identity = identity;

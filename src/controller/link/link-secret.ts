@@ -15,6 +15,7 @@ import type { Down } from '../../link/items.ts';
 import { LinkError } from '../../link/protocol.ts';
 import { parseToken, type JoinToken } from '../../link/token.ts';
 import { addressText, gatewayAddresses, hasGateway } from '../../model/gateway.ts';
+import { hasOwnGateway } from '../gateway-place.ts';
 import { proxyIn } from './proxy-secret.ts';
 import { annotation, joinProblemPrefix, joinSecretName, label, linkSecretName, manager } from '../../model/names.ts';
 
@@ -114,7 +115,7 @@ const isFinal = (error: unknown): boolean =>
 /**
  * What keeps the cluster from using a gateway elsewhere although it may join it, so that the token would be used up in vain.
  * A gateway beside one that it has joined is of use once sidecars dial it; the first may have another name there.
- * @throws LinkError NotConfigured, with the keys to set
+ * @throws LinkError NotConfigured, with what to set or to take away
  */
 function checkConfigured(deps: LinkSecretDeps, { addresses }: JoinToken): void {
   const { gateway } = deps.config;
@@ -123,14 +124,15 @@ function checkConfigured(deps: LinkSecretDeps, { addresses }: JoinToken): void {
   const dialled = gatewayAddresses({ gateway }).map(addressText);
   const isDialled = isAnother ? addresses.some((address) => dialled.includes(address)) : hasGateway({ gateway });
   const wanted = [...(isAnother ? gateway.addresses : []), ...addresses];
-  const missing = [
-    ...(gateway.elsewhere ? [] : ['gateway.elsewhere: true']),
-    ...(isDialled ? [] : [`gateway.addresses: [${wanted.map((address) => JSON.stringify(address)).join(', ')}]`]),
-  ];
-  if (missing.length === 0) return;
+  if (hasOwnGateway(deps))
+    throw new LinkError(
+      'NotConfigured',
+      `this cluster has a gateway of its own, in namespace ${gateway.namespace}, and its services go through that one; the token has not been used: take that gateway away (manifests/gateway), and join then`,
+    );
+  if (isDialled) return;
   throw new LinkError(
     'NotConfigured',
-    `the configuration of this cluster (config.yaml in ConfigMap frp-k8s-config) lacks ${missing.join(' and ')}; the token has not been used: once that is set and the Deployments have restarted, the controller joins with it`,
+    `the configuration of this cluster (config.yaml in ConfigMap frp-k8s-config) lacks gateway.addresses: [${wanted.map((address) => JSON.stringify(address)).join(', ')}]; the token has not been used: once that is set and the Deployments have restarted, the controller joins with it`,
   );
 }
 

@@ -107,8 +107,8 @@ function networkReady({
       };
     case 'unknown':
       return { type, status: 'Unknown', reason: 'NoServerAPI', message: noServerApi };
-    case 'elsewhere':
-      return { type, status: 'Unknown', reason: 'GatewayElsewhere', message: gatewayElsewhere };
+    case 'none':
+      return { type, status: 'False', reason: 'NoGateway', message: noGateway };
   }
 }
 
@@ -121,8 +121,8 @@ const howToReachServer = (isGateway: boolean): string =>
 const noServerApi =
   "The frp server's API is not configured or has not answered yet, so the health of backends is not known; set frps.api of the configuration";
 
-const gatewayElsewhere =
-  'The gateway is in another cluster (gateway.elsewhere), and the status of the service there tells which backends serve';
+const noGateway =
+  'There is no gateway in this cluster (manifests/gateway), and it has joined none elsewhere; join one with: frp-k8s join TOKEN';
 
 /** There only as long as some are. The service is served by the tunnels that it has. */
 const tunnelsRefused = ({ refusedTunnels }: Facts): Fact[] =>

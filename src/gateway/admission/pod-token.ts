@@ -35,7 +35,7 @@ export async function verifyToken(token: string, clusters: readonly TrustedClust
   if (candidates.length === 0)
     return refused(
       'UnknownIssuer',
-      `the token's issuer ${shown(issuer)} is no cluster that this gateway trusts (configuration gateway.clusters)`,
+      `the token's issuer ${shown(issuer)} is that of no cluster which this gateway serves: neither its own nor one that has joined it`,
     );
   const refusals: Refusal[] = [];
   // Clusters may share an issuer; the key decides. One that shows the public keys of another does not keep its Pods out.
@@ -60,7 +60,7 @@ async function verifyAt(cluster: TrustedCluster, token: string, audience: string
   if (!cluster.trusts(identity.namespace))
     return refused(
       'NamespaceNotTrusted',
-      `cluster ${cluster.name} is not trusted for namespace ${identity.namespace} (configuration gateway.clusters)`,
+      `cluster ${cluster.name} has no grant for namespace ${identity.namespace} at this gateway`,
       identity,
     );
   if (cluster.isAlive && !(await cluster.isAlive(identity)))

@@ -34,6 +34,7 @@ async function start(gateway: object): Promise<Entrance> {
     log: pino({ level: 'silent' }),
     changed: () => changes++,
   });
+  entrance.followGateway(true);
   await entrance.known();
   return entrance;
 }

@@ -33,6 +33,7 @@ function start(gateway: boolean): void {
   const config = configSchema.parse({ frps: { api: { url } }, ...(gateway && { gateway: { addresses: ['127.0.0.1'] } }) });
   told = [];
   facts = new FactSource({
+    hasOwnGateway: () => true,
     config,
     gatewayUrls: [url],
     services: storeOf(front, auth),

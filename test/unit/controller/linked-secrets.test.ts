@@ -14,7 +14,7 @@ import { startGateway, type TestGateway } from '../link/joined.ts';
 
 const config = configSchema.parse({
   controller: { secrets: 'namespaces' },
-  gateway: { addresses: ['gw.example.com'], elsewhere: true },
+  gateway: { addresses: ['gw.example.com'] },
 });
 const namespaces = ['open', 'slow', 'closed'];
 const well = '/.well-known/openid-configuration';
@@ -48,6 +48,7 @@ const users = () => namespaces.map(userIn);
 before(async () => {
   gateway = await startGateway();
   api = await ApiServer.start();
+  api.absent.add('frp-gateway');
   api.intercept = ({ path }: Request) => {
     const [, namespace = ''] = /^\/api\/v1\/namespaces\/([^/]+)\/secrets(\/|$)/.exec(path) ?? [];
     const status = broken.get(namespace) ?? broken.get(path);

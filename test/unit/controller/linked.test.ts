@@ -18,7 +18,7 @@ import { until } from '../../support/until.ts';
 import { ApiServer } from '../kube/api-server.ts';
 import { joinAs, serviceItem, startCluster, startGateway, type TestGateway } from '../link/joined.ts';
 
-const config = configSchema.parse({ gateway: { addresses: ['gw.example.com'], elsewhere: true } });
+const config = configSchema.parse({ gateway: { addresses: ['gw.example.com'] } });
 const run = promisify(execFile);
 const log = pino({ level: 'silent' });
 const path = '/apis/frp.io/v1beta1/namespaces/shop/distributedservices/web';
@@ -50,6 +50,7 @@ describe('the controller of a cluster that joins a gateway elsewhere', { timeout
   before(async () => {
     gateway = await startGateway();
     api = await ApiServer.start();
+    api.absent.add('frp-gateway');
     writeFileSync(join(folder, 'kubeconfig'), api.kubeconfig);
     api.intercept = ({ path: asked }) => {
       if (asked === '/.well-known/openid-configuration') return { status: 200, body: { issuer: 'https://home' } };
@@ -75,7 +76,7 @@ describe('the controller of a cluster that joins a gateway elsewhere', { timeout
     } as KubeObject);
     api.put(path, service('web', { security: { authentication: { type: 'apikey', tokenSecret: 'keys' } } }));
     controller = startController({ client: api.client, config, log, registry: new Registry(), outdated: () => [] });
-    await until(() => condition('NetworkReady')?.reason === 'GatewayElsewhere');
+    await until(() => condition('NetworkReady')?.reason === 'NoGateway');
   });
   after(async () => {
     await controller.close();

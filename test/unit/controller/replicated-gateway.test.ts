@@ -73,10 +73,11 @@ describe('a cluster that has joined a gateway with two replicas', { timeout: 100
 
   before(async () => {
     [hub, api] = [await ApiServer.start(), await ApiServer.start()];
+    api.absent.add('frp-gateway');
     ofTunnels = (await newAuthority()).bundlePem;
     await Promise.all([startReplica(0), startReplica(1)]);
     api.put(path, service('web'));
-    const config = configSchema.parse({ gateway: { addresses, elsewhere: true } });
+    const config = configSchema.parse({ gateway: { addresses } });
     controller = startController({ client: api.client, config, log, registry: new Registry(), outdated: () => [] });
   });
   after(async () => {

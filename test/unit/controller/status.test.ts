@@ -232,9 +232,9 @@ describe('the status of a service', () => {
     const found = counts.flatMap((proxies) =>
       [undefined, gateway].flatMap((problem) =>
         [true, false].flatMap((isOutdated) =>
-          (
-            [{ status: 'reachable' }, { status: 'unreachable', message: 'no' }, { status: 'unknown' }, { status: 'elsewhere' }] as const
-          ).map((server) => facts({ judgement: judged(...proxies), problem, outdated: new Set(isOutdated ? ['api-0'] : []), server })),
+          ([{ status: 'reachable' }, { status: 'unreachable', message: 'no' }, { status: 'unknown' }, { status: 'none' }] as const).map(
+            (server) => facts({ judgement: judged(...proxies), problem, outdated: new Set(isOutdated ? ['api-0'] : []), server }),
+          ),
         ),
       ),
     );
@@ -353,8 +353,8 @@ describe('the status of a service', () => {
     assert.match(status.conditions?.find(({ type }) => type === 'NetworkReady')?.message ?? '', /manifests\/frps: Deployment frp-server/);
     const none = conditionsOf(settled(facts({ server: { status: 'unknown' } })));
     assert.deepEqual([none.Ready?.[0], none.NetworkReady?.slice(0, 2)], ['Unknown', ['Unknown', 'NoServerAPI']]);
-    const elsewhere = conditionsOf(settled(facts({ server: { status: 'elsewhere' } })));
-    assert.deepEqual([elsewhere.Ready?.[0], elsewhere.NetworkReady?.slice(0, 2)], ['Unknown', ['Unknown', 'GatewayElsewhere']]);
+    const without = conditionsOf(settled(facts({ server: { status: 'none' } })));
+    assert.deepEqual([without.Ready?.[0], without.NetworkReady?.slice(0, 2)], ['False', ['False', 'NoGateway']]);
   });
 
   it('is not written again when nothing has changed, however the API server orders its keys', () => {

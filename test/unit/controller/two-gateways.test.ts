@@ -34,7 +34,7 @@ describe('a cluster that has joined two gateways', { timeout: 100_000 }, () => {
 
   async function start(more: object = {}): Promise<void> {
     await controller?.close();
-    const config = configSchema.parse({ gateway: { addresses: names.map(addressOf), elsewhere: true, ...more } });
+    const config = configSchema.parse({ gateway: { addresses: names.map(addressOf), ...more } });
     registry.clear();
     controller = startController({ client: api.client, config, log, registry, outdated: () => [] });
   }
@@ -62,6 +62,7 @@ describe('a cluster that has joined two gateways', { timeout: 100_000 }, () => {
     for (const name of names)
       gateways[name] = await startGateway({ authority: await createAuthority({ lifetimeMs: 86_400_000, now: Date.now() }) });
     api = await ApiServer.start();
+    api.absent.add('frp-gateway');
     const configuration = {
       auth: { method: 'oidc' },
       proxies: [{ name: 'shop.web.01234567.{{ .Envs.POD_NAME }}.{{ .Envs.POD_UID }}', localPort: 80 }],

@@ -30,6 +30,8 @@ export class ApiServer {
   intercept: (request: Request) => Answer | 'hang up' | undefined = () => undefined;
   /** what a server decides on a request's head, where the client waits for that (Expect: 100-continue); undefined lets it in */
   admit: (head: { method: string; path: string }) => Promise<Answer | undefined> = () => Promise.resolve(undefined);
+  /** namespaces that are not there: nothing can be made in them */
+  readonly absent = new Set<string>();
   connections = 0;
   pageSize = Infinity;
   #version = 1;
@@ -161,6 +163,8 @@ export class ApiServer {
           return this.#page(path, query);
         return known ? { status: 200, body: known } : failure(404, 'NotFound', `"${path}" not found`);
       case 'POST': {
+        const [, namespace = ''] = /\/namespaces\/([^/]+)\//.exec(path) ?? [];
+        if (this.absent.has(namespace)) return failure(404, 'NotFound', `namespaces "${namespace}" not found`);
         const created = `${path}/${(body as KubeObject).metadata.name}`;
         if (this.objects.has(created)) return failure(409, 'AlreadyExists', `"${created}" already exists`);
         return { status: 201, body: this.put(created, body as KubeObject) };
