@@ -10,11 +10,12 @@ import type { LinkIdentity } from '../../../src/link/held-link.ts';
 import type { Item } from '../../../src/link/protocol.ts';
 import { root, testNamespace } from '../support/cluster.ts';
 import { counter, counts } from '../support/controller.ts';
-import { gatewayInstalled, gatewayNamespace, onlineAtBoth, replicaAddress, users } from '../support/gateway.ts';
+import { gatewayInstalled, gatewayNamespace, gatewayReady, onlineAtBoth, replicaAddress, users } from '../support/gateway.ts';
 import { handmade } from '../support/handmade.ts';
 import { apply, gone, kubectl, rolledOut, scale, tryKubectl, type Manifest } from '../support/kubectl.ts';
 import { deployment, httpService } from '../support/objects.ts';
 import { eventually, run } from '../support/run.ts';
+import { killAtOnce, processesOf } from '../support/processes.ts';
 import { requests, servedBy } from '../support/traffic.ts';
 import { Signer, type TokenOptions } from '../../unit/gateway/agent-tokens.ts';
 import { joinAs, startCluster, type TestCluster } from '../../unit/link/joined.ts';
@@ -154,7 +155,8 @@ suite('a cluster that joins the gateway in this one', () => {
 
   test('goes on serving while its links are cut, also by a replica that has restarted', async () => {
     await Promise.all(links.map((link) => link.close()));
-    await kubectl('-n', gatewayNamespace, 'exec', 'frp-gateway-0', '-c', 'agent', '--', 'kill', '1');
+    await killAtOnce(() => processesOf('frp-gateway-0', /^node .* gateway --config/));
+    await gatewayReady();
     await onlineAtBoth(granted, 'web', 2);
     assert.ok((await servedBy(hostOf(granted), 2, users)).includes('edge-0'));
     links = links.map(({ identity: of, end }) => startCluster(of, { end }));
