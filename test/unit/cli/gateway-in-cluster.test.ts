@@ -16,7 +16,7 @@ import { until } from '../../support/until.ts';
 import { ApiServer } from '../kube/api-server.ts';
 import { joinAs, quiet, startGateway, type TestGateway } from '../link/joined.ts';
 
-describe('the commands of a gateway in a cluster', { timeout: 60_000 }, () => {
+describe('the commands of a gateway in a cluster', { timeout: 100_000 }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'frp-k8s-in-cluster-'));
   const kubeconfig = join(folder, 'kubeconfig');
   let api: ApiServer;
