@@ -63,10 +63,7 @@ export class Door {
 
   /** Services whose Pods have wanted too much in the last minute, as the gateway's own cluster is told them. */
   get refusals(): RefusedService[] {
-    // Clusters of the configuration have nobody else to hear theirs.
-    const heard = ['', ...this.#options.config.gateway.clusters.map(({ name }) => name)];
-    const own = heard.flatMap((cluster) => this.refusalsOf(cluster));
-    return own.map(({ service, reason, message }) => ({ service, reason, message }));
+    return this.refusalsOf('').map(({ service, reason, message }) => ({ service, reason, message }));
   }
 
   /** @param cluster of the Pods */

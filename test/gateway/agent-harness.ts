@@ -163,6 +163,7 @@ export class Gateway extends Processes {
       const source = new LinkSource(record, {
         events: sources,
         config,
+        isCurrent: () => true,
         owners: new KeyOwners({ read: () => ({}), give: async () => ({}), subscribe: () => {} }, () => {}),
       });
       for (const item of items.values()) source.set(keptItem(item));
