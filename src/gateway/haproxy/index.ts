@@ -4,7 +4,7 @@ export { serverName } from '../ir/server-name.ts';
 export { failoverPort, fallbackSocket, streamId, streamsProtocol } from './config/handover.ts';
 export { standInSocket } from './config/shared-port.ts';
 export { endpoint, everyAddress, hasIpv6, ipOf, sourceFor, unusablePorts } from './config/addresses.ts';
-export { renderUsers } from './config/users-config.ts';
+export { renderingUsers, renderUsers, type Rendering } from './config/users-config.ts';
 export { Memory } from './config/memory.ts';
 export { maxTunnels, renderTunnel, type TunnelSettings } from './config/tunnel-config.ts';
 export { maxConnections } from './config/capacity.ts';

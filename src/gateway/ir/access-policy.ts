@@ -6,6 +6,7 @@ import type { Copies } from '../sources/secret-copies.ts';
 import type { IssuerReference, Issuers } from '../oidc/issuers.ts';
 import type { Access } from './ir.ts';
 
+const anybody: Access = { kind: 'none' };
 const unavailable = (reason: string): Access => ({ kind: 'unavailable', reason });
 
 export function accessOf(
@@ -15,7 +16,7 @@ export function accessOf(
 ): Access {
   const { authentication, authorization } = spec.security ?? {};
   const type = authentication?.type ?? 'none';
-  if (type === 'none') return authorization?.enabled ? unavailable('authorization is enabled without authentication') : { kind: 'none' };
+  if (type === 'none') return authorization?.enabled ? unavailable('authorization is enabled without authentication') : anybody;
   if (authentication?.tokenSecret === undefined) return unavailable('spec.security.authentication has no tokenSecret');
   const original = `${metadata.namespace}/${authentication.tokenSecret}`;
   const copy = copies.get('credentials', original);

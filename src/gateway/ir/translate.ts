@@ -42,9 +42,7 @@ export function viewOf(input: ViewInput, before?: View): View {
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .flatMap(([key, service]): ServedService[] => {
       try {
-        const last = known.get(key);
-        const next = servedService(service, members.get(key) ?? [], taken, input, last);
-        return [last && isSame(last, next) ? last : next];
+        return [servedService(service, members.get(key) ?? [], taken, { input, last: known.get(key) })];
       } catch (error) {
         failed.set(key, (error as Error).message);
         return [];
@@ -63,11 +61,8 @@ export const servedOnes = (
 ): DistributedService[] =>
   [...services].filter((service) => isServed(service, config, hasMembers(serviceKey(service))) && conflictsOf(service).length === 0);
 
-const isSame = (a: ServedService, b: ServedService): boolean =>
-  a.service === b.service &&
-  a.certificate === b.certificate &&
-  a.profile === b.profile &&
-  isDeepStrictEqual([a.access, a.exposures, a.backends], [b.access, b.exposures, b.backends]);
+/** What is the same value is the same object. */
+const kept = <T>(last: T | undefined, next: T): T => (last === next || isDeepStrictEqual(last, next) ? last! : next);
 
 /**
  * One that is being deleted is out of the traffic at once. One that has left the gateway for a plain frp server is served
@@ -87,32 +82,33 @@ export function claimedPorts(services: Iterable<DistributedService>, config: Con
   return new Set(exposures.flatMap((exposure) => ('port' in exposure ? [exposure.port] : [])));
 }
 
+/** The service as it was served last: as long as its spec says the same, whatever its status. */
 function servedService(
-  service: DistributedService,
+  given: DistributedService,
   members: readonly Member[],
   taken: ReadonlySet<number>,
-  input: ViewInput,
-  last: ServedService | undefined,
+  { input, last }: { input: ViewInput; last: ServedService | undefined },
 ): ServedService {
-  const { config } = input;
-  const isOpen = (exposure: Exposure) => 'host' in exposure || !isReserved(exposure.port, config);
-  const exposures = exposuresOf(service.spec, config.baseDomain).filter(isOpen);
+  const same = last && isSameIntent(last.service, given) ? last : undefined;
+  const service = same?.service ?? given;
+  const exposures = same?.exposures ?? exposuresAt(given, input.config);
   for (const exposure of exposures)
     if ('port' in exposure && taken.has(exposure.port))
       throw new Error(
         `spec.expose.port: the tunnel of a backend has port ${exposure.port}; choose another (the gateway gives tunnels 29999 and the ports below, down to 10005)`,
       );
   const secret = service.spec.expose?.tls?.secretName;
-  return {
-    service,
-    exposures,
-    access: input.accessOf(service),
-    certificate: secret === undefined ? undefined : input.certificateOf(service, `${service.metadata.namespace}/${secret}`),
-    backends: backendsOf(service, members, input),
-    // It takes a reload, so it stays while there is nobody to ask.
-    profile: members.length === 0 ? last?.profile : profileOf(members, input),
-  };
+  const certificate = secret === undefined ? undefined : input.certificateOf(service, `${service.metadata.namespace}/${secret}`);
+  const access = kept(last?.access, input.accessOf(service));
+  const backends = same ? backendsAgain(same, members, input) : backendsOf(service, members, input);
+  // It takes a reload, so it stays while there is nobody to ask.
+  const profile = members.length === 0 ? last?.profile : profileOf(members, input);
+  const next = { service, exposures, access, certificate, backends, profile };
+  return same && isSame(same, next) ? same : next;
 }
+
+const isSame = (a: ServedService, b: ServedService): boolean =>
+  a.access === b.access && a.certificate === b.certificate && a.backends === b.backends && a.profile === b.profile;
 
 const profileOf = (members: readonly Member[], { podOf }: ViewInput): ProfileName | undefined =>
   members
@@ -122,18 +118,44 @@ const profileOf = (members: readonly Member[], { podOf }: ViewInput): ProfileNam
     })
     .at(0);
 
+const isSameIntent = (a: DistributedService, b: DistributedService): boolean => a === b || isDeepStrictEqual(a.spec, b.spec);
+
+const exposuresAt = ({ spec }: DistributedService, config: Config): Exposure[] =>
+  exposuresOf(spec, config.baseDomain).filter((exposure) => 'host' in exposure || !isReserved(exposure.port, config));
+
+/** What backends of a view were made from, beside their service: members, and what is known of the Pod of each. */
+const madeFrom = new WeakMap<ServedService['backends'], readonly unknown[]>();
+
+/** The backends of a service that is what it was. */
+function backendsAgain({ service, backends }: ServedService, members: readonly Member[], input: ViewInput): ServedService['backends'] {
+  const before = madeFrom.get(backends);
+  const isSame =
+    before?.length === 2 * members.length &&
+    members.every((member, at) => before[2 * at] === member && before[2 * at + 1] === input.podOf(member.identity));
+  if (isSame) return backends;
+  const next = backendsOf(service, members, input);
+  if (!isDeepStrictEqual(backends, next)) return next;
+  madeFrom.set(backends, madeFrom.get(next)!);
+  return backends;
+}
+
 function backendsOf(service: DistributedService, members: readonly Member[], input: ViewInput): BackendServer[] {
   const isDraining = ({ identity }: Member) => {
     const pod = input.podOf(identity);
     return pod !== 'unknown' && !pod?.isReady;
   };
   const parts = endpointParts(service, members, isDraining);
-  return members
+  const backends = members
     .map((member): BackendServer => {
       const name = serverName(serviceKey(service), member.backendId);
       return { name, port: member.port, isDraining: isDraining(member), ...partOf(service, member, parts.get(member), input) };
     })
     .sort((a, b) => (a.name < b.name ? -1 : 1));
+  madeFrom.set(
+    backends,
+    members.flatMap((member) => [member, input.podOf(member.identity)]),
+  );
+  return backends;
 }
 
 function partOf(

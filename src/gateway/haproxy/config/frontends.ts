@@ -48,7 +48,7 @@ export function webFrontends(services: readonly ServiceConfig[], choices: readon
   const tls = ` ssl crt-list ${webList} strict-sni alpn h2,http/1.1`;
   const http = ['frontend frp-http', ...indent([...bindTo(settings, settings.httpPort), ...proxied(settings), ...web('http')])];
   const ports = [...intoPort(settings.httpPort, settings), ...intoPort(settings.httpsPort, settings)];
-  if (!services.some(({ mode, given }) => mode === 'tcp' && given.exposures.some(({ kind }) => kind === 'sni')))
+  if (!services.some(({ mode, exposures }) => mode === 'tcp' && exposures.some(({ kind }) => kind === 'sni')))
     return [
       http,
       ['frontend frp-https', ...indent([...bindTo(settings, settings.httpsPort, tls), ...proxied(settings), ...web('https')])],

@@ -17,7 +17,7 @@ export function checkKind({ serviceType, loadBalancing }: DistributedServiceSpec
 }
 
 /** Directives of the backend's section. @param directory of the files */
-export function checkLines({ spec, given }: ServiceConfig, directory: string): string[] {
+export function checkLines({ spec, exposures }: ServiceConfig, directory: string): string[] {
   const check = spec.loadBalancing?.healthCheck;
   const kind = checkKind(spec);
   if (kind === 'none') return [];
@@ -27,7 +27,7 @@ export function checkLines({ spec, given }: ServiceConfig, directory: string): s
     case 'https': {
       const host = checkHost(
         spec,
-        given.exposures.filter((exposure) => 'host' in exposure && hostPattern(exposure.host)),
+        exposures.filter((exposure) => 'host' in exposure && hostPattern(exposure.host)),
       );
       return [
         timeout,

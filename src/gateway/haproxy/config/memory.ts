@@ -13,22 +13,43 @@ const patience = 32;
 export class Memory {
   readonly #entries = new Map<string, Entry>();
   #sweeps = 0;
+  /** results that were made, since the start */
+  made = 0;
 
   /**
    * The result of `make`, which is called where none is known for the same inputs (Object.is). A failure is remembered too.
    * @throws what `make` throws
    */
   recall<T>(name: string, inputs: readonly unknown[], make: () => T): T {
-    let entry = this.#entries.get(name);
-    if (!entry || !areSame(entry.inputs, inputs)) this.#entries.set(name, (entry = { inputs, result: outcome(make), usedAt: 0 }));
-    entry.usedAt = this.#sweeps;
-    return entry.result() as T;
+    const known = this.#known<T>(name, inputs);
+    return (known ?? this.#keep(name, inputs, outcome(make)))();
+  }
+
+  /** The same, made with pauses. A failure is not remembered. */
+  *recallSlowly<T>(name: string, inputs: readonly unknown[], make: () => Generator<void, T>): Generator<void, T> {
+    const known = this.#known<T>(name, inputs);
+    if (known) return known();
+    const value = yield* make();
+    return this.#keep(name, inputs, () => value)();
   }
 
   /** Forgets what has not been asked for since many sweeps. */
   sweep(): void {
     this.#sweeps++;
     for (const [name, { usedAt }] of this.#entries) if (this.#sweeps - usedAt > patience) this.#entries.delete(name);
+  }
+
+  #known<T>(name: string, inputs: readonly unknown[]): (() => T) | undefined {
+    const entry = this.#entries.get(name);
+    if (!entry || !areSame(entry.inputs, inputs)) return undefined;
+    entry.usedAt = this.#sweeps;
+    return entry.result as () => T;
+  }
+
+  #keep<T>(name: string, inputs: readonly unknown[], result: () => T): () => T {
+    this.made++;
+    this.#entries.set(name, { inputs, result, usedAt: this.#sweeps });
+    return result;
   }
 }
 

@@ -59,17 +59,17 @@ export const targetKeys = ({ spec, namespace }: ServiceConfig): string[] => [
 ];
 
 /** Hosts and paths that a service is reached at over HTTP. gRPC hosts whose TLS ends here are among them. */
-export function webExposures({ given, mode, pem }: ServiceConfig): { host: string; path: string }[] {
+export function webExposures({ exposures, mode, pem }: ServiceConfig): { host: string; path: string }[] {
   if (mode !== 'http') return [];
-  return given.exposures.flatMap((exposure) => {
+  return exposures.flatMap((exposure) => {
     if (exposure.kind === 'http' && hostPattern(exposure.host) && isPlain(exposure.path))
       return [{ host: exposure.host, path: segments(exposure.path) }];
     return exposure.kind === 'sni' && pem !== undefined && hostPattern(exposure.host) ? [{ host: exposure.host, path: '' }] : [];
   });
 }
 
-const portExposures = ({ given }: ServiceConfig): { host: string; path: string }[] =>
-  given.exposures.flatMap((exposure) => (exposure.kind === 'tcp' ? [{ host: portSite(exposure.port), path: '' }] : []));
+const portExposures = ({ exposures }: ServiceConfig): { host: string; path: string }[] =>
+  exposures.flatMap((exposure) => (exposure.kind === 'tcp' ? [{ host: portSite(exposure.port), path: '' }] : []));
 
 /** The route tables of a service at `path` and at the paths of its routes below it. */
 function routeTables(entry: ServiceConfig, path: string, services: Services): [string, RouteTable][] {

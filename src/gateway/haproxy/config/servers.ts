@@ -13,11 +13,11 @@ const equalWeight = 64;
 const maxWeight = 256;
 
 /** @returns servers in the order of their names, each once: of two with one name the later one, which is the newer tunnel */
-export function serversOf(service: ServiceConfig): Server[] {
-  const { spec, given } = service;
+export function serversOf(service: ServiceConfig, given: readonly BackendServer[]): Server[] {
+  const { spec } = service;
   const options = serverOptions(service);
   const isChecked = checkKind(spec) !== 'none';
-  const backends = new Map(given.backends.map((backend) => [safeName(backend.name), backend]));
+  const backends = new Map(given.map((backend) => [safeName(backend.name), backend]));
   const weightOf = weights(service, backends.values());
   const numbers = serverNumbers([...backends.keys()]);
   return [...backends]

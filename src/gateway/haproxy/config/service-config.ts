@@ -1,8 +1,9 @@
-/** A service as HAProxy serves it: what the fields of its spec come to, decided once. */
+/** A service as HAProxy serves it, but for its servers: what the fields of its spec come to, decided once. */
 import { milliseconds } from '../../../config/schema.ts';
 import { requestTimeouts } from '../../../model/profiles.ts';
 import { serviceKey } from '../../../model/store.ts';
 import type { DistributedServiceSpec } from '../../../model/types.ts';
+import type { Exposure } from '../../../model/exposure.ts';
 import type { Access, ServedService } from '../../ir/ir.ts';
 import type { Memory } from './memory.ts';
 import { validCertificate } from './pem.ts';
@@ -18,7 +19,8 @@ export interface ServiceConfig {
   /** the section with the servers */
   pool: string;
   spec: DistributedServiceSpec;
-  given: ServedService;
+  exposures: readonly Exposure[];
+  profile: ServedService['profile'];
   /** of what passes through its backend */
   mode: 'http' | 'tcp';
   /** HTTP/2 to the backends (gRPC) */
@@ -29,8 +31,8 @@ export interface ServiceConfig {
 }
 
 /** @returns what a service of a view comes to, and what of it is not served as it says */
-export function serviceConfigOf(given: ServedService, memory: Memory): { service: ServiceConfig; problems: string[] } {
-  const { service, access } = given;
+export function serviceConfigOf(given: Omit<ServedService, 'backends'>, memory: Memory): { service: ServiceConfig; problems: string[] } {
+  const { service, access, exposures } = given;
   const { spec, metadata } = service;
   const key = serviceKey(service);
   const mode = modeOf(given);
@@ -45,7 +47,8 @@ export function serviceConfigOf(given: ServedService, memory: Memory): { service
     backend: mode === 'http' ? entranceName(id) : pool,
     pool,
     spec,
-    given,
+    exposures,
+    profile: given.profile,
     mode,
     isGrpc: spec.serviceType === 'grpc' && mode === 'http',
     pem: undefined,
@@ -68,7 +71,7 @@ export function serviceConfigOf(given: ServedService, memory: Memory): { service
 /** Whether TLS of users ends in the gateway. */
 export const endsTls = ({ expose }: DistributedServiceSpec): boolean => expose?.tls?.secretName !== undefined;
 
-function modeOf({ service: { spec }, exposures }: ServedService): 'http' | 'tcp' {
+function modeOf({ service: { spec }, exposures }: Omit<ServedService, 'backends'>): 'http' | 'tcp' {
   if (spec.serviceType === 'http') return 'http';
   if (spec.serviceType === 'tcp') return 'tcp';
   return exposures.some(({ kind }) => kind === 'sni') && !endsTls(spec) ? 'tcp' : 'http';
@@ -81,12 +84,12 @@ export const maxTimer = 2_147_483_000;
 export const keepAliveTime = ({ spec }: ServiceConfig): number => Math.max(1000, duration(spec.advanced?.timeout?.keepAlive, '30s'));
 
 /** Whether it is known how long the app may need for an answer: then none that takes as long is asked for again. */
-export const hasRequestTime = ({ spec, given }: ServiceConfig): boolean =>
-  spec.advanced?.timeout?.request !== undefined || given.profile !== undefined;
+export const hasRequestTime = ({ spec, profile }: ServiceConfig): boolean =>
+  spec.advanced?.timeout?.request !== undefined || profile !== undefined;
 
 /** Milliseconds that a request may be without a part of its answer. */
 export function idleTime(service: ServiceConfig): number {
-  const { profile } = service.given;
+  const { profile } = service;
   const asked = service.spec.advanced?.timeout?.request;
   if (asked !== undefined) return Math.max(1000, duration(asked, '30s'));
   return Math.max(keepAliveTime(service), profile === undefined ? 0 : milliseconds(requestTimeouts[profile]));

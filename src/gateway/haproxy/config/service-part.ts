@@ -1,6 +1,7 @@
 /**
  * What one service contributes to the configuration. It depends on the service and on those that its routes lead to, or
- * whose routes lead to it, and on nothing else, so it is remembered until one of them changes.
+ * whose routes lead to it, and on nothing else, so it is remembered until one of them changes. Its servers, which come and go
+ * with its Pods, depend on it and are in nothing else.
  */
 import { backendSection } from './backend.ts';
 import { sha256 } from './escape.ts';
@@ -8,6 +9,7 @@ import { portFrontend } from './frontends.ts';
 import { checkChoices, checkLines, checkMap, maxEntries } from './limits.ts';
 import type { Memory } from './memory.ts';
 import { rateTables } from './rate-limits.ts';
+import type { BackendServer } from '../../ir/ir.ts';
 import type { Rendered, Server, UsersSettings } from './rendered.ts';
 import { choiceRules, routeTableValue } from './route-rules.ts';
 import { entriesOf, targetKeys, targets, routeTableAt, type RouteTable } from './routes.ts';
@@ -34,16 +36,20 @@ export interface ServicePart {
   routing: Routing;
   /** sections, without the servers; those end the last one */
   text: string;
-  servers: readonly Server[];
-  /** lines of the servers */
-  serverText: string;
-  portsMap: string;
   /** maps and lists that its sections read */
   reads: ReadonlySet<string>;
   files: ReadonlyMap<string, string>;
   /** hash of all that needs a reload when it changes */
   skeleton: string;
   problems: readonly string[];
+}
+
+export interface ServersPart {
+  servers: readonly Server[];
+  /** lines that end its last section */
+  text: string;
+  /** lines of the map of ports */
+  portsMap: string;
 }
 
 type Services = ReadonlyMap<string, ServiceConfig>;
@@ -65,7 +71,7 @@ export function routingOf(service: ServiceConfig, services: Services, { settings
   const others = targetKeys(service).map((key) => services.get(key));
   return memory.recall(`routing ${service.key}`, [service, hash, ...others], () => {
     const entries = entriesOf(service, services);
-    const ports = service.given.exposures.flatMap((exposure) => (exposure.kind === 'tcp' ? [exposure.port] : []));
+    const ports = service.exposures.flatMap((exposure) => (exposure.kind === 'tcp' ? [exposure.port] : []));
     const portTable = routeTableAt(service, '', services);
     const tables = [
       ...new Map(
@@ -106,15 +112,11 @@ export function partOf(
     const sections = [...rateTables(service, settings), section.entrance, section.lines];
     checkLines(sections.flat());
     for (const [path, text] of section.files) if (path.endsWith('.map')) checkMap(text);
-    const servers = serversOf(service);
     const text = sectionText(sections);
     return {
       service,
       routing,
       text,
-      servers,
-      serverText: servers.map((server) => `${serverLine(server)}\n`).join(''),
-      portsMap: portsMapLines(servers),
       reads: readBy(text),
       files: service.pem === undefined ? section.files : new Map([...section.files, [certificateFile(service), service.pem]]),
       skeleton: sha256(JSON.stringify([text, [...routing.ports], skeletonOf(section.files)])),
@@ -122,6 +124,13 @@ export function partOf(
     };
   });
 }
+
+/** @throws Error where it cannot be served */
+export const serversPartOf = (service: ServiceConfig, backends: readonly BackendServer[], memory: Memory): ServersPart =>
+  memory.recall(`servers ${service.key}`, [service, backends], () => {
+    const servers = serversOf(service, backends);
+    return { servers, text: servers.map((server) => `${serverLine(server)}\n`).join(''), portsMap: portsMapLines(servers) };
+  });
 
 /** Maps and lists that sections name. */
 export const readBy = (text: string): ReadonlySet<string> => new Set(text.match(/\b(maps|certs)\/[a-z0-9-]+\.(map|list)\b/g));

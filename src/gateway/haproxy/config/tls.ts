@@ -41,8 +41,8 @@ export function tlsFiles(all: readonly ServiceConfig[]): [string, string][] {
   ];
 }
 
-export const sniHosts = ({ given }: ServiceConfig): string[] =>
-  given.exposures.flatMap((exposure) => (exposure.kind === 'sni' && hostPattern(exposure.host) ? [exposure.host] : []));
+export const sniHosts = ({ exposures }: ServiceConfig): string[] =>
+  exposures.flatMap((exposure) => (exposure.kind === 'sni' && hostPattern(exposure.host) ? [exposure.host] : []));
 
 /** A line for each certificate. The first service with a certificate has the host. */
 function listOf(hosts: readonly [ServiceConfig, string][]): string {
