@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Registry } from '@prometheus-io/client';
 import type { Config } from '../config/schema.ts';
 import type { Log } from '../log.ts';
+import { withBreaks } from './breaks.ts';
 import { FallbackListener } from './replicas/fallback-listener.ts';
 import {
   checkWith,
@@ -15,7 +16,7 @@ import {
   ipOf,
   maxConnections,
   Memory,
-  renderUsers,
+  renderingUsers,
   standInSocket,
   TunnelProxy,
   unusablePorts,
@@ -34,6 +35,7 @@ import type { Tunnels } from './liveness/frps-memory.ts';
 import type { View } from './ir/ir.ts';
 import { gatewayNames } from '../model/gateway.ts';
 import { receiveLog, RequestTimes, sampled } from './telemetry/request-times.ts';
+import { shared } from './waiting.ts';
 import { TrafficMetrics } from './telemetry/traffic-metrics.ts';
 import { OtherReplicas } from './replicas/other-replicas.ts';
 import { peersPort } from './replicas/peers.ts';
@@ -44,6 +46,9 @@ import type { SparedTunnels } from './members/spared-tunnels.ts';
 /** Where the kubelet asks each of them (manifests/gateway/statefulset.yaml). */
 const healthPort = 10_002;
 const tunnelHealthPort = 10_003;
+
+/** HAProxy's numbers are as of now for so long. Milliseconds. */
+const statesMs = 900;
 
 export interface ProxiesOptions {
   config: Config;
@@ -156,8 +161,9 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
   let fallbacks = 0;
   let failed: ReadonlyMap<string, string> = new Map();
   const refusals = (): Refusal[] => [...[...failed].map(([service, message]) => ({ service, message })), ...users.refusals];
+  const states = shared(() => users.states(), statesMs);
   const traffic = new TrafficMetrics(registry, {
-    stats: () => users.states(),
+    stats: states,
     reloads: () => users.reloads,
     oldProcesses: () => users.old.count,
     ended: () => ({ users: users.old.ended, tunnel: tunnel.old.ended }),
@@ -205,9 +211,9 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
       };
       const { users: limit } = options.memory;
       let problems: readonly string[] = [];
-      const render = (part: View) => {
+      const render = async (part: View) => {
         const most = limit === undefined ? undefined : maxConnections(limit, part.services.length, 2, options.openFiles);
-        const rendered = renderUsers(part, { ...current, maxConnections: most }, memory);
+        const rendered = await withBreaks(renderingUsers(part, { ...current, maxConnections: most }, memory));
         ({ problems, failed } = rendered);
         return rendered;
       };
@@ -224,7 +230,7 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
     endTunnels: (addresses, why) => tunnel.end(addresses, why),
     maxTunnels,
     reaches: (port) => users.reaches(port),
-    verdicts: () => users.states(),
+    verdicts: states,
     refusals,
     subscribe: (told) => (changed = told),
     probe: (part, limitMs) => haproxyProbe(join(directory, part, workerSocket))(limitMs),

@@ -27,21 +27,32 @@ export interface ProxyStatus {
   reason?: string;
 }
 
+/** backend/server of members, which are hashes of what they are. */
+const servers = new WeakMap<Member, string>();
+
+function serverOf(member: Member): string {
+  const { service, backendId } = member;
+  let path = servers.get(member);
+  if (path === undefined) servers.set(member, (path = `${backendName(service)}/${serverName(service, backendId)}`));
+  return path;
+}
+
 /** @param specOf of a service, namespace/name; undefined where there is none */
 export function proxyStatuses(
   members: Iterable<Member>,
   verdicts: readonly ServerVerdict[],
   specOf: (service: string) => DistributedServiceSpec | undefined,
 ): ProxyStatus[] {
-  const servers = new Map(verdicts.map((verdict) => [`${verdict.backend}/${verdict.server}`, verdict]));
-  return [...members].map(({ name, service, backendId, identity: { cluster, pod } }) => {
-    const verdict = servers.get(`${backendName(service)}/${serverName(service, backendId)}`);
+  const byServer = new Map(verdicts.map((verdict) => [`${verdict.backend}/${verdict.server}`, verdict]));
+  return [...members].map((member) => {
+    const { name, service, identity } = member;
+    const verdict = byServer.get(serverOf(member));
     const spec = specOf(service);
     const reason = verdict && spec && reasonOf(verdict, spec);
     return {
       name,
       status: verdict?.status === 'up' ? 'online' : 'offline',
-      ...(cluster === '' ? {} : { elsewhere: `${cluster}/${pod}` }),
+      ...(identity.cluster === '' ? {} : { elsewhere: `${identity.cluster}/${identity.pod}` }),
       ...(reason === undefined ? {} : { reason }),
     };
   });

@@ -5,9 +5,9 @@ import type { Conflict } from '../../model/claims.ts';
 import { exposuresOf, type Exposure } from '../../model/exposure.ts';
 import { gatewayReservedPorts, usesGateway } from '../../model/gateway.ts';
 import type { ProfileName } from '../../model/profiles.ts';
-import { serviceKey } from '../../model/store.ts';
 import type { DistributedService } from '../../model/types.ts';
 import { endpointParts, type Part } from './endpoint-weights.ts';
+import { keyOf } from './service-key.ts';
 import { serverName } from './server-name.ts';
 import type { Member } from '../members/members.ts';
 import type { Access, BackendServer, ServedService, View } from './ir.ts';
@@ -35,10 +35,10 @@ export function viewOf(input: ViewInput, before?: View): View {
   const members = Map.groupBy(all, ({ service }) => service);
   // HAProxy could not open these.
   const taken = new Set(all.map(({ port }) => port));
-  const known = new Map(before?.services.map((one) => [serviceKey(one.service), one]));
+  const known = new Map(before?.services.map((one) => [keyOf(one.service), one]));
   const failed = new Map<string, string>();
   const services = servedOnes(input, (key) => members.has(key))
-    .map((service): [string, DistributedService] => [serviceKey(service), service])
+    .map((service): [string, DistributedService] => [keyOf(service), service])
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .flatMap(([key, service]): ServedService[] => {
       try {
@@ -59,7 +59,7 @@ export const servedOnes = (
   { services, conflictsOf, config }: Pick<ViewInput, 'services' | 'conflictsOf' | 'config'>,
   hasMembers: (key: string) => boolean,
 ): DistributedService[] =>
-  [...services].filter((service) => isServed(service, config, hasMembers(serviceKey(service))) && conflictsOf(service).length === 0);
+  [...services].filter((service) => isServed(service, config, hasMembers(keyOf(service))) && conflictsOf(service).length === 0);
 
 /** What is the same value is the same object. */
 const kept = <T>(last: T | undefined, next: T): T => (last === next || isDeepStrictEqual(last, next) ? last! : next);
@@ -147,7 +147,7 @@ function backendsOf(service: DistributedService, members: readonly Member[], inp
   const parts = endpointParts(service, members, isDraining);
   const backends = members
     .map((member): BackendServer => {
-      const name = serverName(serviceKey(service), member.backendId);
+      const name = serverName(keyOf(service), member.backendId);
       return { name, port: member.port, isDraining: isDraining(member), ...partOf(service, member, parts.get(member), input) };
     })
     .sort((a, b) => (a.name < b.name ? -1 : 1));

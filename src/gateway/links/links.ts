@@ -14,6 +14,7 @@ import { upKinds } from '../../link/items.ts';
 import { Outbox } from '../../link/outbox.ts';
 import { defaultLimits, LinkError, type Limits } from '../../link/protocol.ts';
 import { Rate } from '../../link/rate.ts';
+import { Loop } from '../../kube/loop.ts';
 import type { Log } from '../../log.ts';
 import type { Conflict } from '../../model/claims.ts';
 import type { DistributedService } from '../../model/types.ts';
@@ -71,9 +72,13 @@ export async function openLinks(deps: LinksDeps): Promise<Links> {
   await clusters.follow();
   const stops = [
     every(systemClock, followMs, () => clusters.follow()),
-    every(systemClock, deps.tellMs ?? tellMs, () => clusters.tell()),
     every(systemClock, seenMs, () => clusters.note()),
   ];
+  const telling = new Loop();
+  telling.start(
+    () => clusters.tell(),
+    (tookMs) => Math.max(deps.tellMs ?? tellMs, Math.min(longestTellMs, tookMs * pausesPerTelling)),
+  );
   const { server, close } = await createLinkServer({ ...deps, linked: (cluster, stream) => clusters.talk(cluster, stream) });
   return {
     listen: async (host, port) => {
@@ -84,6 +89,7 @@ export async function openLinks(deps: LinksDeps): Promise<Links> {
     linked: () => clusters.linked,
     close: async () => {
       for (const stop of stops) stop();
+      await telling.close();
       clusters.endAll(new LinkError('Closing', 'the gateway is stopping; it comes back'));
       await close();
       await clusters.close();
@@ -93,6 +99,9 @@ export async function openLinks(deps: LinksDeps): Promise<Links> {
 
 const followMs = 1000;
 const tellMs = 1000;
+const longestTellMs = 5000;
+/** To ask about thousands of servers takes HAProxy's time as well as ours: a twentieth of it at most. */
+const pausesPerTelling = 20;
 const seenMs = 15_000;
 
 interface Cluster {

@@ -5,7 +5,7 @@
 import { Counter, Gauge, type Registry } from '@prometheus-io/client';
 import { Loop } from '../../kube/loop.ts';
 import { backendOf, type ServerStats } from '../haproxy/index.ts';
-import type { View } from '../ir/ir.ts';
+import type { ServedService, View } from '../ir/ir.ts';
 import type { RequestTimes } from './request-times.ts';
 
 export interface TrafficSource {
@@ -26,13 +26,18 @@ export interface TrafficSource {
 type Labels = { namespace: string; name: string; backend: string };
 const labelNames = ['namespace', 'name', 'backend'] as const;
 const quantiles = [0.5, 0.9, 0.99] as const;
+/** Milliseconds. */
 const periodMs = 2000;
+const longestPeriodMs = 10_000;
+/** What HAProxy takes to tell of thousands of servers is taken from its users: a reading takes a fortieth of the time at most. */
+const pausesPerRead = 40;
 
 export class TrafficMetrics {
   readonly #source: TrafficSource;
   readonly #loop = new Loop();
+  #services = new Set<ServedService>();
   /** by backend/server */
-  #labels = new Map<string, Labels>();
+  readonly #labels = new Map<string, Labels>();
   #last = new Map<string, ServerStats>();
   readonly #requests: Counter<(typeof labelNames)[number]>;
   readonly #bytes: Counter<(typeof labelNames)[number] | 'direction'>;
@@ -83,28 +88,35 @@ export class TrafficMetrics {
       source.oldProcesses,
     );
     number('frp_gateway_services_refused', 'Services that are left out because HAProxy refuses their configuration', source.refused);
-    this.#loop.start(() => this.#read(), periodMs);
+    this.#loop.start(
+      () => this.#read(),
+      (tookMs) => Math.max(periodMs, Math.min(longestPeriodMs, tookMs * pausesPerRead)),
+    );
   }
 
   /** Names and addresses as they are now; series of backends that are gone go. */
   setView({ services }: View): void {
-    const labels = new Map<string, Labels>();
-    for (const { service, backends } of services) {
-      const { namespace = '', name } = service.metadata;
-      const section = backendOf(service);
-      for (const { name: server, address } of backends) labels.set(`${section}/${server}`, { namespace, name, backend: address });
+    const before = this.#services;
+    this.#services = new Set(services);
+    const came = new Map(services.filter((service) => !before.has(service)).flatMap(labelsOf));
+    const gone = new Map([...before].filter((service) => !this.#services.has(service)).flatMap(labelsOf));
+    // Another server may be the same backend, back again.
+    const kept = new Set([...came.values()].map(idOf));
+    for (const [key, labels] of gone) {
+      if (!came.has(key)) {
+        this.#labels.delete(key);
+        this.#last.delete(key);
+      }
+      if (kept.has(idOf(labels))) continue;
+      this.#requests.remove(labels);
+      this.#retries.remove(labels);
+      for (const direction of ['in', 'out']) this.#bytes.remove({ ...labels, direction });
     }
-    const kept = new Set([...labels.values()].map(idOf));
-    for (const [key, gone] of this.#labels) {
-      if (labels.has(key)) continue;
-      this.#last.delete(key);
-      // Another server may be the same backend, back again.
-      if (kept.has(idOf(gone))) continue;
-      this.#requests.remove(gone);
-      this.#retries.remove(gone);
-      for (const direction of ['in', 'out']) this.#bytes.remove({ ...gone, direction });
+    for (const [key, labels] of came) {
+      this.#labels.set(key, labels);
+      // What it has counted until now was another's, by its address.
+      if (this.#last.has(key)) this.#count(labels, nothing);
     }
-    this.#labels = labels;
   }
 
   close(): Promise<void> {
@@ -127,24 +139,18 @@ export class TrafficMetrics {
       this.#last.set(key, now);
       // After a reload, and for a server that was made anew, everything is new.
       const isSame = last !== undefined && now.total >= last.total && now.bytesIn >= last.bytesIn && now.bytesOut >= last.bytesOut;
-      const since = (read: (stats: ServerStats) => number) => Math.max(0, read(now) - (isSame ? read(last) : 0));
-      this.#requests.inc(
-        labels,
-        since(({ total }) => total),
-      );
-      this.#retries.inc(
-        labels,
-        since(({ retries }) => retries),
-      );
-      this.#bytes.inc(
-        { ...labels, direction: 'in' },
-        since(({ bytesIn }) => bytesIn),
-      );
-      this.#bytes.inc(
-        { ...labels, direction: 'out' },
-        since(({ bytesOut }) => bytesOut),
-      );
+      const since = (what: keyof Counted) => Math.max(0, now[what] - (isSame ? last[what] : 0));
+      const counted = { total: since('total'), retries: since('retries'), bytesIn: since('bytesIn'), bytesOut: since('bytesOut') };
+      // Most servers have nothing to do most of the time.
+      if (!last || counted.total + counted.retries + counted.bytesIn + counted.bytesOut > 0) this.#count(labels, counted);
     }
+  }
+
+  #count(labels: Labels, { total, retries, bytesIn, bytesOut }: Counted): void {
+    this.#requests.inc(labels, total);
+    this.#retries.inc(labels, retries);
+    this.#bytes.inc({ ...labels, direction: 'in' }, bytesIn);
+    this.#bytes.inc({ ...labels, direction: 'out' }, bytesOut);
   }
 
   /** The backends, each with its servers: an endpoint has one for each of its addresses and of the Pods that dial them. */
@@ -216,6 +222,15 @@ export class TrafficMetrics {
   }
 }
 
+/** By backend/server. */
+function labelsOf({ service, backends }: ServedService): [string, Labels][] {
+  const { namespace = '', name } = service.metadata;
+  const section = backendOf(service);
+  return backends.map(({ name: server, address }) => [`${section}/${server}`, { namespace, name, backend: address }]);
+}
+
+type Counted = Pick<ServerStats, 'total' | 'retries' | 'bytesIn' | 'bytesOut'>;
+const nothing: Counted = { total: 0, retries: 0, bytesIn: 0, bytesOut: 0 };
 type Connections = Pick<ServerStats, 'current' | 'idleConnections'>;
 const none: Connections = { current: 0, idleConnections: 0 };
 const together = (a: Connections, b: Connections): Connections => ({

@@ -22,7 +22,7 @@ const running = (...entries: [string, RunningServer][]) =>
     ['frp-tls', new Map([['here', entries[0]?.[1] ?? { port: 0, weight: 1, state: 'ready' as const }]])],
   ]);
 const now: RunningServer = { port: 1000, weight: 64, state: 'ready' };
-const commands = (was: ReturnType<typeof running>, ...wanted: Server[]) => serverCommands(was, new Map([['be-a', wanted]]));
+const commands = (was: ReturnType<typeof running>, ...wanted: Server[]) => serverCommands(was, new Map([['be-a', wanted]]), new Set(['be-a']));
 
 test('a new checked server is declared down before it may have requests', () => {
   assert.deepEqual(commands(running(), server()).commands, [

@@ -1,4 +1,4 @@
-/** Results by name, so that a part of a configuration is made anew only where something that it depends on has changed. */
+/** Results by kind and name, so that a part of a configuration is made anew only where something that it depends on has changed. */
 
 interface Entry {
   inputs: readonly unknown[];
@@ -11,7 +11,8 @@ interface Entry {
 const patience = 32;
 
 export class Memory {
-  readonly #entries = new Map<string, Entry>();
+  /** by kind, then by name */
+  readonly #entries = new Map<string, Map<string, Entry>>();
   #sweeps = 0;
   /** results that were made, since the start */
   made = 0;
@@ -20,35 +21,39 @@ export class Memory {
    * The result of `make`, which is called where none is known for the same inputs (Object.is). A failure is remembered too.
    * @throws what `make` throws
    */
-  recall<T>(name: string, inputs: readonly unknown[], make: () => T): T {
-    const known = this.#known<T>(name, inputs);
-    return (known ?? this.#keep(name, inputs, outcome(make)))();
+  recall<T>(kind: string, name: string, inputs: readonly unknown[], make: () => T): T {
+    const known = this.#known<T>(kind, name, inputs);
+    return (known ?? this.#keep(kind, name, inputs, outcome(make)))();
   }
 
   /** The same, made with pauses. A failure is not remembered. */
-  *recallSlowly<T>(name: string, inputs: readonly unknown[], make: () => Generator<void, T>): Generator<void, T> {
-    const known = this.#known<T>(name, inputs);
+  *recallSlowly<T>(kind: string, name: string, inputs: readonly unknown[], make: () => Generator<void, T>): Generator<void, T> {
+    const known = this.#known<T>(kind, name, inputs);
     if (known) return known();
     const value = yield* make();
-    return this.#keep(name, inputs, () => value)();
+    return this.#keep(kind, name, inputs, () => value)();
   }
 
   /** Forgets what has not been asked for since many sweeps. */
   sweep(): void {
     this.#sweeps++;
-    for (const [name, { usedAt }] of this.#entries) if (this.#sweeps - usedAt > patience) this.#entries.delete(name);
+    if (this.#sweeps % patience !== 0) return;
+    for (const entries of this.#entries.values())
+      for (const [name, { usedAt }] of entries) if (this.#sweeps - usedAt > patience) entries.delete(name);
   }
 
-  #known<T>(name: string, inputs: readonly unknown[]): (() => T) | undefined {
-    const entry = this.#entries.get(name);
+  #known<T>(kind: string, name: string, inputs: readonly unknown[]): (() => T) | undefined {
+    const entry = this.#entries.get(kind)?.get(name);
     if (!entry || !areSame(entry.inputs, inputs)) return undefined;
     entry.usedAt = this.#sweeps;
     return entry.result as () => T;
   }
 
-  #keep<T>(name: string, inputs: readonly unknown[], result: () => T): () => T {
+  #keep<T>(kind: string, name: string, inputs: readonly unknown[], result: () => T): () => T {
     this.made++;
-    this.#entries.set(name, { inputs, result, usedAt: this.#sweeps });
+    let entries = this.#entries.get(kind);
+    if (!entries) this.#entries.set(kind, (entries = new Map()));
+    entries.set(name, { inputs, result, usedAt: this.#sweeps });
     return result;
   }
 }

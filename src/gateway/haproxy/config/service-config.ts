@@ -61,7 +61,7 @@ export function serviceConfigOf(given: Omit<ServedService, 'backends'>, memory: 
     problem('authentication and authorization need HTTP; connections are refused');
   }
   if (endsTls(spec)) {
-    const checked = memory.recall(`certificate ${key}`, [given.certificate], () => validCertificate(given.certificate));
+    const checked = memory.recall('certificate', key, [given.certificate], () => validCertificate(given.certificate));
     if ('pem' in checked) config.pem = checked.pem;
     else problem(`spec.expose.tls: ${checked.problem}; it is not served by TLS`);
   }

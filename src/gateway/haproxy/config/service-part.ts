@@ -69,7 +69,7 @@ export const sectionText = (sections: readonly (readonly string[])[]): string =>
 /** @throws Error where it cannot be served */
 export function routingOf(service: ServiceConfig, services: Services, { settings, hash, memory }: Context): Routing {
   const others = targetKeys(service).map((key) => services.get(key));
-  return memory.recall(`routing ${service.key}`, [service, hash, ...others], () => {
+  return memory.recall('routing', service.key, [service, hash, ...others], () => {
     const entries = entriesOf(service, services);
     const ports = service.exposures.flatMap((exposure) => (exposure.kind === 'tcp' ? [exposure.port] : []));
     const portTable = routeTableAt(service, '', services);
@@ -104,7 +104,7 @@ export function partOf(
   entries: readonly ServiceConfig[],
   { settings, hash, memory }: Context,
 ): ServicePart {
-  return memory.recall(`part ${service.key}`, [service, routing, hash, ...entries], () => {
+  return memory.recall('part', service.key, [service, routing, hash, ...entries], () => {
     if (entries.length > maxEntries)
       throw new Error(`the routes of ${entries.length} services lead to it, above the limit of ${maxEntries}; use fewer`);
     idleTime(service);
@@ -127,7 +127,7 @@ export function partOf(
 
 /** @throws Error where it cannot be served */
 export const serversPartOf = (service: ServiceConfig, backends: readonly BackendServer[], memory: Memory): ServersPart =>
-  memory.recall(`servers ${service.key}`, [service, backends], () => {
+  memory.recall('servers', service.key, [service, backends], () => {
     const servers = serversOf(service, backends);
     return { servers, text: servers.map((server) => `${serverLine(server)}\n`).join(''), portsMap: portsMapLines(servers) };
   });

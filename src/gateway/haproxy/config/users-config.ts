@@ -4,7 +4,7 @@
  * value is still the same object: a service, what all of them come to without servers, the servers of a service.
  */
 import type { ServedService, View } from '../../ir/ir.ts';
-import { serviceKey } from '../../../model/store.ts';
+import { keyOf } from '../../ir/service-key.ts';
 import { compose, type Composition } from './composition.ts';
 import { NamespaceShare } from './limits.ts';
 import { Memory } from './memory.ts';
@@ -33,7 +33,7 @@ export function renderUsers(view: View, settings: UsersSettings, memory = new Me
  */
 export function* renderingUsers(view: View, settings: UsersSettings, memory: Memory): Rendering {
   const failed = new Map(view.failed);
-  let given = view.services.filter(({ service }) => service.spec.serviceType !== 'udp' && !failed.has(serviceKey(service)));
+  let given = view.services.filter(({ service }) => service.spec.serviceType !== 'udp' && !failed.has(keyOf(service)));
   for (let round = 0; ; round++) {
     const outcome = yield* attempt(given, settings, { memory, round });
     if ('rendered' in outcome) {
@@ -42,7 +42,7 @@ export function* renderingUsers(view: View, settings: UsersSettings, memory: Mem
       return Object.assign(outcome.rendered, { failed });
     }
     for (const [key, reason] of outcome.failures) failed.set(key, reason);
-    given = given.filter(({ service }) => !outcome.failures.has(serviceKey(service)));
+    given = given.filter(({ service }) => !outcome.failures.has(keyOf(service)));
   }
 }
 
@@ -65,16 +65,16 @@ function* attempt(
   const all: Checked[] = [];
   for (const { service, exposures, access, certificate, profile } of given) {
     yield;
-    const key = serviceKey(service);
+    const key = keyOf(service);
     const made = trying(failures, key, () =>
-      memory.recall(`service ${key}`, [service, exposures, access, certificate, profile], () =>
+      memory.recall('service', key, [service, exposures, access, certificate, profile], () =>
         serviceConfigOf({ service, exposures, access, certificate, profile }, memory),
       ),
     );
     if (made) all.push(made);
   }
   if (failures.size > 0) return { failures };
-  const composed = yield* memory.recallSlowly(`composition ${round}`, [JSON.stringify(settings), ...all], () =>
+  const composed = yield* memory.recallSlowly('composition', `${round}`, [JSON.stringify(settings), ...all], () =>
     composition(all, settings, memory),
   );
   if ('failures' in composed) return composed;

@@ -18,7 +18,7 @@ export interface Refusal {
   message: string;
 }
 
-export type Render = (view: View) => Rendered;
+export type Render = (view: View) => Rendered | Promise<Rendered>;
 
 /** A service that is left out. */
 interface LeftOut {
@@ -95,7 +95,7 @@ export class Acceptance {
    */
   async stage(view: View, render: Render): Promise<Accepted> {
     view = await this.#openable(this.without(view));
-    const rendered = render(view);
+    const rendered = await render(view);
     const alerts = await this.#refusal(rendered);
     if (alerts) return this.#stageWithout(view, render, { rendered, alerts });
     this.#good = view;
@@ -108,7 +108,7 @@ export class Acceptance {
       const wanted = new Set(keys);
       return { services: view.services.filter((each) => wanted.has(keyOf(each))) };
     };
-    const base = await this.#refusal(render(part([])));
+    const base = await this.#refusal(await render(part([])));
     if (base) throw new Error(`HAProxy refuses the configuration even without services: ${sentence(base)}`);
     // What has been good together until now is trusted more than what is new.
     const fresh = new Set(this.#good ? changedServices(this.#good, view) : []);
@@ -118,9 +118,9 @@ export class Acceptance {
     const { culprits, undecided } = await findCulprits({
       keys: [...keys.filter((key) => !fresh.has(key)), ...keys.filter((key) => fresh.has(key))],
       suspects: new Set([...fresh, ...named(first.rendered.config, first.alerts, [...services.values()])]),
-      refusal: (asked) => {
+      refusal: async (asked) => {
         checks++;
-        return this.#refusal(render(part(asked)));
+        return this.#refusal(await render(part(asked)));
       },
       isOver: () => checks >= limits.checks || this.#now() > end,
     });
@@ -128,7 +128,7 @@ export class Acceptance {
     for (const key of undecided)
       this.#leaveOut(services.get(key)!, 'HAProxy refuses the configuration, and whether it is for this service is not known yet', soonMs);
     const accepted = this.without(view);
-    const rendered = render(accepted);
+    const rendered = await render(accepted);
     const alerts = await this.#refusal(rendered);
     if (alerts) throw new Error(`HAProxy refuses the configuration: ${sentence(alerts)}`);
     this.#good = accepted;

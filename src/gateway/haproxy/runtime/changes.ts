@@ -1,7 +1,7 @@
 /** Runtime calls that bring a running HAProxy to a configuration of the same skeleton. */
 import { changeCertificates, readCertificates } from './cert-commands.ts';
 import { CliError, runCommand, runCommands } from './cli.ts';
-import { isOrdered, mapCommands, mapText, parseMap, replaceMap } from './map-commands.ts';
+import { differing, isOrdered, mapCommands, mapText, parseMap, replaceMap } from './map-commands.ts';
 import type { Running } from './running.ts';
 import { afterwards, isRoutine, serverCommands } from './server-commands.ts';
 import type { Rendered } from '../config/rendered.ts';
@@ -11,6 +11,8 @@ export interface Known {
   running: Running;
   /** by path; undefined: to be asked for */
   files: Rendered['files'] | undefined;
+  /** what it was brought to, by backend: the same list of servers needs no look; undefined: every backend is to be looked at */
+  wanted: Rendered['servers'] | undefined;
   /** servers in maintenance that are to be deleted, and have connections yet: backend/server */
   pendingRemoval: readonly string[];
 }
@@ -23,12 +25,21 @@ export interface Known {
  */
 export async function change(socket: string, wanted: Rendered, known: Known): Promise<Known> {
   await changeFiles(socket, wanted, known);
-  const { commands, pendingRemoval } = serverCommands(known.running.servers, wanted.servers);
+  const backends = changedBackends(known, wanted.servers);
+  const { commands, pendingRemoval } = serverCommands(known.running.servers, wanted.servers, backends);
   const said = (await runCommands(socket, commands)).filter((line) => !isRoutine(line));
   if (said.length > 0) throw new CliError(said.slice(0, 5).join('; '));
   const left = await deleteServers(socket, pendingRemoval);
-  const servers = afterwards(known.running.servers, wanted.servers, left);
-  return { running: { ...known.running, servers }, files: wanted.files, pendingRemoval: left };
+  const servers = afterwards(known.running.servers, wanted.servers, { backends, pendingRemoval: left });
+  return { running: { ...known.running, servers }, files: wanted.files, wanted: wanted.servers, pendingRemoval: left };
+}
+
+/** Those whose servers may have to change. */
+function changedBackends({ running, wanted: before, pendingRemoval }: Known, wanted: Rendered['servers']): ReadonlySet<string> {
+  const changed = new Set(pendingRemoval.map((path) => path.slice(0, path.indexOf('/'))));
+  for (const backend of running.servers.keys()) if (backend.startsWith('be-') && !wanted.has(backend)) changed.add(backend);
+  for (const [backend, servers] of wanted) if (before?.get(backend) !== servers) changed.add(backend);
+  return changed;
 }
 
 /** A server that has connections yet stays in maintenance, and is tried again later. */
@@ -48,7 +59,10 @@ async function changeFiles(socket: string, wanted: Rendered, { files }: Known): 
     const now = files?.get(path) ?? (await mapText(socket, path));
     if (now === text) continue;
     if (isOrdered(path)) await replaceMap(socket, path, text);
-    else commands.push(...mapCommands(path, parseMap(now), parseMap(text)));
+    else {
+      const [before, after] = differing(now, text);
+      commands.push(...mapCommands(path, parseMap(before), parseMap(after)));
+    }
   }
   // A map that only the text of a user names is none of HAProxy's.
   const said = (await runCommands(socket, commands)).filter((line) => !line.startsWith('Unknown map identifier'));

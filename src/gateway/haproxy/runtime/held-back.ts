@@ -1,10 +1,10 @@
 /** What of a view is a reload's business, and whose; and a view without what has to wait for one. Pure. */
-import { serviceKey } from '../../../model/store.ts';
 import type { Exposure } from '../../../model/exposure.ts';
 import type { DistributedService } from '../../../model/types.ts';
 import type { ServedService, View } from '../../ir/ir.ts';
+import { keyOf as keyOfService } from '../../ir/service-key.ts';
 
-export const keyOf = ({ service }: ServedService): string => serviceKey(service);
+export const keyOf = ({ service }: ServedService): string => keyOfService(service);
 export const namespaceOf = (key: string): string => key.slice(0, key.indexOf('/'));
 
 const specs = new WeakMap<DistributedService, string>();

@@ -11,6 +11,20 @@ export const parseMap = (text: string): Map<string, string> =>
     }),
   );
 
+/** The lines of two texts without those that both begin with, and those that both end with. */
+export function differing(a: string, b: string): [string, string] {
+  const most = Math.min(a.length, b.length);
+  let start = 0;
+  while (start < most && a.charCodeAt(start) === b.charCodeAt(start)) start++;
+  start = start === 0 ? 0 : a.lastIndexOf('\n', start - 1) + 1;
+  let end = 0;
+  while (end < most - start && a.charCodeAt(a.length - 1 - end) === b.charCodeAt(b.length - 1 - end)) end++;
+  // Of the line in which the common end begins the start may differ.
+  const newline = a.indexOf('\n', a.length - end);
+  const rest = end === 0 || newline < 0 ? 0 : a.length - newline - 1;
+  return [a.slice(start, a.length - rest), b.slice(start, b.length - rest)];
+}
+
 /** Of maps whose keys are looked up in a tree, so that their order is of no account. @param path as HAProxy names it */
 export function mapCommands(path: string, now: ReadonlyMap<string, string>, wanted: ReadonlyMap<string, string>): string[] {
   const commands: string[] = [];

@@ -8,19 +8,20 @@ export interface ServerCommands {
   pendingRemoval: string[];
 }
 
-export function serverCommands(running: Running['servers'], wanted: Rendered['servers']): ServerCommands {
+/** @param backends that are looked at; the others are as wanted */
+export function serverCommands(running: Running['servers'], wanted: Rendered['servers'], backends: ReadonlySet<string>): ServerCommands {
   const commands: string[] = [];
   const pendingRemoval: string[] = [];
-  for (const [backend, servers] of running)
-    for (const [name, server] of servers) {
+  for (const backend of backends)
+    for (const [name, server] of running.get(backend) ?? []) {
       // Other backends have servers of the configuration's own.
       if (!backend.startsWith('be-') || wanted.get(backend)?.some((other) => other.name === name)) continue;
       if (server.state !== 'maint') commands.push(`set server ${backend}/${name} state maint`);
       pendingRemoval.push(`${backend}/${name}`);
     }
-  for (const [backend, servers] of wanted) {
+  for (const backend of backends) {
     const present = running.get(backend);
-    for (const server of servers) {
+    for (const server of wanted.get(backend) ?? []) {
       const now = present?.get(server.name);
       commands.push(...(now === undefined ? addition(backend, server) : change(backend, server, now)));
     }
@@ -65,15 +66,19 @@ export const isRoutine = (said: string): boolean =>
 export function afterwards(
   running: Running['servers'],
   wanted: Rendered['servers'],
-  pendingRemoval: readonly string[],
+  { backends, pendingRemoval }: { backends: ReadonlySet<string>; pendingRemoval: readonly string[] },
 ): Running['servers'] {
-  const result: Running['servers'] = new Map();
-  for (const [backend, servers] of running) if (!backend.startsWith('be-')) result.set(backend, servers);
-  for (const [backend, servers] of wanted)
-    result.set(
-      backend,
-      new Map(servers.map((server) => [server.name, { port: server.port, weight: server.weight, state: stateOf(server) }])),
-    );
+  const result: Running['servers'] = new Map(running);
+  for (const backend of backends) {
+    if (!backend.startsWith('be-')) continue;
+    const servers = wanted.get(backend);
+    if (!servers) result.delete(backend);
+    else
+      result.set(
+        backend,
+        new Map(servers.map((server) => [server.name, { port: server.port, weight: server.weight, state: stateOf(server) }])),
+      );
+  }
   for (const path of pendingRemoval) {
     const [backend = '', name = ''] = path.split('/');
     const servers = result.get(backend) ?? new Map<string, RunningServer>();

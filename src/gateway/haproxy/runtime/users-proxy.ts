@@ -158,7 +158,7 @@ export class UsersProxy {
 
   /** Every server, as HAProxy sees it now. @throws CliError where HAProxy is not there */
   async states(): Promise<ServerStats[]> {
-    return parseStats(await runCommand(this.#worker, showServers)).filter(({ backend }) => backend.startsWith('be-'));
+    return parseStats(await runCommand(this.#worker, showServers));
   }
 
   /** Sends elsewhere what has waited so many seconds for an answer. @returns how many requests @throws CliError where HAProxy is not there */
@@ -172,8 +172,8 @@ export class UsersProxy {
    * @throws Error where HAProxy refuses what no service is to blame for
    */
   async apply({ view, render }: Wanted): Promise<Applied> {
-    const applied = await this.#apply(view, (part) => {
-      const rendered = render(part);
+    const applied = await this.#apply(view, async (part) => {
+      const rendered = await render(part);
       this.#reached.add(portsOf(rendered.servers));
       return rendered;
     });
@@ -214,7 +214,7 @@ export class UsersProxy {
       this.#canSyncAt = performance.now() + syncMs;
     }
     const accepted = this.#acceptance.without(view);
-    const rendered = render(accepted);
+    const rendered = await render(accepted);
     if (rendered.skeleton !== who.skeleton) return this.#replace(view, render, who);
     return this.#change(accepted, rendered, render);
   }
@@ -249,7 +249,7 @@ export class UsersProxy {
 
   async #call(rendered: Rendered): Promise<void> {
     const state = this.#state as Extract<State, { name: 'running' | 'refused' }>;
-    const known = state.known ?? { running: await readRunning(this.#worker), files: undefined, pendingRemoval: [] };
+    const known = state.known ?? { running: await readRunning(this.#worker), files: undefined, wanted: undefined, pendingRemoval: [] };
     // Whatever fails on the way is asked for again.
     this.#state = { ...state, known: undefined };
     this.#state = { ...state, known: await change(this.#worker, rendered, known) };
@@ -278,7 +278,7 @@ export class UsersProxy {
     if (wait === 0) return this.#reload(view, render, { pid: who.pid, namespaces });
     if (this.#has) {
       const held = heldBack(this.#has.view, accepted, namespaces);
-      const rendered = render(held);
+      const rendered = await render(held);
       if (rendered.skeleton === who.skeleton) {
         await this.#call(rendered);
         this.#has = { view: held, ports: rendered.ports };
