@@ -70,10 +70,7 @@ export interface Links {
 export async function openLinks(deps: LinksDeps): Promise<Links> {
   const clusters = new Clusters(deps);
   await clusters.follow();
-  const stops = [
-    every(systemClock, followMs, () => clusters.follow()),
-    every(systemClock, seenMs, () => clusters.note()),
-  ];
+  const stops = [every(systemClock, followMs, () => clusters.follow()), every(systemClock, seenMs, () => clusters.note())];
   const telling = new Loop();
   telling.start(
     () => clusters.tell(),

@@ -37,6 +37,8 @@ export interface UpDeps extends UpOptions {
 
 /** Milliseconds. */
 const hangMs = 5000;
+/** Looks without news in that time, at two a second: where the supervisor had no time to look the agent had none to work. */
+const hangLooks = 9;
 /** A slow machine takes its time to start a program. */
 const slowestStartMs = 60_000;
 const patienceMs: Readonly<Record<PartName, number>> = { users: 3000, frps: 5000, tunnel: 3000, agent: 8000 };
@@ -127,7 +129,7 @@ function supervise(options: {
       command: agent,
       // It has nothing that it could not find out again, and may be of an older version.
       mayAdopt: false,
-      hangs: (startedAt) => agentHangs(startedAt, beatOf(directory), Date.now()),
+      hangs: agentWatch(directory),
       log,
     }),
     tunnel: proxy('tunnel'),
@@ -144,12 +146,24 @@ function supervise(options: {
   };
 }
 
+function agentWatch(directory: string): (startedAt: number) => boolean {
+  let last = 0;
+  let looks = 0;
+  return (startedAt) => {
+    const beat = beatOf(directory);
+    looks = beat === last ? looks + 1 : 0;
+    last = beat;
+    return agentHangs(startedAt, { beat, looks }, Date.now());
+  };
+}
+
 /**
  * An agent that has written that it works writes it every second; one that starts has not yet.
  * @param beat when it was last written, by this agent or one before; all in milliseconds since the epoch
+ * @param looks that have found the same since
  */
-export const agentHangs = (startedAt: number, beat: number, now: number): boolean =>
-  beat > startedAt ? now - beat > hangMs : now - startedAt > slowestStartMs;
+export const agentHangs = (startedAt: number, { beat, looks }: { beat: number; looks: number }, now: number): boolean =>
+  looks >= hangLooks && (beat > startedAt ? now - beat > hangMs : now - startedAt > slowestStartMs);
 
 /** When the agent last wrote that it works. */
 function beatOf(directory: string): number {

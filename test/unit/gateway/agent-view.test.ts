@@ -103,6 +103,13 @@ describe('the view', () => {
     assert.deepEqual(after, viewOf(viewInput([web, api], [member(1)], [pod(1)])));
   });
 
+  it('has the same values where a service says the same and its status is another', () => {
+    const before = viewOf(viewInput([service('web')], [member(1)], [pod(1)]));
+    const told = { ...service('web'), status: { activeBackends: 1 } };
+    const after = viewOf(viewInput([told], [member(1)], [pod(1)]), before);
+    assert.equal(after.services[0], before.services[0]);
+  });
+
   it('has a service that has left for a plain frp server as long as it has members here', () => {
     const left = service('web', { gateway: false });
     assert.deepEqual(

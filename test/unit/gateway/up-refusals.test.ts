@@ -225,8 +225,10 @@ it("frps has the configuration that it has in the gateway's Pod", () => {
 
 it('an agent hangs when it has stopped to say that it works, and not while it starts', () => {
   const started = 1_000_000;
-  assert.equal(agentHangs(started, started - 3000, started + 50_000), false, 'the beat is that of the one before');
-  assert.equal(agentHangs(started, started - 3000, started + 61_000), true);
-  assert.equal(agentHangs(started, started + 20_000, started + 24_000), false);
-  assert.equal(agentHangs(started, started + 20_000, started + 26_000), true);
+  assert.equal(agentHangs(started, { beat: started - 3000, looks: 100 }, started + 50_000), false, 'the beat is that of the one before');
+  assert.equal(agentHangs(started, { beat: started - 3000, looks: 122 }, started + 61_000), true);
+  assert.equal(agentHangs(started, { beat: started + 20_000, looks: 8 }, started + 24_000), false);
+  assert.equal(agentHangs(started, { beat: started + 20_000, looks: 12 }, started + 26_000), true);
+  const starved = { beat: started + 20_000, looks: 2 };
+  assert.equal(agentHangs(started, starved, started + 26_000), false, 'the supervisor was late too');
 });

@@ -104,6 +104,29 @@ it('what is remembered of earlier configurations changes nothing in a later one'
   );
 });
 
+it('a member that comes or goes is the work of its service, however many others there are', () => {
+  const memory = new Memory();
+  const reads: string[] = [];
+  const others = Array.from({ length: 20 }, (_, index) => {
+    const other = served(`other-${String(index).padStart(2, '0')}`);
+    const spec = new Proxy(other.service.spec, {
+      get: (target, name, receiver) => {
+        // It tells whether the service is HTTP's at all, and is cheap.
+        if (name !== 'serviceType') reads.push(String(name));
+        return Reflect.get(target, name, receiver) as unknown;
+      },
+    });
+    return { ...other, service: { ...other.service, spec } };
+  });
+  const web = served('web');
+  renderUsers({ services: [...others, web] }, settings, memory);
+  assert.ok(reads.length > 20, 'each is read once');
+  reads.length = 0;
+  const after = renderUsers({ services: [...others, { ...web, backends: [backend('s-1'), backend('s-2')] }] }, settings, memory);
+  assert.equal(linesOf(after.config, 'server s-').length, 22);
+  assert.deepEqual(reads, []);
+});
+
 describe('servers of a backend', () => {
   const numbersOf = (...names: string[]) => {
     const { servers } = render(served('a', {}, { backends: names.map((name) => backend(name)) }));

@@ -14,8 +14,6 @@ export class Memory {
   /** by kind, then by name */
   readonly #entries = new Map<string, Map<string, Entry>>();
   #sweeps = 0;
-  /** results that were made, since the start */
-  made = 0;
 
   /**
    * The result of `make`, which is called where none is known for the same inputs (Object.is). A failure is remembered too.
@@ -50,9 +48,8 @@ export class Memory {
   }
 
   #keep<T>(kind: string, name: string, inputs: readonly unknown[], result: () => T): () => T {
-    this.made++;
     let entries = this.#entries.get(kind);
-    if (!entries) this.#entries.set(kind, (entries = new Map()));
+    if (!entries) this.#entries.set(kind, (entries = new Map<string, Entry>()));
     entries.set(name, { inputs, result, usedAt: this.#sweeps });
     return result;
   }

@@ -35,7 +35,7 @@ export async function change(socket: string, wanted: Rendered, known: Known): Pr
 }
 
 /** Those whose servers may have to change. */
-function changedBackends({ running, wanted: before, pendingRemoval }: Known, wanted: Rendered['servers']): ReadonlySet<string> {
+export function changedBackends({ running, wanted: before, pendingRemoval }: Known, wanted: Rendered['servers']): ReadonlySet<string> {
   const changed = new Set(pendingRemoval.map((path) => path.slice(0, path.indexOf('/'))));
   for (const backend of running.servers.keys()) if (backend.startsWith('be-') && !wanted.has(backend)) changed.add(backend);
   for (const [backend, servers] of wanted) if (before?.get(backend) !== servers) changed.add(backend);
