@@ -261,13 +261,16 @@ function authoritySecrets(): Record<string, string>[] {
 /** Values that take seconds to make are made once. */
 const pools = { tls: tlsSecrets(), authorities: authoritySecrets() };
 
+const namedSecrets = fc
+  .tuple(fc.constantFrom('a', '-._', 'n'.repeat(250)), fc.constantFrom(0, 1, 3, 2000), fc.constantFrom('k', "'k", '%', 'k'.repeat(8000)))
+  .map(([name, count, key]) =>
+    Object.fromEntries(Array.from({ length: count }, (_, index) => [`${name}${index}`, `${key}${index % 1500}`])),
+  );
+
 const credentialSecrets: Record<string, fc.Arbitrary<Record<string, string>>> = {
   token: fc.constantFrom('x', '"', "'\\%[src]", 'a'.repeat(8000), ' ', 'a b', 'é', '').map((token) => ({ token })),
-  apikey: fc
-    .tuple(fc.constantFrom('a', '-._', 'n'.repeat(250)), fc.constantFrom(0, 1, 3, 2000), fc.constantFrom('k', "'k", '%', 'k'.repeat(8000)))
-    .map(([name, count, key]) =>
-      Object.fromEntries(Array.from({ length: count }, (_, index) => [`${name}${index}`, `${key}${index % 1500}`])),
-    ),
+  apikey: namedSecrets,
+  basic: namedSecrets,
   oauth2: fc.record({
     audience: fc.constantFrom('a', "'", '"$', '%[src]', '#', '{}', 'a'.repeat(1024)),
     rolesClaim: fc.constantFrom('', 'roles', 'a.b.c', 'r'.repeat(253), 'a:b/c', '.', '-', 'a'.repeat(120) + '.' + 'b'.repeat(120)),
