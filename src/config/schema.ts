@@ -193,6 +193,20 @@ export const configSchema = z.strictObject({
           group: text.default('cert-manager.io'),
         })
         .prefault({}),
+      /**
+       * of cert-manager, for `expose.tls.issuerRef`, beside the Issuers of a service's own namespace (docs/guide/security.md,
+       * "Issuers of users' certificates"); `namespaces`: whose services may name it, none for all
+       */
+      usersIssuers: z
+        .array(
+          z.strictObject({
+            name: text,
+            kind: text.default('ClusterIssuer'),
+            group: text.default('cert-manager.io'),
+            namespaces: z.array(text).default([]),
+          }),
+        )
+        .default([]),
     })
     .superRefine(checkLives)
     .prefault({}),

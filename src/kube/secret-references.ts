@@ -11,6 +11,7 @@ import type { Secret } from './types.ts';
 import { coversHost } from '../model/hosts.ts';
 import { externalSecretName, label } from '../model/names.ts';
 import type { DistributedService } from '../model/types.ts';
+import { usersSecretOf } from '../model/users-certificate.ts';
 import { expiryOf } from './certificate-expiry.ts';
 import type { Problem } from '../model/problem.ts';
 
@@ -49,8 +50,16 @@ export function referencesOf({ metadata, spec }: DistributedService): Reference[
     const { type, tokenSecret } = authentication;
     found.push({ kind: 'credentials', secret: tokenSecret, field: 'spec.security.authentication.tokenSecret', type });
   }
-  const served = spec.expose?.tls?.secretName;
-  if (served !== undefined) found.push({ kind: 'tls', secret: served, field: 'spec.expose.tls.secretName' });
+  const served = usersSecretOf(metadata.name, spec);
+  // Of one that cert-manager makes, its Certificate tells why it is not there.
+  const isMade = spec.expose?.tls?.secretName === undefined;
+  if (served !== undefined)
+    found.push({
+      kind: 'tls',
+      secret: served,
+      field: `spec.expose.tls.${isMade ? 'issuerRef' : 'secretName'}`,
+      ...(isMade && { isOptional: true }),
+    });
   const mode = mtls?.enabled ? mtls.mode : 'auto';
   const field = 'spec.security.mtls.caSecret';
   if (mode === 'manual' && mtls?.caSecret !== undefined) found.push({ kind: 'client-ca', secret: mtls.caSecret, field, isOptional: true });

@@ -66,6 +66,8 @@ export const tlsSecretName = (service: string): string => `frp-${service}-tls`;
 export const externalSecretName = (service: string): string => `frp-${service}-external-tls`;
 /** cert-manager's Certificate of a service in mode external. */
 export const certificateName = (service: string): string => `frp-${service}`;
+/** cert-manager's Certificate of a service with `expose.tls.issuerRef`, and the Secret that it writes for it. */
+export const usersCertificateName = (service: string): string => `frp-${service}-https`;
 /** Secret of a service with its frp group key (plain mode): key; and with the proxy on the way to the gateway: proxyKey. */
 export const groupSecretName = (service: string): string => `frp-${service}-group`;
 /** Keys of that Secret: what the plain frp server wants besides the group's key, and the URL of the proxy with user and password. */

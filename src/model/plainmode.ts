@@ -2,6 +2,7 @@
 import type { Config } from '../config/schema.ts';
 import { hasGateway, usesGateway } from './gateway.ts';
 import type { DistributedServiceSpec } from './types.ts';
+import { endsTls } from './users-certificate.ts';
 
 /** Why a service is not served, and its Pods are refused: reason and message of condition ConfigurationValid=False. */
 export interface Unservable {
@@ -53,7 +54,7 @@ function protectingFields({ security, expose }: DistributedServiceSpec): string[
     ['spec.security.rateLimit', security?.rateLimit !== undefined],
     // An app may believe a header because nobody but its gateway could have sent it.
     ['spec.expose.headers.request.remove', (headers?.request?.remove ?? []).length > 0],
-    ['spec.expose.tls', tls?.secretName !== undefined || tls?.redirect === true],
+    ['spec.expose.tls', endsTls({ expose }) || tls?.redirect === true],
   ];
   return fields.flatMap(([field, isAskedFor]) => (isAskedFor ? [field] : []));
 }

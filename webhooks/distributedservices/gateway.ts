@@ -1,6 +1,8 @@
 /** Rules of what goes through the gateway: TLS, routes, limits, and what it cannot do (issue 5 items 3, 4 and 6). */
 import { exposuresOf, isRoutedOnly, type Exposure } from '../../src/model/exposure.ts';
 import { usesGateway } from '../../src/model/gateway.ts';
+import { usersCertificateName } from '../../src/model/names.ts';
+import { endsTls, issuerProblem } from '../../src/model/users-certificate.ts';
 import type { Finding } from '../../src/model/findings.ts';
 import { isObject, listOf } from '../../src/model/json.ts';
 import { unreachable } from './paths.ts';
@@ -25,9 +27,24 @@ export const gatewayRules: readonly Rule[] = [
   {
     id: 'design',
     path: 'spec.expose.tls.secretName',
-    states: '`redirect` needs it',
-    broken: ({ tls }) => tls?.redirect === true && tls.secretName === undefined,
-    message: 'is required by redirect: requests cannot be sent to https without a certificate; set it, or remove redirect',
+    states: '`redirect` needs it, or `issuerRef`',
+    broken: ({ tls }) => tls?.redirect === true && tls.secretName === undefined && tls.issuerRef === undefined,
+    message: 'is required by redirect: requests cannot be sent to https without a certificate; set it or issuerRef, or remove redirect',
+  },
+  {
+    id: 'design',
+    path: 'spec.expose.tls.issuerRef',
+    states: 'not beside `secretName`',
+    broken: ({ tls }) => tls?.issuerRef !== undefined && tls.secretName !== undefined,
+    message: ({ name }) =>
+      `cannot be used with secretName: cert-manager writes the certificate into Secret ${usersCertificateName(name)}; remove one of the two`,
+  },
+  {
+    id: 'design',
+    path: 'spec.expose.tls.issuerRef',
+    states: 'an Issuer of the namespace, or one that the configuration lists for it; never the issuer of client certificates',
+    broken: (s) => issuerFinding(s) !== undefined,
+    message: (s) => issuerFinding(s)!,
   },
   {
     id: 'design',
@@ -113,6 +130,9 @@ export function missingGroups({ routes, namespace, name: own }: Subject, exists:
   ];
 }
 
+const issuerFinding = ({ tls, namespace, config }: Subject): string | undefined =>
+  typeof tls?.issuerRef?.name === 'string' ? issuerProblem(tls.issuerRef, namespace, config) : undefined;
+
 /** None where the schema or another rule refuses what they are of. */
 export const exposures = ({ spec, config }: Subject): Exposure[] => exposuresOf(spec, config.baseDomain) ?? [];
 
@@ -121,7 +141,7 @@ export function unreadable(subject: Subject): string | undefined {
   const { serviceType, tls } = subject;
   if (serviceType === 'tcp' || serviceType === 'udp')
     return `a ${serviceType} service has no requests that could be looked into; remove it`;
-  if (serviceType !== 'grpc' || tls?.secretName !== undefined || !exposures(subject).some(({ kind }) => kind === 'sni')) return undefined;
+  if (serviceType !== 'grpc' || (tls !== undefined && endsTls(subject.spec)) || !exposures(subject).some(({ kind }) => kind === 'sni')) return undefined;
   return 'cannot be checked, because TLS passes through to the backends; set spec.expose.tls.secretName to have it end in the gateway';
 }
 

@@ -3,6 +3,7 @@ import type { Config } from '../../config/schema.ts';
 import { exposuresOf } from '../../model/exposure.ts';
 import { usesGateway } from '../../model/gateway.ts';
 import type { DistributedService } from '../../model/types.ts';
+import { endsTls } from '../../model/users-certificate.ts';
 
 /**
  * Its first exposure, as a URL or as host:port; undefined for a service that is reached by the routes of others only, and
@@ -15,7 +16,7 @@ export function externalEndpointOf({ spec }: DistributedService, config: Config,
   const isGateway = usesGateway(spec, config);
   switch (exposure.kind) {
     case 'http':
-      return `${isGateway && spec.expose?.tls?.secretName !== undefined ? 'https' : 'http'}://${exposure.host}${encodeURI(exposure.path)}`;
+      return `${isGateway && endsTls(spec) ? 'https' : 'http'}://${exposure.host}${encodeURI(exposure.path)}`;
     case 'sni':
       return `${exposure.host}:443`;
     case 'tcp':

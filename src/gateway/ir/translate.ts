@@ -6,6 +6,7 @@ import { exposuresOf, type Exposure } from '../../model/exposure.ts';
 import { gatewayReservedPorts, usesGateway } from '../../model/gateway.ts';
 import type { ProfileName } from '../../model/profiles.ts';
 import type { DistributedService } from '../../model/types.ts';
+import { usersSecretOf } from '../../model/users-certificate.ts';
 import { endpointParts, type Part } from './endpoint-weights.ts';
 import { keyOf } from './service-key.ts';
 import { serverName } from './server-name.ts';
@@ -97,7 +98,7 @@ function servedService(
       throw new Error(
         `spec.expose.port: the tunnel of a backend has port ${exposure.port}; choose another (the gateway gives tunnels 29999 and the ports below, down to 10005)`,
       );
-  const secret = service.spec.expose?.tls?.secretName;
+  const secret = usersSecretOf(service.metadata.name, service.spec);
   const certificate = secret === undefined ? undefined : input.certificateOf(service, `${service.metadata.namespace}/${secret}`);
   const access = kept(last?.access, input.accessOf(service));
   const backends = same ? backendsAgain(same, members, input) : backendsOf(service, members, input);

@@ -64,6 +64,17 @@ export const expose = {
       description: 'Encryption between users and the gateway. Needs the gateway.',
       properties: {
         secretName: secretName('Secret with tls.crt and tls.key for the host; it carries the label frp.io/use: "true".'),
+        issuerRef: {
+          type: 'object',
+          description:
+            'Issuer of cert-manager that makes the certificate for the host; in place of `secretName`. Other than an Issuer of the namespace, an administrator lists it (configuration `certificates.usersIssuers`).',
+          required: ['name'],
+          properties: {
+            name: { type: 'string', minLength: 1, maxLength: 253, description: 'Name of the issuer.' },
+            kind: { type: 'string', enum: ['Issuer', 'ClusterIssuer'], default: 'Issuer', description: 'Of the namespace, or of the cluster.' },
+            group: { type: 'string', minLength: 1, maxLength: 253, default: 'cert-manager.io', description: 'API group of the issuer.' },
+          },
+        },
         redirect: { type: 'boolean', default: false, description: 'Whether requests without TLS are sent to https.' },
       },
     },

@@ -3,6 +3,7 @@ import { sha256 } from './escape.ts';
 import { failoverSections } from './failover.ts';
 import { webFrontends } from './frontends.ts';
 import { globalSections, workerSocket } from './global.ts';
+import { endsTls } from '../../../model/users-certificate.ts';
 import { exactMap, wildcardMap } from './host-maps.ts';
 import { recoveryFile, recoveryLua } from './recovery.ts';
 import type { UsersSettings } from './rendered.ts';
@@ -92,7 +93,7 @@ function pathLines(parts: readonly ServicePart[]): string {
 /** Also while there is no certificate: then users get nothing, and not without TLS what they should get with it. */
 const redirects = (services: readonly ServiceConfig[]): string =>
   services
-    .filter(({ spec }) => spec.expose?.tls?.secretName !== undefined && spec.expose.tls.redirect)
+    .filter(({ spec }) => endsTls(spec) && spec.expose?.tls?.redirect)
     .map(({ id }) => `${id} https\n`)
     .join('');
 

@@ -2,6 +2,7 @@
 import { milliseconds } from '../../../config/schema.ts';
 import { requestTimeouts } from '../../../model/profiles.ts';
 import { serviceKey } from '../../../model/store.ts';
+import { endsTls } from '../../../model/users-certificate.ts';
 import type { DistributedServiceSpec } from '../../../model/types.ts';
 import type { Exposure } from '../../../model/exposure.ts';
 import type { Access, ServedService } from '../../ir/ir.ts';
@@ -67,9 +68,6 @@ export function serviceConfigOf(given: Omit<ServedService, 'backends'>, memory: 
   }
   return { service: config, problems };
 }
-
-/** Whether TLS of users ends in the gateway. */
-export const endsTls = ({ expose }: DistributedServiceSpec): boolean => expose?.tls?.secretName !== undefined;
 
 function modeOf({ service: { spec }, exposures }: Omit<ServedService, 'backends'>): 'http' | 'tcp' {
   if (spec.serviceType === 'http') return 'http';

@@ -1,5 +1,6 @@
 /** TLS of users: certificates by host, and the hosts whose TLS passes through to the backends. */
 import { exactMap, hostPattern, wildcardMap } from './host-maps.ts';
+import { endsTls } from '../../../model/users-certificate.ts';
 import type { ServiceConfig } from './service-config.ts';
 import { webExposures } from './routes.ts';
 
@@ -22,7 +23,7 @@ export function tlsFiles(all: readonly ServiceConfig[]): [string, string][] {
   const streams = new Map<string, string>();
   for (const service of all.filter(({ mode }) => mode === 'tcp'))
     for (const host of sniHosts(service)) {
-      if (service.pem === undefined && service.spec.expose?.tls?.secretName !== undefined) continue;
+      if (service.pem === undefined && endsTls(service.spec)) continue;
       if (passed.has(host)) continue;
       passed.set(host, service.pem === undefined ? service.backend : streamLoop);
       if (service.pem !== undefined) streams.set(host, service.backend);
