@@ -35,6 +35,7 @@ const layers = {
   'src/controller/link': ['src/controller/backends', ...controllerValues],
   'src/controller/status': ['src/controller/backends', ...controllerValues],
   'src/controller/identity': ['src/controller/link', 'src/controller/status', ...controllerValues],
+  'src/controller/cert-manager': ['src/controller/identity', 'src/controller/keys.ts', ...controllerValues],
   'src/controller/connectors': ['src/controller/identity', 'src/controller/status', 'src/controller/backends', ...controllerValues],
   'src/controller/gateway-secrets': ['src/controller/identity', 'src/controller/status', ...controllerValues],
   'src/controller/lifecycle': ['src/controller/identity', 'src/controller/status', ...controllerValues],

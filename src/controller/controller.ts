@@ -5,7 +5,6 @@
  */
 import { every, systemClock, type Clock } from '../../certs/clock.ts';
 import { tickPeriod } from '../../certs/managed.ts';
-import { backoffMs, pause, type BackoffLimits } from '../kube/backoff.ts';
 import { DueTimes } from '../kube/due-times.ts';
 import { Election } from '../kube/lease.ts';
 import { Reflector } from '../kube/reflector.ts';
@@ -18,10 +17,13 @@ import { servicesSink } from '../kube/services-sink.ts';
 import { losesExposure, needsGateway } from './status/configuration-checks.ts';
 import { ControllerMetrics } from './metrics.ts';
 import type { ControllerDeps, RunningController } from './controller-deps.ts';
+import { CertManager } from './cert-manager/cert-manager.ts';
 import { both, FactSource } from './facts.ts';
+import { ensureUsersCertificate } from './cert-manager/users-certificate.ts';
 import { checkReferences, copiesElsewhere, reconcileCopies, sharers, type GatewayCopiesDeps } from './gateway-secrets/copies.ts';
 import { WorkQueue } from '../kube/work-queue.ts';
 import { SecretWatches } from './secret-watches.ts';
+import { untilItWorks } from './until-it-works.ts';
 import { servicesWith } from './user-secrets.ts';
 import { authorityKey, copiesKey, keyOfSecret, linkKey, serverKey, splitKey } from './keys.ts';
 import { OwnGateway } from './own-gateway.ts';
@@ -40,7 +42,6 @@ export type { ControllerDeps, RunningController };
 const lookMs = 5000;
 /** Services that come at once are compared once with each other. */
 const conflictsMs = 250;
-const startRetry: BackoffLimits = { minMs: 500, maxMs: 15_000 };
 
 /** Starts at once and keeps trying: an API server that is not there yet is waited for. */
 export function startController(deps: ControllerDeps): RunningController {
@@ -56,6 +57,7 @@ class Controller implements RunningController {
   readonly #secrets = new ObjectStore<Secret>((secret) => this.#secretChanged(secret));
   readonly #userSecrets = new ObjectStore<Secret>((secret) => this.#userSecretChanged(secret));
   readonly #secretWatches: SecretWatches;
+  readonly #certManager: CertManager;
   readonly #authority: AuthorityKeeper;
   readonly #entrance: Entrance;
   readonly #facts: FactSource;
@@ -82,6 +84,7 @@ class Controller implements RunningController {
     const { client, config, log } = deps;
     const stores = { own: this.#secrets, users: this.#userSecrets };
     this.#secretWatches = new SecretWatches({ client, config, log, ...stores, changed: (namespace) => this.#secretsKnown(namespace) });
+    this.#certManager = new CertManager({ ...deps, services: this.services, changed: (key) => this.#queue.add(key) });
     this.#authority = new AuthorityKeeper(this.#copiesDeps);
     this.#metrics = new ControllerMetrics(deps.registry, {
       services: () => this.services.all(),
@@ -151,6 +154,7 @@ class Controller implements RunningController {
       this.#podsQueue.close(),
       this.#facts.close(),
       this.#links.close(),
+      this.#certManager.close(),
       this.#entrance.close(),
       this.#gates.close(),
       this.#deps.connectors?.close(),
@@ -214,16 +218,11 @@ class Controller implements RunningController {
   }
 
   async #untilItWorks(failure: string, work: () => Promise<void>): Promise<void> {
-    for (let attempt = 0; !this.#stop.signal.aborted; attempt++) {
-      try {
-        await work();
-        return void (this.#startProblem = undefined);
-      } catch (error) {
-        this.#startProblem = (error as Error).message;
-        this.#deps.log.error({ err: error }, failure);
-        await pause(backoffMs(attempt, startRetry), this.#stop.signal);
-      }
-    }
+    const failed = (error: Error) => {
+      this.#startProblem = error.message;
+      this.#deps.log.error({ err: error }, failure);
+    };
+    if (await untilItWorks(work, this.#stop.signal, failed)) this.#startProblem = undefined;
   }
 
   #serviceChanged(before: DistributedService | undefined, after: DistributedService | undefined): void {
@@ -298,7 +297,8 @@ class Controller implements RunningController {
     const { client, config, log } = this.#deps;
     const isKnown = (namespace: string) => this.#secretWatches.of(namespace) === 'known';
     const stores = { services: this.services, secrets: this.#secrets, userSecrets: this.#userSecrets };
-    return { client, config, log, clock: this.#clock, ...stores, isKnown };
+    const answersOf = (service: DistributedService) => this.#certManager.answersOf(service);
+    return { client, config, log, clock: this.#clock, ...stores, isKnown, answersOf };
   }
 
   #forget(key: string): void {
@@ -317,6 +317,7 @@ class Controller implements RunningController {
       facts: this.#facts,
       connect: connectors && ((service, isRefused) => connectors.reconcile(service, isRefused)),
       references: (service) => checkReferences(this.#copiesDeps, service),
+      usersCertificate: (...given) => ensureUsersCertificate({ ...this.#copiesDeps, certManager: this.#certManager }, ...given),
       secretsProblem: (namespace) => this.#secretWatches.problemOf(namespace),
       authority: () => this.#authority.current,
       gatewaysElsewhere: () => this.#links.authoritiesPem,

@@ -10,6 +10,7 @@ import type { FactSource } from './facts.ts';
 import type { ReferencesOutcome } from './gateway-secrets/copies.ts';
 import { ensureServerApi } from './identity/api-credentials.ts';
 import { ensureIdentity, ensureServerCertificates } from './identity/service-identity.ts';
+import type { Checked } from './identity/client-certificate.ts';
 import { type IdentityDeps } from './identity/deps.ts';
 import type { Refused } from './identity/owned-secrets.ts';
 import type { Verdict } from './connectors/verdict.ts';
@@ -22,6 +23,8 @@ export interface ReconcileDeps extends IdentityDeps {
   connect?: ((service: DistributedService, isRefused: boolean) => Promise<Verdict>) | undefined;
   /** what its Secrets for the gateway come to: said, and nothing of the service is taken back for it */
   references?: ((service: DistributedService) => ReferencesOutcome) | undefined;
+  /** the certificate for users that cert-manager makes; undefined where none is wanted @param isRefused as of `connect` */
+  usersCertificate?: ((service: DistributedService, isRefused: boolean) => Promise<Checked | undefined>) | undefined;
   /** why the Secrets of a namespace cannot be looked after */
   secretsProblem: (namespace: string) => Refused | undefined;
   /** told of the service as the API server has it now, before the watch tells: nothing is written twice */
@@ -56,20 +59,33 @@ export async function reconcileService(deps: ReconcileDeps, service: Distributed
   const refused = deps.checks.map((check) => check(held)).find((found) => found !== undefined);
   const connected = await deps.connect?.(held, refused !== undefined);
   step('provision', { certificates: outcome, connector: connected?.problem });
-  const references = deps.references?.(held);
-  const certificates = both(outcome, references?.certificates);
-  const problem = refused ?? connected?.problem ?? references?.problem;
+  const references = await referencesOf(deps, held, { isRefused: refused !== undefined, isForbidden: forbidden !== undefined });
+  const certificates = both(outcome, references.certificates);
+  const problem = refused ?? connected?.problem ?? references.problem;
   const facts = deps.facts.of(held, certificates, problem, deps.clock.now(), connected?.pending);
   const written = await writeStatus(deps, held, facts);
   step('configure', { status: written.status });
   deps.observed(written, facts);
-  return { renewAt: Math.min(renewAt, facts.judgement.again, references?.until ?? Infinity) };
+  return { renewAt: Math.min(renewAt, facts.judgement.again, references.until) };
 }
 
 /** The certificates of the tunnel and the one for users. What is wrong comes before what is about to end. */
-function both(tunnel: CertificatesOutcome, users: CertificatesOutcome = { ready: true }): CertificatesOutcome {
+function both(tunnel: CertificatesOutcome, users: CertificatesOutcome): CertificatesOutcome {
   if (!tunnel.ready || !users.ready) return tunnel.ready ? users : tunnel;
   return tunnel.expiring ? tunnel : users;
+}
+
+/** What is served to users by Secrets: one that cert-manager is to make is waited for before its content is looked at. */
+async function referencesOf(
+  deps: ReconcileDeps,
+  service: DistributedService,
+  { isRefused, isForbidden }: { isRefused: boolean; isForbidden: boolean },
+): Promise<ReferencesOutcome> {
+  const made = isForbidden ? undefined : await deps.usersCertificate?.(service, isRefused);
+  const found = deps.references?.(service) ?? { certificates: { ready: true }, until: Infinity };
+  if (!made) return found;
+  const certificates = made.outcome.ready ? found.certificates : made.outcome;
+  return { ...found, certificates, until: Math.min(found.until, made.renewAt) };
 }
 
 /** The finalizer comes before all that it is for. @returns undefined where the service is gone */

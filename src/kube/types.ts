@@ -83,6 +83,17 @@ export interface Certificate extends KubeObject {
   status?: { conditions?: { type: string; status: string; reason?: string; message?: string }[] };
 }
 
+/** Of cert-manager: one try to have a Certificate issued. */
+export interface CertificateRequest extends KubeObject {
+  status?: { conditions?: { type: string; status: string; reason?: string; message?: string }[] };
+}
+
+/** Of cert-manager: what an ACME server wants to see, and what it is shown. */
+export interface Challenge extends KubeObject {
+  spec?: { type?: string; dnsName?: string; token?: string; key?: string };
+  status?: { state?: string; reason?: string };
+}
+
 /** A kind of object as the API serves it; `T` is its TypeScript type. */
 export interface Resource<T extends KubeObject> {
   apiVersion: string;
@@ -103,6 +114,8 @@ const admission = 'admissionregistration.k8s.io/v1';
 
 export const secrets = resource<Secret>('v1', 'Secret', 'secrets');
 export const certificates = resource<Certificate>('cert-manager.io/v1', 'Certificate', 'certificates');
+export const certificateRequests = resource<CertificateRequest>('cert-manager.io/v1', 'CertificateRequest', 'certificaterequests');
+export const challenges = resource<Challenge>('acme.cert-manager.io/v1', 'Challenge', 'challenges');
 export const configMaps = resource<ConfigMap>('v1', 'ConfigMap', 'configmaps');
 export const events = resource<KubeEvent>('v1', 'Event', 'events');
 export const serviceAccounts = resource<KubeObject>('v1', 'ServiceAccount', 'serviceaccounts');

@@ -141,7 +141,8 @@ export function unreadable(subject: Subject): string | undefined {
   const { serviceType, tls } = subject;
   if (serviceType === 'tcp' || serviceType === 'udp')
     return `a ${serviceType} service has no requests that could be looked into; remove it`;
-  if (serviceType !== 'grpc' || (tls !== undefined && endsTls(subject.spec)) || !exposures(subject).some(({ kind }) => kind === 'sni')) return undefined;
+  if (serviceType !== 'grpc' || (tls !== undefined && endsTls(subject.spec)) || !exposures(subject).some(({ kind }) => kind === 'sni'))
+    return undefined;
   return 'cannot be checked, because TLS passes through to the backends; set spec.expose.tls.secretName to have it end in the gateway';
 }
 

@@ -12,7 +12,7 @@ import type { Log } from '../../log.ts';
 import { hostsOf } from '../../model/exposure.ts';
 import { hasGateway, usesGateway } from '../../model/gateway.ts';
 import { annotation, gatewayCopyName, label, manager, replicaSecretName } from '../../model/names.ts';
-import { type ServiceReader } from '../../model/store.ts';
+import { serviceKey, type ServiceReader } from '../../model/store.ts';
 import type { DistributedService } from '../../model/types.ts';
 import { hasOwnGateway } from '../gateway-place.ts';
 import type { CertificatesOutcome, Problem } from '../problem.ts';
@@ -29,6 +29,8 @@ export interface GatewayCopiesDeps extends OwnedSecretsDeps {
   userSecrets: ObjectStore<Secret>;
   /** whether the user's Secrets of a namespace are known; of one that is not, copies stay as they are */
   isKnown: (namespace: string) => boolean;
+  /** answers to challenges of ACME for the service's hosts: key authorizations by token; absent: there are none */
+  answersOf?: (service: DistributedService) => Record<string, string>;
 }
 type Reading = Omit<GatewayCopiesDeps, 'client' | 'secrets' | 'log'>;
 
@@ -121,6 +123,11 @@ function copiesOf(deps: Reading): Copies {
   const usesOf = new Map<string, Uses>();
   for (const service of services.all()) {
     const { namespace = '' } = service.metadata;
+    const answers = isServed(service, config) ? (deps.answersOf?.(service) ?? {}) : {};
+    if (Object.keys(answers).length > 0) {
+      const copy = copyOf(serviceKey(service), 'challenges', answers, config);
+      copies.wanted.set(copy.metadata.name, copy);
+    }
     for (const reference of followed(service, config)) {
       if (!usesOf.has(namespace)) usesOf.set(namespace, credentialUses(deps, namespace));
       const { data, isBroken, until = Infinity } = resolve(deps, service, reference, usesOf.get(namespace)!);
@@ -162,10 +169,10 @@ const copyOf = (original: string, kind: string, data: Record<string, string>, { 
   data: Object.fromEntries(Object.entries(data).map(([key, value]) => [key, base64(value)])),
 });
 
-function followed(service: DistributedService, config: Config): Reference[] {
-  const isServed = service.metadata.deletionTimestamp === undefined && hasGateway(config) && usesGateway(service.spec, config);
-  return isServed ? referencesOf(service) : [];
-}
+const isServed = (service: DistributedService, config: Config): boolean =>
+  service.metadata.deletionTimestamp === undefined && hasGateway(config) && usesGateway(service.spec, config);
+
+const followed = (service: DistributedService, config: Config): Reference[] => (isServed(service, config) ? referencesOf(service) : []);
 
 function resolve(deps: Reading, service: DistributedService, reference: Reference, uses: Uses): Content {
   const { namespace = '' } = service.metadata;

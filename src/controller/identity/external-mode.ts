@@ -1,14 +1,13 @@
 /** Mode external: a Certificate of cert-manager for each service (R4.15), and the Secret that cert-manager writes for it. */
-import { isDeepStrictEqual } from 'node:util';
 import type { Config } from '../../config/schema.ts';
 import { ignoreNotFound } from '../../kube/errors.ts';
-import { fieldManager } from '../../kube/managers.ts';
-import { certificates, type Certificate, type Metadata } from '../../kube/types.ts';
+import { certificates, type Certificate } from '../../kube/types.ts';
 import { certificateName, externalSecretName, label, manager } from '../../model/names.ts';
 import type { DistributedService } from '../../model/types.ts';
 import type { IdentityDeps } from './deps.ts';
 import { clientProblem, not, type Checked } from './client-certificate.ts';
-import { metadataOf, nameTaken } from './owned-secrets.ts';
+import { ensureCertificate, secretOfOthers } from './certificates.ts';
+import { nameTaken } from './owned-secrets.ts';
 import { clientRequest, renewBeforeOf } from './certificate-plan.ts';
 import { ownerReference, ownershipOf } from '../ownership.ts';
 import { endOfChain } from '../../../certs/inspect.ts';
@@ -101,28 +100,3 @@ export async function leaveExternal({ client, log }: IdentityDeps, service: Dist
   );
   await client.delete(certificates, namespace, found.metadata.name, found.metadata.uid).catch(ignoreNotFound);
 }
-
-/** cert-manager overwrites a Secret of the name, whoever made it: so none is asked for where one is there that is not its own. */
-async function secretOfOthers({ client, userSecrets }: IdentityDeps, wanted: Certificate, name: string): Promise<string | undefined> {
-  const { namespace } = wanted.metadata;
-  const metadata = userSecrets.get(namespace, name)?.metadata ?? (await metadataOf(client, { ...wanted.metadata, name }));
-  const isTheirs = metadata?.annotations?.['cert-manager.io/certificate-name'] === wanted.metadata.name;
-  if (!metadata || isTheirs) return undefined;
-  return `Secret ${namespace}/${name} exists and was not made by cert-manager for this service, so it is left alone; rename or delete it`;
-}
-
-/** @returns the Certificate as it is, whoever's it is; undefined where the cluster has no such kind */
-async function ensureCertificate({ client, log }: IdentityDeps, wanted: Certificate): Promise<Certificate | undefined> {
-  const { namespace, name } = wanted.metadata;
-  const found = await client.get(certificates, namespace, name).catch(ignoreNotFound);
-  // A POST, never an apply: it must not take over what is there already. Not found again: the kind itself is missing.
-  if (!found) return client.create(certificates, wanted, fieldManager.controller).catch(ignoreNotFound);
-  const isOurs = found.metadata.ownerReferences?.some(({ uid }) => uid === wanted.metadata.ownerReferences?.[0]?.uid);
-  if (!isOurs || isApplied(found, wanted)) return found;
-  log.info({ certificate: `${namespace}/${name}` }, 'writing a Certificate of cert-manager');
-  const metadata: Metadata = { ...wanted.metadata, ...(found.metadata.uid ? { uid: found.metadata.uid } : {}) };
-  return client.apply(certificates, { ...wanted, metadata }, { fieldManager: fieldManager.controller, force: true });
-}
-
-const isApplied = ({ spec = {} }: Certificate, { spec: wanted = {} }: Certificate): boolean =>
-  Object.entries(wanted).every(([key, value]) => isDeepStrictEqual(spec[key], value));

@@ -71,7 +71,12 @@ export const expose = {
           required: ['name'],
           properties: {
             name: { type: 'string', minLength: 1, maxLength: 253, description: 'Name of the issuer.' },
-            kind: { type: 'string', enum: ['Issuer', 'ClusterIssuer'], default: 'Issuer', description: 'Of the namespace, or of the cluster.' },
+            kind: {
+              type: 'string',
+              enum: ['Issuer', 'ClusterIssuer'],
+              default: 'Issuer',
+              description: 'Of the namespace, or of the cluster.',
+            },
             group: { type: 'string', minLength: 1, maxLength: 253, default: 'cert-manager.io', description: 'API group of the issuer.' },
           },
         },
