@@ -256,6 +256,7 @@ export class GatewayAgent {
       members: [...this.#members.all].filter(({ identity }) => sources.has(identity.cluster)),
       podOf: (identity: Identity) => sources.podOf(identity),
       accessOf: (service: DistributedService) => accessOf(service, sources.copiesOf(service), this.#issuers),
+      challengesOf: (service: DistributedService) => sources.challengesOf(service),
       certificateOf: (service: DistributedService, secret: string) => sources.copiesOf(service).certificate(secret),
       config,
     };

@@ -34,7 +34,10 @@ const pod = z.object({
   ports: z.record(z.string().max(253), port),
 });
 
-/** key: kind of use (credentials, tls, client-ca), a space, namespace/name of the Secret. Of credentials the digests alone. */
+/**
+ * key: kind of use (credentials, tls, client-ca), a space, namespace/name of the Secret. Of credentials the digests alone.
+ * Or `challenges`, a space, namespace/name of a service: what ACME servers are answered for its hosts, by token.
+ */
 const secret = z.object({ data: z.record(z.string().max(253), z.string().max(1_048_576)) });
 
 /** key: name of the list. Fingerprint → text (model/revocation.ts). */

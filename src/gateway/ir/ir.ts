@@ -25,6 +25,8 @@ export interface ServedService {
   access: Access;
   /** PEM of certificate chain and key for its hosts (spec.expose.tls) */
   certificate: string | undefined;
+  /** what ACME servers are answered for its hosts: key authorizations by token */
+  challenges?: Readonly<Record<string, string>> | undefined;
   backends: readonly BackendServer[];
   /** of its Pods, or those that it had last */
   profile?: ProfileName | undefined;

@@ -24,6 +24,8 @@ export interface ViewInput {
   accessOf: (service: DistributedService) => Access;
   /** PEM of chain and key. @param secret namespace/name */
   certificateOf: (service: DistributedService, secret: string) => string | undefined;
+  /** key authorizations by token; absent: there are none */
+  challengesOf?: (service: DistributedService) => Readonly<Record<string, string>> | undefined;
   config: Config;
 }
 
@@ -101,15 +103,20 @@ function servedService(
   const secret = usersSecretOf(service.metadata.name, service.spec);
   const certificate = secret === undefined ? undefined : input.certificateOf(service, `${service.metadata.namespace}/${secret}`);
   const access = kept(last?.access, input.accessOf(service));
+  const challenges = kept(last?.challenges, input.challengesOf?.(service));
   const backends = same ? backendsAgain(same, members, input) : backendsOf(service, members, input);
   // It takes a reload, so it stays while there is nobody to ask.
   const profile = members.length === 0 ? last?.profile : profileOf(members, input);
-  const next = { service, exposures, access, certificate, backends, profile };
+  const next = { service, exposures, access, certificate, challenges, backends, profile };
   return same && isSame(same, next) ? same : next;
 }
 
 const isSame = (a: ServedService, b: ServedService): boolean =>
-  a.access === b.access && a.certificate === b.certificate && a.backends === b.backends && a.profile === b.profile;
+  a.access === b.access &&
+  a.certificate === b.certificate &&
+  a.challenges === b.challenges &&
+  a.backends === b.backends &&
+  a.profile === b.profile;
 
 const profileOf = (members: readonly Member[], { podOf }: ViewInput): ProfileName | undefined =>
   members

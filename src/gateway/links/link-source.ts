@@ -176,7 +176,7 @@ export class LinkSource implements Source, Sink<KeptItem> {
     },
     secret: (key, { data }) => {
       const [use = '', original = ''] = key.split(' ');
-      if (!['credentials', 'tls', 'client-ca'].includes(use) || !/^[^/]+\/[^/]+$/.test(original))
+      if (!['credentials', 'tls', 'client-ca', 'challenges'].includes(use) || !/^[^/]+\/[^/]+$/.test(original))
         return { reason: 'NotValid', message: `a Secret is told under its use and its name, not under ${JSON.stringify(key)}` };
       const namespace = original.split('/')[0]!;
       if (!givesNamespace(this.grant, namespace)) return notGranted(namespace);

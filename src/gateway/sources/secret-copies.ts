@@ -10,14 +10,15 @@ export const copyOf = 'frp.io/copy-of';
 export const copyKind = 'frp.io/copy-kind';
 /**
  * credentials: of keys and tokens `clients.json`, {"<sha256 hex>": "<client>"}; of oauth2 issuer, audience, jwksURL,
- * rolesClaim. tls: tls.crt, tls.key. client-ca: ca.crt. replicas: what
- * replicas know each other by, tls.crt, tls.key, ca.crt.
+ * rolesClaim. tls: tls.crt, tls.key. client-ca: ca.crt. challenges: of a service, what ACME servers are
+ * answered for its hosts, key authorizations by token. replicas: what replicas know each other by, tls.crt, tls.key, ca.crt.
  */
-export type CopyKind = 'credentials' | 'tls' | 'client-ca' | 'replicas';
+export type CopyKind = 'credentials' | 'tls' | 'client-ca' | 'challenges' | 'replicas';
 
 export class Copies implements Sink<Secret> {
   readonly #copies = new Map<string, Secret>();
   readonly #certificates = new WeakMap<Secret, string>();
+  readonly #challenges = new WeakMap<Secret, Readonly<Record<string, string>>>();
   readonly #changed: () => void;
 
   constructor(changed: () => void) {
@@ -32,6 +33,18 @@ export class Copies implements Sink<Secret> {
 
   get(kind: CopyKind, original: string): Secret | undefined {
     return this.#copies.get(`${kind} ${original}`);
+  }
+
+  /** Key authorizations by token; the same value as long as the copy is the same. @param service namespace/name */
+  challenges(service: string): Readonly<Record<string, string>> | undefined {
+    const secret = this.get('challenges', service);
+    if (!secret) return undefined;
+    let answers = this.#challenges.get(secret);
+    if (!answers) {
+      answers = Object.fromEntries(Object.keys(secret.data ?? {}).map((token) => [token, text(secret, token)]));
+      this.#challenges.set(secret, answers);
+    }
+    return answers;
   }
 
   /** PEM of the chain and the key of a copy of kind `tls`; the same text as long as the copy is the same. @param original namespace/name */

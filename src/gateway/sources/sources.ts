@@ -93,6 +93,14 @@ export class Sources implements SourceEvents {
     return (this.#deciding.get(serviceKey(service)) ?? this.home).copies;
   }
 
+  /** What ACME servers are answered for the service's hosts: of every source that has it, for each may have a certificate made. */
+  challengesOf(service: DistributedService): Readonly<Record<string, string>> | undefined {
+    const key = serviceKey(service);
+    const all = this.all.filter(({ services }) => services.byKey(key)).map(({ copies }) => copies.challenges(key));
+    const found = all.filter((answers) => answers !== undefined);
+    return found.length > 1 ? Object.fromEntries(found.flatMap((answers) => Object.entries(answers))) : found[0];
+  }
+
   copies(kind: CopyKind): Secret[] {
     return this.all.flatMap(({ copies }) => copies.of(kind));
   }

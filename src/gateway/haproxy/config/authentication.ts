@@ -4,6 +4,7 @@
  */
 import type { Access } from '../../ir/ir.ts';
 import { authorizationLines, needsRules } from './authorization.ts';
+import { unknownChallenge } from './challenges.ts';
 import { validPublicKey } from './pem.ts';
 import { jwtLines } from './jwt.ts';
 import type { ServiceConfig } from './service-config.ts';
@@ -24,6 +25,7 @@ export function accessOf(service: ServiceConfig, entries: readonly ServiceConfig
   }
   for (const entry of entries) {
     const here = entry === service ? undefined : `{ var(txn.entry) -m str ${entry.id} }`;
+    if (entry.access.kind !== 'none' || needsRules(entry.spec)) rules.lines.push(unknownChallenge(here));
     rules.lines.push(...authenticationLines(entry, here, rules));
     if (needsRules(entry.spec)) rules.lines.push(...authorizationLines(entry.spec, here));
   }

@@ -1,4 +1,5 @@
 /** All of the users' configuration but the servers, put together from what each service contributes (service-part.ts). */
+import { challengeLines, challengesMap } from './challenges.ts';
 import { sha256 } from './escape.ts';
 import { failoverSections } from './failover.ts';
 import { webFrontends } from './frontends.ts';
@@ -70,6 +71,7 @@ function sharedFiles(parts: readonly ServicePart[], settings: UsersSettings): Ma
     [wildcardsMap, wildcardMap(hosts)],
     [pathsMap, pathLines(parts)],
     [redirectsMap, redirects(services)],
+    [challengesMap, challengeLines(services)],
     [portsMap, ''],
     [recoveryFile, recoveryLua],
     [stateMap, stateMapLines(settings.state)],

@@ -7,7 +7,8 @@ import { decryptedId, decryptedSocket, fallbackSocket, fromReplicas, intoPort, s
 import { others } from './other-replicas.ts';
 import { headerRules } from './request-headers.ts';
 import { hostRule, requestTargetRules } from './request-target.ts';
-import { hostRules, lookupRules, portRules, redirectsMap } from './route-rules.ts';
+import { challengeRules, noChallenge } from './challenges.ts';
+import { hostNameRule, hostRules, lookupRules, portRules, redirectsMap } from './route-rules.ts';
 import { when } from './escape.ts';
 import { endsTls } from '../../../model/users-certificate.ts';
 import { idleTime, keepAliveTime, type ServiceConfig } from './service-config.ts';
@@ -41,6 +42,8 @@ export function webFrontends(services: readonly ServiceConfig[], choices: readon
     'mode http',
     `timeout client ${longest}ms`,
     ...clientRules(settings, proto),
+    hostNameRule,
+    ...(proto === 'http' ? challengeRules : []),
     ...lookupRules(hostRules),
     ...(proto === 'http' ? redirectRules(settings) : []),
     ...choices,
@@ -195,6 +198,6 @@ function clientRules(settings: UsersSettings, proto: 'http' | 'https'): string[]
 function redirectRules({ publicHttpsPort = 443 }: UsersSettings): string[] {
   const port = publicHttpsPort === 443 ? '' : `:${publicHttpsPort}`;
   return [
-    `http-request redirect location https://%[var(txn.host)]${port}%[pathq] code 308 if { var(txn.entry),map_str(${redirectsMap}) -m found } !{ req.hdr(x-forwarded-proto) -i https }`,
+    `http-request redirect location https://%[var(txn.host)]${port}%[pathq] code 308 if { var(txn.entry),map_str(${redirectsMap}) -m found } !{ req.hdr(x-forwarded-proto) -i https } ${noChallenge}`,
   ];
 }

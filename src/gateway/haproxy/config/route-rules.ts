@@ -30,9 +30,11 @@ export const lookupRules = (site: readonly string[]): string[] => [
 /** The site is what a port belongs to. */
 export const portRules = (port: number): string[] => [`http-request set-var(txn.site) str(${portSite(port)})`];
 
+/** The name that was asked for, without port and final dot; lookups are by it. */
+export const hostNameRule = 'http-request set-var(txn.host) req.fhdr(host),host_only,rtrim(.)';
+
 /** The site is what the host belongs to. */
 export const hostRules: readonly string[] = [
-  'http-request set-var(txn.host) req.fhdr(host),host_only,rtrim(.)',
   `http-request set-var(txn.site) var(txn.host),map_str(${hostsMap})`,
   `http-request set-var(txn.site) var(txn.host),map_end(${wildcardsMap}) if !{ var(txn.site) -m found }`,
   answer(404, 'no service is published under this host name') + ' if !{ var(txn.site) -m found }',

@@ -22,6 +22,7 @@ export interface ServiceConfig {
   spec: DistributedServiceSpec;
   exposures: readonly Exposure[];
   profile: ServedService['profile'];
+  challenges: ServedService['challenges'];
   /** of what passes through its backend */
   mode: 'http' | 'tcp';
   /** HTTP/2 to the backends (gRPC) */
@@ -50,6 +51,7 @@ export function serviceConfigOf(given: Omit<ServedService, 'backends'>, memory: 
     spec,
     exposures,
     profile: given.profile,
+    challenges: given.challenges,
     mode,
     isGrpc: spec.serviceType === 'grpc' && mode === 'http',
     pem: undefined,
