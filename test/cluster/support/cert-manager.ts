@@ -9,20 +9,23 @@ import { apply, get, kubectl } from './kubectl.ts';
 import { namespace } from './objects.ts';
 import { eventually, must } from './run.ts';
 
-const plurals = ['certificates', 'certificaterequests', 'issuers', 'clusterissuers'];
+const kinds = [
+  ...['certificates', 'certificaterequests', 'issuers', 'clusterissuers'].map((plural) => ({ plural, group: 'cert-manager.io' })),
+  ...['challenges', 'orders'].map((plural) => ({ plural, group: 'acme.cert-manager.io' })),
+];
 /** Where the Secrets of ClusterIssuers are. */
 const home = 'cert-manager';
 
-/** Applies the CRDs and starts the controllers. @returns a function that ends them, and takes all of it away */
-export async function certManager(): Promise<() => Promise<void>> {
+/** Applies the CRDs and starts the controllers. @param nameserver by which they look at challenges before an authority does @returns a function that ends them, and takes all of it away */
+export async function certManager(nameserver?: string): Promise<() => Promise<void>> {
   await customResources();
   mkdirSync(join(root, 'artifacts'), { recursive: true });
   const log = openSync(join(root, 'artifacts/cert-manager.log'), 'a');
   const kubeconfig = process.env.KUBECONFIG;
   assert.ok(kubeconfig, 'KUBECONFIG must name the kubeconfig of the cluster');
-  const program = spawn(process.env.CERT_MANAGER ?? 'cert-manager', ['--kubeconfig', kubeconfig, '--cluster-resource-namespace', home], {
-    stdio: ['ignore', log, log],
-  });
+  const args = ['--kubeconfig', kubeconfig, '--cluster-resource-namespace', home];
+  if (nameserver !== undefined) args.push('--acme-http01-solver-nameserver', nameserver);
+  const program = spawn(process.env.CERT_MANAGER ?? 'cert-manager', args, { stdio: ['ignore', log, log] });
   const ended = once(program, 'close');
   await once(program, 'spawn');
   await apply(namespace(home));
@@ -35,7 +38,7 @@ export async function certManager(): Promise<() => Promise<void>> {
 
 /** A cluster that has never seen cert-manager; an earlier run may have left its CRDs. */
 export async function noCertManager(): Promise<void> {
-  const crds = plurals.map((plural) => `${plural}.cert-manager.io`);
+  const crds = kinds.map(({ plural, group }) => `${plural}.${group}`);
   await kubectl('delete', 'crd', ...crds, '--ignore-not-found', '--timeout=60s');
   await kubectl('delete', 'namespace', home, '--ignore-not-found', '--timeout=60s');
 }
@@ -44,17 +47,17 @@ export async function noCertManager(): Promise<void> {
 async function customResources(): Promise<void> {
   const module = process.env.FRPK8S_CERT_MANAGER;
   assert.ok(module, 'FRPK8S_CERT_MANAGER must name the directory of the Go module github.com/cert-manager/cert-manager');
-  for (const plural of plurals) {
+  for (const { plural, group } of kinds) {
     const input = readFileSync(`${module}/deploy/crds/crd-${plural}.yaml`, 'utf8').replaceAll(/^.*\{\{.*$\n/gm, '');
     await must('kubectl', ['apply', '--server-side', '-f', '-'], { input });
-    await isTrue('crd', `${plural}.cert-manager.io`, 'Established');
+    await isTrue('crd', `${plural}.${group}`, 'Established');
   }
 }
 
 /** Not `kubectl wait`, which fails where the conditions are still null. */
-const isTrue = (kind: string, name: string, condition: string): Promise<void> =>
+export const isTrue = (kind: string, name: string, condition: string, namespace = ''): Promise<void> =>
   eventually(`${condition} of ${kind} ${name}`, async () => {
-    const { status } = await get('', kind, name);
+    const { status } = await get(namespace, kind, name);
     const conditions = (status?.conditions ?? []) as { type: string; status: string }[];
     assert.equal(conditions.find(({ type }) => type === condition)?.status, 'True');
   });
