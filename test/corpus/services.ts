@@ -934,6 +934,21 @@ const gatewayCases: ServiceCase[] = [
     { expose: { domain: 'new.corpus.example.com', tls: { redirect: true } } },
     'spec.expose.tls.secretName: is required by redirect',
   ),
+  throughGateway(http)(
+    'a certificate from two sources',
+    { expose: { domain: 'new.corpus.example.com', tls: { secretName: 'cert', issuerRef: { name: 'own' } } } },
+    'spec.expose.tls.issuerRef: cannot be used with secretName',
+  ),
+  throughGateway(http)(
+    'the issuer that opens tunnels',
+    { expose: { domain: 'new.corpus.example.com', tls: { issuerRef: { name: 'frp-ca-issuer', kind: 'ClusterIssuer' } } } },
+    'spec.expose.tls.issuerRef: ClusterIssuer frp-ca-issuer issues the client certificates of tunnels',
+  ),
+  throughGateway(http)(
+    'an issuer of the cluster that nobody lists',
+    { expose: { domain: 'new.corpus.example.com', tls: { issuerRef: { name: 'company', kind: 'ClusterIssuer' } } } },
+    'spec.expose.tls.issuerRef: ClusterIssuer company is not listed',
+  ),
   throughGateway(grpc)(
     'the PROXY protocol of grpc',
     { expose: { domain: 'new.corpus.example.com', proxyProtocol: 'v2' } },

@@ -159,7 +159,11 @@ export class ApiServer {
     const known = this.objects.get(target);
     switch (method) {
       case 'GET':
-        if (/^\/api\/v1\/namespaces$|\/(secrets|pods|services|distributedservices|deployments|configmaps|poddisruptionbudgets)$/.test(path))
+        if (
+          /^\/api\/v1\/namespaces$|\/(secrets|pods|services|distributedservices|deployments|configmaps|poddisruptionbudgets|certificates|certificaterequests|challenges)$/.test(
+            path,
+          )
+        )
           return this.#page(path, query);
         return known ? { status: 200, body: known } : failure(404, 'NotFound', `"${path}" not found`);
       case 'POST': {

@@ -16,6 +16,8 @@ function* nodes(node: SchemaNode, path: string): Generator<[string, SchemaNode]>
 const { spec, status } = openApiSchema().properties!;
 /** Defaults of fields that the seed does not have (B1.18, gateway). */
 const ours = new Set([
+  'spec.expose.tls.issuerRef.kind',
+  'spec.expose.tls.issuerRef.group',
   'spec.backends.replicas',
   'spec.expose.tls.redirect',
   'spec.security.cors.allowMethods',
