@@ -68,10 +68,10 @@ const said = (): string => {
 };
 const isReady = (): string | undefined =>
   (api.objects.get(`${root}/web`) as DistributedService).status?.conditions?.find(({ type }) => type === 'Ready')?.status;
-const made = (): Certificate | undefined => api.objects.get(certificatePath) as Certificate | undefined;
+const made = (): Certificate | undefined => api.objects.get(certificatePath);
 const copy = (original: string, kind: string): Secret | undefined => {
   const hash = createHash('sha256').update(`shop/${original}/${kind}`).digest('hex').slice(0, 12);
-  return api.objects.get(`/api/v1/namespaces/frp-gateway/secrets/frp-gw-${hash}`) as Secret | undefined;
+  return api.objects.get(`/api/v1/namespaces/frp-gateway/secrets/frp-gw-${hash}`);
 };
 async function until(isSo: () => boolean): Promise<void> {
   for (const end = Date.now() + 30_000; !isSo(); await wait(5)) assert.ok(Date.now() < end, `never: ${isSo.toString()}; ${said()}`);
