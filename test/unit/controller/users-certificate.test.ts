@@ -133,7 +133,7 @@ describe('a service with expose.tls.issuerRef', () => {
     assert.equal(text(copy('frp-web-https', 'tls')!, 'tls.crt'), pair.certPem);
   });
 
-  it('says that cert-manager is missing, whatever the number of services asks once, and goes on when it is there', async () => {
+  it('says that cert-manager is missing, and changes of the service ask the cluster no more', async () => {
     isInstalled = false;
     start();
     put({ issuerRef: { name: 'own' } });
