@@ -7,13 +7,11 @@ import { every, systemClock, type Clock } from '../../certs/clock.ts';
 import { tickPeriod } from '../../certs/managed.ts';
 import { DueTimes } from '../kube/due-times.ts';
 import { Election } from '../kube/lease.ts';
-import { Reflector } from '../kube/reflector.ts';
-import { distributedServices, pods, slim, type KubeObject, type Secret } from '../kube/types.ts';
-import { label, leaseName } from '../model/names.ts';
+import { slim, type Secret } from '../kube/types.ts';
+import { leaseName } from '../model/names.ts';
 import { serviceKey, ServiceStore } from '../model/store.ts';
 import type { DistributedService } from '../model/types.ts';
 import { AuthorityKeeper } from './identity/authority-keeper.ts';
-import { servicesSink } from '../kube/services-sink.ts';
 import { losesExposure, needsGateway } from './status/configuration-checks.ts';
 import { ControllerMetrics } from './metrics.ts';
 import type { ControllerDeps, RunningController } from './controller-deps.ts';
@@ -25,8 +23,10 @@ import { WorkQueue } from '../kube/work-queue.ts';
 import { SecretWatches } from './secret-watches.ts';
 import { untilItWorks } from './until-it-works.ts';
 import { servicesWith } from './user-secrets.ts';
+import { openWatches, type Watch } from './watches.ts';
 import { authorityKey, copiesKey, keyOfSecret, linkKey, serverKey, splitKey } from './keys.ts';
 import { OwnGateway } from './own-gateway.ts';
+import { ClusterServices } from './cluster-service/cluster-services.ts';
 import { GatewayLinks } from './link/gateway-links.ts';
 import { reconcileServer, reconcileService, type ReconcileDeps } from './reconcile.ts';
 import { referencesOf } from '../kube/secret-references.ts';
@@ -64,6 +64,7 @@ class Controller implements RunningController {
   readonly #ownGateway: OwnGateway;
   readonly #links: GatewayLinks;
   readonly #gates: ReadinessGates;
+  readonly #clusterServices: ClusterServices;
   readonly #queue: WorkQueue;
   readonly #podsQueue: WorkQueue;
   /** when a key must be looked at again, though nothing changes: certificates come of age */
@@ -75,7 +76,7 @@ class Controller implements RunningController {
   #leading: Promise<void> = Promise.resolve();
   #isLeading = false;
   /** the last one is that of Pods */
-  #reflectors: Pick<Reflector<KubeObject>, 'synced' | 'lastError' | 'refresh' | 'close'>[] = [];
+  #reflectors: Watch[] = [];
   #startProblem: string | undefined = 'starting';
 
   constructor(deps: ControllerDeps) {
@@ -110,6 +111,9 @@ class Controller implements RunningController {
       listPods: async () => this.#reflectors.at(-1)?.refresh(),
       metric: this.#metrics.links,
     });
+    const isGatewayHere = () => this.#ownGateway.isHere;
+    const changedOne = (key: string) => this.#queue.add(key);
+    this.#clusterServices = new ClusterServices({ ...deps, services: this.services, isGatewayHere, changed: changedOne });
     this.#facts = new FactSource({
       config,
       links: this.#links,
@@ -157,6 +161,7 @@ class Controller implements RunningController {
       this.#certManager.close(),
       this.#entrance.close(),
       this.#gates.close(),
+      this.#clusterServices.close(),
       this.#deps.connectors?.close(),
     ]);
     await Promise.all([...this.#reflectors.map((reflector) => reflector.close()), this.#secretWatches.close(), this.#election?.close()]);
@@ -167,19 +172,9 @@ class Controller implements RunningController {
     const { signal } = this.#stop;
     await this.#untilItWorks('the certificate authority is not there yet', () => this.#authority.load());
     if (signal.aborted) return;
-    const { client, log, config, ownNamespaceOnly } = this.#deps;
-    const only = ownNamespaceOnly ? { namespace: config.namespace } : {};
-    const common = { client, log, ...only };
-    this.#reflectors = [
-      new Reflector({ ...common, resource: distributedServices, sink: servicesSink(this.services) }),
-      ...this.#secretWatches.open(only.namespace),
-      new Reflector({
-        ...common,
-        resource: pods,
-        labelSelector: `${label.sidecar}=injected`,
-        sink: [this.#facts.pods, this.#gates, this.#links.pods].reduce(both),
-      }),
-    ];
+    const { client, log, config } = this.#deps;
+    const podSinks = [this.#facts.pods, this.#gates, this.#links.pods].reduce(both);
+    this.#reflectors = openWatches(this.#deps, { services: this.services, secrets: this.#secretWatches, pods: podSinks });
     this.#startProblem = 'the first lists of DistributedServices, Secrets and Pods are under way';
     const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
     await Promise.race([aborted, Promise.all(this.#reflectors.map(({ synced }) => synced))]);
@@ -198,7 +193,10 @@ class Controller implements RunningController {
     const { config, connectors, log } = this.#deps;
     await this.#untilItWorks('the controller cannot begin its work', async () => {
       // Who has been cut off may get the Lease before its watches have caught up.
-      if (this.#election) await Promise.all([...this.#reflectors, this.#secretWatches, connectors].map(async (each) => each?.refresh?.()));
+      if (this.#election)
+        await Promise.all(
+          [...this.#reflectors, this.#secretWatches, this.#clusterServices, connectors].map(async (each) => each?.refresh?.()),
+        );
       await this.#followAuthority();
       await this.#ownGateway.ensure();
       await ensureServerApi(this.#reconcileDeps);
@@ -217,12 +215,9 @@ class Controller implements RunningController {
     this.#podsQueue.start();
   }
 
-  async #untilItWorks(failure: string, work: () => Promise<void>): Promise<void> {
-    const failed = (error: Error) => {
-      this.#startProblem = error.message;
-      this.#deps.log.error({ err: error }, failure);
-    };
-    if (await untilItWorks(work, this.#stop.signal, failed)) this.#startProblem = undefined;
+  #untilItWorks(failure: string, work: () => Promise<void>): Promise<void> {
+    const tell = (problem: string | undefined) => (this.#startProblem = problem);
+    return untilItWorks(failure, work, { signal: this.#stop.signal, log: this.#deps.log, tell });
   }
 
   #serviceChanged(before: DistributedService | undefined, after: DistributedService | undefined): void {
@@ -316,6 +311,7 @@ class Controller implements RunningController {
       checks: [...checks, losesExposure(this.#facts, describeConflict)],
       facts: this.#facts,
       connect: connectors && ((service, isRefused) => connectors.reconcile(service, isRefused)),
+      clusterService: (service, isServed) => this.#clusterServices.reconcile(service, isServed),
       references: (service) => checkReferences(this.#copiesDeps, service),
       usersCertificate: (...given) => ensureUsersCertificate({ ...this.#copiesDeps, certManager: this.#certManager }, ...given),
       secretsProblem: (namespace) => this.#secretWatches.problemOf(namespace),

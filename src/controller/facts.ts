@@ -204,7 +204,12 @@ export class FactSource {
       refusedTunnels: isGateway ? this.#gateway.refusedTunnelsOf(key) : undefined,
       isGateway,
       outdated: this.#outdated.get(key) ?? new Set(),
-      entrance: this.#deps.entrance?.problemOf(exposuresOf(service.spec, config.baseDomain), isGateway, judgement.healthy > 0),
+      entrance: this.#deps.entrance?.problemOf(
+        exposuresOf(service.spec, config.baseDomain),
+        isGateway,
+        judgement.healthy > 0,
+        isGateway && service.spec.expose?.clusterService !== undefined,
+      ),
       externalEndpoint: externalEndpointOf(service, config, this.#deps.entrance?.addressOf(isGateway)),
       selector: connectors?.selectorOf?.(service),
     };

@@ -9,3 +9,12 @@ export type { Problem };
  * to end, and nobody has.
  */
 export type CertificatesOutcome = { ready: true; expiring?: Problem } | { ready: false; reason: string; message: string };
+
+/** What became of a service's ClusterIP Service (spec.expose.clusterService); `reason` is one word. */
+export interface ClusterServiceOutcome extends Problem {
+  isReady: boolean;
+  /** milliseconds until it is looked at again though nothing has changed here */
+  againMs?: number | undefined;
+  /** where it is, or will be */
+  status?: { name: string; port: number; gatewayPort: number } | undefined;
+}

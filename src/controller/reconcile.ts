@@ -14,13 +14,15 @@ import type { Checked } from './identity/client-certificate.ts';
 import { type IdentityDeps } from './identity/deps.ts';
 import type { Refused } from './identity/owned-secrets.ts';
 import type { Verdict } from './connectors/verdict.ts';
-import type { CertificatesOutcome } from './problem.ts';
+import type { CertificatesOutcome, ClusterServiceOutcome } from './problem.ts';
 import { nextStatus, type ConfigurationCheck, type StatusFacts } from './status/status.ts';
 
 export interface ReconcileDeps extends IdentityDeps {
   facts: FactSource;
   /** @param isRefused nothing of the service may be exposed */
   connect?: ((service: DistributedService, isRefused: boolean) => Promise<Verdict>) | undefined;
+  /** its Service in the cluster. @param isServed whether the gateway has the service */
+  clusterService?: ((service: DistributedService, isServed: boolean) => Promise<ClusterServiceOutcome | undefined>) | undefined;
   /** what its Secrets for the gateway come to: said, and nothing of the service is taken back for it */
   references?: ((service: DistributedService) => ReferencesOutcome) | undefined;
   /** the certificate for users that cert-manager makes; undefined where none is wanted @param isRefused as of `connect` */
@@ -49,8 +51,7 @@ export async function reconcileService(deps: ReconcileDeps, service: Distributed
   const forbidden = deps.secretsProblem(service.metadata.namespace ?? '');
   if (service.metadata.deletionTimestamp !== undefined) {
     if (forbidden) deps.log.warn({ service: serviceKey(service) }, `its certificates may not all be revoked: ${forbidden.message}`);
-    await deps.connect?.(service, true);
-    if (hasFinalizer(service)) await cleanUp(deps, service);
+    await end(deps, service);
     return { renewAt: Infinity };
   }
   const held = hasFinalizer(service) ? service : await hold(deps, service);
@@ -62,11 +63,24 @@ export async function reconcileService(deps: ReconcileDeps, service: Distributed
   const references = await referencesOf(deps, held, { isRefused: refused !== undefined, isForbidden: forbidden !== undefined });
   const certificates = both(outcome, references.certificates);
   const problem = refused ?? connected?.problem ?? references.problem;
-  const facts = deps.facts.of(held, certificates, problem, deps.clock.now(), connected?.pending);
+  const known = deps.facts.of(held, certificates, problem, deps.clock.now(), connected?.pending);
+  const clusterService = await deps.clusterService?.(held, known.problem === undefined);
+  const facts = { ...known, clusterService };
   const written = await writeStatus(deps, held, facts);
   step('configure', { status: written.status });
   deps.observed(written, facts);
-  return { renewAt: Math.min(renewAt, facts.judgement.again, references.until) };
+  return {
+    renewAt: Math.min(renewAt, facts.judgement.again, references.until, lookAgainAt(clusterService, deps.clock.now())),
+  };
+}
+
+const lookAgainAt = (outcome: ClusterServiceOutcome | undefined, now: number): number => now + (outcome?.againMs ?? Infinity);
+
+/** Of a service that is being deleted. */
+async function end(deps: ReconcileDeps, service: DistributedService): Promise<void> {
+  await deps.connect?.(service, true);
+  await deps.clusterService?.(service, false);
+  if (hasFinalizer(service)) await cleanUp(deps, service);
 }
 
 /** The certificates of the tunnel and the one for users. What is wrong comes before what is about to end. */

@@ -1,17 +1,24 @@
+/** What has to work before anything else does, tried until it does. */
 import { backoffMs, pause, type BackoffLimits } from '../kube/backoff.ts';
+import type { Log } from '../log.ts';
 
-const retry: BackoffLimits = { minMs: 500, maxMs: 15_000 };
+const limits: BackoffLimits = { minMs: 500, maxMs: 15_000 };
 
-/** Tries until it works, or until the signal. @param failed told of each failure @returns whether it has worked */
-export async function untilItWorks(work: () => Promise<void>, signal: AbortSignal, failed: (error: Error) => void): Promise<boolean> {
+/** @param failure for the log @param tell told why it does not work, and with undefined when it has */
+export async function untilItWorks(
+  failure: string,
+  work: () => Promise<void>,
+  { signal, log, tell }: { signal: AbortSignal; log: Pick<Log, 'error'>; tell: (problem: string | undefined) => void },
+): Promise<void> {
   for (let attempt = 0; !signal.aborted; attempt++) {
     try {
       await work();
-      return true;
+      tell(undefined);
+      return;
     } catch (error) {
-      failed(error as Error);
-      await pause(backoffMs(attempt, retry), signal);
+      tell((error as Error).message);
+      log.error({ err: error }, failure);
+      await pause(backoffMs(attempt, limits), signal);
     }
   }
-  return false;
 }

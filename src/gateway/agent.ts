@@ -43,6 +43,7 @@ import { replicaIdentityIn, type ReplicaIdentity } from './sources/replica-ident
 import type { Proxies } from './proxies.ts';
 import { proxyStatuses, type ProxyStatus } from './api/proxy-status.ts';
 import { tunnelMaterial, type TunnelMaterial } from './ir/tunnel-trust.ts';
+import { clusterPortsOf } from './ir/cluster-ports.ts';
 import { claimedPorts, isReserved, servedOnes, viewOf } from './ir/translate.ts';
 import type { Sources } from './sources/sources.ts';
 
@@ -258,6 +259,7 @@ export class GatewayAgent {
       accessOf: (service: DistributedService) => accessOf(service, sources.copiesOf(service), this.#issuers),
       challengesOf: (service: DistributedService) => sources.challengesOf(service),
       certificateOf: (service: DistributedService, secret: string) => sources.copiesOf(service).certificate(secret),
+      clusterPorts: clusterPortsOf(sources.home.services.all()),
       config,
     };
     this.#issuers.follow(servedOnes(input, () => false).flatMap((service) => issuerOf(service, sources.copiesOf(service)) ?? []));
@@ -292,10 +294,7 @@ export class GatewayAgent {
     this.#tell(problems);
     if (!material) throw new Error(problems.join('; '));
     this.#material = material;
-    const isServed = (namespace: string, name: string) => {
-      const service = sources.services.get(namespace, name);
-      return service !== undefined && isEligible(service, this.#options.config);
-    };
+    const isServed = (service: string) => isEligible(sources.services.byKey(service), this.#options.config);
     const applied = await this.#proxies.applyTunnel(material, sparedTunnels(this.#members.all, isServed));
     return again === Infinity ? applied : { ...applied, waitMs: Math.min(applied.waitMs ?? Infinity, again - now, 3_600_000) };
   }

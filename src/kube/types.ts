@@ -65,12 +65,21 @@ export interface KubeEvent extends KubeObject {
 }
 
 export interface ClusterService extends KubeObject {
-  spec?: { clusterIPs?: string[]; externalIPs?: string[]; ports?: { port: number; protocol?: string }[] };
+  spec?: {
+    type?: string;
+    ipFamilyPolicy?: string;
+    clusterIPs?: string[];
+    externalIPs?: string[];
+    ports?: { name?: string; port: number; protocol?: string; appProtocol?: string; targetPort?: number | string }[];
+  };
   status?: { loadBalancer?: { ingress?: { hostname?: string; ip?: string }[] } };
 }
 
 export interface EndpointSlice extends KubeObject {
-  endpoints?: { addresses: string[] }[] | null;
+  addressType?: string;
+  endpoints?:
+    { addresses: string[]; conditions?: { ready?: boolean; serving?: boolean; terminating?: boolean }; nodeName?: string }[] | null;
+  ports?: { name?: string; port?: number; protocol?: string; appProtocol?: string }[] | null;
 }
 
 export interface WebhookConfiguration extends KubeObject {

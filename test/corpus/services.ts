@@ -928,6 +928,41 @@ const gatewayCases: ServiceCase[] = [
     tcp({ gateway: true, expose: { type: 'domain', domain: 'db.corpus.example.com', tls } }),
     'spec.expose.domain: is found by TLS alone: of clients that begin with TLS and name the host. SSH, MySQL and PostgreSQL do not',
   ),
+  throughGateway(tcp)(
+    "a port that is the gateway's for Services of the cluster",
+    { expose: { type: 'port', port: 61234 } },
+    'spec.expose.port: 61234 is a port of the gateway itself; choose another port (reserved: ',
+    '61000 to 65535)',
+  ),
+  {
+    name: 'a Service of the cluster whose name none may have',
+    object: service('v1.web', http({ expose: { domain: 'new.corpus.example.com', clusterService: {} } })),
+    layer: 'webhook',
+    refused: ['spec.expose.clusterService.name: is required: "v1.web" is no name for a Service'],
+  },
+  schema(
+    'a name of a Service that begins with a digit',
+    { expose: { domain: 'new.corpus.example.com', clusterService: { name: '1st' } } },
+    'spec.expose.clusterService.name: Invalid value: "1st"',
+  ),
+  webhook(
+    'a service that would ask itself, by its endpoints',
+    {
+      backends: { endpoints: [{ host: 'pool.corpus.svc.cluster.local', port: 80 }] },
+      expose: { domain: 'new.corpus.example.com', clusterService: { name: 'pool' } },
+    },
+    'spec.expose.clusterService: would have the service ask itself: its Service is the backend "pool.corpus.svc.cluster.local"',
+  ),
+  webhookTcp(
+    'a service that would ask itself, by mode dns',
+    { backends: { discovery: { mode: 'dns', port: 5432 } }, expose: { type: 'port', port: 21001, clusterService: {} } },
+    'spec.expose.clusterService: would have the service ask itself: its Service is the backend "bad.corpus.svc"',
+  ),
+  good(
+    'a Service of the cluster that a plain frp server cannot have',
+    http({ expose: { domain: 'new.corpus.example.com', clusterService: { name: 'pool', port: 8080 } } }),
+    'spec.expose.clusterService: is not made: a plain frp server has no port for it',
+  ),
   throughGateway(tcp)('TLS at a port', { expose: { type: 'port', port: 21001, tls } }, 'spec.expose.tls: needs a host name'),
   throughGateway(http)(
     'a redirect to nowhere',

@@ -1,4 +1,5 @@
 /** Rules of `spec.expose`: every service has an address of its kind (G-1, G-2), and none of the frp server's own ports. */
+import { clusterPorts, isClusterPort } from '../../src/model/cluster-service.ts';
 import { exposuresOf, isRoutedOnly } from '../../src/model/exposure.ts';
 import { gatewayReservedPorts, usesGateway } from '../../src/model/gateway.ts';
 import { unexposable } from './paths.ts';
@@ -141,7 +142,8 @@ function isUsed(subject: Subject, what: 'host' | 'port'): boolean {
 
 function reservedPort(subject: Subject): number | undefined {
   const claimed = exposures(subject).flatMap((exposure) => ('port' in exposure ? [exposure.port] : []));
-  return claimed.find((port) => reservedPorts(subject).includes(port));
+  const isGateway = usesGateway(subject.spec, subject.config);
+  return claimed.find((port) => reservedPorts(subject).includes(port) || (isGateway && isClusterPort(port)));
 }
 
 /** Where users of all hosts come in. */
@@ -150,7 +152,8 @@ const sharedPorts = ({ spec, config }: Subject): number[] =>
 
 function reservedMessage(subject: Subject, port: number): string {
   const server = usesGateway(subject.spec, subject.config) ? 'gateway' : 'frp server';
-  const another = `another port (reserved: ${reservedPorts(subject).join(', ')})`;
+  const forCluster = server === 'gateway' ? [`${clusterPorts.first} to ${clusterPorts.last}`] : [];
+  const another = `another port (reserved: ${[...reservedPorts(subject), ...forCluster].join(', ')})`;
   if (!sharedPorts(subject).includes(port)) return `${port} is a port of the ${server} itself; choose ${another}`;
   const byName = subject.serviceType === 'http' ? '' : ', if its clients begin with TLS';
   return `${port} is where the ${server} serves all hosts by name; set spec.expose.domain in place of the port${byName}, or choose ${another}`;

@@ -100,7 +100,8 @@ export const gatewayWarnings: readonly Rule[] = [
     id: 'design',
     path: 'spec.expose',
     states: 'no host name, through the gateway: the routes of other services are the only way to it',
-    broken: ({ spec, config, serviceType }) => serviceType !== undefined && usesGateway(spec, config) && isRoutedOnly(spec),
+    broken: ({ spec, config, serviceType, expose }) =>
+      serviceType !== undefined && usesGateway(spec, config) && isRoutedOnly(spec) && expose.clusterService === undefined,
     message: 'names no host, so users reach the service only by spec.routes of another one; set domain for an address of its own',
   },
 ];

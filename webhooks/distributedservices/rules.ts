@@ -1,6 +1,7 @@
 /** Every rule of the validating webhook, in the order in which findings are told. */
 import { backendRules, backendWarnings } from './backends.ts';
 import { checkRules, checkWarnings } from './checks.ts';
+import { clusterServiceRules, clusterServiceWarnings } from './cluster-service.ts';
 import { corsRules, corsWarnings } from './cors.ts';
 import { exposureRules, exposureWarnings } from './exposure.ts';
 import { gatewayRules, gatewayWarnings } from './gateway.ts';
@@ -20,6 +21,7 @@ export const errorRules: readonly Rule[] = [
   ...corsRules,
   ...gatewayRules,
   ...headerRules,
+  ...clusterServiceRules,
 ];
 export const warningRules: readonly Rule[] = [
   ...backendWarnings,
@@ -32,4 +34,5 @@ export const warningRules: readonly Rule[] = [
   ...gatewayWarnings,
   ...headerWarnings,
   ...timeoutWarnings,
+  ...clusterServiceWarnings,
 ];

@@ -93,12 +93,12 @@ export class Entrance {
     return (isGateway ? gateway : frps).publicAddress ?? ingress?.hostname ?? ingress?.ip ?? service?.spec?.externalIPs?.[0] ?? inCluster;
   }
 
-  /** @param isServed a backend of the service is online there */
-  problemOf(exposures: readonly Exposure[], isGateway: boolean, isServed: boolean): EntranceProblem | undefined {
-    return this.#unpublished(exposures, isGateway) ?? (isGateway ? this.#unreachable(isServed) : undefined);
+  /** @param isServed a backend of the service is online there @param isNamed it has a name in the cluster (expose.clusterService) */
+  problemOf(exposures: readonly Exposure[], isGateway: boolean, isServed: boolean, isNamed = false): EntranceProblem | undefined {
+    return this.#unpublished(exposures, isGateway, isNamed) ?? (isGateway ? this.#unreachable(isServed) : undefined);
   }
 
-  #unpublished(exposures: readonly Exposure[], isGateway: boolean): EntranceProblem | undefined {
+  #unpublished(exposures: readonly Exposure[], isGateway: boolean, isNamed: boolean): EntranceProblem | undefined {
     const { service, name, namespace } = this.#published.get(isGateway) ?? {};
     if (!service) return undefined;
     const ports = new Set((service.spec?.ports ?? []).map(({ port, protocol = 'TCP' }) => `${protocol} ${port}`));
@@ -110,9 +110,9 @@ export class Entrance {
       const entry = { name: `${exposure.kind}-${port}`, port, protocol, targetPort: port };
       const patch = JSON.stringify([{ op: 'add', path: '/spec/ports/-', value: entry }]);
       const message =
-        `${protocol} port ${port} is not among the ports of Service ${namespace}/${name}, so users do not reach it; ` +
+        `${protocol} port ${port} is not among the ports of Service ${namespace}/${name}, so users ${isNamed ? 'outside the cluster ' : ''}do not reach it; ` +
         `add it to the manifest of that Service, or now: kubectl -n ${namespace} patch service ${name} --type=json -p '${patch}'`;
-      return { reason: 'PortNotPublished', message, isPartial: false };
+      return { reason: 'PortNotPublished', message, isPartial: isNamed };
     }
     return undefined;
   }

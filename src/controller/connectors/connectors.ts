@@ -8,10 +8,9 @@ import { systemClock, type Clock } from '../../../certs/clock.ts';
 import type { Config } from '../../config/schema.ts';
 import { backendId, endpointId, endpointsIn, renderConnectorConfig } from '../../frp/connector-config.ts';
 import type { KubeClient } from '../../kube/client.ts';
-import { ignoreGone, isAlreadyExists } from '../../kube/errors.ts';
-import { fieldManager } from '../../kube/managers.ts';
+import { ignoreGone } from '../../kube/errors.ts';
 import { Reflector } from '../../kube/reflector.ts';
-import { budgets, configMaps, deployments, pods, type ConfigMap, type KubeObject, type Metadata, type Resource } from '../../kube/types.ts';
+import { budgets, configMaps, deployments, pods, type ConfigMap, type KubeObject, type Resource } from '../../kube/types.ts';
 import type { Log } from '../../log.ts';
 import { exposuresOf } from '../../model/exposure.ts';
 import { serversOf, usesGateway } from '../../model/gateway.ts';
@@ -24,10 +23,10 @@ import { AddressGuard } from './address-guard.ts';
 import { isConnected, membersOf, remembered, type Member, type Members } from './targets.ts';
 import { verdictOf, type Verdict } from './verdict.ts';
 import { clusterDomain, Names, systemResolve, type Resolve } from './dns.ts';
-import { budgetOf, configKey, configMapOf, connectorSelector, deploymentOf, hasAll, type Budget, type Deployment } from './objects.ts';
+import { budgetOf, configKey, configMapOf, connectorSelector, deploymentOf, type Budget, type Deployment } from './objects.ts';
 import { SelectedPods } from './selected-pods.ts';
 import { ObjectStore } from '../../kube/object-store.ts';
-import { ownershipOf } from '../ownership.ts';
+import { deleteOwned, ensureOwned, type Kind } from '../owned-objects.ts';
 
 export interface ConnectorsDeps {
   client: KubeClient;
@@ -37,12 +36,6 @@ export interface ConnectorsDeps {
   namespace?: string | undefined;
   clock?: Clock;
   resolve?: Resolve;
-}
-
-/** A kind of object that connectors are made of, and those that are there. */
-interface Kind<T extends KubeObject> {
-  resource: Resource<T>;
-  store: ObjectStore<T>;
 }
 
 /** The watch sees our own objects only: that somebody else's is gone, a look tells. */
@@ -79,7 +72,7 @@ export class Connectors {
       const store = new ObjectStore<T>(({ metadata: { namespace: of, labels } }) => changed(`${of}/${labels?.[label.service]}`));
       const scope = namespace === undefined ? {} : { namespace };
       this.#reflectors.push(new Reflector<T>({ client, log, resource, labelSelector: connectorSelector, sink: store, ...scope }));
-      return { resource, store };
+      return { resource, store, change: 'apply' };
     };
     this.#deployments = watched(deployments as Resource<Deployment>);
     this.#configMaps = watched(configMaps);
@@ -229,46 +222,12 @@ export class Connectors {
     return {};
   }
 
-  async #delete<T extends KubeObject>(service: DistributedService, { resource, store }: Kind<T>): Promise<void> {
-    const { namespace = '', name } = service.metadata;
-    const known = store.get(namespace, connectorName(name));
-    if (!known || ownershipOf(known.metadata, service) !== 'ours') return;
-    await this.#deps.client.delete(resource, namespace, known.metadata.name, known.metadata.uid).catch(ignoreGone);
-    store.delete(known);
+  #delete<T extends KubeObject>(service: DistributedService, kind: Kind<T>): Promise<void> {
+    return deleteOwned(this.#deps.client, service, kind, connectorName(service.metadata.name));
   }
 
-  /** Creates by POST and changes what has our label and owner only: nobody else's object is ever taken over. */
-  async #ensure<T extends KubeObject>(service: DistributedService, { resource, store }: Kind<T>, wanted: T): Promise<Problem | undefined> {
-    const { client } = this.#deps;
-    const { namespace = '', name } = wanted.metadata;
-    const known = store.get(namespace, name);
-    if (!known) {
-      try {
-        store.set(await client.create(resource, wanted, fieldManager.controller));
-        return undefined;
-      } catch (error) {
-        if (!isAlreadyExists(error)) throw error;
-        const { metadata } = await client.getMetadata(resource, namespace, name);
-        const taken = refusal(resource, metadata, service);
-        if (taken) return taken;
-        throw error; // ours: the watch has not told of it yet
-      }
-    }
-    const taken = refusal(resource, known.metadata, service);
-    if (taken || hasAll(known, wanted)) return taken;
-    const { uid } = known.metadata;
-    const exact = { ...wanted, metadata: { ...wanted.metadata, ...(uid !== undefined && { uid }) } };
-    store.set(await client.apply<T>(resource, exact, { fieldManager: fieldManager.controller, force: true }));
-    return undefined;
+  #ensure<T extends KubeObject>(service: DistributedService, kind: Kind<T>, wanted: T): Promise<Problem | undefined> {
+    const consequence = 'its backends are not connected; rename or delete it, or give the DistributedService another name';
+    return ensureOwned(this.#deps.client, service, kind, wanted, consequence);
   }
-}
-
-function refusal({ kind }: Resource<KubeObject>, metadata: Metadata, service: DistributedService): Problem | undefined {
-  const whose = ownershipOf(metadata, service);
-  if (whose === 'ours') return undefined;
-  const name = `${kind} ${metadata.namespace}/${metadata.name}`;
-  if (whose === 'previous')
-    return { reason: 'Replacing', message: `${name} belongs to an earlier DistributedService of this name and is being removed` };
-  const message = `${name} exists and was not made by frp-k8s for this service, so it is left alone and its backends are not connected; rename or delete it, or give the DistributedService another name`;
-  return { reason: 'NameTaken', message };
 }

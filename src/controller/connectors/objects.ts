@@ -130,12 +130,3 @@ export const budgetOf = (service: DistributedService): Budget => ({
   metadata: metadataOf(service),
   spec: { maxUnavailable: 1, selector: { matchLabels: labelsOf(service) } },
 });
-
-/** Whether everything that is wanted is there; what the API server has added does not count. */
-export function hasAll(actual: unknown, wanted: unknown): boolean {
-  if (Array.isArray(wanted))
-    return Array.isArray(actual) && actual.length === wanted.length && wanted.every((item, i) => hasAll(actual[i], item));
-  if (typeof wanted !== 'object' || wanted === null) return actual === wanted;
-  if (typeof actual !== 'object' || actual === null) return false;
-  return Object.entries(wanted).every(([key, value]) => hasAll((actual as Record<string, unknown>)[key], value));
-}

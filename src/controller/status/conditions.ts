@@ -5,7 +5,7 @@ import { howToGetBackends, isElsewhere, movedPods, nameOf, olderPods, startingBa
 import type { EntranceProblem } from '../backends/entrance.ts';
 import type { Judgement } from '../backends/health.ts';
 import type { Differing, ServerHealth } from '../backends/frp-status.ts';
-import type { Problem, CertificatesOutcome } from '../problem.ts';
+import type { Problem, CertificatesOutcome, ClusterServiceOutcome } from '../problem.ts';
 import { isRemoved, linkReady, lostLinks, shares, specDiffers, withoutWord, type GatewayFact } from './gateways.ts';
 
 export type Condition = NonNullable<DistributedServiceStatus['conditions']>[number];
@@ -30,6 +30,8 @@ export interface Facts {
   differing?: readonly Differing[] | undefined;
   /** why the gateway refuses tunnels of its Pods */
   refusedTunnels?: Problem | undefined;
+  /** of its Service in the cluster, where it asks for one */
+  clusterService?: ClusterServiceOutcome | undefined;
   /** whether the service goes through the gateway */
   isGateway?: boolean;
   /** names of the Pods that run a configuration which is older than the service */
@@ -40,7 +42,13 @@ export interface Facts {
 export function conditionsOf(facts: Facts, service: DistributedService): Fact[] {
   const others = [backendsAvailable(facts, service), configurationValid(facts), certificatesReady(facts), networkReady(facts)];
   const { gateways = [], differing = [] } = facts;
-  return [ready(others), ...others, ...linkReady(gateways), ...specDiffers(differing, gateways.length === 1), ...tunnelsRefused(facts)];
+  const passing = [
+    ...linkReady(gateways),
+    ...specDiffers(differing, gateways.length === 1),
+    ...tunnelsRefused(facts),
+    ...clusterServiceReady(facts),
+  ];
+  return [ready(others), ...others, ...passing];
 }
 
 /** The first that is False decides, then the first that is Unknown. What the user can mend comes first. */
@@ -133,6 +141,19 @@ const tunnelsRefused = ({ refusedTunnels }: Facts): Fact[] =>
           status: 'True',
           reason: refusedTunnels.reason,
           message: `The gateway refuses tunnels: ${refusedTunnels.message}`,
+        },
+      ]
+    : [];
+
+/** There only where the service asks for one; users are served without. */
+const clusterServiceReady = ({ clusterService }: Facts): Fact[] =>
+  clusterService
+    ? [
+        {
+          type: 'ClusterServiceReady',
+          status: clusterService.isReady ? 'True' : 'False',
+          reason: clusterService.reason,
+          message: clusterService.message,
         },
       ]
     : [];

@@ -60,20 +60,20 @@ const listed = (names: readonly string[]): string =>
 
 /** What keeps a service from being served, or will, with the remedy: when it comes up, and when it becomes another. */
 function problems(before: DistributedServiceStatus | undefined, after: DistributedServiceStatus): EventText[] {
-  return (['ConfigurationValid', 'CertificatesReady', 'NetworkReady', 'BackendsAvailable', 'TunnelsRefused'] as const).flatMap(
-    (type): EventText[] => {
-      const now = condition(after, type);
-      if (!isTold(now)) return [];
-      const then = condition(before, type);
-      if (then?.status === now.status && then.reason === now.reason) return [];
-      const component = type === 'CertificatesReady' ? certificates : controller;
-      return [{ type: 'Warning', component, reason: now.reason ?? type, message: (now.message ?? '').slice(0, 1000) }];
-    },
-  );
+  return (
+    ['ConfigurationValid', 'CertificatesReady', 'NetworkReady', 'BackendsAvailable', 'TunnelsRefused', 'ClusterServiceReady'] as const
+  ).flatMap((type): EventText[] => {
+    const now = condition(after, type);
+    if (!isTold(now)) return [];
+    const then = condition(before, type);
+    if (then?.status === now.status && then.reason === now.reason) return [];
+    const component = type === 'CertificatesReady' ? certificates : controller;
+    return [{ type: 'Warning', component, reason: now.reason ?? type, message: (now.message ?? '').slice(0, 1000) }];
+  });
 }
 
 /** Reasons that are told although their condition is no fault of the service's, or none yet. */
-const toldReasons = new Set(['CertificateExpiresSoon', 'PortNotPublished', 'AddressUnreachable', 'RestartPods']);
+const toldReasons = new Set(['CertificateExpiresSoon', 'PortNotPublished', 'AddressUnreachable', 'RestartPods', 'NameTaken']);
 
 /** Of NetworkReady and BackendsAvailable other Events tell, or nobody: they change with every start of a Pod. */
 function isTold(now: Condition | undefined): now is Condition {

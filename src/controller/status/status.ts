@@ -20,7 +20,7 @@ export interface StatusFacts extends Facts {
 const endpointLimit = 100;
 
 /** Conditions of this writer's that are there only as long as they hold. */
-const passing: ReadonlySet<string> = new Set(['LinkReady', 'SpecDiffers', 'TunnelsRefused']);
+const passing: ReadonlySet<string> = new Set(['LinkReady', 'SpecDiffers', 'TunnelsRefused', 'ClusterServiceReady']);
 
 /**
  * The status to write next; undefined where the stored one says it already. The state moves one legal step, so ask again
@@ -48,6 +48,7 @@ export function nextStatus(service: DistributedService, facts: StatusFacts, now:
     totalBackends: backends.length,
     endpoints: endpointsOf(backends, isKnown, old.endpoints, time),
     ...(facts.externalEndpoint === undefined ? {} : { externalEndpoint: facts.externalEndpoint }),
+    ...(facts.clusterService?.status === undefined ? {} : { clusterService: facts.clusterService.status }),
     ...(facts.selector === undefined ? {} : { selector: facts.selector }),
     observedGeneration: generation,
   };

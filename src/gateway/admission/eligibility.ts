@@ -27,5 +27,8 @@ export async function eligibilityOf(pod: Identity, name: string, { services, con
 }
 
 /** Whether a service may have members, as far as it is known now. */
-export const isEligible = ({ metadata, spec }: DistributedService, config: Config): boolean =>
-  metadata.deletionTimestamp === undefined && usesGateway(spec, config) && spec.serviceType !== 'udp';
+export const isEligible = (service: DistributedService | undefined, config: Config): boolean =>
+  service !== undefined &&
+  service.metadata.deletionTimestamp === undefined &&
+  usesGateway(service.spec, config) &&
+  service.spec.serviceType !== 'udp';

@@ -30,6 +30,8 @@ export interface ServedService {
   backends: readonly BackendServer[];
   /** of its Pods, or those that it had last */
   profile?: ProfileName | undefined;
+  /** where its ClusterIP Service leads to (spec.expose.clusterService); absent: nowhere */
+  clusterPort?: number | undefined;
 }
 
 export type Access =

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Config } from '../../config/schema.ts';
 import type { Conflict } from '../../model/claims.ts';
+import { isClusterPort } from '../../model/cluster-service.ts';
 import { exposuresOf, type Exposure } from '../../model/exposure.ts';
 import { gatewayReservedPorts, usesGateway } from '../../model/gateway.ts';
 import type { ProfileName } from '../../model/profiles.ts';
@@ -26,6 +27,8 @@ export interface ViewInput {
   certificateOf: (service: DistributedService, secret: string) => string | undefined;
   /** key authorizations by token; absent: there are none */
   challengesOf?: (service: DistributedService) => Readonly<Record<string, string>> | undefined;
+  /** ports for ClusterIP Services, by service (cluster-ports.ts) */
+  clusterPorts?: ReadonlyMap<string, number>;
   config: Config;
 }
 
@@ -75,7 +78,7 @@ export const isServed = ({ spec, metadata }: DistributedService, config: Config,
   (usesGateway(spec, config) || hasMembers) && spec.serviceType !== 'udp' && metadata.deletionTimestamp === undefined;
 
 /** Ports that belong to the gateway's own parts, whatever a service says. */
-export const isReserved = (port: number, config: Config): boolean => gatewayReservedPorts(config).includes(port);
+export const isReserved = (port: number, config: Config): boolean => gatewayReservedPorts(config).includes(port) || isClusterPort(port);
 
 /** Ports that services are exposed at, or may be. */
 export function claimedPorts(services: Iterable<DistributedService>, config: Config): Set<number> {
@@ -107,7 +110,8 @@ function servedService(
   const backends = same ? backendsAgain(same, members, input) : backendsOf(service, members, input);
   // It takes a reload, so it stays while there is nobody to ask.
   const profile = members.length === 0 ? last?.profile : profileOf(members, input);
-  const next = { service, exposures, access, certificate, challenges, backends, profile };
+  const clusterPort = input.clusterPorts?.get(keyOf(service));
+  const next = { service, exposures, clusterPort, access, certificate, challenges, backends, profile };
   return same && isSame(same, next) ? same : next;
 }
 
@@ -115,6 +119,7 @@ const isSame = (a: ServedService, b: ServedService): boolean =>
   a.access === b.access &&
   a.certificate === b.certificate &&
   a.challenges === b.challenges &&
+  a.clusterPort === b.clusterPort &&
   a.backends === b.backends &&
   a.profile === b.profile;
 

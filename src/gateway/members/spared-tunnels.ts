@@ -8,12 +8,12 @@ import { portOf } from './tunnel-address.ts';
 /** The ports from which HAProxy has handed tunnels on to frps (tunnel-address.ts), by namespace. */
 export type SparedTunnels = ReadonlyMap<string, ReadonlySet<number>>;
 
-/** @param isServed whether a service may have members, by namespace and name */
-export function sparedTunnels(members: Iterable<Member>, isServed: (namespace: string, name: string) => boolean): SparedTunnels {
+/** @param isServed whether a service (namespace/name) may have members */
+export function sparedTunnels(members: Iterable<Member>, isServed: (service: string) => boolean): SparedTunnels {
   const spared = new Map<string, Set<number>>();
   for (const { identity, service, tunnel } of members) {
     const { namespace } = identity;
-    if (tunnel === undefined || !isServed(namespace, service.slice(namespace.length + 1))) continue;
+    if (tunnel === undefined || !isServed(service)) continue;
     const known = spared.get(namespace);
     if (known) known.add(portOf(tunnel));
     else spared.set(namespace, new Set([portOf(tunnel)]));

@@ -83,6 +83,21 @@ export const expose = {
         redirect: { type: 'boolean', default: false, description: 'Whether requests without TLS are sent to https.' },
       },
     },
+    clusterService: {
+      type: 'object',
+      description:
+        'A Service of type ClusterIP in the namespace that leads to the service through the gateway: for Pods, an Ingress, a route or a mesh. Needs a gateway in the cluster; `{}` is enough.',
+      properties: {
+        name: {
+          type: 'string',
+          minLength: 1,
+          maxLength: 63,
+          pattern: '^[a-z]([-a-z0-9]*[a-z0-9])?$',
+          description: 'Name of the Service. Default: that of the DistributedService.',
+        },
+        port: port('Port of the Service. Default: `port` where users come by port, else 80, or 443 where clients speak TLS.'),
+      },
+    },
     proxyProtocol: {
       type: 'string',
       enum: ['v1', 'v2'],

@@ -30,6 +30,7 @@ export const statusSchema = {
               'LinkReady',
               'SpecDiffers',
               'TunnelsRefused',
+              'ClusterServiceReady',
             ],
             description: 'What the condition is about.',
           },
@@ -62,6 +63,15 @@ export const statusSchema = {
       },
     },
     externalEndpoint: { type: 'string', maxLength: 2048, description: 'Where users reach the service.' },
+    clusterService: {
+      type: 'object',
+      description: 'The Service that `spec.expose.clusterService` asks for.',
+      properties: {
+        name: { type: 'string', maxLength: 63, description: 'Its name.' },
+        port: { type: 'integer', description: 'Its port.' },
+        gatewayPort: { type: 'integer', description: "Port of the gateway's Pods that it leads to, which is this service's alone." },
+      },
+    },
     observedGeneration: { type: 'integer', description: 'Last generation that the controller acted on.' },
     lastUpdateTime: { type: 'string', format: 'date-time', description: 'When the status last changed.' },
   },

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { before, suite, test } from 'node:test';
 import { defaultConfig } from '../../../src/config/schema.ts';
 import { budgetOf, configMapOf, deploymentOf } from '../../../src/controller/connectors/objects.ts';
+import { serviceOf as clusterServiceOf, slicesOf } from '../../../src/controller/cluster-service/objects.ts';
 import { defaulted } from '../../../src/model/defaults.ts';
 import type { DistributedService } from '../../../src/model/types.ts';
 import { install, installed, serving, system, testNamespace, usingImage } from '../support/cluster.ts';
@@ -61,6 +62,14 @@ suite('the rights of the service accounts', () => {
   const configMap = (): Json => ({ apiVersion: 'v1', kind: 'ConfigMap', ...configMapOf(service, ['{}']) });
   const budget = (): Json => ({ apiVersion: 'policy/v1', kind: 'PodDisruptionBudget', ...budgetOf(service) });
 
+  const port = { name: 'http', port: 80, appProtocol: 'http' };
+  const clusterService = (): Json => ({ apiVersion: 'v1', kind: 'Service', ...clusterServiceOf(service, 'far', port, 61_000) });
+  const slice = (): Json => {
+    const pods = [{ name: 'frp-gateway-0', addresses: ['10.244.0.9'], nodeName: 'node', isReady: true, isTerminating: false }];
+    const [made] = slicesOf(service, 'far', { port, gatewayPort: 61_000, pods, isServed: true });
+    return { apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', ...made };
+  };
+
   test('what the parts write is allowed', async () => {
     const allowed: [Account, Manifest][] = [
       ['frp-controller', secret('frp-far-group', { type: 'Opaque' })],
@@ -68,6 +77,8 @@ suite('the rights of the service accounts', () => {
       ['frp-controller', deployment()],
       ['frp-controller', configMap()],
       ['frp-controller', budget()],
+      ['frp-controller', clusterService() as Manifest],
+      ['frp-controller', slice() as Manifest],
     ];
     for (const [account, object] of allowed) {
       const { code, stderr } = await create(account, object);
@@ -176,6 +187,42 @@ suite('the rights of the service accounts', () => {
       ['a budget for all Pods', 'frp-controller', wide],
       ['a ConfigMap of another', 'frp-controller', other],
     ]);
+  });
+
+  test('a Service that is not one of expose.clusterService, and a slice that leads elsewhere than to the gateway, are refused', async () => {
+    const services: Record<string, (made: Json) => void> = {
+      'a selector': (made) => (made.spec.selector = { app: 'web' }),
+      'an address of the outside': (made) => (made.spec.externalIPs = ['192.0.2.1']),
+      'a port of every node': (made) => (made.spec.type = 'NodePort'),
+      'a load balancer': (made) => (made.spec.type = 'LoadBalancer'),
+      'another name': (made) => Object.assign(made.spec, { type: 'ExternalName', externalName: 'example.com', ipFamilyPolicy: undefined }),
+      'two ports': (made) => made.spec.ports.push({ name: 'two', port: 81 }),
+      'no owner': (made) => (made.metadata.ownerReferences = []),
+      'labels of others': (made) => (made.metadata.labels = { 'app.kubernetes.io/managed-by': 'helm' }),
+    };
+    const slices: Record<string, (made: Json) => void> = {
+      'a port of the gateway’s own': (made) => (made.ports[0].port = 8081),
+      'the port of the API server': (made) => (made.ports[0].port = 6443),
+      'every port': (made) => delete made.ports[0].port,
+      'another protocol': (made) => (made.ports[0].protocol = 'UDP'),
+      'names in the place of addresses': (made) => (made.addressType = 'FQDN'),
+      'a slice without an owner': (made) => (made.metadata.ownerReferences = []),
+      'a slice of another program': (made) =>
+        (made.metadata.labels['endpointslice.kubernetes.io/managed-by'] = 'endpointslice-controller.k8s.io'),
+    };
+    const rows = (changes: typeof services, make: () => Json) =>
+      Object.entries(changes).map(([what, change]): [string, Account, Manifest] => {
+        const made = structuredClone(make());
+        change(made);
+        return [what, 'frp-controller', made as Manifest];
+      });
+    await refused([...rows(services, clusterService), ...rows(slices, slice)]);
+    await apply({ apiVersion: 'v1', kind: 'Service', metadata: { name: 'far', namespace: ns }, spec: { ports: [{ port: 80 }] } });
+    const { stderr } = await write('frp-controller', clusterService() as Manifest);
+    assert.match(stderr, /belong to a DistributedService/);
+    const taken = await run('kubectl', ['-n', ns, 'delete', 'service', 'far', asAccount('frp-controller')]);
+    assert.match(taken.stderr, /belong to a DistributedService/);
+    await kubectl('-n', ns, 'delete', 'service', 'far');
   });
 
   test('a connector pulls its image with the Secrets that the policy names, and with no other', async () => {

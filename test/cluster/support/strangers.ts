@@ -77,9 +77,9 @@ export async function problemsOf(part: Part, hidden: RegExp): Promise<string[]> 
 /** Ports that services have asked for are for everybody. */
 async function exposedPorts(): Promise<Set<number>> {
   const { items } = JSON.parse(await kubectl('get', 'distributedservices', '-A', '-o', 'json')) as {
-    items: { spec: { expose?: { port?: number } } }[];
+    items: { spec: { expose?: { port?: number } }; status?: { clusterService?: { gatewayPort?: number } } }[];
   };
-  return new Set(items.flatMap(({ spec }) => spec.expose?.port ?? []));
+  return new Set(items.flatMap(({ spec, status }) => [spec.expose?.port ?? [], status?.clusterService?.gatewayPort ?? []].flat()));
 }
 
 async function wrongAnswers(row: Row, address: string, hidden: RegExp): Promise<string[]> {

@@ -57,6 +57,8 @@ describe('the entrance for users', () => {
       problem?.message ?? '',
       /TCP port 5432 is not among the ports of Service frp-gateway\/frp-gateway-users.*kubectl -n frp-gateway patch service/,
     );
+    const named = found.problemOf(tcp, true, true, true);
+    assert.equal(named?.isPartial, true, 'the cluster has another way');
     assert.equal(found.problemOf([{ kind: 'http', host: 'a.example.com', path: '/' }], true, true), undefined);
     users({ spec: { ports: [{ port: 80 }, { port: 5432 }] } });
     await until(() => found.problemOf(tcp, true, true) === undefined);

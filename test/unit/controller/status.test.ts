@@ -60,6 +60,28 @@ const settled = (found = facts(), from = service()) => writes(from, found).at(-1
 const conditionsOf = (status: DistributedServiceStatus) =>
   Object.fromEntries((status.conditions ?? []).map(({ type, status: value, reason, message }) => [type, [value, reason, message]]));
 
+describe('the Service of a service in the cluster', () => {
+  const clusterService = {
+    isReady: true,
+    reason: 'Published',
+    message: 'it is there',
+    status: { name: 'api', port: 80, gatewayPort: 61_000 },
+  };
+
+  it('is told of while the service asks for one, and then not any more; nothing is Ready or not by it', () => {
+    const told = nextStatus(service(), facts({ clusterService: { ...clusterService, isReady: false, reason: 'NameTaken' } }), now);
+    const condition = told?.conditions?.find(({ type }) => type === 'ClusterServiceReady');
+    assert.deepEqual([condition?.status, condition?.reason], ['False', 'NameTaken']);
+    assert.deepEqual(told?.clusterService, clusterService.status);
+    const ready = (status?: DistributedServiceStatus) => status?.conditions?.find(({ type }) => type === 'Ready')?.reason;
+    assert.equal(ready(told), ready(nextStatus(service(), facts(), now)));
+    const after = nextStatus(service({ ...(told && { status: told }) }), facts(), now);
+    assert.equal(after?.clusterService, undefined);
+    assert.ok(!after?.conditions?.some(({ type }) => type === 'ClusterServiceReady'));
+    assert.ok(after);
+  });
+});
+
 describe('the status of a service', () => {
   it('says which limit its Pods have reached at the gateway, as long as they are refused, and is Ready all the same', () => {
     const refusedTunnels = { reason: 'TooManyTunnels', message: 'Pod prod/api-0 has 32 tunnels open' };

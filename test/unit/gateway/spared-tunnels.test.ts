@@ -23,7 +23,7 @@ test('a tunnel is spared in its namespace while it has a backend of a service th
     member('shop', 'web'),
   ];
   assert.deepEqual(
-    sparedTunnels(members, (namespace, name) => namespace === 'shop' && name !== 'gone'),
+    sparedTunnels(members, (service) => service.startsWith('shop/') && service !== 'shop/gone'),
     new Map([['shop', new Set([4001])]]),
   );
 });

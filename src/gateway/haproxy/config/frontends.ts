@@ -10,7 +10,6 @@ import { hostRule, requestTargetRules } from './request-target.ts';
 import { challengeRules, noChallenge } from './challenges.ts';
 import { hostNameRule, hostRules, lookupRules, portRules, redirectsMap } from './route-rules.ts';
 import { when } from './escape.ts';
-import { endsTls } from '../../../model/users-certificate.ts';
 import { idleTime, keepAliveTime, type ServiceConfig } from './service-config.ts';
 import { certificateFile, sniMap, sniWildcardsMap, streamList, streamLoop, streamsMap, streamWildcardsMap, webList } from './tls.ts';
 import { countedUsers } from './user-connections.ts';
@@ -112,10 +111,15 @@ function sniFrontend(settings: UsersSettings, socket: string): string[][] {
   ];
 }
 
-/** The sections of a port that a service has for itself. @param choices rules of its routes */
-export function portFrontend(port: number, table: RouteTable, choices: readonly string[], settings: UsersSettings): string[][] {
+/** The sections of a port that a service has for itself. @param choices rules of its routes @param isTls whether TLS ends there */
+export function portFrontend(
+  port: number,
+  table: RouteTable,
+  choices: readonly string[],
+  { settings, isTls }: { settings: UsersSettings; isTls: boolean },
+): string[][] {
   const { entry } = table;
-  const tls = endsTls(entry.spec) ? `${entry.isGrpc || entry.mode === 'http' ? ' alpn h2,http/1.1' : ''}` : undefined;
+  const tls = isTls ? `${entry.isGrpc || entry.mode === 'http' ? ' alpn h2,http/1.1' : ''}` : undefined;
   const options =
     tls === undefined ? `${entry.isGrpc ? ' proto h2' : ''}` : entry.pem === undefined ? '' : ` ssl crt ${certificateFile(entry)}${tls}`;
   // Nothing is served in clear that asks for TLS.

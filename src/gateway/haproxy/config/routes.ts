@@ -68,8 +68,17 @@ export function webExposures({ exposures, mode, pem }: ServiceConfig): { host: s
   });
 }
 
-const portExposures = ({ exposures }: ServiceConfig): { host: string; path: string }[] =>
-  exposures.flatMap((exposure) => (exposure.kind === 'tcp' ? [{ host: portSite(exposure.port), path: '' }] : []));
+const portExposures = (service: ServiceConfig): { host: string; path: string }[] => [
+  ...service.exposures.flatMap((exposure) => (exposure.kind === 'tcp' ? [{ host: portSite(exposure.port), path: '' }] : [])),
+  ...clusterExposures(service),
+];
+
+/** Its ClusterIP Service has of a service what users have of it: what is below its path. */
+function clusterExposures({ clusterPort, exposures }: ServiceConfig): { host: string; path: string }[] {
+  if (clusterPort === undefined) return [];
+  const path = exposures.find((exposure) => exposure.kind === 'http')?.path ?? '/';
+  return isPlain(path) ? [{ host: portSite(clusterPort), path: segments(path) }] : [];
+}
 
 /** The route tables of a service at `path` and at the paths of its routes below it. */
 function routeTables(entry: ServiceConfig, path: string, services: Services): [string, RouteTable][] {

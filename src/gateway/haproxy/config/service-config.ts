@@ -21,6 +21,7 @@ export interface ServiceConfig {
   pool: string;
   spec: DistributedServiceSpec;
   exposures: readonly Exposure[];
+  clusterPort: ServedService['clusterPort'];
   profile: ServedService['profile'];
   challenges: ServedService['challenges'];
   /** of what passes through its backend */
@@ -50,6 +51,7 @@ export function serviceConfigOf(given: Omit<ServedService, 'backends'>, memory: 
     pool,
     spec,
     exposures,
+    clusterPort: given.clusterPort,
     profile: given.profile,
     challenges: given.challenges,
     mode,

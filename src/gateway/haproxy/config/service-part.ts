@@ -3,6 +3,8 @@
  * whose routes lead to it, and on nothing else, so it is remembered until one of them changes. Its servers, which come and go
  * with its Pods, depend on it and are in nothing else.
  */
+import { clusterPortEndsTls } from '../../../model/cluster-service.ts';
+import { endsTls } from '../../../model/users-certificate.ts';
 import { backendSection } from './backend.ts';
 import { sha256 } from './escape.ts';
 import { portFrontend } from './frontends.ts';
@@ -71,7 +73,11 @@ export function routingOf(service: ServiceConfig, services: Services, { settings
   const others = targetKeys(service).map((key) => services.get(key));
   return memory.recall('routing', service.key, [service, hash, ...others], () => {
     const entries = entriesOf(service, services);
-    const ports = service.exposures.flatMap((exposure) => (exposure.kind === 'tcp' ? [exposure.port] : []));
+    const { exposures, clusterPort } = service;
+    const ports = [
+      ...exposures.flatMap((exposure) => (exposure.kind === 'tcp' ? [{ port: exposure.port, isTls: endsTls(service.spec) }] : [])),
+      ...(clusterPort === undefined ? [] : [{ port: clusterPort, isTls: clusterPortEndsTls(service.spec) }]),
+    ];
     const portTable = routeTableAt(service, '', services);
     const tables = [
       ...new Map(
@@ -83,9 +89,9 @@ export function routingOf(service: ServiceConfig, services: Services, { settings
     const paths = entries.map(({ prefix, table }) => ({ prefix, value: routeTableValue(table) }));
     checkMap(paths.map(({ prefix, value }) => `${prefix} ${value}\n`).join(''));
     const sections = new Map(
-      ports.map((port) => {
+      ports.map(({ port, isTls }) => {
         const own = service.mode === 'http' ? choices : choiceRules([portTable], 'tcp-request content');
-        const lines = portFrontend(port, portTable, own, settings);
+        const lines = portFrontend(port, portTable, own, { settings, isTls });
         checkLines(lines.flat());
         return [port, sectionText(lines)];
       }),

@@ -63,12 +63,12 @@ function* attempt(
 ): Rendering<{ rendered: Omit<Rendered, 'failed'> } | { failures: ReadonlyMap<string, string> }> {
   const failures: Failures = new Map();
   const all: Checked[] = [];
-  for (const { service, exposures, access, certificate, challenges, profile } of given) {
+  for (const { service, exposures, clusterPort, access, certificate, challenges, profile } of given) {
     yield;
     const key = keyOf(service);
     const made = trying(failures, key, () =>
-      memory.recall('service', key, [service, exposures, access, certificate, challenges, profile], () =>
-        serviceConfigOf({ service, exposures, access, certificate, challenges, profile }, memory),
+      memory.recall('service', key, [service, exposures, clusterPort, access, certificate, challenges, profile], () =>
+        serviceConfigOf({ service, exposures, clusterPort, access, certificate, challenges, profile }, memory),
       ),
     );
     if (made) all.push(made);
