@@ -150,7 +150,7 @@ test('a session is known to every replica, and after a reload or a crash', async
 test('a backend that fails its checks is out, and in again when they succeed', async (t) => {
   let isWell = true;
   const sick = await app(t, 'sick', (req, res) => {
-    res.statusCode = isWell || req.url !== '/healthz' ? 200 : 302;
+    res.statusCode = isWell || req.url !== '/healthz' ? 200 : 503;
     res.end('sick');
   });
   const well = await app(t, 'well');

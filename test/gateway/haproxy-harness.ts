@@ -324,9 +324,10 @@ export async function complaint(rendered: Rendered, at: string): Promise<string 
   return code === 0 && !/will (still )?be processed before/.test(text) ? undefined : text;
 }
 
-/** Waits until a condition holds; the runner's own time limit ends it. */
+/** Waits until a condition holds. @throws after two minutes */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await new Promise((later) => setTimeout(later, 20));
+  for (const end = Date.now() + 120_000; !(await condition()); await sleep(20))
+    if (Date.now() > end) throw new Error(`not within two minutes: ${condition.toString()}`);
 }
 
 /** How often each text came. */
