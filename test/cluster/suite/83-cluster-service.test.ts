@@ -67,7 +67,11 @@ suite('the name of a service in the cluster', () => {
     await rolledOut(ns, 'hello');
     await onlineAtBoth(ns, 'hello', 2);
   });
-  after(() => kubectl('delete', 'namespace', 'in-cluster-other', '--ignore-not-found', '--wait=false'));
+  after(async () => {
+    // Ports and hosts are everybody's: the next suite's services may want them.
+    await kubectl('-n', ns, 'delete', 'distributedservice', '--all');
+    await kubectl('delete', 'namespace', 'in-cluster-other', '--ignore-not-found', '--wait=false');
+  });
 
   test('a Pod of another namespace reaches every replica by it, through the gateway, whatever Host it asks for', async () => {
     const { message } = await ready('hello');
