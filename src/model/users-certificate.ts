@@ -43,3 +43,7 @@ export function issuerProblem(reference: IssuerRef, namespace: string, config: C
   if (issuer.kind === 'Issuer' && issuer.group === 'cert-manager.io') return undefined;
   return `${named} is not listed for users' certificates; have an administrator add it to certificates.usersIssuers of the configuration, or name an Issuer of the namespace`;
 }
+
+/** Whether token and key authorization of a challenge (RFC 8555, 8.1 and 8.3) are base64url of a bounded length. */
+export const isChallengeAnswer = (token: string, key: string): boolean =>
+  /^[A-Za-z0-9_-]{1,128}$/.test(token) && /^[A-Za-z0-9_-]{1,128}\.[A-Za-z0-9_-]{1,128}$/.test(key);

@@ -1,112 +1,29 @@
 /** Sidecars of an installation that uses an frps which was there before: its token, its TLS, its way of transport. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { writeFileSync } from 'node:fs';
 import { connect, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { createServer as createTlsServer } from 'node:tls';
-import type { z } from 'zod';
 import { createAuthority, issue, type Authority } from '../../certs/authority.ts';
-import { configSchema } from '../../src/config/schema.ts';
 import { ownerOf } from '../../src/frp/proxy-names.ts';
 import { askServerApi } from '../../src/frp/server-api.ts';
 import type { DistributedServiceSpec } from '../../src/model/types.ts';
-import { decidePod } from '../../webhooks/pods/decide.ts';
-import type { Pod } from '../../webhooks/pods/pod.ts';
-import jsonpatch, { type Operation } from 'fast-json-patch';
-import { service, storeOf } from '../support/services.ts';
+import { service } from '../support/services.ts';
 import { app, directory, freePort, request, until } from './haproxy-harness.ts';
+import { credentials, startServer, startSidecar, token } from './injected-sidecar.ts';
 
-const frps = process.env.FRPS!;
-const frpc = process.env.FRPC!;
-const token = 's3cret of the club';
-const credentials = { user: 'admin', password: 'admin' };
-
-/** An frps as somebody else runs it. @param more of its configuration */
-async function startServer(t: TestContext, more: object = {}) {
-  const [port, users, api] = [await freePort(), await freePort(), await freePort()];
-  const at = directory(t);
-  const settings = {
-    bindAddr: '127.0.0.1',
-    bindPort: port,
-    vhostHTTPPort: users,
-    auth: { token },
-    webServer: { addr: '127.0.0.1', port: api, ...credentials },
-    ...more,
-  };
-  writeFileSync(join(at, 'frps.json'), JSON.stringify(settings));
-  const child = spawn(frps, ['-c', join(at, 'frps.json')], { stdio: 'ignore' });
-  t.after(() => child.kill('SIGKILL'));
-  return { port, users, api: `http://127.0.0.1:${api}` };
-}
-
-async function startApp(t: TestContext): Promise<number> {
-  const app = createServer((incoming, answer) => answer.end(`app ${incoming.url}`)).listen(0, '127.0.0.1');
-  await once(app, 'listening');
-  t.after(() => app.close());
-  return (app.address() as AddressInfo).port;
-}
-
-type FrpsKeys = NonNullable<z.input<typeof configSchema>['frps']>;
-
-const unchecked = { healthCheck: { enabled: false } };
-
-/**
- * What the webhook makes of a Pod, run where the kubelet would: its command, with the files that its volumes have.
- * @param served what the Pod has to serve; without it a small app
- */
-async function startSidecar(
-  t: TestContext,
-  keys: FrpsKeys,
-  files: Record<string, string>,
-  served?: { port: number; spec: Partial<DistributedServiceSpec> },
-) {
-  const config = configSchema.parse({ frps: { address: '127.0.0.1', ...keys } });
-  const pod: Pod = {
-    metadata: { annotations: { 'frp.io/group': 'web', 'frp.io/port': String(served?.port ?? (await startApp(t))) } },
-    spec: { containers: [{ name: 'app', image: 'app:1' }] },
-  };
-  const web = service('web', { expose: { domain: 'web.example.com' }, loadBalancing: unchecked, ...served?.spec });
-  const decision = decidePod(pod, { namespace: 'shop', services: storeOf(web), config, selectorMode: false });
-  const { metadata, spec } = jsonpatch.applyPatch(structuredClone(pod), decision.patch as Operation[], true).newDocument as Required<Pod>;
-  const [container] = spec!.initContainers!;
-  const at = directory(t);
-  const inPlace = (text: string) =>
-    text.replaceAll('/etc/frp', at).replaceAll('/etc/ssl/certs/ca-certificates.crt', join(at, 'well-known'));
-  const give = (all: Record<string, string>) =>
-    Object.entries(all).forEach(([name, text]) => writeFileSync(join(at, name === 'well-known' ? name : `certs/${name}`), text));
-  mkdirSync(join(at, 'certs'));
-  mkdirSync(join(at, 'bin'));
-  symlinkSync(frpc, join(at, 'bin/frpc'));
-  writeFileSync(join(at, 'frpc.json'), inPlace(metadata!.annotations!['frp.io/frpc.json']!));
-  give({ 'group.key': 'key of the group', ...files });
-  // As Kubernetes reads a command.
-  const [, ...rest] = (container!.command as string[]).map((text) => inPlace(text).replaceAll('$$', () => '$'));
-  const env = {
-    PATH: `${join(at, 'bin')}:/usr/bin:/bin`,
-    POD_NAME: 'web-0',
-    POD_UID: 'u-0',
-    FRP_GROUP: 'web',
-    LOCAL_SERVICE_PORT: metadata!.annotations!['frp.io/port']!,
-  };
-  const child = spawn('/bin/sh', rest, { env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
-  // With all that the shell has started, as a container ends.
-  const end = () => {
-    try {
-      process.kill(-child.pid!, 'SIGKILL');
-    } catch {
-      // It has ended before.
-    }
-  };
-  t.after(end);
-  let said = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (said += chunk.toString()));
-  return { give, child, end, said: () => said };
-}
+/** The groups of a Pod with one, which an app serves at a port. */
+const webOf = (port: number, spec: Partial<DistributedServiceSpec>) => ({
+  groups: [
+    {
+      service: service('web', { expose: { domain: 'web.example.com' }, loadBalancing: { healthCheck: { enabled: false } }, ...spec }),
+      port,
+    },
+  ],
+});
 
 const isServed = (users: number) => async () =>
   (await request(users, 'web.example.com', '/hello').catch(() => undefined))?.body === 'app /hello';
@@ -239,7 +156,7 @@ test('the app is asked for the Host of the spec, also by its health check, and g
     expose: { domain: 'web.example.com', hostHeader: 'localhost:11434', headers },
     loadBalancing: { healthCheck: { type: 'http', path: '/alive', interval: '1s', timeout: '1s' } },
   };
-  await startSidecar(t, { port, auth, tls: 'unverified' }, files, { port: backend.port, spec });
+  await startSidecar(t, { port, auth, tls: 'unverified' }, files, webOf(backend.port, spec));
   const ask = () => request(users, 'web.example.com', '/a', { headers: { 'x-a': 'of the user' } });
   await until(async () => (await ask().catch(() => undefined))?.status === 200);
   const answer = await ask();
@@ -263,7 +180,7 @@ for (const [path, spelled] of [
     const { port, users } = await startServer(t);
     const backend = await app(t, 'app');
     const spec = { expose: { type: 'path' as const, domain: 'web.example.com', path } };
-    await startSidecar(t, { port, auth, tls: 'unverified' }, files, { port: backend.port, spec });
+    await startSidecar(t, { port, auth, tls: 'unverified' }, files, webOf(backend.port, spec));
     await until(async () => (await request(users, 'web.example.com', spelled).catch(() => undefined))?.status === 200);
     assert.equal((await request(users, 'web.example.com', path)).body, 'app');
     assert.equal((await request(users, 'web.example.com', '/elsewhere')).status, 404);
@@ -276,7 +193,7 @@ test('packets of udp pass whole, as large as both ends were told', async (t) => 
   await once(echo, 'listening');
   t.after(() => echo.close());
   const spec = { serviceType: 'udp' as const, expose: { type: 'port' as const, port: users } };
-  await startSidecar(t, { port, auth, tls: 'unverified', udpPacketSize }, files, { port: echo.address().port, spec });
+  await startSidecar(t, { port, auth, tls: 'unverified', udpPacketSize }, files, webOf(echo.address().port, spec));
   const user = createSocket('udp4').bind(0, '127.0.0.1');
   t.after(() => user.close());
   const packet = Buffer.alloc(udpPacketSize, 'x');

@@ -8,7 +8,7 @@ import { copiesKey } from '../keys.ts';
 import { exposuresOf } from '../../model/exposure.ts';
 import { label, manager } from '../../model/names.ts';
 import { serviceKey, type ServiceStore } from '../../model/store.ts';
-import { endsTls } from '../../model/users-certificate.ts';
+import { endsTls, isChallengeAnswer } from '../../model/users-certificate.ts';
 import type { DistributedService } from '../../model/types.ts';
 
 export interface CertManagerDeps {
@@ -22,9 +22,6 @@ export interface CertManagerDeps {
   changed: (key: string) => void;
 }
 
-/** RFC 8555, 8.1 and 8.3: base64url; and a bound for what is not. */
-const tokenForm = /^[A-Za-z0-9_-]{1,128}$/;
-const keyForm = /^[A-Za-z0-9_-]{1,128}\.[A-Za-z0-9_-]{1,128}$/;
 /** Of one service: an authority asks for one or two at a time. */
 const mostChallenges = 20;
 const ended = new Set(['valid', 'invalid', 'expired', 'errored']);
@@ -90,7 +87,7 @@ export class CertManager {
   answersOf(service: DistributedService): Record<string, string> {
     const answers = this.challengesOf(service)
       .map(({ spec }): [string, string] => [spec?.token ?? '', spec?.key ?? ''])
-      .filter(([token, key]) => tokenForm.test(token) && keyForm.test(key))
+      .filter(([token, key]) => isChallengeAnswer(token, key))
       .sort(([a], [b]) => (a < b ? -1 : 1));
     return Object.fromEntries(answers.slice(0, mostChallenges));
   }

@@ -2,6 +2,7 @@
  * Challenges of ACME over http (RFC 8555, 8.3): the gateway answers those that it knows by itself, before anything that could
  * stand in an authority's way. Of others no service that asks who its users are sees one: its path would be a way around.
  */
+import { isChallengeAnswer } from '../../../model/users-certificate.ts';
 import { hostPattern } from './host-maps.ts';
 import { answer, when } from './escape.ts';
 import type { ServiceConfig } from './service-config.ts';
@@ -27,9 +28,6 @@ export const noChallenge = '!{ var(txn.token) -m found }';
 export const unknownChallenge = (here: string | undefined): string =>
   answer(404, 'no certificate is being issued for this host by such a challenge') + when(here, isChallenge);
 
-/** RFC 8555, 8.1: base64url. What is not is from nobody who means well. */
-const tokenForm = /^[A-Za-z0-9_-]{1,128}$/;
-const keyForm = /^[A-Za-z0-9_-]{1,128}\.[A-Za-z0-9_-]{1,128}$/;
 /** Of one service. */
 const mostChallenges = 64;
 
@@ -37,7 +35,7 @@ const mostChallenges = 64;
 export function challengeLines(services: readonly ServiceConfig[]): string {
   const lines = new Map<string, string>();
   for (const { challenges = {}, exposures } of services) {
-    const answers = Object.entries(challenges).filter(([token, key]) => tokenForm.test(token) && keyForm.test(key));
+    const answers = Object.entries(challenges).filter(([token, key]) => isChallengeAnswer(token, key));
     if (answers.length === 0) continue;
     for (const exposure of exposures)
       if ('host' in exposure && hostPattern(exposure.host) && !exposure.host.startsWith('*.'))
