@@ -160,6 +160,7 @@ function membersOf(root: string) {
   chmodSync(program, 0o755);
   writeFileSync(file, '[]');
   process.env.FRPS = program;
+  process.env.HAPROXY ??= 'haproxy';
   const all = new Map<string, { name: string; user: string; port: number }>();
   return {
     add: (cluster: number, at: number, services: number) => {
