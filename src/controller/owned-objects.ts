@@ -86,7 +86,7 @@ function refusal(
 }
 
 /** Whether everything that is wanted is there; what the API server has added does not count. */
-export function hasAll(actual: unknown, wanted: unknown): boolean {
+function hasAll(actual: unknown, wanted: unknown): boolean {
   if (Array.isArray(wanted))
     return Array.isArray(actual) && actual.length === wanted.length && wanted.every((item, i) => hasAll(actual[i], item));
   if (typeof wanted !== 'object' || wanted === null) return actual === wanted;

@@ -14,6 +14,7 @@ import { GatewayAgent } from './agent.ts';
 import { kubeHoldings } from './claims/kube-holdings.ts';
 import { ClusterSource } from './sources/cluster-source.ts';
 import { Sources } from './sources/sources.ts';
+import { saidByAgent } from './said-by-agent.ts';
 import { KubeLinkStore } from './links/kube-link-store.ts';
 import { kubeKeyOwners } from './links/key-owners-stores.ts';
 import { openLinkHome } from './links/link-home.ts';
@@ -107,10 +108,7 @@ async function startLinks({ secrets, config, log, sources, agent, proxies, pod, 
     authoritiesPem: () => (sources.home.server ? text(sources.home.server, 'ca.crt') : ''),
     sources,
     config,
-    statuses: () => agent.statuses(),
-    refusals: () => proxies.refusals(),
-    refusedTunnels: (cluster) => agent.door.refusalsOf(cluster),
-    conflictsOf: (service) => agent.holdings.conflictsOf(service),
+    ...saidByAgent(agent, proxies),
     log,
   });
   await links.listen('127.0.0.1', linksPort);

@@ -23,7 +23,7 @@ const lookAgainMs = 30_000;
 const longestWord = 400;
 
 /** The Certificate of a service for its hosts: for servers alone, so that it opens no tunnel whoever has issued it. */
-export function usersCertificateFor(service: DistributedService, reference: IssuerRef, hosts: readonly string[]): Certificate {
+function usersCertificateFor(service: DistributedService, reference: IssuerRef, hosts: readonly string[]): Certificate {
   const { name, namespace = '' } = service.metadata;
   const own = usersCertificateName(name);
   const labels = { [label.managedBy]: manager, [label.service]: name };

@@ -33,8 +33,6 @@ export const serviceOf = (service: DistributedService, name: string, port: Servi
 
 const families = ['IPv4', 'IPv6'] as const;
 
-/** Names of the slices of a Service. */
-export const sliceNames = (name: string): string[] => families.map((family) => sliceName(name, family));
 const sliceName = (name: string, family: string): string => `${name}-frp-${family.toLowerCase()}`;
 
 /** Of the families that the gateway has addresses of. @param isServed the gateway has the service at all */

@@ -20,6 +20,7 @@ import { FileSource } from '../sources/file-source.ts';
 import { Sources } from '../sources/sources.ts';
 import { FileLinkStore } from '../links/link-store.ts';
 import { openLinks } from '../links/links.ts';
+import { saidByAgent } from '../said-by-agent.ts';
 import { openHome, revokedClients, type Home } from './home.ts';
 import { beatFile, linksDirectory, ports, runDirectory } from './layout.ts';
 import { isShared, namesOf, type UpOptions } from './settings.ts';
@@ -76,10 +77,7 @@ export async function runAgentPart(config: Config, options: UpOptions & { haprox
     addresses: config.gateway.addresses,
     sources,
     config,
-    statuses: () => agent.statuses(),
-    refusals: () => proxies.refusals(),
-    refusedTunnels: (cluster) => agent.door.refusalsOf(cluster),
-    conflictsOf: (service) => agent.holdings.conflictsOf(service),
+    ...saidByAgent(agent, proxies),
     log,
   });
   await agent.start();
