@@ -81,7 +81,9 @@ function until(awaited: readonly Awaited[], whose: string): string[] {
  */
 const endWith = (file: string): string[] => [
   `read -r self rest </proc/self/stat`,
-  `(was=$(cat ${file}); while sleep 5; do now=$(cat ${file} 2>/dev/null); [ -z "$now" ] || [ "$now" = "$was" ] || kill $self; done) &`,
+  // Before frpc has it: what changes from here on is seen.
+  `was=$(cat ${file})`,
+  `(while sleep 5; do now=$(cat ${file} 2>/dev/null); [ -z "$now" ] || [ "$now" = "$was" ] || kill $self; done) &`,
 ];
 
 /**
@@ -121,7 +123,7 @@ export function gatewayStart({ gateway: { proxySecret } }: Config, isShared = fa
     `[ "$said" ] || echo "waiting for the certificate of ${isShared ? sharedBy : 'DistributedService $FRP_GROUP'} (made by frp-k8s controller) and the Pod's token"; said=1`,
     `sleep 1`,
     `done`,
-    ...(proxySecret === undefined ? [] : [exportProxy(path), ...endWith(path)]),
+    ...(proxySecret === undefined ? [] : [...endWith(path), exportProxy(path)]),
   ];
 }
 
