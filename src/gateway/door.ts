@@ -18,6 +18,7 @@ import type { Members } from './members/members.ts';
 import type { Proxies } from './proxies.ts';
 import type { Sources } from './sources/sources.ts';
 import { within } from './waiting.ts';
+import { WithoutLogin } from './admission/without-login.ts';
 
 export interface DoorOptions {
   sources: Sources;
@@ -39,6 +40,7 @@ export class Door {
   readonly #options: DoorOptions;
   readonly #refusals = new RecentRefusals();
   readonly #beyond: Gathered<string>;
+  readonly #withoutLogin: WithoutLogin;
   readonly admission: TunnelAdmission;
   /** Pods that were turned away, whatever for */
   readonly refusedPods = new RefusedPods();
@@ -47,13 +49,16 @@ export class Door {
     this.#options = options;
     const { sources, members, proxies, config, frpsUrl, log } = options;
     this.#beyond = new Gathered((addresses) => proxies.endTunnels(addresses, 'beyond a limit'), endTogetherMs);
+    const loggedIn = clientList(frpsUrl);
+    const known = () => new Set(members.tunnelsOf(() => true)).size;
+    this.#withoutLogin = new WithoutLogin({ tunnels: proxies.tunnels, known, loggedIn, log });
     const eligibility = { services: sources.services, config, patience: new Patience() };
     this.admission = new TunnelAdmission({
       isReady: () => within(sources.synced, startWaitMs),
       verify: (token) => verifyToken(token, trustedClusters(sources), config.gateway.audience),
       eligibilityOf: (pod, service) => eligibilityOf(pod, service, eligibility),
       members,
-      sessions: new OpenSessions({ list: clientList(frpsUrl), ofNamespace: Math.floor((proxies.maxTunnels ?? maxTunnels) / 2) }),
+      sessions: new OpenSessions({ list: loggedIn, ofNamespace: Math.floor((proxies.maxTunnels ?? maxTunnels) / 2) }),
       endTunnel: (address) => this.#beyond.add(address),
       log,
       onRefused: (refusal) => this.#tell(refusal),
@@ -71,8 +76,8 @@ export class Door {
     return this.#refusals.all.filter((refusal) => refusal.cluster === cluster);
   }
 
-  close(): Promise<void> {
-    return this.#beyond.close();
+  async close(): Promise<void> {
+    await Promise.all([this.#beyond.close(), this.#withoutLogin.close()]);
   }
 
   #tell(refusal: Refusal): void {

@@ -32,6 +32,7 @@ import {
 import { haproxyProbe } from './liveness/probes.ts';
 import type { Look } from './liveness/watchdog.ts';
 import type { Tunnels } from './liveness/frps-memory.ts';
+import type { CountedTunnels } from './admission/without-login.ts';
 import type { View } from './ir/ir.ts';
 import { gatewayNames } from '../model/gateway.ts';
 import { receiveLog, RequestTimes, sampled } from './telemetry/request-times.ts';
@@ -104,7 +105,7 @@ export interface Proxies {
   endWaiting: (seconds: number) => Promise<number>;
   /** from now on nobody takes users' connections while HAProxy does not */
   endFallback: () => void;
-  tunnels: Tunnels;
+  tunnels: Tunnels & CountedTunnels;
   close: () => Promise<void>;
 }
 
@@ -236,7 +237,7 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
     probe: (part, limitMs) => haproxyProbe(join(directory, part, workerSocket))(limitMs),
     endWaiting: (seconds) => users.endWaiting(seconds),
     endFallback: () => fallback.close(),
-    tunnels: { traffic: () => tunnel.traffic(), turnAway: (certificate, ms) => tunnel.turnAway(certificate, ms) },
+    tunnels: tunnel,
     close: async () => {
       fallback.close();
       receiver.close();

@@ -199,6 +199,22 @@ describe('frps behind the door of the gateway', { timeout: 120_000 }, () => {
     await goesOn();
   });
 
+  it('ends connections that have a certificate and never log in, and those that have logged in stay', async () => {
+    const pod = { ...attacker, name: 'quiet', uid: uid(98) };
+    gateway.putPod(pod);
+    const loggedIn = await FrpClient.connect(credentials);
+    const { answer } = await loggedIn.login({ privilege_key: await gateway.signer.token(pod), pool_count: 0 });
+    assert.equal(answer.error ?? '', '');
+    const strangers = await Promise.all(Array.from({ length: 60 }, () => FrpClient.connect(credentials)));
+    for (const stranger of strangers) stranger.send(frame(2, 1, 0, 1));
+    const begun = performance.now();
+    await eventually('they are ended', () => strangers.every(({ socket }) => socket.destroyed));
+    assert.ok(performance.now() - begun > 10_000, 'they answered frps, so it is not for their silence');
+    assert.ok(!loggedIn.socket.destroyed, 'one that has logged in and has no proxy stays');
+    loggedIn.close();
+    await goesOn();
+  });
+
   it('lets a Pod have 32 tunnels, ends the connection of who wants more, and says so in the status of its service', async () => {
     const clients: FrpClient[] = [];
     const pod = { ...attacker, name: 'thief', uid: uid(99) };

@@ -70,10 +70,11 @@ export function loginProblem({ pool_count: pool = 0, privilege_key: token = '' }
  * session (frp server/service.go), so it is unguessable and belongs to one Pod.
  */
 export function loginContent(login: LoginContent, identity: Identity) {
-  const { version = '', hostname = '', os = '', arch = '', privilege_key = '', timestamp = 0, pool_count = 0 } = login;
+  const { version = '', os = '', arch = '', privilege_key = '', timestamp = 0, pool_count = 0 } = login;
   return {
     version: shown(version),
-    hostname: shown(hostname),
+    // frps gives it back for each session that is open, and no more of what belongs to it.
+    hostname: tunnelMetadata(login.client_address).tunnel ?? '',
     os: shown(os),
     arch: shown(arch),
     user: userOf(identity),

@@ -1,5 +1,6 @@
 /** frps' own API on loopback (frp server/http): which proxies there are (GET /api/proxy/tcp), and at which port; which sessions (GET /api/clients). */
 import { request } from 'node:http';
+import { tunnelIn } from './tunnel-address.ts';
 
 export interface OnlineProxy {
   name: string;
@@ -43,15 +44,17 @@ export interface OnlineClient {
   runId: string;
   /** of the session */
   user: string;
+  /** where HAProxy hands it on, as its host name says (plugin-protocol.ts) */
+  tunnel?: string | undefined;
 }
 
 /** @param url such as http://127.0.0.1:7500 @returns asks for the sessions that are open; throws where frps cannot be asked */
 export function clientList(url: string): () => Promise<OnlineClient[]> {
   const target = new URL('/api/clients?status=online', url);
   return async () => {
-    const clients = JSON.parse(await call('GET', target)) as { runID?: unknown; user?: unknown }[] | null;
-    return (clients ?? []).flatMap(({ runID, user }) =>
-      typeof runID === 'string' && typeof user === 'string' ? [{ runId: runID, user }] : [],
+    const clients = JSON.parse(await call('GET', target)) as { runID?: unknown; user?: unknown; hostname?: unknown }[] | null;
+    return (clients ?? []).flatMap(({ runID, user, hostname }) =>
+      typeof runID === 'string' && typeof user === 'string' ? [{ runId: runID, user, tunnel: tunnelIn({ tunnel: hostname }) }] : [],
     );
   };
 }

@@ -17,6 +17,7 @@ import { ReloadBudget, tunnelBudget } from './reload-budget.ts';
 import { endTunnels, turnAway, type SparedOf } from './revocation-list.ts';
 import { endTunnelsFrom } from './tunnel-sessions.ts';
 import { identify } from './running.ts';
+import { countTunnels, endTunnelsWhere, openTunnels, type OpenTunnel } from './open-tunnels.ts';
 import { tunnelTraffic, type TunnelTraffic } from './tunnel-traffic.ts';
 import type { Applied } from './users-proxy.ts';
 
@@ -103,6 +104,20 @@ export class TunnelProxy {
   /** What each tunnel has brought. @throws CliError where HAProxy is not there */
   traffic(): Promise<TunnelTraffic[]> {
     return tunnelTraffic(join(this.#options.directory, masterSocket));
+  }
+
+  /** How many tunnels are open. @throws CliError where HAProxy is not there, as those that follow */
+  count(): Promise<number> {
+    return countTunnels(join(this.#options.directory, masterSocket));
+  }
+
+  open(): Promise<OpenTunnel[]> {
+    return openTunnels(join(this.#options.directory, masterSocket));
+  }
+
+  /** @param clients addresses and ports @returns how many it ended */
+  endClients(clients: ReadonlySet<string>): Promise<number> {
+    return endTunnelsWhere(join(this.#options.directory, masterSocket), ({ client }) => clients.has(client));
   }
 
   /**

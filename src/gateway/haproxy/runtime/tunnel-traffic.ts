@@ -1,17 +1,13 @@
 /** How much each tunnel has brought, read from the tunnels' HAProxy: those of processes from before reloads too. */
 import { runCommand } from './cli.ts';
-import { sessionsTable } from '../config/tunnel-config.ts';
+import { openTunnelsOf, type OpenTunnel } from './open-tunnels.ts';
 import { workers } from './tunnel-sessions.ts';
 
-export interface TunnelTraffic {
-  /** SHA-256 of the client's certificate (DER), lower-case hexadecimal */
-  certificate: string;
+export interface TunnelTraffic extends Pick<OpenTunnel, 'certificate' | 'waits'> {
   /** process and session, of this HAProxy's life */
   session: string;
   /** from the client, since it connected */
   bytes: number;
-  /** how often it asked for more than tunnel-pace.ts lets through, and had to wait */
-  waits: number;
 }
 
 /**
@@ -22,7 +18,7 @@ export interface TunnelTraffic {
 export async function tunnelTraffic(master: string): Promise<TunnelTraffic[]> {
   const tunnels: TunnelTraffic[] = [];
   for (const pid of workers(await runCommand(master, 'show proc'))) {
-    const clients = clientsIn(await runCommand(master, `@!${pid} show table ${sessionsTable}`));
+    const clients = new Map((await openTunnelsOf(master, pid)).map(({ certificate, client, waits }) => [client, { certificate, waits }]));
     for (const { id, client, bytes } of sessionsIn(await runCommand(master, `@!${pid} show sess all`))) {
       const known = clients.get(client);
       if (known) tunnels.push({ ...known, session: `${pid}/${id}`, bytes });
@@ -30,15 +26,6 @@ export async function tunnelTraffic(master: string): Promise<TunnelTraffic[]> {
   }
   return tunnels;
 }
-
-/** By address and port of the client. */
-const clientsIn = (table: string): Map<string, { certificate: string; waits: number }> =>
-  new Map(
-    [...table.matchAll(/ key=([0-9a-f]{64})\/([^ ]+) use=[^\n]* gpc0=([0-9]+)/g)].map(([, certificate, client, waits]) => [
-      client!,
-      { certificate: certificate!, waits: Number(waits) },
-    ]),
-  );
 
 /** Each is some lines: the first tells the client, one that begins with `req=` what it has sent. */
 const sessionsIn = (shown: string): { id: string; client: string; bytes: number }[] =>
