@@ -248,6 +248,7 @@ test('requests for anything but a path are refused or rewritten', async (t) => {
   ];
   for (const line of refused) assert.equal((await ask(line)).status, 400, line);
   assert.equal((await ask('OPTIONS /x')).status, 403);
+  assert.equal((await ask('TRACE /x')).status, 405, 'TRACE would tell the client what the gateway adds');
   const web = client(gw.settings.httpPort, 'web.example.com');
   assert.equal((await web('GET http://web.example.com/admin/x')).status, 403);
   assert.equal(backend.requests.length, 0);

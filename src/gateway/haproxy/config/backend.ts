@@ -127,7 +127,7 @@ const httpLines = (service: ServiceConfig): string[] => [
 function retryLines(service: ServiceConfig): string[] {
   const attempts = attemptsOf(service);
   const here = attemptsHere(attempts);
-  const isIdempotent = '{ method GET HEAD OPTIONS TRACE PUT DELETE }';
+  const isIdempotent = '{ method GET HEAD OPTIONS PUT DELETE }';
   const isAny = service.spec.advanced?.retry?.nonIdempotent === true;
   const isHandedOn = here < attempts;
   const isSlowAgain = !hasRequestTime(service);

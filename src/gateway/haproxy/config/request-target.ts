@@ -34,6 +34,8 @@ const ambiguous = '//|/\\.\\.?(/|;|%3B|$)|/(;|%3B)[^/]*/';
  */
 export const requestTargetRules: readonly string[] = [
   `${answer(400, 'a request must be for a path: CONNECT and * are not accepted here')} ${otherForms}`,
+  // A server that answers it sends back the headers it was given, those of the gateway and of cookies among them.
+  `${answer(405, 'TRACE is not accepted here', 'Allow "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"')} if { method TRACE }`,
   'http-request set-var(txn.query) query',
   'http-request set-uri / if !{ path -m beg / }',
   'http-request set-uri %[path]',
