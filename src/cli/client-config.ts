@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { loadConfig } from '../config/load.ts';
 import { UserError } from '../errors.ts';
+import { isPortName, mostPorts } from '../model/ports.ts';
 import { tuningOf } from '../frp/tuning.ts';
 import { clientConfig } from '../gateway/up/client-files.ts';
 import { issueClient, markerFile, openHome } from '../gateway/up/home.ts';
@@ -26,7 +27,7 @@ Whoever has the directory can join the services of its namespace, so keep it as 
       --group SERVICE     name of the DistributedService
   -n, --namespace NS      of the service, default: default
       --name NAME         of the machine, among those of the service: lower-case letters, digits and -
-      --port PORT         where the app listens on the machine
+      --port PORT         where the app listens on the machine; of a service with several ports NAME=PORT for each, with commas
       --host HOST         where the app listens, default 127.0.0.1
       --address HOST:PORT of the gateway, default: as gateway up was told (--address, --tunnel-port)
       --proxy URL         proxy on the machine's way out: http://HOST:PORT or socks5://HOST:PORT
@@ -41,6 +42,21 @@ example:
   scp -r laptop me@laptop: && ssh me@laptop 'cd laptop && frpc -c frpc.json'
   frp-k8s client-config --dir /var/lib/frp-k8s --group web --name nas --port 80 --out - | ssh me@nas tar -x
 `;
+
+/** @throws UserError for what is neither a port nor NAME=PORT,… */
+export function portsOption(text: string): { localPort: number; localPorts?: Record<string, number> } {
+  const port = (of: string) => portOption('client-config', 'port', of);
+  if (!text.includes('=')) return { localPort: port(text) };
+  const named = text.split(',', mostPorts + 1).map((each): [string, number] => {
+    const [name = '', of = ''] = each.split('=');
+    if (!isPortName(name))
+      throw new UserError(`client-config: --port ${each} must be NAME=PORT, with a name in spec.expose.ports of the service`);
+    return [name, port(of)];
+  });
+  if (named.length > mostPorts || new Set(named.map(([name]) => name)).size < named.length)
+    throw new UserError(`client-config: --port ${text.slice(0, 80)} must have each name once, and ${mostPorts} at most`);
+  return { localPort: named[0]![1], localPorts: Object.fromEntries(named) };
+}
 
 export async function run(args: string[]): Promise<number> {
   const values = parseOptions('client-config', args, {
@@ -70,7 +86,7 @@ export async function run(args: string[]): Promise<number> {
     resolve(need('out')),
   ];
   const namespace = labelIn('namespace', values.namespace);
-  const port = portOption('client-config', 'port', need('port'));
+  const { localPort, localPorts } = portsOption(need('port'));
   const lifetimeMs = durationOption('client-config', 'lifetime', values.lifetime);
   const proxy = proxyOption(values.proxy, values['proxy-auth']);
   const address = (values.address && bracketed(values.address)) ?? (await knownAddresses(directory))?.[0];
@@ -84,7 +100,8 @@ export async function run(args: string[]): Promise<number> {
   const files = clientConfig(client, home.authority.bundlePem, {
     service,
     localIP: values.host,
-    localPort: port,
+    localPort,
+    localPorts,
     address,
     proxy,
     path: values.path,

@@ -28,6 +28,7 @@ import { authorityKey, copiesKey, keyOfSecret, linkKey, serverKey, splitKey } fr
 import { OwnGateway } from './own-gateway.ts';
 import { ClusterServices } from './cluster-service/cluster-services.ts';
 import { GatewayLinks } from './link/gateway-links.ts';
+import { RandomPorts } from './random-ports.ts';
 import { reconcileServer, reconcileService, type ReconcileDeps } from './reconcile.ts';
 import { referencesOf } from '../kube/secret-references.ts';
 import { Entrance } from './backends/entrance.ts';
@@ -65,6 +66,7 @@ class Controller implements RunningController {
   readonly #links: GatewayLinks;
   readonly #gates: ReadinessGates;
   readonly #clusterServices: ClusterServices;
+  readonly #ports: RandomPorts;
   readonly #queue: WorkQueue;
   readonly #podsQueue: WorkQueue;
   /** when a key must be looked at again, though nothing changes: certificates come of age */
@@ -113,6 +115,7 @@ class Controller implements RunningController {
     });
     const isGatewayHere = () => this.#ownGateway.isHere;
     const changedOne = (key: string) => this.#queue.add(key);
+    this.#ports = new RandomPorts(this.services, deps.config, (...claim) => this.#facts.losesPort(...claim));
     this.#clusterServices = new ClusterServices({ ...deps, services: this.services, isGatewayHere, changed: changedOne });
     this.#facts = new FactSource({
       config,
@@ -311,6 +314,7 @@ class Controller implements RunningController {
       checks: [...checks, losesExposure(this.#facts, describeConflict)],
       facts: this.#facts,
       connect: connectors && ((service, isRefused) => connectors.reconcile(service, isRefused)),
+      ports: (service) => this.#ports.of(service),
       clusterService: (service, isServed) => this.#clusterServices.reconcile(service, isServed),
       references: (service) => checkReferences(this.#copiesDeps, service),
       usersCertificate: (...given) => ensureUsersCertificate({ ...this.#copiesDeps, certManager: this.#certManager }, ...given),

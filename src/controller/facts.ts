@@ -6,6 +6,7 @@ import type { KubeObject } from '../kube/types.ts';
 import { Claims, type Conflict } from '../model/claims.ts';
 import { gatewayApiUrls, hasGateway, usesGateway } from '../model/gateway.ts';
 import { exposuresOf } from '../model/exposure.ts';
+import { namedPorts } from '../model/ports.ts';
 import { serviceKey, type ServiceStore } from '../model/store.ts';
 import type { DistributedService } from '../model/types.ts';
 import { judge, type Backend, type Judgement } from './backends/health.ts';
@@ -146,6 +147,11 @@ export class FactSource {
     return conflict;
   }
 
+  /** Whether a service may not have a port that it claims. */
+  losesPort(service: DistributedService, port: number): boolean {
+    return this.#claims.conflictsOf(service).some(({ exposure }) => 'port' in exposure && exposure.port === port);
+  }
+
   /** Tells of the services that win or lose since others have changed. */
   reviewConflicts(): void {
     for (const service of this.#deps.services.all()) {
@@ -241,7 +247,9 @@ export class FactSource {
     const service = this.#deps.services.get(...splitKey(key));
     // Nobody waits for a service that is gone.
     if (!service) return true;
-    return (this.#viewOf(usesGateway(service.spec, this.#deps.config)).countsOf(key, podUid)?.online ?? 0) > 0;
+    const { online = 0, offline = 0 } = this.#viewOf(usesGateway(service.spec, this.#deps.config)).countsOf(key, podUid) ?? {};
+    // With one of several ports it does not serve.
+    return online > 0 && (offline === 0 || namedPorts(service.spec) === undefined);
   }
 
   /** The backends of a service, with whose they are. One that has none of its own is served by the groups of its routes. */

@@ -2,6 +2,7 @@
 import { ignoreNotFound, KubeError } from '../kube/errors.ts';
 import { fieldManager } from '../kube/managers.ts';
 import { distributedServices, type Metadata } from '../kube/types.ts';
+import { asWritten, withAssignedPorts, type AssignedPort } from '../model/random-ports.ts';
 import { serviceKey } from '../model/store.ts';
 import type { DistributedService, DistributedServiceStatus } from '../model/types.ts';
 import { addFinalizer, cleanUp, hasFinalizer } from './lifecycle/finalizer.ts';
@@ -21,6 +22,8 @@ export interface ReconcileDeps extends IdentityDeps {
   facts: FactSource;
   /** @param isRefused nothing of the service may be exposed */
   connect?: ((service: DistributedService, isRefused: boolean) => Promise<Verdict>) | undefined;
+  /** ports that it asks for by 0 */
+  ports?: ((service: DistributedService) => AssignedPort[] | undefined) | undefined;
   /** its Service in the cluster. @param isServed whether the gateway has the service */
   clusterService?: ((service: DistributedService, isServed: boolean) => Promise<ClusterServiceOutcome | undefined>) | undefined;
   /** what its Secrets for the gateway come to: said, and nothing of the service is taken back for it */
@@ -54,8 +57,10 @@ export async function reconcileService(deps: ReconcileDeps, service: Distributed
     await end(deps, service);
     return { renewAt: Infinity };
   }
-  const held = hasFinalizer(service) ? service : await hold(deps, service);
-  if (!held) return { renewAt: Infinity };
+  const kept = hasFinalizer(service) ? service : await hold(deps, service);
+  if (!kept) return { renewAt: Infinity };
+  const ports = deps.ports?.(kept);
+  const held = ports ? withAssignedPorts(asWritten(kept), ports) : kept;
   const { outcome, renewAt } = forbidden ? { outcome: forbidden, renewAt: Infinity } : await ensureIdentity(deps, held);
   const refused = deps.checks.map((check) => check(held)).find((found) => found !== undefined);
   const connected = await deps.connect?.(held, refused !== undefined);
@@ -65,7 +70,7 @@ export async function reconcileService(deps: ReconcileDeps, service: Distributed
   const problem = refused ?? connected?.problem ?? references.problem;
   const known = deps.facts.of(held, certificates, problem, deps.clock.now(), connected?.pending);
   const clusterService = await deps.clusterService?.(held, known.problem === undefined);
-  const facts = { ...known, clusterService };
+  const facts = { ...known, clusterService, ports };
   const written = await writeStatus(deps, held, facts);
   step('configure', { status: written.status });
   deps.observed(written, facts);

@@ -6,6 +6,7 @@ import type { GatewayAddress } from '../model/gateway.ts';
 import { headerChanges, hostHeaderOf, type HeaderChanges } from '../model/header-changes.ts';
 import { checkAgent, checkHost } from '../model/health-check.ts';
 import { frpsAuthorityKey, frpsTokenKey, proxyKey } from '../model/names.ts';
+import { backendPortOf, namedPorts, portMetadata } from '../model/ports.ts';
 import type { DistributedService, DistributedServiceSpec } from '../model/types.ts';
 import { Template, toFrpJson } from './template.ts';
 import { bandwidthLimit, seconds } from './units.ts';
@@ -34,9 +35,17 @@ export const exportProxy = (path: string): string => `export ${proxyVariable}="$
 export const groupKeyFile = (index: number | string): string => `group-${index}.key`;
 export const groupKeyVariable = (index: number | string): string => `FRP_GROUP_KEY_${index}`;
 
+/** A group that a Pod joins, and where the app is in the Pod. */
+export interface LocalMember {
+  service: DistributedService;
+  /** of a service with several ports the first one's */
+  localPort: number;
+  /** by name of the service's ports; absent where it has one */
+  localPorts?: Readonly<Record<string, number>> | undefined;
+}
+
 export interface ClientConfigInput {
-  /** the groups, and the port of the app in the Pod for each */
-  members: readonly { service: DistributedService; localPort: number }[];
+  members: readonly LocalMember[];
   /** namespace of the Pod */
   namespace: string;
   tuning: Tuning;
@@ -176,11 +185,12 @@ export interface ProxyTarget {
   namespace: string;
   localIP: string | Template;
   localPort: number;
+  localPorts?: LocalMember['localPorts'];
   /** the end of the proxy's name: who the member is */
   member: Template['parts'];
   /** undefined: the plain frp server */
   gateway?: GatewayAddress | undefined;
-  /** for the gateway's agent */
+  /** for the gateway's agent, and for whoever reads the configuration back */
   metadatas?: Record<string, string> | undefined;
   /** variable of the environment with the group's key on the plain frp server; default FRP_GROUP_KEY */
   key?: string | undefined;
@@ -191,9 +201,9 @@ export interface Proxy {
   [field: string]: unknown;
 }
 
-/** The proxies of one member: on a plain frp server one for each exposure, on the gateway one. */
+/** The proxies of one member: on a plain frp server one for each exposure, on the gateway one, or one for each of several ports. */
 export function proxiesOf(target: ProxyTarget, { baseDomain, frps }: Config): Proxy[] {
-  if (target.gateway) return [gatewayProxy(target)];
+  if (target.gateway) return (namedPorts(target.service.spec) ?? [undefined]).map((port) => gatewayProxy(target, port?.name));
   const exposures = exposuresOf(target.service.spec, baseDomain);
   const healthCheck = healthCheckOf(target.service.spec, checkHost(target.service.spec, exposures));
   return exposures.map((exposure) => plainProxy(exposure, target, { useCompression: frps.transport.useCompression, healthCheck }));
@@ -203,32 +213,43 @@ export function proxiesOf(target: ProxyTarget, { baseDomain, frps }: Config): Pr
  * A tunnel to the member and nothing else: the gateway's agent sets the port, and HAProxy does what lies above it. So
  * nothing that can change while a Pod runs is in it.
  */
-function gatewayProxy({ service, namespace, localIP, localPort, member, metadatas }: ProxyTarget): Proxy {
+function gatewayProxy(target: ProxyTarget, port?: string): Proxy {
+  const { service, namespace, localIP, member, metadatas } = target;
   const endpoint = { type: 'tcp' };
   return {
-    name: new Template(`${namespace}.${service.metadata.name}.${agreement(endpoint)}.`, ...member),
+    name: new Template(`${namespace}.${service.metadata.name}.${agreement({ ...endpoint, port })}.`, ...member),
     localIP,
-    localPort,
+    localPort: localPortOf(target, port),
     ...endpoint,
-    metadatas,
+    metadatas: port === undefined ? metadatas : { ...metadatas, ...portMetadata(port) },
     transport: bandwidthOf(service.spec),
   };
+}
+
+/** Where a proxy leads to. @param name of the port, where the service has several */
+function localPortOf({ service: { spec }, localPort, localPorts }: ProxyTarget, name: string | undefined): number {
+  const port = name === undefined ? undefined : namedPorts(spec)?.find((each) => each.name === name);
+  return (port && (localPorts?.[port.name] ?? backendPortOf(port))) ?? localPort;
 }
 
 /** One proxy, a member of the service's group for that exposure. */
 function plainProxy(
   exposure: Exposure,
-  { service, namespace, localIP, localPort, member, key = 'FRP_GROUP_KEY' }: ProxyTarget,
+  target: ProxyTarget,
   { useCompression, healthCheck }: { useCompression: boolean; healthCheck: object | undefined },
 ): Proxy {
+  const { service, namespace, localIP, member, metadatas, key = 'FRP_GROUP_KEY' } = target;
   const { spec, metadata } = service;
   const agreed = agreement(endpointOf(exposure));
+  const port = 'port' in exposure ? exposure.name : undefined;
   return {
     name: new Template(`${namespace}.${metadata.name}.${agreed}.`, ...member),
     localIP,
-    localPort,
+    localPort: localPortOf(target, port),
     ...endpointOf(exposure),
     ...(exposure.kind === 'http' && headersOf(spec)),
+    // Of several ports: who reads the configuration back learns whose it is.
+    metadatas: port === undefined ? undefined : { ...metadatas, ...portMetadata(port) },
     // frp has no groups for udp, and ignores the field.
     loadBalancer:
       exposure.kind === 'udp' ? undefined : { group: `${namespace}/${metadata.name}/${agreed}`, groupKey: new Template({ env: key }) },

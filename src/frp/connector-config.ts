@@ -8,6 +8,7 @@ import { serversOf } from '../model/gateway.ts';
 import type { DistributedService } from '../model/types.ts';
 import { clientSettings, proxiesOf } from './client-config.ts';
 import { originMetadata } from './origins.ts';
+import { namedPorts } from '../model/ports.ts';
 import { Template, toFrpJson } from './template.ts';
 import { tuningOf } from './tuning.ts';
 
@@ -58,7 +59,7 @@ export function renderConnectorConfig(service: DistributedService, endpoints: re
           localPort: port,
           gateway,
           member: [{ env: 'POD_NAME' }, `.${id}-`, { env: 'POD_UID' }],
-          metadatas: originMetadata(origins ?? []),
+          metadatas: metadataOf({ address, port, origins: origins ?? [] }, service),
         },
         config,
       ),
@@ -66,11 +67,22 @@ export function renderConnectorConfig(service: DistributedService, endpoints: re
   });
 }
 
+/** Of a service with several ports the one that the endpoint is known by is none of its proxies'. */
+function metadataOf({ port, origins }: Required<Endpoint>, { spec }: DistributedService): Record<string, string> | undefined {
+  const metadata = originMetadata(origins);
+  return namedPorts(spec) ? { ...metadata, [ownPort]: String(port) } : metadata;
+}
+
+const ownPort = 'endpoint';
+
 /** The endpoints that a configuration serves, read back from its text; none where it is not one of ours. */
 export function endpointsIn(text: string): Endpoint[] {
   try {
-    const { proxies } = JSON.parse(text) as { proxies: { localIP: string; localPort: number }[] };
-    const endpoints = proxies.map(({ localIP, localPort }): Endpoint => ({ address: localIP, port: localPort }));
+    const { proxies } = JSON.parse(text) as { proxies: { localIP: string; localPort: number; metadatas?: Record<string, string> }[] };
+    const endpoints = proxies.map(({ localIP, localPort, metadatas }): Endpoint => ({
+      address: localIP,
+      port: Number(metadatas?.[ownPort] ?? localPort),
+    }));
     return [...new Map(endpoints.map((endpoint) => [`${endpoint.address} ${endpoint.port}`, endpoint])).values()];
   } catch {
     return [];

@@ -1,10 +1,14 @@
 /** Names of proxies on the frp server (client-config.ts makes them), read back: whose they are, and of which backend. */
 import { isObject } from '../model/json.ts';
+import { portIn } from '../model/ports.ts';
 
-/** What a sidecar's configuration serves: one service, at one port of the Pod, by so many proxies. */
+/** What a sidecar's configuration serves: one service, at one port of the Pod or several, by so many proxies. */
 export interface Membership {
   service: string;
+  /** the first one's */
   port: number;
+  /** of a service with several: by their names */
+  ports?: Record<string, number>;
   proxies: number;
   /** whether it goes to the gateway, and not to the plain frp server */
   isGateway: boolean;
@@ -16,11 +20,13 @@ export function membershipsIn(text: string, namespace: string): Membership[] {
   const { proxies, isGateway } = configurationOf(text);
   for (const proxy of proxies) {
     const service = serviceIn(proxy, namespace);
-    const { localPort } = isObject(proxy) ? proxy : {};
+    const { localPort, metadatas } = isObject(proxy) ? proxy : {};
     if (service === undefined || typeof localPort !== 'number') continue;
-    const known = found.get(service);
-    if (known) known.proxies++;
-    else found.set(service, { service, port: localPort, proxies: 1, isGateway });
+    const member = found.get(service) ?? { service, port: localPort, proxies: 0, isGateway };
+    found.set(service, member);
+    member.proxies++;
+    const port = portIn(metadatas);
+    if (port !== undefined) member.ports = { ...member.ports, [port]: localPort };
   }
   return [...found.values()];
 }

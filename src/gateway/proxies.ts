@@ -35,6 +35,7 @@ import type { Tunnels } from './liveness/frps-memory.ts';
 import type { CountedTunnels } from './admission/without-login.ts';
 import type { View } from './ir/ir.ts';
 import { gatewayNames } from '../model/gateway.ts';
+import { portKeyParts } from '../model/ports.ts';
 import { receiveLog, RequestTimes, sampled } from './telemetry/request-times.ts';
 import { shared } from './waiting.ts';
 import { TrafficMetrics } from './telemetry/traffic-metrics.ts';
@@ -161,7 +162,7 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
   });
   let fallbacks = 0;
   let failed: ReadonlyMap<string, string> = new Map();
-  const refusals = (): Refusal[] => [...[...failed].map(([service, message]) => ({ service, message })), ...users.refusals];
+  const refusals = (): Refusal[] => [...[...failed].map(([service, message]) => ({ service, message })), ...users.refusals].map(ofWhole);
   const states = shared(() => users.states(), statesMs);
   const traffic = new TrafficMetrics(registry, {
     stats: states,
@@ -271,4 +272,10 @@ function networks(texts: readonly string[]): BlockList {
     list.addSubnet(address, bits === undefined ? (family === 'ipv6' ? 128 : 32) : Number(bits), family);
   }
   return list;
+}
+
+/** A service that has several ports is named, and the port in the message. */
+function ofWhole({ service: key, message }: Refusal): Refusal {
+  const [service, port] = portKeyParts(key);
+  return { service, message: port === undefined ? message : `port ${port}: ${message}` };
 }

@@ -30,6 +30,9 @@ export interface ClientPart {
 export interface Draft {
   /** the proxy's name, for people */
   proxy: string;
+  /** of several that are one service (several-ports.ts): all of their names, and the port of the app for each */
+  proxies?: readonly string[];
+  appPorts?: readonly number[];
   /** what the service is called, if the name is free */
   name: string;
   /** of frp: members of one group are backends of one service */

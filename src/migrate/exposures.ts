@@ -17,7 +17,9 @@ export function byPort(type: 'tcp' | 'udp', fields: Fields, notes: Notes): Expos
   const port = fields.number('remotePort');
   if (isPort(port)) return [{ serviceType: type, expose: { type: 'port', port } }];
   const problem =
-    port === undefined || port === 0 ? 'frps chose a port at random, for which there is no counterpart yet' : `${String(port)} is no port`;
+    port === undefined || port === 0
+      ? 'frps chose a port at random, and only the gateway does (spec.expose.port: 0)'
+      : `${String(port)} is no port`;
   notes.lost('remotePort', `${problem}: choose one, write it there, and run migrate again`);
   return [];
 }

@@ -6,6 +6,7 @@ import { exceptionFor, isOwnMachine } from './addresses.ts';
 import type { Assumptions, Draft, Spec } from './draft.ts';
 import type { Finding } from './findings.ts';
 import type { Names } from './names.ts';
+import { withSeveralPorts } from './several-ports.ts';
 
 export interface Migrated {
   service: DistributedService;
@@ -27,7 +28,7 @@ interface Member {
 
 export function servicesOf(drafts: readonly Draft[], assumptions: Assumptions, names: Names): Migrated[] {
   const bundles = new Map<string, Member[]>();
-  for (const [index, draft] of drafts.entries())
+  for (const [index, draft] of withSeveralPorts(drafts).entries())
     for (const [part, spec] of draft.specs.entries()) {
       const place = JSON.stringify([spec.serviceType, spec.expose?.domain, spec.expose?.subdomain, spec.expose?.path, spec.expose?.port]);
       const key = draft.group === undefined ? `${index} ${part}` : `${draft.group}\n${draft.client.server}\n${place}`;
@@ -70,7 +71,7 @@ function serviceOf(members: readonly Member[], assumptions: Assumptions, names: 
       },
     },
     file: draft.client.file,
-    proxies: members.map((member) => member.draft.proxy),
+    proxies: members.flatMap(({ draft: { proxy, proxies } }) => proxies ?? [proxy]),
     ...placed,
   };
 }
@@ -91,11 +92,13 @@ function backendsOf(members: readonly Member[], { localHost }: Assumptions): Pla
     localHost !== undefined && isOwnMachine(target.host) ? { ...target, host: localHost } : target,
   );
   const far = targets.filter(({ host }) => !isOwnMachine(host));
-  const near = [...new Set(targets.filter(({ host }) => isOwnMachine(host)).map(({ port }) => port))];
+  const nearMembers = members.filter((_, index) => isOwnMachine(targets[index]!.host));
+  const near = [...new Set(nearMembers.flatMap(({ draft: { target, appPorts } }) => appPorts ?? [target.port]))];
+  const hasSeveral = members.some(({ draft }) => draft.appPorts !== undefined);
   const findings: Finding[] = [];
   if (far.length === 0)
     return {
-      backends: { discovery: { mode: 'auto', ...(near.length === 1 && { port: near[0]! }) } },
+      backends: { discovery: { mode: 'auto', ...(near.length === 1 && !hasSeveral && { port: near[0]! }) } },
       findings,
       ports: near,
       exceptions: [],

@@ -1,6 +1,6 @@
 /** A migration as YAML that kubectl takes, with everything else in comments, and as a summary for stderr. */
 import { toYaml } from '../manifests/yaml.ts';
-import type { JsonObject } from '../model/json.ts';
+import { objectAt, type JsonObject } from '../model/json.ts';
 import { annotation } from '../model/names.ts';
 import type { Finding, Level } from './findings.ts';
 import type { Migration, MigratedService, Remark } from './migrate.ts';
@@ -44,16 +44,20 @@ const indented = (text: string): string[] =>
     .split('\n')
     .map((line) => `  ${line}`);
 
+/** Whether the service says which ports of its Pods there are. */
+const hasPorts = ({ service }: MigratedService): boolean => objectAt(service, 'spec', 'expose')?.ports !== undefined;
+
 /** Several services of one port are, as far as can be known, of one app. */
 function podsOf(services: readonly MigratedService[]): string[] {
   const byPort = new Map<string, MigratedService[]>();
   for (const service of services.filter(({ ports }) => ports.length > 0))
-    for (const port of service.ports) byPort.set(String(port), [...(byPort.get(String(port)) ?? []), service]);
+    for (const port of hasPorts(service) ? [service.ports.join(', ')] : service.ports.map(String))
+      byPort.set(port, [...(byPort.get(port) ?? []), service]);
   if (byPort.size === 0) return [];
   const lines = [...byPort].map(([port, own]) => {
     const groups = own.map(({ service }) => nameOf(service)).join(',');
-    const needsPort = own.some(({ ports }) => ports.length > 1);
-    return `  ${`port ${port}:`.padEnd(12)}${annotation.group}: ${groups}${needsPort ? `   ${annotation.port}: "${port}"` : ''}`;
+    const needsPort = own.some((each) => each.ports.length > 1 && !hasPorts(each));
+    return `  ${`${port.includes(',') ? 'ports' : 'port'} ${port}:`.padEnd(11)} ${annotation.group}: ${groups}${needsPort ? `   ${annotation.port}: "${port}"` : ''}`;
   });
   return [
     '',

@@ -1,4 +1,5 @@
 /** What a service claims on the frp server: hosts, paths and ports. Rendering, tenancy and status all start from it. */
+import { namedPorts } from './ports.ts';
 import type { DistributedServiceSpec } from './types.ts';
 
 export type Exposure =
@@ -6,18 +7,22 @@ export type Exposure =
   | { kind: 'http'; host: string; path: string }
   /** TLS connections, told apart by the server name in their ClientHello */
   | { kind: 'sni'; host: string }
-  | { kind: 'tcp'; port: number }
-  | { kind: 'udp'; port: number };
+  /** `name`: of one of several ports */
+  | { kind: 'tcp'; port: number; name?: string }
+  | { kind: 'udp'; port: number; name?: string };
 
 /**
  * The exposures of a spec, without duplicates. A spec that breaks the exposure rules (G-1, G-2) may have none.
  * http: every host with its path, or a tcp port for `type: port`. tcp and grpc: the port, or the hosts by SNI where
- * `type` names a host and there is one. udp: the port.
+ * `type` names a host and there is one. udp: the port. tcp and udp may have several ports.
  */
 export function exposuresOf(spec: DistributedServiceSpec, baseDomain: string | undefined): Exposure[] {
   const expose = spec.expose ?? {};
   const hosts = hostsOf(spec, baseDomain);
-  const port = (kind: 'tcp' | 'udp'): Exposure[] => (expose.port === undefined ? [] : [{ kind, port: expose.port }]);
+  // A port that is 0 is not known yet (random-ports.ts).
+  const port = (kind: 'tcp' | 'udp'): Exposure[] =>
+    namedPorts(spec)?.flatMap(({ port, name }) => (port === 0 ? [] : [{ kind, port, name }])) ??
+    (expose.port ? [{ kind, port: expose.port }] : []);
   switch (spec.serviceType) {
     case 'udp':
       return port('udp');
@@ -57,6 +62,9 @@ export function hostsOf(spec: DistributedServiceSpec, baseDomain: string | undef
   if (subdomain !== undefined && baseDomain !== undefined) hosts.push(`${subdomain}.${baseDomain}`);
   return [...new Set(hosts)];
 }
+
+/** The field that names the port. */
+export const portField = ({ name }: { name?: string }): string => (name === undefined ? 'spec.expose.port' : 'spec.expose.ports');
 
 /** For people: `llm.example.com/v1`, `db.example.com (TLS)`, `tcp port 5432`. */
 export function describeExposure(exposure: Exposure): string {

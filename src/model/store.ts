@@ -1,4 +1,5 @@
 /** The DistributedServices that the program knows, in memory: filled by a watch, by files or by a command's input. */
+import { withAssignedPorts } from './random-ports.ts';
 import type { DistributedService } from './types.ts';
 import { Versions } from './versions.ts';
 
@@ -51,7 +52,8 @@ export class ServiceStore implements ServiceReader {
   }
 
   /** What a watch, or the answer to a write, reports. One that is older than what is known changes nothing. */
-  set(service: DistributedService): void {
+  set(reported: DistributedService): void {
+    const service = withAssignedPorts(reported);
     const key = serviceKey(service);
     const before = this.#services.get(key);
     const { resourceVersion } = service.metadata;
@@ -72,7 +74,7 @@ export class ServiceStore implements ServiceReader {
    * @param version of the list
    */
   replace(services: Iterable<DistributedService>, version?: string): void {
-    const keep = new Map([...services].map((service) => [serviceKey(service), service]));
+    const keep = new Map([...services].map((service) => [serviceKey(service), withAssignedPorts(service)]));
     for (const [key, service] of [...this.#services]) if (!keep.has(key)) this.#remove(service);
     this.#versions.listed(version);
     for (const service of keep.values()) this.#put(service);

@@ -719,6 +719,105 @@ const good = (name: string, spec: Spec, ...warned: string[]): ServiceCase => ({
   ...(warned.length > 0 && { warned }),
 });
 
+const severalPorts = (more: Spec = {}, ...ports: Spec[]): Spec =>
+  tcp({
+    expose: {
+      type: 'port',
+      ports:
+        ports.length > 0
+          ? ports
+          : [
+              { name: 'a', port: 21011 },
+              { name: 'b', port: 21012 },
+            ],
+      ...more,
+    },
+  });
+
+const portsCases: ServiceCase[] = [
+  webhookTcp('any port of a plain frp server', { expose: { type: 'port', port: 0 } }, 'spec.expose.port: 0 is for the gateway'),
+  webhookTcp(
+    'any port that leads nowhere',
+    severalPorts({}, { name: 'a', port: 0 }),
+    'spec.expose.ports: port "a" is 0, so it needs the port of the backends',
+    'spec.expose.port: 0 is for the gateway',
+  ),
+  webhookTcp(
+    'more tunnels than a connector may have',
+    {
+      ...severalPorts({}, ...Array.from({ length: 32 }, (_, index) => ({ name: `p${index}`, port: 21020 + index }))),
+      backends: { endpoints: Array.from({ length: 17 }, (_, index) => ({ host: `db-${index}.example.com`, port: 1 })) },
+    },
+    'spec.expose.ports: 32 ports of 17 endpoints are 544 tunnels, and 512 is the limit',
+  ),
+  good('several ports', severalPorts()),
+  good('several udp ports', { ...severalPorts(), serviceType: 'udp', backends: { endpoints: [{ host: 'dns.example.com', port: 53 }] } }),
+  webhookTcp(
+    'no port in the list of ports',
+    { expose: { type: 'port', ports: [] } },
+    'spec.expose.port: is required by spec.expose.type "port"',
+  ),
+  schema(
+    'a port without a name',
+    { expose: { domain: 'new.corpus.example.com', ports: [{ port: 1 }] } },
+    'spec.expose.ports[0].name: Required value',
+  ),
+  webhook(
+    'several ports of an http service',
+    { expose: { domain: 'new.corpus.example.com', ports: [{ name: 'a', port: 21011 }] } },
+    'spec.expose.ports: is for tcp and udp services; set spec.expose.domain',
+  ),
+  webhookTcp('several ports beside one', severalPorts({ port: 21010 }), 'spec.expose.ports: cannot be used with spec.expose.port'),
+  webhookTcp(
+    'one port under two names',
+    severalPorts({}, { name: 'a', port: 21011 }, { name: 'b', port: 21011 }),
+    'spec.expose.ports: "a" and "b" have the same port 21011',
+  ),
+  webhookTcp(
+    'two ports of one name',
+    severalPorts({}, { name: 'a', port: 21011 }, { name: 'a', port: 21012 }),
+    'spec.expose.ports: two ports have the name "a"; give each a name of its own',
+  ),
+  webhookTcp(
+    'a port that leads to two',
+    severalPorts({}, { name: 'a', port: 21011, backendPort: 1, backendPortName: 'a' }),
+    'spec.expose.ports: port "a" has backendPort and backendPortName; remove one',
+  ),
+  webhookTcp(
+    'a port by name of an endpoint',
+    {
+      ...severalPorts({}, { name: 'a', port: 21011, backendPortName: 'a' }),
+      backends: { endpoints: [{ host: 'db.example.com', port: 1 }] },
+    },
+    'spec.expose.ports: port "a" has a backendPortName, which annotated Pods alone have',
+  ),
+  webhookTcp(
+    'one of the server’s own ports among several',
+    severalPorts({}, { name: 'a', port: 7000 }),
+    'spec.expose.ports: 7000 is a port of the frp server itself',
+  ),
+  webhookTcp(
+    'a port among several that another service has',
+    severalPorts({}, { name: 'a', port: 21100 }),
+    'spec.expose.ports: tcp port 21100 is already exposed by DistributedService corpus/standing-tcp',
+  ),
+  webhookTcp(
+    'a name in the cluster for several ports',
+    severalPorts({ clusterService: {} }),
+    'spec.expose.clusterService: leads to one port',
+  ),
+  good(
+    'ports that the type does not use',
+    severalPorts({ type: 'domain', domain: 'ports.corpus.example.com' }),
+    'spec.expose.ports: is not used, because spec.expose.type is "domain"',
+  ),
+  good(
+    'a port of discovery beside several',
+    { ...severalPorts(), backends: { discovery: { port: 80 } } },
+    'spec.backends.discovery.port: is not used',
+  ),
+];
+
 const goodCases: ServiceCase[] = [
   good(
     'the least http service, which is told of its health check',
@@ -903,6 +1002,7 @@ const tls = { secretName: 'new-tls' };
 
 /** What concerns the gateway. The installation of the corpus has none, so what is admitted is told that it needs one. */
 const gatewayCases: ServiceCase[] = [
+  good('any port, through the gateway', tcp({ gateway: true, expose: { type: 'port', port: 0 } })),
   throughGateway(udp)('udp', {}, 'spec.gateway: the gateway serves no udp; set it to false'),
   ...[7000, 7001, 7400, 7500, 7514, 8081, 10000, 10001, 10002, 10003, 10004, 10005].map((port) =>
     throughGateway(tcp)(
@@ -1090,6 +1190,7 @@ export const serviceCases: ServiceCase[] = [
   ...decodingCases,
   ...schemaCases,
   ...webhookCases,
+  ...portsCases,
   ...goodCases,
   ...gatewayCases,
   ...updateCases,

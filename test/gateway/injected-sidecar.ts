@@ -53,8 +53,8 @@ export const unchecked = (name: string): DistributedService =>
 
 export interface Joined {
   service: DistributedService;
-  /** of the app */
-  port: number;
+  /** of the app; absent for a service with several */
+  port?: number;
 }
 
 /**
@@ -70,7 +70,7 @@ export async function startSidecar(
   const config = configSchema.parse({ frps: { address: '127.0.0.1', ...keys } });
   const joined = groups ?? [{ service: unchecked('web'), port: await startApp(t) }];
   const names = joined.map(({ service: each }) => each.metadata.name);
-  const ports = joined.map(({ port }, index) => [`frp.io/port.${names[index]}`, String(port)]);
+  const ports = joined.flatMap(({ port }, index) => (port === undefined ? [] : [[`frp.io/port.${names[index]}`, String(port)]]));
   const pod: Pod = {
     metadata: { annotations: { 'frp.io/group': names.join(), ...(Object.fromEntries(ports) as Record<string, string>) } },
     spec: { containers: [{ name: 'app', image: 'app:1' }] },

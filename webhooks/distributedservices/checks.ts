@@ -1,5 +1,6 @@
 /** Rules of what a health check says to the app, and how its failures are counted. */
 import { usesGateway } from '../../src/model/gateway.ts';
+import { isObject, listOf } from '../../src/model/json.ts';
 import { countsAllFailures } from '../../src/frp/versions.ts';
 import type { Rule } from './rule.ts';
 import type { Subject } from './subject.ts';
@@ -46,7 +47,13 @@ const isChosen = (threshold: unknown): boolean =>
   Number(threshold ?? defaultThreshold) > 1 && threshold !== undefined && threshold !== defaultThreshold;
 
 function isMysql({ name, expose, discovery, endpoints }: Subject): boolean {
-  const ports = [expose.port, discovery?.port, ...(endpoints ?? []).map(({ port }) => port)];
+  const named = listOf(expose.ports).filter(isObject);
+  const ports = [
+    expose.port,
+    discovery?.port,
+    ...[...(endpoints ?? []), ...named].map(({ port }) => port),
+    ...named.map(({ backendPort }) => backendPort),
+  ];
   return ports.includes(mysqlPort) || name.split('-').some((word) => ['mysql', 'mariadb', 'percona', 'galera'].includes(word));
 }
 

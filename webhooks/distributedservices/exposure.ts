@@ -3,6 +3,7 @@ import { clusterPorts, isClusterPort } from '../../src/model/cluster-service.ts'
 import { exposuresOf, isRoutedOnly } from '../../src/model/exposure.ts';
 import { gatewayReservedPorts, usesGateway } from '../../src/model/gateway.ts';
 import { unexposable } from './paths.ts';
+import { hasPorts } from './ports.ts';
 import type { Rule } from './rule.ts';
 import type { Subject } from './subject.ts';
 
@@ -11,7 +12,7 @@ const hasServerName = ({ serviceType }: Subject): boolean => serviceType === 'tc
 const hasHost = ({ expose }: Subject): boolean => expose.domain !== undefined || expose.subdomain !== undefined;
 /** The routes of other services may lead to it, so it needs no address of its own. */
 const isRouted = ({ spec, config }: Subject): boolean => usesGateway(spec, config) && isRoutedOnly(spec);
-const hasPort = ({ expose }: Subject): boolean => expose.port !== undefined;
+const hasPort = (s: Subject): boolean => s.expose.port !== undefined || hasPorts(s);
 
 export const exposureRules: readonly Rule[] = [
   {
@@ -84,7 +85,14 @@ export const exposureRules: readonly Rule[] = [
     id: 'design',
     path: 'spec.expose.port',
     states: "the server's own ports (configuration `frps.reservedPorts`, `gateway.reservedPorts`) cannot be claimed",
-    broken: (s) => reservedPort(s) !== undefined,
+    broken: (s) => !hasPorts(s) && reservedPort(s) !== undefined,
+    message: (s) => reservedMessage(s, reservedPort(s)!),
+  },
+  {
+    id: 'design',
+    path: 'spec.expose.ports',
+    states: 'as `port`',
+    broken: (s) => hasPorts(s) && reservedPort(s) !== undefined,
     message: (s) => reservedMessage(s, reservedPort(s)!),
   },
 ];
@@ -94,7 +102,7 @@ export const exposureWarnings: readonly Rule[] = [
     id: 'design',
     path: 'spec.expose.port',
     states: 'a port that `type` does not use',
-    broken: (s) => hasPort(s) && !isUsed(s, 'port'),
+    broken: (s) => s.expose.port !== undefined && !isUsed(s, 'port'),
     message: (s) => `is not used, because spec.expose.type is "${s.expose.type ?? 'domain'}"; set type: port to expose the port`,
   },
   {

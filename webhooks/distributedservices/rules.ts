@@ -8,6 +8,7 @@ import { gatewayRules, gatewayWarnings } from './gateway.ts';
 import { headerRules, headerWarnings } from './headers.ts';
 import { healthRules, healthWarnings } from './health.ts';
 import { plainWarnings } from './plain.ts';
+import { portsRules, portsWarnings } from './ports.ts';
 import { timeoutWarnings } from './timeouts.ts';
 import type { Rule } from './rule.ts';
 import { securityRules, securityWarnings } from './security.ts';
@@ -15,6 +16,7 @@ import { securityRules, securityWarnings } from './security.ts';
 export const errorRules: readonly Rule[] = [
   ...backendRules,
   ...exposureRules,
+  ...portsRules,
   ...healthRules,
   ...checkRules,
   ...securityRules,
@@ -26,6 +28,7 @@ export const errorRules: readonly Rule[] = [
 export const warningRules: readonly Rule[] = [
   ...backendWarnings,
   ...exposureWarnings,
+  ...portsWarnings,
   ...healthWarnings,
   ...checkWarnings,
   ...securityWarnings,

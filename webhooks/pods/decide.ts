@@ -9,6 +9,7 @@ import type { Config } from '../../src/config/schema.ts';
 import { configFor } from '../../src/config/sidecar.ts';
 import { objectAt } from '../../src/model/json.ts';
 import { exposuresOf, isRoutedOnly } from '../../src/model/exposure.ts';
+import { randomPortNames } from '../../src/model/random-ports.ts';
 import type { ServiceReader } from '../../src/model/store.ts';
 import type { DistributedService } from '../../src/model/types.ts';
 import { listed } from '../review/listed.ts';
@@ -17,7 +18,7 @@ import { checkNumber, optedOut, readAnnotations, readGroups, type PodAnnotations
 import { closest } from '../../src/closest.ts';
 import { withDefaults, type NamespaceReader } from './namespace-defaults.ts';
 import { shapeError, type CheckedPod } from './pod.ts';
-import { portOf } from './port.ts';
+import { memberOf } from './port.ts';
 import { drainOf } from './drain.ts';
 import { Denial, Denials } from './reasons.ts';
 import { render, type Member } from './render.ts';
@@ -91,7 +92,7 @@ function decide(pod: CheckedPod, installation: PodContext): Decision {
   const { values, wrong, warnings } = readAnnotations(annotations, named, denials);
   const members = services
     .filter(({ metadata }) => !isPortWrong(metadata.name, values, wrong))
-    .flatMap((service): Member[] => denials.of(() => [{ service, localPort: portOf(pod, service, values) }]) ?? []);
+    .flatMap((service): Member[] => denials.of(() => [memberOf(pod, service, values)]) ?? []);
   const drain = drainOf(pod, values, context.config, defaults && { name: context.namespace, ...defaults });
   const all = [...warnings, ...(defaults?.warnings ?? []), ...podWarnings(pod, values, context, services), ...drain.warnings];
   const result = members.length === groups.length ? denials.of(() => render(pod, members, values, drain.seconds, context)) : undefined;
@@ -168,7 +169,8 @@ function serviceOf(group: string, { namespace, services, config, conflictOf }: P
   const conflict = conflictOf?.(service);
   if (conflict !== undefined) throw new Denial('HostConflict', `DistributedService "${namespace}/${group}": ${conflict}`);
   const isRouted = usesGateway(service.spec, config) && isRoutedOnly(service.spec);
-  if (!isRouted && exposuresOf(service.spec, config.baseDomain).length === 0) {
+  const isPicked = randomPortNames(service.spec).length > 0;
+  if (!isRouted && !isPicked && exposuresOf(service.spec, config.baseDomain).length === 0) {
     const remedy =
       service.spec.expose?.subdomain !== undefined && config.baseDomain === undefined
         ? 'spec.expose.subdomain needs baseDomain in the frp-k8s configuration'

@@ -4,12 +4,11 @@
  */
 import { createHash } from 'node:crypto';
 import type { Config } from '../../src/config/schema.ts';
-import { renderClientConfig } from '../../src/frp/client-config.ts';
+import { renderClientConfig, type LocalMember } from '../../src/frp/client-config.ts';
 import { sharedTuning, tuningOf, type PodSize } from '../../src/frp/tuning.ts';
 import { quantityValue } from '../../src/frp/units.ts';
 import { addressText, serversOf, type GatewayAddress } from '../../src/model/gateway.ts';
 import { annotation as names, label } from '../../src/model/names.ts';
-import type { DistributedService } from '../../src/model/types.ts';
 import { programVersion } from '../../src/version.ts';
 import type { PatchOperation } from '../../src/model/json-patch.ts';
 import type { PodAnnotations } from './annotations.ts';
@@ -22,10 +21,7 @@ import { resourceFacts, resourcesOf, type Resources } from './resources.ts';
 import { containerName, isConfigAnnotation, isSidecar, sidecarOf, type Sidecar } from './sidecar.ts';
 
 /** One group that the Pod joins, and the port of the app. */
-export interface Member {
-  service: DistributedService;
-  localPort: number;
-}
+export type Member = LocalMember;
 
 /** One sidecar of a Pod: frpc dials one server, so there is one for the plain frp server, and one for each replica of the gateway. */
 interface Dial {
@@ -214,7 +210,7 @@ function memoKey(
   return JSON.stringify([
     identity(config),
     namespace,
-    members.map(({ service, localPort }) => [identity(service), localPort]),
+    members.map(({ service, localPort, localPorts }) => [identity(service), localPort, localPorts]),
     annotations,
     shape,
     marked,

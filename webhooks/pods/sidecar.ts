@@ -1,8 +1,7 @@
 /** The frpc sidecar for one server: a native sidecar container, its two volumes and its configuration annotation. */
 import type { Config } from '../../src/config/schema.ts';
-import { certificateDirectory, configDirectory } from '../../src/frp/client-config.ts';
+import { certificateDirectory, configDirectory, type LocalMember } from '../../src/frp/client-config.ts';
 import { groupSecretName } from '../../src/model/names.ts';
-import type { DistributedService } from '../../src/model/types.ts';
 import type { Container, EnvVar, Volume } from './pod.ts';
 import { certificateSources, sharedSources } from './projected-files.ts';
 import type { Resources } from './resources.ts';
@@ -11,8 +10,7 @@ import { startOf } from './start.ts';
 export interface SidecarInput {
   /** position among the Pod's sidecars: 0 is `frpc`, 1 is `frpc-1` */
   index: number;
-  /** the groups that it joins, and the port of the app for each */
-  members: readonly { service: DistributedService; localPort: number }[];
+  members: readonly LocalMember[];
   /** audience of the Pod's token where the sidecar dials the gateway; undefined: the plain frp server */
   audience: string | undefined;
   /** image, security context and address of the app come from here */

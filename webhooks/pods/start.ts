@@ -11,23 +11,27 @@ import {
   proxyPath,
   sharedProxyPath,
   tokenPath,
+  type LocalMember,
 } from '../../src/frp/client-config.ts';
-import type { DistributedService } from '../../src/model/types.ts';
 
 interface StartInput {
-  members: readonly { service: DistributedService; localPort: number }[];
+  members: readonly LocalMember[];
   /** whether the plain frp server is dialled, and not the gateway */
   isPlain: boolean;
   config: Config;
 }
 
 export function startOf({ members, isPlain, config }: StartInput): string {
-  const tcpPorts = members.filter(({ service }) => service.spec.serviceType !== 'udp').map(({ localPort }) => localPort);
+  const tcpPorts = new Set(
+    members
+      .filter(({ service }) => service.spec.serviceType !== 'udp')
+      .flatMap(({ localPort, localPorts }) => (localPorts === undefined ? [localPort] : Object.values(localPorts))),
+  );
   const groups = members.map(({ service }) => service.metadata.name);
   const isShared = members.length > 1;
   const plain = () => (isShared ? sharedPlainStart(config.frps, groups) : plainStart(config.frps));
   const start = isPlain ? plain() : gatewayStart(config, isShared);
-  const wait = tcpPorts.length === 0 ? [] : isShared ? awaitPorts([...new Set(tcpPorts)]) : awaitApp;
+  const wait = tcpPorts.size === 0 ? [] : isShared || tcpPorts.size > 1 ? awaitPorts([...tcpPorts]) : awaitApp;
   return [...start, ...wait, become].join('\n');
 }
 

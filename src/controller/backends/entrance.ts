@@ -102,19 +102,21 @@ export class Entrance {
     const { service, name, namespace } = this.#published.get(isGateway) ?? {};
     if (!service) return undefined;
     const ports = new Set((service.spec?.ports ?? []).map(({ port, protocol = 'TCP' }) => `${protocol} ${port}`));
-    for (const exposure of exposures) {
-      if (!('port' in exposure)) continue;
-      const { port } = exposure;
+    const missing = exposures.flatMap((exposure) => {
+      if (!('port' in exposure)) return [];
       const protocol = exposure.kind === 'udp' ? 'UDP' : 'TCP';
-      if (ports.has(`${protocol} ${port}`)) continue;
-      const entry = { name: `${exposure.kind}-${port}`, port, protocol, targetPort: port };
-      const patch = JSON.stringify([{ op: 'add', path: '/spec/ports/-', value: entry }]);
-      const message =
-        `${protocol} port ${port} is not among the ports of Service ${namespace}/${name}, so users ${isNamed ? 'outside the cluster ' : ''}do not reach it; ` +
-        `add it to the manifest of that Service, or now: kubectl -n ${namespace} patch service ${name} --type=json -p '${patch}'`;
-      return { reason: 'PortNotPublished', message, isPartial: isNamed };
-    }
-    return undefined;
+      return ports.has(`${protocol} ${exposure.port}`) ? [] : [{ kind: exposure.kind, port: exposure.port, protocol }];
+    });
+    const [first] = missing;
+    if (!first) return undefined;
+    const entries = missing.map(({ kind, port, protocol }) => ({ name: `${kind}-${port}`, port, protocol, targetPort: port }));
+    const patch = JSON.stringify(entries.map((value) => ({ op: 'add', path: '/spec/ports/-', value })));
+    const [are, them] = missing.length === 1 ? ['port', 'it'] : ['ports', 'them'];
+    const message =
+      `${first.protocol} ${are} ${missing.map(({ port }) => port).join(', ')} ${missing.length === 1 ? 'is' : 'are'} not among the ports of Service ${namespace}/${name}, ` +
+      `so users ${isNamed ? 'outside the cluster ' : ''}do not reach ${them}; ` +
+      `add ${them} to the manifest of that Service, or now: kubectl -n ${namespace} patch service ${name} --type=json -p '${patch}'`;
+    return { reason: 'PortNotPublished', message, isPartial: isNamed };
   }
 
   #unreachable(isServed: boolean): EntranceProblem | undefined {

@@ -113,7 +113,8 @@ function backendsOf({ metadata, status }: Pod): Map<string, Backend> {
         name,
         address: status?.podIP ?? '',
         port,
-        proxies,
+        // Of several ports the gateway lists those that the service still has.
+        ...(isGateway && proxies > 1 ? {} : { proxies }),
         startsUntil: startsUntil(status),
         isGateway,
         ...(container === 'frpc' ? {} : { container }),

@@ -12,6 +12,8 @@ export type ConfigurationCheck = (service: DistributedService) => Problem | unde
 export interface StatusFacts extends Facts {
   /** where users reach it */
   externalEndpoint: string | undefined;
+  /** those that were picked for the service */
+  ports?: DistributedServiceStatus['ports'] | undefined;
   /** label selector of the connector's Pods, where there is one */
   selector: string | undefined;
 }
@@ -48,6 +50,7 @@ export function nextStatus(service: DistributedService, facts: StatusFacts, now:
     totalBackends: backends.length,
     endpoints: endpointsOf(backends, isKnown, old.endpoints, time),
     ...(facts.externalEndpoint === undefined ? {} : { externalEndpoint: facts.externalEndpoint }),
+    ...(facts.ports === undefined ? {} : { ports: facts.ports }),
     ...(facts.clusterService?.status === undefined ? {} : { clusterService: facts.clusterService.status }),
     ...(facts.selector === undefined ? {} : { selector: facts.selector }),
     observedGeneration: generation,

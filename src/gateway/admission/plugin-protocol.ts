@@ -1,12 +1,13 @@
 /**
  * frps' admission webhook (frp pkg/plugin/server): who may join which group, as values. The content of an answer is
  * written wholly anew, so nothing that a client sent survives unless it is named here: its user, groups and run id are not,
- * and of its metas only the origins of a connector's member.
+ * and of its metas only the origins of a connector's member, and the name of the service's port.
  */
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { originMetadata, originsIn } from '../../frp/origins.ts';
 import { tunnelMetadata } from '../members/tunnel-address.ts';
 import { bandwidthLimit } from '../../frp/units.ts';
+import { portIn, portMetadata } from '../../model/ports.ts';
 import type { DistributedService } from '../../model/types.ts';
 import { type Identity, identityIn, parseProxyName, userOf, type ProxyName } from '../pod-identity.ts';
 import { refused, type Refusal } from './refusals.ts';
@@ -130,10 +131,11 @@ export function withinLimits({ ofPod, ofNamespace }: Load): { ok: true } | Refus
   return { ok: true };
 }
 
-/** What frps opens: the client chooses neither port nor bandwidth. Which endpoint it is of, it says; ir/translate.ts takes what the service has. */
+/** What frps opens: the client chooses neither port nor bandwidth. Which endpoint it is of, and which port, it says; ir/ takes what the service has. */
 export function newProxyContent(content: NewProxyContent, service: DistributedService, port: number): object {
   const { bandwidth } = service.spec.advanced ?? {};
-  const metas = { ...originMetadata(originsIn(content.metas)), ...tunnelMetadata(content.user?.metas?.tunnel) };
+  const { metas: given, user } = content;
+  const metas = { ...originMetadata(originsIn(given)), ...portMetadata(portIn(given)), ...tunnelMetadata(user?.metas?.tunnel) };
   return {
     user: content.user,
     proxy_name: content.proxy_name,

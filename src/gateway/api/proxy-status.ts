@@ -4,6 +4,7 @@
  */
 import { timingSafeEqual, createHash } from 'node:crypto';
 import { basicAuthorization, type Credentials } from '../../frp/server-api.ts';
+import { namedPorts, portKey } from '../../model/ports.ts';
 import type { DistributedServiceSpec } from '../../model/types.ts';
 import { backendName } from '../haproxy/config/names.ts';
 import { serverName } from '../ir/server-name.ts';
@@ -31,9 +32,11 @@ export interface ProxyStatus {
 const servers = new WeakMap<Member, string>();
 
 function serverOf(member: Member): string {
-  const { service, backendId } = member;
   let path = servers.get(member);
-  if (path === undefined) servers.set(member, (path = `${backendName(service)}/${serverName(service, backendId)}`));
+  if (path === undefined) {
+    const key = portKey(member.service, member.portName);
+    servers.set(member, (path = `${backendName(key)}/${serverName(key, member.backendId)}`));
+  }
   return path;
 }
 
@@ -44,18 +47,27 @@ export function proxyStatuses(
   specOf: (service: string) => DistributedServiceSpec | undefined,
 ): ProxyStatus[] {
   const byServer = new Map(verdicts.map((verdict) => [`${verdict.backend}/${verdict.server}`, verdict]));
-  return [...members].map((member) => {
-    const { name, service, identity } = member;
+  return [...members].flatMap((member): ProxyStatus[] => {
+    const { name, service, identity, portName } = member;
     const verdict = byServer.get(serverOf(member));
     const spec = specOf(service);
+    if (spec && !isAskedFor(spec, portName)) return [];
     const reason = verdict && spec && reasonOf(verdict, spec);
-    return {
-      name,
-      status: verdict?.status === 'up' ? 'online' : 'offline',
-      ...(identity.cluster === '' ? {} : { elsewhere: `${identity.cluster}/${identity.pod}` }),
-      ...(reason === undefined ? {} : { reason }),
-    };
+    return [
+      {
+        name,
+        status: verdict?.status === 'up' ? 'online' : 'offline',
+        ...(identity.cluster === '' ? {} : { elsewhere: `${identity.cluster}/${identity.pod}` }),
+        ...(reason === undefined ? {} : { reason: portName === undefined ? reason : `port ${portName}: ${reason}` }),
+      },
+    ];
   });
+}
+
+/** Whether the service still has the port that a tunnel is for: a Pod keeps its tunnels until it restarts. */
+function isAskedFor(spec: DistributedServiceSpec, portName: string | undefined): boolean {
+  const ports = namedPorts(spec);
+  return portName === undefined ? ports === undefined : (ports?.some(({ name }) => name === portName) ?? false);
 }
 
 /** @param wanted undefined while nobody can be let in */

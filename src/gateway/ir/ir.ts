@@ -45,6 +45,8 @@ export type Access =
 export interface BackendServer {
   /** the same on every replica of the gateway: `s-` and 16 hex digits of SHA-256 of service key and backend id (proxy-names.ts) */
   name: string;
+  /** what its place among the others follows from (ip-hash), the same in every pool of a service; default: its name */
+  place?: string;
   /** port on 127.0.0.1 */
   port: number;
   /** as the user gave it: annotation frp.io/weight or the endpoint's; default 1 */

@@ -3,12 +3,14 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Config } from '../../config/schema.ts';
 import type { Conflict } from '../../model/claims.ts';
 import { isClusterPort } from '../../model/cluster-service.ts';
-import { exposuresOf, type Exposure } from '../../model/exposure.ts';
+import { exposuresOf, portField, type Exposure } from '../../model/exposure.ts';
 import { gatewayReservedPorts, usesGateway } from '../../model/gateway.ts';
+import { portKey } from '../../model/ports.ts';
 import type { ProfileName } from '../../model/profiles.ts';
 import type { DistributedService } from '../../model/types.ts';
 import { usersSecretOf } from '../../model/users-certificate.ts';
 import { endpointParts, type Part } from './endpoint-weights.ts';
+import { portServicesOf, type PortService } from './port-services.ts';
 import { keyOf } from './service-key.ts';
 import { serverName } from './server-name.ts';
 import type { Member } from '../members/members.ts';
@@ -38,17 +40,19 @@ export interface ViewInput {
  */
 export function viewOf(input: ViewInput, before?: View): View {
   const all = [...input.members];
-  const members = Map.groupBy(all, ({ service }) => service);
+  const members = Map.groupBy(all, ({ service, portName }) => portKey(service, portName));
+  const joined = new Set(all.map(({ service }) => service));
   // HAProxy could not open these.
   const taken = new Set(all.map(({ port }) => port));
   const known = new Map(before?.services.map((one) => [keyOf(one.service), one]));
   const failed = new Map<string, string>();
-  const services = servedOnes(input, (key) => members.has(key))
-    .map((service): [string, DistributedService] => [keyOf(service), service])
+  const services = servedOnes(input, (key) => joined.has(key))
+    .flatMap(portServicesOf)
+    .map((given): [string, PortService] => [keyOf(given.service), given])
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .flatMap(([key, service]): ServedService[] => {
+    .flatMap(([key, given]): ServedService[] => {
       try {
-        return [servedService(service, members.get(key) ?? [], taken, { input, last: known.get(key) })];
+        return [servedService(given, members.get(key) ?? [], taken, { input, last: known.get(key) })];
       } catch (error) {
         failed.set(key, (error as Error).message);
         return [];
@@ -90,7 +94,7 @@ export function claimedPorts(services: Iterable<DistributedService>, config: Con
 
 /** The service as it was served last: as long as its spec says the same, whatever its status. */
 function servedService(
-  given: DistributedService,
+  { whole, service: given }: PortService,
   members: readonly Member[],
   taken: ReadonlySet<number>,
   { input, last }: { input: ViewInput; last: ServedService | undefined },
@@ -98,21 +102,26 @@ function servedService(
   const same = last && isSameIntent(last.service, given) ? last : undefined;
   const service = same?.service ?? given;
   const exposures = same?.exposures ?? exposuresAt(given, input.config);
-  for (const exposure of exposures)
-    if ('port' in exposure && taken.has(exposure.port))
-      throw new Error(
-        `spec.expose.port: the tunnel of a backend has port ${exposure.port}; choose another (the gateway gives tunnels 29999 and the ports below, down to 10005)`,
-      );
-  const secret = usersSecretOf(service.metadata.name, service.spec);
-  const certificate = secret === undefined ? undefined : input.certificateOf(service, `${service.metadata.namespace}/${secret}`);
-  const access = kept(last?.access, input.accessOf(service));
-  const challenges = kept(last?.challenges, input.challengesOf?.(service));
-  const backends = same ? backendsAgain(same, members, input) : backendsOf(service, members, input);
+  refuseTaken(exposures, taken);
+  const secret = usersSecretOf(whole.metadata.name, whole.spec);
+  const certificate = secret === undefined ? undefined : input.certificateOf(whole, `${whole.metadata.namespace}/${secret}`);
+  const access = kept(last?.access, input.accessOf(whole));
+  const challenges = kept(last?.challenges, input.challengesOf?.(whole));
+  const backends = same ? backendsAgain({ whole, service }, same.backends, members, input) : backendsOf({ whole, service }, members, input);
   // It takes a reload, so it stays while there is nobody to ask.
   const profile = members.length === 0 ? last?.profile : profileOf(members, input);
   const clusterPort = input.clusterPorts?.get(keyOf(service));
   const next = { service, exposures, clusterPort, access, certificate, challenges, backends, profile };
   return same && isSame(same, next) ? same : next;
+}
+
+/** @throws Error for a port that HAProxy could not open */
+function refuseTaken(exposures: readonly Exposure[], taken: ReadonlySet<number>): void {
+  const found = exposures.find((exposure) => 'port' in exposure && taken.has(exposure.port));
+  if (found === undefined || !('port' in found)) return;
+  throw new Error(
+    `${portField(found)}: the tunnel of a backend has port ${found.port}; choose another (the gateway gives tunnels 29999 and the ports below, down to 10005)`,
+  );
 }
 
 const isSame = (a: ServedService, b: ServedService): boolean =>
@@ -140,28 +149,40 @@ const exposuresAt = ({ spec }: DistributedService, config: Config): Exposure[] =
 const madeFrom = new WeakMap<ServedService['backends'], readonly unknown[]>();
 
 /** The backends of a service that is what it was. */
-function backendsAgain({ service, backends }: ServedService, members: readonly Member[], input: ViewInput): ServedService['backends'] {
+function backendsAgain(
+  given: PortService,
+  backends: ServedService['backends'],
+  members: readonly Member[],
+  input: ViewInput,
+): ServedService['backends'] {
   const before = madeFrom.get(backends);
   const isSame =
     before?.length === 2 * members.length &&
     members.every((member, at) => before[2 * at] === member && before[2 * at + 1] === input.podOf(member.identity));
   if (isSame) return backends;
-  const next = backendsOf(service, members, input);
+  const next = backendsOf(given, members, input);
   if (!isDeepStrictEqual(backends, next)) return next;
   madeFrom.set(backends, madeFrom.get(next)!);
   return backends;
 }
 
-function backendsOf(service: DistributedService, members: readonly Member[], input: ViewInput): BackendServer[] {
+function backendsOf({ whole, service }: PortService, members: readonly Member[], input: ViewInput): BackendServer[] {
   const isDraining = ({ identity }: Member) => {
     const pod = input.podOf(identity);
     return pod !== 'unknown' && !pod?.isReady;
   };
-  const parts = endpointParts(service, members, isDraining);
+  const parts = endpointParts(whole, members, isDraining);
   const backends = members
     .map((member): BackendServer => {
-      const name = serverName(keyOf(service), member.backendId);
-      return { name, port: member.port, isDraining: isDraining(member), ...partOf(service, member, parts.get(member), input) };
+      const nameAt = (of: DistributedService) => serverName(keyOf(of), member.backendId);
+      const place = keyOf(service) === keyOf(whole) ? {} : { place: nameAt(whole) };
+      return {
+        name: nameAt(service),
+        ...place,
+        port: member.port,
+        isDraining: isDraining(member),
+        ...partOf(service, member, parts.get(member), input),
+      };
     })
     .sort((a, b) => (a.name < b.name ? -1 : 1));
   madeFrom.set(

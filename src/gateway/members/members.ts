@@ -7,6 +7,7 @@
  */
 import { systemClock, type Clock } from '../../../certs/clock.ts';
 import { originsIn } from '../../frp/origins.ts';
+import { portIn } from '../../model/ports.ts';
 import { isProxyPort, Ports } from './port-pool.ts';
 import { tunnelIn } from './tunnel-address.ts';
 import { identityIn, parseProxyName, type Identity } from '../pod-identity.ts';
@@ -20,6 +21,8 @@ export interface Member {
   /** namespace/name */
   service: string;
   backendId: string;
+  /** name of the service's port that it says that it is of, where that has several */
+  portName?: string;
   identity: Identity;
   /** of a connector's: which of the service's endpoints it says that it is of (frp/origins.ts) */
   origins: readonly string[];
@@ -255,7 +258,8 @@ function memberOf({ name, port, user, metadata }: OnlineProxy): Member | undefin
   const { service, backendId } = parsed;
   const tunnel = tunnelIn(metadata);
   const member = { name, port, identity, service: `${identity.namespace}/${service}`, backendId, origins: originsIn(metadata) };
-  return { ...member, ...(tunnel !== undefined && { tunnel }) };
+  const portName = portIn(metadata);
+  return { ...member, ...(portName !== undefined && { portName }), ...(tunnel !== undefined && { tunnel }) };
 }
 
 /** Registrations that there are already. */

@@ -17,6 +17,7 @@ import { describeFinding } from '../../model/findings.ts';
 import { isObject, objectAt, type JsonObject } from '../../model/json.ts';
 import { kind as serviceKind } from '../../model/names.ts';
 import { serviceKey, ServiceStore } from '../../model/store.ts';
+import { randomPortNames } from '../../model/random-ports.ts';
 import type { DistributedService } from '../../model/types.ts';
 
 export interface ServiceFilesContent {
@@ -149,8 +150,12 @@ function checked(object: JsonObject, config: Config, claims: Claims): { service:
   const resourceVersion = createHash('sha256').update(JSON.stringify(complete)).digest('hex');
   const service = { ...complete, metadata: { ...metadata, namespace, resourceVersion } } as unknown as DistributedService;
   const { findings } = validateOffline(object, { config, claims, namespace: namespaceOfNone });
+  if (findings.length === 0 && randomPortNames(service.spec).length > 0) return { service, findings: [needsController] };
   return { service, findings: findings.map(describeFinding) };
 }
+
+const needsController =
+  'spec.expose: a port that is 0 is picked by the controller of a cluster, and services from files have none; set a port';
 
 function secretOf(object: JsonObject): Secret {
   const metadata = objectAt(object, 'metadata');

@@ -4,6 +4,7 @@
  */
 import { Counter, Gauge, type Registry } from '@prometheus-io/client';
 import { Loop } from '../../kube/loop.ts';
+import { portKeyParts } from '../../model/ports.ts';
 import { backendOf, type ServerStats } from '../haproxy/index.ts';
 import type { ServedService, View } from '../ir/ir.ts';
 import type { RequestTimes } from './request-times.ts';
@@ -224,7 +225,8 @@ export class TrafficMetrics {
 
 /** By backend/server. */
 function labelsOf({ service, backends }: ServedService): [string, Labels][] {
-  const { namespace = '', name } = service.metadata;
+  const { namespace = '', name: key } = service.metadata;
+  const [name] = portKeyParts(key);
   const section = backendOf(service);
   return backends.map(({ name: server, address }) => [`${section}/${server}`, { namespace, name, backend: address }]);
 }

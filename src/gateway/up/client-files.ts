@@ -12,7 +12,10 @@ export interface ClientFilesInput {
   /** name of the DistributedService */
   service: string;
   localIP: string;
+  /** of a service with several ports the first one's */
   localPort: number;
+  /** by name of the service's ports; absent where it has one */
+  localPorts?: Readonly<Record<string, number>> | undefined;
   /** HOST or HOST:PORT of the gateway's tunnels */
   address: string;
   /** URL of a proxy on the way (link/proxy-url.ts); undefined: none */
@@ -25,9 +28,12 @@ export interface ClientFilesInput {
 /** By name. */
 export function clientConfig(client: Client, authorityPem: string, input: ClientFilesInput): Record<string, string> {
   const { namespace, name, uid, certPem, keyPem, token } = client;
-  const { service: serviceName, localIP, localPort, address, proxy, path, tuning } = input;
+  const { service: serviceName, localIP, localPort, localPorts, address, proxy, path, tuning } = input;
   const [gateway] = gatewayAddresses({ ...defaultConfig, gateway: { ...defaultConfig.gateway, addresses: [address] } });
-  const service = { metadata: { name: serviceName, namespace }, spec: {} } as DistributedService;
+  // What of a service matters to its tunnels.
+  const ports = localPorts && Object.entries(localPorts).map(([port, backendPort]) => ({ name: port, port: backendPort }));
+  const spec = { serviceType: 'tcp', ...(ports && { expose: { ports } }) };
+  const service = { metadata: { name: serviceName, namespace }, spec } as DistributedService;
   const files = {
     'tls.crt': certPem,
     'tls.key': keyPem,

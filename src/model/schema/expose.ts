@@ -1,6 +1,7 @@
 /** `spec.expose`: under which address users reach the service. */
 import { headerValue, hostHeader, longestHost, longestValue } from '../header-changes.ts';
-import { headerNames, host, port, secretName } from './parts.ts';
+import { mostPorts } from '../ports.ts';
+import { headerNames, host, port, portOrAny, secretName } from './parts.ts';
 
 const changes = (description: string) =>
   ({
@@ -45,7 +46,35 @@ export const expose = {
       pattern: "^/([A-Za-z0-9_.~!$&'()+,=:@/-]|%[0-9a-fA-F]{2})*$",
       description: 'URL path, as in a URL: what is beyond ASCII is encoded (`/caf%C3%A9`).',
     },
-    port: port('Port on the frp server.'),
+    port: portOrAny('Port on the frp server. 0: one that the gateway has free, which the status names.'),
+    ports: {
+      type: 'array',
+      maxItems: mostPorts,
+      description: 'Several ports on the frp server, of a tcp or udp service, in place of `port`. Every backend serves all of them.',
+      items: {
+        type: 'object',
+        required: ['name', 'port'],
+        description: 'One port.',
+        properties: {
+          name: {
+            type: 'string',
+            minLength: 1,
+            maxLength: 15,
+            pattern: '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$',
+            description: 'Name, which no other port of the service has. Tunnels are known by it: one that is renamed is a new port.',
+          },
+          port: portOrAny('Port on the frp server; 0 as above.'),
+          backendPort: port('Port of the backends. Default: `port`; needed where that is 0.'),
+          backendPortName: {
+            type: 'string',
+            minLength: 1,
+            maxLength: 15,
+            pattern: '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$',
+            description: 'Name of a container port of annotated Pods, in place of `backendPort`.',
+          },
+        },
+      },
+    },
     hostHeader: {
       type: 'string',
       minLength: 1,

@@ -10,6 +10,8 @@ export const secretName = (description: string) =>
 
 export const port = (description: string) => ({ type: 'integer', minimum: 1, maximum: 65535, description }) as const;
 
+export const portOrAny = (description: string) => ({ type: 'integer', minimum: 0, maximum: 65535, description }) as const;
+
 /** Below 24 days, which is what HAProxy can count. */
 export const seconds = '^([0-9]{1,6}s|[0-9]{1,4}m)$';
 

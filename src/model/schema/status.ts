@@ -63,6 +63,20 @@ export const statusSchema = {
       },
     },
     externalEndpoint: { type: 'string', maxLength: 2048, description: 'Where users reach the service.' },
+    ports: {
+      type: 'array',
+      maxItems: 32,
+      description: 'Ports that were picked for those of `spec.expose` that are 0.',
+      items: {
+        type: 'object',
+        required: ['port'],
+        description: 'One port.',
+        properties: {
+          name: { type: 'string', maxLength: 15, description: 'Its name in `spec.expose.ports`; absent for `spec.expose.port`.' },
+          port: { type: 'integer', description: 'Port at which users reach it.' },
+        },
+      },
+    },
     clusterService: {
       type: 'object',
       description: 'The Service that `spec.expose.clusterService` asks for.',

@@ -24,6 +24,11 @@ describe('where users reach a service', () => {
     assert.equal(endpoint({ ...tcp, gateway: false }), 'frp.example.com:5432');
   });
 
+  it('is the address with all ports where there are several', () => {
+    const ports = [25, 587].map((port) => ({ name: `p-${port}`, port }));
+    assert.equal(endpoint({ serviceType: 'tcp', expose: { type: 'port', ports }, gateway: false }), 'frp.example.com:25,587');
+  });
+
   it('is not known of a service that only the routes of others lead to', () => {
     assert.equal(endpoint({ expose: { path: '/' } }), undefined);
   });

@@ -64,6 +64,18 @@ describe('the entrance for users', () => {
     await until(() => found.problemOf(tcp, true, true) === undefined);
   });
 
+  it('is missing for each of several ports that the Service does not publish, with one command for all', async () => {
+    users({ spec: { ports: [{ port: 80 }, { port: 5432 }] } });
+    const found = await start({ addresses: ['127.0.0.1'] });
+    const message = found.problemOf([...tcp, { kind: 'tcp', port: 25 }, { kind: 'tcp', port: 587 }], true, true)?.message ?? '';
+    assert.match(message, /^TCP ports 25, 587 are not among the ports of Service/);
+    const patch = JSON.parse(/-p '(.*)'$/.exec(message)![1]!) as { value: { port: number } }[];
+    assert.deepEqual(
+      patch.map(({ value }) => value.port),
+      [25, 587],
+    );
+  });
+
   it('is not judged where there is no such Service, or the configuration says that users come by another way', async () => {
     assert.equal((await start({ addresses: ['127.0.0.1'] })).problemOf(tcp, true, true), undefined);
     await entrance!.close();

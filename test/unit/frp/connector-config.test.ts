@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { configSchema, defaultConfig, type Config } from '../../../src/config/schema.ts';
 import { renderClientConfig } from '../../../src/frp/client-config.ts';
-import { backendId, endpointId, renderConnectorConfig, type Endpoint } from '../../../src/frp/connector-config.ts';
+import { backendId, endpointId, endpointsIn, renderConnectorConfig, type Endpoint } from '../../../src/frp/connector-config.ts';
 import { originOf, originsIn } from '../../../src/frp/origins.ts';
 import { ownerOf } from '../../../src/frp/proxy-names.ts';
 import { tuningOf } from '../../../src/frp/tuning.ts';
@@ -128,4 +128,23 @@ describe("a connector's configuration", () => {
     const text = renderConnectorConfig(subject, endpoints, defaultConfig);
     assert.doesNotMatch(text.replaceAll(/"(groupKey|password)":"\{\{ \.Envs\.FRP_GROUP_KEY \}\}"/g, ''), /\{\{ ?\.Envs\.FRP_GROUP_KEY/);
   });
+});
+
+describe('a connector of a service with several ports', () => {
+  const ports = [
+    { name: 'smtp', port: 2525, backendPort: 25 },
+    { name: 'imap', port: 1143 },
+  ];
+  const subject = service('mail', { serviceType: 'tcp', expose: { type: 'port', ports } });
+  const gateway = configSchema.parse({ gateway: { addresses: ['gw-0'] } });
+
+  for (const [server, config] of Object.entries({ 'plain server': defaultConfig, gateway }))
+    it(`dials each port of each endpoint, through the ${server}, and the endpoints are read back as they were`, () => {
+      const text = renderConnectorConfig(subject, endpoints, config);
+      assert.deepEqual(
+        (JSON.parse(text) as Rendered).proxies.map(({ localIP, localPort }) => `${localIP}:${localPort}`),
+        ['10.0.0.5:25', '10.0.0.5:1143', '10.0.0.6:25', '10.0.0.6:1143'],
+      );
+      assert.deepEqual(endpointsIn(text), [...endpoints].reverse());
+    });
 });

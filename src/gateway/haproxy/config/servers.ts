@@ -19,7 +19,8 @@ export function serversOf(service: ServiceConfig, given: readonly BackendServer[
   const isChecked = checkKind(spec) !== 'none';
   const backends = new Map(given.map((backend) => [safeName(backend.name), backend]));
   const weightOf = weights(service, backends.values());
-  const numbers = serverNumbers([...backends.keys()]);
+  const placeOf = (name: string, { place }: BackendServer) => place ?? name;
+  const numbers = serverNumbers([...backends].map(([name, backend]) => placeOf(name, backend)));
   return [...backends]
     .map(([name, backend]): Server => ({
       name,
@@ -28,7 +29,7 @@ export function serversOf(service: ServiceConfig, given: readonly BackendServer[
       isDraining: backend.isDraining,
       drainState: spec.loadBalancing?.sessionAffinity?.enabled ? 'maint' : 'drain',
       isChecked,
-      options: `id ${numbers.get(name)} ${options}`,
+      options: `id ${numbers.get(placeOf(name, backend))} ${options}`,
     }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
