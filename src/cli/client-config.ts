@@ -28,6 +28,7 @@ Whoever has the directory can join the services of its namespace, so keep it as 
   -n, --namespace NS      of the service, default: default
       --name NAME         of the machine, among those of the service: lower-case letters, digits and -
       --port PORT         where the app listens on the machine; of a service with several ports NAME=PORT for each, with commas
+      --role-port PORT    where the machine tells whether it is the primary (roleCheck.port of a service with readWrite)
       --host HOST         where the app listens, default 127.0.0.1
       --address HOST:PORT of the gateway, default: as gateway up was told (--address, --tunnel-port)
       --proxy URL         proxy on the machine's way out: http://HOST:PORT or socks5://HOST:PORT
@@ -65,6 +66,7 @@ export async function run(args: string[]): Promise<number> {
     namespace: { type: 'string', short: 'n', default: 'default' },
     name: { type: 'string' },
     port: { type: 'string' },
+    'role-port': { type: 'string' },
     host: { type: 'string', default: '127.0.0.1' },
     address: { type: 'string' },
     proxy: { type: 'string' },
@@ -87,6 +89,10 @@ export async function run(args: string[]): Promise<number> {
   ];
   const namespace = labelIn('namespace', values.namespace);
   const { localPort, localPorts } = portsOption(need('port'));
+  const role = values['role-port'];
+  const rolePort = role === undefined ? undefined : portOption('client-config', 'role-port', role);
+  if (rolePort !== undefined && localPorts)
+    throw new UserError('client-config: --role-port is for a service with readWrite, which has one port; give --port PORT');
   const lifetimeMs = durationOption('client-config', 'lifetime', values.lifetime);
   const proxy = proxyOption(values.proxy, values['proxy-auth']);
   const address = (values.address && bracketed(values.address)) ?? (await knownAddresses(directory))?.[0];
@@ -102,6 +108,7 @@ export async function run(args: string[]): Promise<number> {
     localIP: values.host,
     localPort,
     localPorts,
+    rolePort,
     address,
     proxy,
     path: values.path,

@@ -6,7 +6,7 @@ import type { KubeObject } from '../kube/types.ts';
 import { Claims, type Conflict } from '../model/claims.ts';
 import { gatewayApiUrls, hasGateway, usesGateway } from '../model/gateway.ts';
 import { exposuresOf } from '../model/exposure.ts';
-import { namedPorts } from '../model/ports.ts';
+import { servingPorts } from '../model/pools.ts';
 import { serviceKey, type ServiceStore } from '../model/store.ts';
 import type { DistributedService } from '../model/types.ts';
 import { judge, type Backend, type Judgement } from './backends/health.ts';
@@ -249,7 +249,7 @@ export class FactSource {
     if (!service) return true;
     const { online = 0, offline = 0 } = this.#viewOf(usesGateway(service.spec, this.#deps.config)).countsOf(key, podUid) ?? {};
     // With one of several ports it does not serve.
-    return online > 0 && (offline === 0 || namedPorts(service.spec) === undefined);
+    return online > 0 && (offline === 0 || servingPorts(service.spec) === 1);
   }
 
   /** The backends of a service, with whose they are. One that has none of its own is served by the groups of its routes. */

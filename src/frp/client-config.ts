@@ -6,7 +6,8 @@ import type { GatewayAddress } from '../model/gateway.ts';
 import { headerChanges, hostHeaderOf, type HeaderChanges } from '../model/header-changes.ts';
 import { checkAgent, checkHost } from '../model/health-check.ts';
 import { frpsAuthorityKey, frpsTokenKey, proxyKey } from '../model/names.ts';
-import { backendPortOf, namedPorts, portMetadata } from '../model/ports.ts';
+import { backendPortsOf } from '../model/pools.ts';
+import { portMetadata } from '../model/ports.ts';
 import type { DistributedService, DistributedServiceSpec } from '../model/types.ts';
 import { Template, toFrpJson } from './template.ts';
 import { bandwidthLimit, seconds } from './units.ts';
@@ -201,9 +202,9 @@ export interface Proxy {
   [field: string]: unknown;
 }
 
-/** The proxies of one member: on a plain frp server one for each exposure, on the gateway one, or one for each of several ports. */
+/** The proxies of one member: on a plain frp server one for each exposure, on the gateway one for each port of the member. */
 export function proxiesOf(target: ProxyTarget, { baseDomain, frps }: Config): Proxy[] {
-  if (target.gateway) return (namedPorts(target.service.spec) ?? [undefined]).map((port) => gatewayProxy(target, port?.name));
+  if (target.gateway) return backendPortsOf(target.service.spec).map(({ name }) => gatewayProxy(target, name));
   const exposures = exposuresOf(target.service.spec, baseDomain);
   const healthCheck = healthCheckOf(target.service.spec, checkHost(target.service.spec, exposures));
   return exposures.map((exposure) => plainProxy(exposure, target, { useCompression: frps.transport.useCompression, healthCheck }));
@@ -226,10 +227,10 @@ function gatewayProxy(target: ProxyTarget, port?: string): Proxy {
   };
 }
 
-/** Where a proxy leads to. @param name of the port, where the service has several */
+/** Where a proxy leads to. @param name of the port, where members have several */
 function localPortOf({ service: { spec }, localPort, localPorts }: ProxyTarget, name: string | undefined): number {
-  const port = name === undefined ? undefined : namedPorts(spec)?.find((each) => each.name === name);
-  return (port && (localPorts?.[port.name] ?? backendPortOf(port))) ?? localPort;
+  if (name === undefined) return localPort;
+  return localPorts?.[name] ?? backendPortsOf(spec).find((each) => each.name === name)?.port ?? localPort;
 }
 
 /** One proxy, a member of the service's group for that exposure. */

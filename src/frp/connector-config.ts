@@ -8,7 +8,7 @@ import { serversOf } from '../model/gateway.ts';
 import type { DistributedService } from '../model/types.ts';
 import { clientSettings, proxiesOf } from './client-config.ts';
 import { originMetadata } from './origins.ts';
-import { namedPorts } from '../model/ports.ts';
+import { backendPortsOf } from '../model/pools.ts';
 import { Template, toFrpJson } from './template.ts';
 import { tuningOf } from './tuning.ts';
 
@@ -67,10 +67,11 @@ export function renderConnectorConfig(service: DistributedService, endpoints: re
   });
 }
 
-/** Of a service with several ports the one that the endpoint is known by is none of its proxies'. */
+/** Of several ports the one that the endpoint is known by may be none of a proxy's. */
 function metadataOf({ port, origins }: Required<Endpoint>, { spec }: DistributedService): Record<string, string> | undefined {
   const metadata = originMetadata(origins);
-  return namedPorts(spec) ? { ...metadata, [ownPort]: String(port) } : metadata;
+  const isNamed = backendPortsOf(spec).some(({ name }) => name !== undefined);
+  return isNamed ? { ...metadata, [ownPort]: String(port) } : metadata;
 }
 
 const ownPort = 'endpoint';

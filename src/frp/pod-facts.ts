@@ -1,6 +1,6 @@
 /** What the gateway wants to know of a Pod that may be a member. */
 import { annotation } from '../model/names.ts';
-import { portKey } from '../model/ports.ts';
+import { partKey } from '../model/pools.ts';
 import { isProfile, type ProfileName } from '../model/profiles.ts';
 import { membershipsIn } from './proxy-names.ts';
 
@@ -14,7 +14,7 @@ export interface PodFacts {
   ip: string | undefined;
   /** annotation frp.io/profile, where it is one that is known */
   profile?: ProfileName | undefined;
-  /** port of the app, by name of the service; and by name:port where the service has several (portKey) */
+  /** port of the app, by name of the service; and by name:port where the service has several (partKey) */
   ports: Readonly<Record<string, number>>;
 }
 
@@ -50,7 +50,7 @@ function portsOf(annotations: Record<string, string>, namespace: string): Record
     if (!/^frp\.io\/frpc(-[1-9][0-9]*)?\.json$/.test(key)) continue;
     for (const { service, port, ports: named } of membershipsIn(text, namespace)) {
       ports[service] = port;
-      for (const [name, local] of Object.entries(named ?? {})) ports[portKey(service, name)] = local;
+      for (const [name, local] of Object.entries(named ?? {})) ports[partKey(service, name)] = local;
     }
   }
   return ports;

@@ -1,6 +1,6 @@
 /** Names of proxies on the frp server (client-config.ts makes them), read back: whose they are, and of which backend. */
 import { isObject } from '../model/json.ts';
-import { portIn } from '../model/ports.ts';
+import { portIn, rolePortName } from '../model/ports.ts';
 
 /** What a sidecar's configuration serves: one service, at one port of the Pod or several, by so many proxies. */
 export interface Membership {
@@ -21,11 +21,11 @@ export function membershipsIn(text: string, namespace: string): Membership[] {
   for (const proxy of proxies) {
     const service = serviceIn(proxy, namespace);
     const { localPort, metadatas } = isObject(proxy) ? proxy : {};
-    if (service === undefined || typeof localPort !== 'number') continue;
+    const port = portIn(metadatas);
+    if (service === undefined || typeof localPort !== 'number' || port === rolePortName) continue;
     const member = found.get(service) ?? { service, port: localPort, proxies: 0, isGateway };
     found.set(service, member);
     member.proxies++;
-    const port = portIn(metadatas);
     if (port !== undefined) member.ports = { ...member.ports, [port]: localPort };
   }
   return [...found.values()];

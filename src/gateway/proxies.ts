@@ -35,7 +35,7 @@ import type { Tunnels } from './liveness/frps-memory.ts';
 import type { CountedTunnels } from './admission/without-login.ts';
 import type { View } from './ir/ir.ts';
 import { gatewayNames } from '../model/gateway.ts';
-import { portKeyParts } from '../model/ports.ts';
+import { splitPartKey } from '../model/pools.ts';
 import { receiveLog, RequestTimes, sampled } from './telemetry/request-times.ts';
 import { shared } from './waiting.ts';
 import { TrafficMetrics } from './telemetry/traffic-metrics.ts';
@@ -274,8 +274,8 @@ function networks(texts: readonly string[]): BlockList {
   return list;
 }
 
-/** A service that has several ports is named, and the port in the message. */
+/** A service that has several pools is named, and the port of the one in the message. */
 function ofWhole({ service: key, message }: Refusal): Refusal {
-  const [service, port] = portKeyParts(key);
+  const [service, port] = splitPartKey(key);
   return { service, message: port === undefined ? message : `port ${port}: ${message}` };
 }

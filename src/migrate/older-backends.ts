@@ -4,7 +4,7 @@ import type { Notes } from './findings.ts';
 import { Names, serviceName } from './names.ts';
 
 export const splitText =
-  'no counterpart yet: a service does not tell reads from writes; give replicas a service and a port of their own, for clients that read';
+  'needs a list of a primary and replicas: set spec.backends.readWrite, whose roleCheck tells which backend is which';
 
 interface Context {
   /** of the service: port of the backends */
@@ -44,19 +44,50 @@ const endpointOf = ({ host, name, port, weight }: JsonObject, otherwise: unknown
   ...(weight !== undefined && { weight }),
 });
 
-/** Writes go to the primary; what was read from replicas is read from it too until they have a service. */
-function primaryOf(name: string, backends: readonly JsonObject[], { port, spec }: Context, notes: Notes): OlderObject {
+/** With the split every backend says its role itself; without it, writes go to the primary and so do reads. */
+function primaryOf(name: string, backends: readonly JsonObject[], context: Context, notes: Notes): OlderObject {
+  const { port, spec, readWriteSplit } = context;
   const replicas = backends.filter((backend) => backend.primary !== true);
   const primaries = backends.filter((backend) => backend.primary === true);
+  if (readWriteSplit && isPortBelowLast(port) && spec.serviceType === 'tcp') return { name, spec: splitOf(backends, port, context, notes) };
   if (replicas.length > 0) {
     const hosts = replicas.map((backend) => `${String(backend.host)}:${String(backend.port ?? port)}`).join(', ');
-    notes.lost('spec.loadBalancing.readWriteSplit', `${splitText}. The replicas are ${hosts}; this service leads to the primary alone`);
+    notes.lost('spec.backends', `this service leads to the primary alone; the replicas are ${hosts}. For them set spec.backends.readWrite`);
   }
   if (primaries.length === 0) notes.lost('spec.backends', 'names no primary; the replicas are the backends');
   return {
     name,
     spec: { ...spec, backends: { endpoints: (primaries.length > 0 ? primaries : replicas).map((backend) => endpointOf(backend, port)) } },
   };
+}
+
+const isPortBelowLast = (port: unknown): port is number => typeof port === 'number' && Number.isInteger(port) && port > 0 && port < 65_535;
+
+/** Clients that read come to the next port. */
+function splitOf(backends: readonly JsonObject[], port: number, { spec }: Context, notes: Notes): JsonObject {
+  const { expose: _, loadBalancing, ...rest } = spec;
+  const readPort = port + 1;
+  notes.todo(
+    'spec.loadBalancing.readWriteSplit',
+    `is spec.backends.readWrite: statements are not told apart, so let clients that only read come to port ${readPort}`,
+  );
+  notes.todo(
+    'spec.backends',
+    "primary and replica are what each backend says of itself: GET /primary and /replica at port 8008, as Patroni's REST API; where yours does elsewhere set spec.backends.readWrite.roleCheck. It needs the gateway",
+  );
+  return {
+    ...rest,
+    gateway: true,
+    ...(isObject(loadBalancing) && { loadBalancing: withoutKind(loadBalancing) }),
+    backends: { endpoints: backends.map((backend) => endpointOf(backend, port)), readWrite: { writePort: port, readPort } },
+  };
+}
+
+/** The question for the role is the check. */
+function withoutKind({ healthCheck, ...rest }: JsonObject): JsonObject {
+  if (!isObject(healthCheck)) return rest;
+  const { type: _, path: __, enabled: ___, ...times } = healthCheck;
+  return { ...rest, healthCheck: times };
 }
 
 /** Each backend is a service of its own, which the routes lead to; names are those of Kubernetes Services. */

@@ -1,5 +1,6 @@
 /** What a service claims on the frp server: hosts, paths and ports. Rendering, tenancy and status all start from it. */
-import { namedPorts } from './ports.ts';
+import { poolsOf } from './pools.ts';
+import { roleCheckOf } from './read-write.ts';
 import type { DistributedServiceSpec } from './types.ts';
 
 export type Exposure =
@@ -7,22 +8,23 @@ export type Exposure =
   | { kind: 'http'; host: string; path: string }
   /** TLS connections, told apart by the server name in their ClientHello */
   | { kind: 'sni'; host: string }
-  /** `name`: of one of several ports */
+  /** `name`: of its pool among several (pools.ts) */
   | { kind: 'tcp'; port: number; name?: string }
   | { kind: 'udp'; port: number; name?: string };
 
 /**
  * The exposures of a spec, without duplicates. A spec that breaks the exposure rules (G-1, G-2) may have none.
  * http: every host with its path, or a tcp port for `type: port`. tcp and grpc: the port, or the hosts by SNI where
- * `type` names a host and there is one. udp: the port. tcp and udp may have several ports.
+ * `type` names a host and there is one. udp: the port. tcp and udp have a port for each pool.
  */
 export function exposuresOf(spec: DistributedServiceSpec, baseDomain: string | undefined): Exposure[] {
   const expose = spec.expose ?? {};
   const hosts = hostsOf(spec, baseDomain);
   // A port that is 0 is not known yet (random-ports.ts).
-  const port = (kind: 'tcp' | 'udp'): Exposure[] =>
-    namedPorts(spec)?.flatMap(({ port, name }) => (port === 0 ? [] : [{ kind, port, name }])) ??
-    (expose.port ? [{ kind, port: expose.port }] : []);
+  const port = (kind: 'tcp' | 'udp'): Exposure[] => {
+    const ports = new Map(poolsOf(spec).flatMap(({ port, name }) => (port ? [[port, name]] : [])));
+    return [...ports].map(([port, name]) => (name === undefined ? { kind, port } : { kind, port, name }));
+  };
   switch (spec.serviceType) {
     case 'udp':
       return port('udp');
@@ -31,7 +33,7 @@ export function exposuresOf(spec: DistributedServiceSpec, baseDomain: string | u
       return hosts.map((host) => ({ kind: 'http', host, path: decodedPath(expose.path ?? '/') }));
     case 'tcp':
     case 'grpc':
-      if (expose.type === 'port' || hosts.length === 0) return port('tcp');
+      if (expose.type === 'port' || hosts.length === 0 || roleCheckOf(spec)) return port('tcp');
       return hosts.map((host) => ({ kind: 'sni', host }));
   }
 }
@@ -62,9 +64,6 @@ export function hostsOf(spec: DistributedServiceSpec, baseDomain: string | undef
   if (subdomain !== undefined && baseDomain !== undefined) hosts.push(`${subdomain}.${baseDomain}`);
   return [...new Set(hosts)];
 }
-
-/** The field that names the port. */
-export const portField = ({ name }: { name?: string }): string => (name === undefined ? 'spec.expose.port' : 'spec.expose.ports');
 
 /** For people: `llm.example.com/v1`, `db.example.com (TLS)`, `tcp port 5432`. */
 export function describeExposure(exposure: Exposure): string {

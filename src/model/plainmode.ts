@@ -45,7 +45,7 @@ function unprotected(spec: DistributedServiceSpec): Unservable | undefined {
   return { reason: 'GatewayRequired', message };
 }
 
-function protectingFields({ security, expose }: DistributedServiceSpec): string[] {
+function protectingFields({ security, expose, backends }: DistributedServiceSpec): string[] {
   const authentication = security?.authentication?.type ?? 'none';
   const { headers, tls } = expose ?? {};
   const fields: [field: string, isAskedFor: boolean][] = [
@@ -54,6 +54,8 @@ function protectingFields({ security, expose }: DistributedServiceSpec): string[
     ['spec.security.rateLimit', security?.rateLimit !== undefined],
     // An app may believe a header because nobody but its gateway could have sent it.
     ['spec.expose.headers.request.remove', (headers?.request?.remove ?? []).length > 0],
+    // What is written to a replica is refused, or lost.
+    ['spec.backends.readWrite', backends?.readWrite !== undefined],
     ['spec.expose.tls', endsTls({ expose }) || tls?.redirect === true],
   ];
   return fields.flatMap(([field, isAskedFor]) => (isAskedFor ? [field] : []));

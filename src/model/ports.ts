@@ -1,5 +1,6 @@
-/** `spec.expose.ports`: several ports of one tcp or udp service. Each is a tunnel of every backend, known by the port's name. */
+/** Ports of a service's backends, each known by a name: those of `spec.expose.ports`, and that at which a backend tells its role. */
 import { isObject } from './json.ts';
+import { roleCheckOf } from './read-write.ts';
 import type { DistributedServiceSpec } from './types.ts';
 
 export type NamedPort = NonNullable<NonNullable<DistributedServiceSpec['expose']>['ports']>[number];
@@ -11,8 +12,8 @@ export const mostPorts = 32;
  * The ports of a service that has several; undefined for every other one, which has one tunnel of each backend, without a name.
  * A name and a port count once, whatever the webhook may have missed.
  */
-export function namedPorts({ serviceType, expose }: DistributedServiceSpec): readonly NamedPort[] | undefined {
-  const ports: unknown = serviceType === 'tcp' || serviceType === 'udp' ? expose?.ports : undefined;
+export function namedPorts(spec: DistributedServiceSpec): readonly NamedPort[] | undefined {
+  const ports: unknown = usesPorts(spec) && !roleCheckOf(spec) ? spec.expose?.ports : undefined;
   // Rules look at objects of any shape.
   const listed = (Array.isArray(ports) ? ports.slice(0, mostPorts).filter(isObject) : []) as unknown as NamedPort[];
   const isFirst = ({ name, port }: NamedPort, at: number) =>
@@ -21,6 +22,10 @@ export function namedPorts({ serviceType, expose }: DistributedServiceSpec): rea
   return found.length > 0 ? found : undefined;
 }
 
+/** Whether users come to a tcp or udp service by ports: `expose.type` may say so, and where it says nothing a host name does not. */
+export const usesPorts = ({ serviceType, expose }: Pick<DistributedServiceSpec, 'serviceType' | 'expose'>): boolean =>
+  serviceType === 'udp' || (serviceType === 'tcp' && (expose?.type === 'port' || (expose?.domain ?? expose?.subdomain) === undefined));
+
 /** What a port leads to where every backend has the same: `backendPort`, or the port itself; undefined where it goes by a name. */
 export const backendPortOf = ({ port, backendPort, backendPortName }: NamedPort): number | undefined =>
   backendPortName === undefined ? (backendPort ?? port) : undefined;
@@ -28,23 +33,17 @@ export const backendPortOf = ({ port, backendPort, backendPortName }: NamedPort)
 export const isPortName = (text: unknown): text is string =>
   typeof text === 'string' && text.length <= 15 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(text);
 
+/** Of the port at which a backend tells its role (read-write.ts). No port of a user's has such a name. */
+export const rolePortName = '~role';
+
 const key = 'port';
 
-/** `metadatas` of a proxy, so that the gateway knows whose port it is. */
+/** `metadatas` of a proxy, so that the gateway knows to which port of the backend it leads. */
 export const portMetadata = (name: string | undefined): Record<string, string> | undefined =>
   name === undefined ? undefined : { [key]: name };
 
 /** The name of the port in a proxy's metadata. It is the client's word: of right form, and no more than that. */
 export function portIn(metadata: unknown): string | undefined {
   const name = (metadata as Record<string, unknown> | null | undefined)?.[key];
-  return isPortName(name) ? name : undefined;
-}
-
-/** Identifies one port of a service among pools of backends. @param service namespace/name */
-export const portKey = (service: string, port: string | undefined): string => (port === undefined ? service : `${service}:${port}`);
-
-/** The service of a key, and the name of the port where it has several. */
-export function portKeyParts(text: string): [service: string, port: string | undefined] {
-  const at = text.indexOf(':');
-  return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
+  return isPortName(name) || name === rolePortName ? name : undefined;
 }

@@ -3,7 +3,7 @@
  * that port in the spec, and as long as there is none, with an exposure less.
  */
 import { isObject } from './json.ts';
-import { namedPorts } from './ports.ts';
+import { poolsOf } from './pools.ts';
 import type { DistributedService, DistributedServiceSpec, DistributedServiceStatus } from './types.ts';
 
 /** Above the tunnels' ports, and below those that Linux gives to outgoing connections. */
@@ -13,12 +13,9 @@ export const randomPorts = { first, last, count: last - first + 1 } as const;
 
 export type AssignedPort = NonNullable<DistributedServiceStatus['ports']>[number];
 
-/** Names of the ports that are to be picked; of a service with one port undefined is the name. */
-export function randomPortNames(spec: DistributedServiceSpec): (string | undefined)[] {
-  const named = namedPorts(spec);
-  if (named) return named.flatMap(({ name, port }) => (port === 0 ? [name] : []));
-  return spec.expose?.port === 0 ? [undefined] : [];
-}
+/** Names of the pools whose port is to be picked. */
+export const randomPortNames = (spec: DistributedServiceSpec): (string | undefined)[] =>
+  poolsOf(spec).flatMap(({ name, port }) => (port === 0 ? [name] : []));
 
 const originals = new WeakMap<DistributedService, DistributedService>();
 

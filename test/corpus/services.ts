@@ -1000,6 +1000,80 @@ const grpc = (more: Spec = {}): Spec => ({
 });
 const tls = { secretName: 'new-tls' };
 
+const roles = (readWrite: Spec = {}, more: Spec = {}): Spec => ({
+  serviceType: 'tcp',
+  backends: { ...discovery, readWrite: { writePort: 21005, readPort: 21006, ...readWrite } },
+  ...more,
+});
+const webhookRoles = bad('webhook', (more) => roles({}, more));
+
+/** A primary and its replicas. */
+const roleCases: ServiceCase[] = [
+  good(
+    'a primary and replicas, which a plain frp server cannot tell apart',
+    roles(),
+    'spec.security: GatewayRequired: spec.backends.readWrite cannot be enforced by a plain frp server, so its Pods are not connected',
+  ),
+  {
+    name: 'roles that are asked for at the port of an endpoint',
+    object: service('good', {
+      serviceType: 'tcp',
+      backends: {
+        endpoints: [{ host: 'pg.internal', port: 5432 }],
+        readWrite: { writePort: 21005, readPort: 21006, roleCheck: { port: 5432 } },
+      },
+    }),
+    warned: ['spec.backends.readWrite.roleCheck.port: 5432 is the port that users are sent to'],
+  },
+  {
+    ...schema('roles without a port to read', {}, 'spec.backends.readWrite.readPort: Required value'),
+    object: service('bad', roles({ readPort: undefined })),
+  },
+  webhookRoles(
+    'roles of an http service',
+    { serviceType: 'http', expose: { domain: 'new.corpus.example.com' } },
+    'spec.backends.readWrite: is for serviceType tcp, and this is http, which knows no ports',
+  ),
+  {
+    name: 'one port for writing and reading',
+    object: service('bad', roles({ readPort: 21005 })),
+    layer: 'webhook',
+    refused: ['spec.backends.readWrite.readPort: is 21005, as writePort: clients say by the port whether they write; set another one'],
+  },
+  {
+    name: 'a port to read that another service has',
+    object: service('bad', roles({ readPort: 21100 })),
+    layer: 'webhook',
+    refused: ['spec.backends.readWrite: tcp port 21100 is already exposed by DistributedService corpus/standing-tcp; choose another port'],
+  },
+  {
+    name: 'a port to write that is the gateway’s own',
+    object: service('bad', roles({ writePort: 7500 }, { gateway: true })),
+    layer: 'webhook',
+    refused: ['spec.backends.readWrite: 7500 is a port of the gateway itself; choose another port'],
+  },
+  webhookRoles(
+    'roles beside a port',
+    { expose: { type: 'port', port: 21001 } },
+    'spec.expose: names a port, and users come to writePort and readPort of spec.backends.readWrite; remove spec.expose.port',
+  ),
+  webhookRoles(
+    'roles beside several ports',
+    { expose: { type: 'port', ports: [{ name: 'pg', port: 21001 }] } },
+    'spec.expose: names several ports, and users come to writePort and readPort of spec.backends.readWrite; remove spec.expose.ports, and make another service of the ports that have no roles',
+  ),
+  webhookRoles(
+    'roles without a check',
+    health({ enabled: false }),
+    'spec.loadBalancing.healthCheck.enabled: cannot be false with spec.backends.readWrite: without a check nobody knows',
+  ),
+  webhookRoles(
+    'roles beside a check of another kind',
+    health({ type: 'http' }),
+    'spec.loadBalancing.healthCheck.type: "http" cannot be used with spec.backends.readWrite, whose roleCheck takes its place',
+  ),
+];
+
 /** What concerns the gateway. The installation of the corpus has none, so what is admitted is told that it needs one. */
 const gatewayCases: ServiceCase[] = [
   good('any port, through the gateway', tcp({ gateway: true, expose: { type: 'port', port: 0 } })),
@@ -1193,6 +1267,7 @@ export const serviceCases: ServiceCase[] = [
   ...portsCases,
   ...goodCases,
   ...gatewayCases,
+  ...roleCases,
   ...updateCases,
 ];
 

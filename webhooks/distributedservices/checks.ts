@@ -40,8 +40,8 @@ export const checkWarnings: readonly Rule[] = [
   },
 ];
 
-const isChecked = ({ serviceType, health, loadBalancing }: Subject): boolean =>
-  serviceType !== 'udp' && loadBalancing.healthCheck !== undefined && health.enabled !== false;
+const isChecked = ({ serviceType, health, loadBalancing, backends }: Subject): boolean =>
+  serviceType !== 'udp' && loadBalancing.healthCheck !== undefined && health.enabled !== false && !backends.readWrite;
 
 const isChosen = (threshold: unknown): boolean =>
   Number(threshold ?? defaultThreshold) > 1 && threshold !== undefined && threshold !== defaultThreshold;

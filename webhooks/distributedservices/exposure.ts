@@ -2,6 +2,7 @@
 import { clusterPorts, isClusterPort } from '../../src/model/cluster-service.ts';
 import { exposuresOf, isRoutedOnly } from '../../src/model/exposure.ts';
 import { gatewayReservedPorts, usesGateway } from '../../src/model/gateway.ts';
+import { portField } from '../../src/model/pools.ts';
 import { unexposable } from './paths.ts';
 import { hasPorts } from './ports.ts';
 import type { Rule } from './rule.ts';
@@ -12,7 +13,9 @@ const hasServerName = ({ serviceType }: Subject): boolean => serviceType === 'tc
 const hasHost = ({ expose }: Subject): boolean => expose.domain !== undefined || expose.subdomain !== undefined;
 /** The routes of other services may lead to it, so it needs no address of its own. */
 const isRouted = ({ spec, config }: Subject): boolean => usesGateway(spec, config) && isRoutedOnly(spec);
-const hasPort = (s: Subject): boolean => s.expose.port !== undefined || hasPorts(s);
+/** A port for each of several pools, or one. */
+const hasPort = (s: Subject): boolean =>
+  s.expose.port !== undefined || hasPorts(s) || (s.serviceType === 'tcp' && Boolean(s.backends.readWrite));
 
 export const exposureRules: readonly Rule[] = [
   {
@@ -81,20 +84,13 @@ export const exposureRules: readonly Rule[] = [
     message:
       'needs a base domain to be below: set baseDomain in the frp-k8s configuration, or use spec.expose.domain with the full host name',
   },
-  {
+  ...(['spec.expose.port', 'spec.expose.ports', 'spec.backends.readWrite'] as const).map((path): Rule => ({
     id: 'design',
-    path: 'spec.expose.port',
+    path,
     states: "the server's own ports (configuration `frps.reservedPorts`, `gateway.reservedPorts`) cannot be claimed",
-    broken: (s) => !hasPorts(s) && reservedPort(s) !== undefined,
+    broken: (s) => reservedPort(s) !== undefined && portField(s.spec) === path,
     message: (s) => reservedMessage(s, reservedPort(s)!),
-  },
-  {
-    id: 'design',
-    path: 'spec.expose.ports',
-    states: 'as `port`',
-    broken: (s) => hasPorts(s) && reservedPort(s) !== undefined,
-    message: (s) => reservedMessage(s, reservedPort(s)!),
-  },
+  })),
 ];
 
 export const exposureWarnings: readonly Rule[] = [
@@ -163,6 +159,8 @@ function reservedMessage(subject: Subject, port: number): string {
   const forCluster = server === 'gateway' ? [`${clusterPorts.first} to ${clusterPorts.last}`] : [];
   const another = `another port (reserved: ${[...reservedPorts(subject), ...forCluster].join(', ')})`;
   if (!sharedPorts(subject).includes(port)) return `${port} is a port of the ${server} itself; choose ${another}`;
+  if (portField(subject.spec) === 'spec.backends.readWrite')
+    return `${port} is where the ${server} serves all hosts by name; choose ${another}`;
   const byName = subject.serviceType === 'http' ? '' : ', if its clients begin with TLS';
   return `${port} is where the ${server} serves all hosts by name; set spec.expose.domain in place of the port${byName}, or choose ${another}`;
 }

@@ -1,8 +1,7 @@
 /** Rules of `spec.expose.ports`: several ports of one tcp or udp service, each known by its name. */
 import { usesGateway } from '../../src/model/gateway.ts';
 import { isObject, listOf } from '../../src/model/json.ts';
-import { exposuresOf } from '../../src/model/exposure.ts';
-import { namedPorts, type NamedPort } from '../../src/model/ports.ts';
+import { usesPorts, type NamedPort } from '../../src/model/ports.ts';
 import { randomPortNames } from '../../src/model/random-ports.ts';
 import type { Rule } from './rule.ts';
 import type { Subject } from './subject.ts';
@@ -86,7 +85,7 @@ export const portsWarnings: readonly Rule[] = [
     id: 'design',
     path,
     states: 'ports that `type` does not use',
-    broken: (s) => s.serviceType === 'tcp' && hasPorts(s) && isByName(s),
+    broken: (s) => s.serviceType === 'tcp' && hasPorts(s) && !usesPorts(s.spec),
     message: (s) => `is not used, because spec.expose.type is "${s.expose.type ?? 'domain'}"; set type: port to expose the ports`,
   },
   {
@@ -122,10 +121,11 @@ const aimless = (subject: Subject): Partial<NamedPort> | undefined =>
     ({ port, backendPort, backendPortName }) => port === 0 && backendPort === undefined && backendPortName === undefined,
   );
 
+/** A host name that is used makes the port one that is not, of http as of tcp. */
 const isPicked = ({ serviceType, expose, spec }: Subject): boolean =>
-  serviceType !== undefined && isUsedPort(expose) && randomPortNames(spec).length > 0;
-
-const isUsedPort = ({ type, domain, subdomain }: Subject['expose']): boolean => type === 'port' || (domain ?? subdomain) === undefined;
+  serviceType !== undefined &&
+  (expose.type === 'port' || (expose.domain ?? expose.subdomain) === undefined) &&
+  randomPortNames(spec).length > 0;
 
 const both = (subject: Subject): Partial<NamedPort> | undefined =>
   portsOf(subject).find(({ backendPort, backendPortName }) => backendPort !== undefined && backendPortName !== undefined);
@@ -136,6 +136,3 @@ const byName = (subject: Subject): Partial<NamedPort> | undefined =>
 const hasOnlyPods = ({ discovery, endpoints }: Subject): boolean => endpoints === undefined && (discovery?.mode ?? 'auto') === 'auto';
 
 const tunnels = (subject: Subject): number => portsOf(subject).length * (subject.endpoints?.length ?? 0);
-
-const isByName = ({ spec, config }: Subject): boolean =>
-  namedPorts(spec) !== undefined && exposuresOf(spec, config.baseDomain).some((exposure) => 'host' in exposure);

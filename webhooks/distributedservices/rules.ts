@@ -9,6 +9,7 @@ import { headerRules, headerWarnings } from './headers.ts';
 import { healthRules, healthWarnings } from './health.ts';
 import { plainWarnings } from './plain.ts';
 import { portsRules, portsWarnings } from './ports.ts';
+import { readWriteRules, readWriteWarnings } from './read-write.ts';
 import { timeoutWarnings } from './timeouts.ts';
 import type { Rule } from './rule.ts';
 import { securityRules, securityWarnings } from './security.ts';
@@ -24,6 +25,7 @@ export const errorRules: readonly Rule[] = [
   ...gatewayRules,
   ...headerRules,
   ...clusterServiceRules,
+  ...readWriteRules,
 ];
 export const warningRules: readonly Rule[] = [
   ...backendWarnings,
@@ -38,4 +40,5 @@ export const warningRules: readonly Rule[] = [
   ...headerWarnings,
   ...timeoutWarnings,
   ...clusterServiceWarnings,
+  ...readWriteWarnings,
 ];

@@ -1,9 +1,10 @@
 /** What a claim on a host or port meets (G-14), and what it takes from others, as findings. */
 import type { Config } from '../../src/config/schema.ts';
 import type { Conflict } from '../../src/model/claims.ts';
-import { describeExposure, exposuresOf, portField, type Exposure } from '../../src/model/exposure.ts';
+import { describeExposure, exposuresOf, type Exposure } from '../../src/model/exposure.ts';
 import type { Finding } from '../../src/model/findings.ts';
 import { eligibilityOf } from '../../src/model/grants.ts';
+import { portField } from '../../src/model/pools.ts';
 import type { DistributedService } from '../../src/model/types.ts';
 
 const reservedBecause = {
@@ -32,7 +33,7 @@ export function wildcardFindings(service: DistributedService, { exposure: given,
 }
 
 function pathOf(exposure: Exposure, { spec }: DistributedService): string {
-  if ('port' in exposure) return portField(exposure);
+  if ('port' in exposure) return portField(spec);
   return spec.expose?.domain === exposure.host ? 'spec.expose.domain' : 'spec.expose.subdomain';
 }
 

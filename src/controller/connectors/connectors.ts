@@ -13,9 +13,9 @@ import { Reflector } from '../../kube/reflector.ts';
 import { budgets, configMaps, deployments, pods, type ConfigMap, type KubeObject, type Resource } from '../../kube/types.ts';
 import type { Log } from '../../log.ts';
 import { exposuresOf } from '../../model/exposure.ts';
-import { namedPorts } from '../../model/ports.ts';
 import { serversOf, usesGateway } from '../../model/gateway.ts';
 import { annotation, connectorName, label } from '../../model/names.ts';
+import { servingPorts } from '../../model/pools.ts';
 import { serviceKey } from '../../model/store.ts';
 import type { DistributedService } from '../../model/types.ts';
 import type { Backend } from '../backends/health.ts';
@@ -134,7 +134,7 @@ export class Connectors {
   backendsOf(service: DistributedService): Backend[] {
     const { config } = this.#deps;
     const { spec } = service;
-    const proxies = usesGateway(spec, config) ? (namedPorts(spec)?.length ?? 1) : exposuresOf(spec, config.baseDomain).length;
+    const proxies = usesGateway(spec, config) ? servingPorts(spec) : exposuresOf(spec, config.baseDomain).length;
     const connectors = this.#podsOf(service).map(({ metadata }) => metadata.uid ?? '');
     return (this.#members.get(serviceKey(service)) ?? []).map((member) => {
       const [id = endpointId(service, member), ...also] = connectors.map((uid) => backendId(service, member, uid));

@@ -6,8 +6,9 @@ import type { DistributedService } from '../../model/types.ts';
 import { endsTls } from '../../model/users-certificate.ts';
 
 /**
- * Its first exposure, as a URL or as host:port, with several ports as host:25,587; undefined for a service that is reached by the routes of others only, and
- * for a port where it is not known at which address users reach it. Where sidecars dial the gateway is no address for them.
+ * Its first exposure, as a URL or as host:port, with several ports as host:25,587; undefined for a service that is reached by
+ * the routes of others only, and for a port where it is not known at which address users reach it. Where sidecars dial the
+ * gateway is no address for them.
  * @param found address of the server for users, as Entrance knows it
  */
 export function externalEndpointOf({ spec }: DistributedService, config: Config, found?: string): string | undefined {

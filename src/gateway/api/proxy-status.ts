@@ -4,7 +4,7 @@
  */
 import { timingSafeEqual, createHash } from 'node:crypto';
 import { basicAuthorization, type Credentials } from '../../frp/server-api.ts';
-import { namedPorts, portKey } from '../../model/ports.ts';
+import { partKey, poolsOf } from '../../model/pools.ts';
 import type { DistributedServiceSpec } from '../../model/types.ts';
 import { backendName } from '../haproxy/config/names.ts';
 import { serverName } from '../ir/server-name.ts';
@@ -28,14 +28,16 @@ export interface ProxyStatus {
   reason?: string;
 }
 
-/** backend/server of members, which are hashes of what they are. */
-const servers = new WeakMap<Member, string>();
+/** backend/server of members by pool, which are hashes of what they are. */
+const servers = new WeakMap<Member, Map<string | undefined, string>>();
 
-function serverOf(member: Member): string {
-  let path = servers.get(member);
+function serverIn(pool: string | undefined, member: Member): string {
+  const paths = servers.get(member) ?? new Map<string | undefined, string>();
+  servers.set(member, paths);
+  let path = paths.get(pool);
   if (path === undefined) {
-    const key = portKey(member.service, member.portName);
-    servers.set(member, (path = `${backendName(key)}/${serverName(key, member.backendId)}`));
+    const key = partKey(member.service, pool);
+    paths.set(pool, (path = `${backendName(key)}/${serverName(key, member.backendId)}`));
   }
   return path;
 }
@@ -49,9 +51,13 @@ export function proxyStatuses(
   const byServer = new Map(verdicts.map((verdict) => [`${verdict.backend}/${verdict.server}`, verdict]));
   return [...members].flatMap((member): ProxyStatus[] => {
     const { name, service, identity, portName } = member;
-    const verdict = byServer.get(serverOf(member));
     const spec = specOf(service);
-    if (spec && !isAskedFor(spec, portName)) return [];
+    const pools = spec ? poolsOf(spec).filter(({ backendPort }) => backendPort === portName) : [{ name: portName }];
+    // It takes no users: of where it tells its role, or of a port that the service has no more, which it keeps until it restarts.
+    if (pools.length === 0) return [];
+    const found = pools.flatMap((pool) => byServer.get(serverIn(pool.name, member)) ?? []);
+    // One role is enough.
+    const verdict = found.find(({ status }) => status === 'up') ?? found[0];
     const reason = verdict && spec && reasonOf(verdict, spec);
     return [
       {
@@ -62,12 +68,6 @@ export function proxyStatuses(
       },
     ];
   });
-}
-
-/** Whether the service still has the port that a tunnel is for: a Pod keeps its tunnels until it restarts. */
-function isAskedFor(spec: DistributedServiceSpec, portName: string | undefined): boolean {
-  const ports = namedPorts(spec);
-  return portName === undefined ? ports === undefined : (ports?.some(({ name }) => name === portName) ?? false);
 }
 
 /** @param wanted undefined while nobody can be let in */

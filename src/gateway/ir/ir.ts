@@ -5,6 +5,7 @@
 import type { DistributedService } from '../../model/types.ts';
 import type { Exposure } from '../../model/exposure.ts';
 import type { ProfileName } from '../../model/profiles.ts';
+import type { Role } from '../../model/read-write.ts';
 import type { JwtKey } from '../oidc/key-source.ts';
 
 export type { JwtKey };
@@ -18,7 +19,10 @@ export interface View {
 }
 
 export interface ServedService {
+  /** a pool of it, where its backends have roles (pools.ts) */
   service: DistributedService;
+  /** that its servers must have to be used; absent: any */
+  role?: Role | undefined;
   /** what it may have (claims.ts); empty for one that is reached by the routes of others only */
   exposures: readonly Exposure[];
   /** who may use it; `unavailable` where a Secret is not there or cannot be read: then nobody may (503, with the reason in the log) */
@@ -49,6 +53,8 @@ export interface BackendServer {
   place?: string;
   /** port on 127.0.0.1 */
   port: number;
+  /** port on 127.0.0.1 at which it tells its role; absent: it does not */
+  rolePort?: number;
   /** as the user gave it: annotation frp.io/weight or the endpoint's; default 1 */
   weight: number;
   /** no new requests: its Pod is being deleted or not ready */

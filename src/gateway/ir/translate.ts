@@ -3,14 +3,15 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Config } from '../../config/schema.ts';
 import type { Conflict } from '../../model/claims.ts';
 import { isClusterPort } from '../../model/cluster-service.ts';
-import { exposuresOf, portField, type Exposure } from '../../model/exposure.ts';
+import { exposuresOf, type Exposure } from '../../model/exposure.ts';
 import { gatewayReservedPorts, usesGateway } from '../../model/gateway.ts';
-import { portKey } from '../../model/ports.ts';
+import { partKey, portField } from '../../model/pools.ts';
+import { rolePortName } from '../../model/ports.ts';
 import type { ProfileName } from '../../model/profiles.ts';
 import type { DistributedService } from '../../model/types.ts';
 import { usersSecretOf } from '../../model/users-certificate.ts';
 import { endpointParts, type Part } from './endpoint-weights.ts';
-import { portServicesOf, type PortService } from './port-services.ts';
+import { servicePoolsOf, type ServicePool } from './pools.ts';
 import { keyOf } from './service-key.ts';
 import { serverName } from './server-name.ts';
 import type { Member } from '../members/members.ts';
@@ -40,19 +41,19 @@ export interface ViewInput {
  */
 export function viewOf(input: ViewInput, before?: View): View {
   const all = [...input.members];
-  const members = Map.groupBy(all, ({ service, portName }) => portKey(service, portName));
+  const byPort = Map.groupBy(all, ({ service, portName }) => partKey(service, portName));
   const joined = new Set(all.map(({ service }) => service));
   // HAProxy could not open these.
   const taken = new Set(all.map(({ port }) => port));
   const known = new Map(before?.services.map((one) => [keyOf(one.service), one]));
   const failed = new Map<string, string>();
   const services = servedOnes(input, (key) => joined.has(key))
-    .flatMap(portServicesOf)
-    .map((given): [string, PortService] => [keyOf(given.service), given])
+    .flatMap(servicePoolsOf)
+    .map((pool): [string, ServicePool] => [keyOf(pool.service), pool])
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .flatMap(([key, given]): ServedService[] => {
+    .flatMap(([key, pool]): ServedService[] => {
       try {
-        return [servedService(given, members.get(key) ?? [], taken, { input, last: known.get(key) })];
+        return [servedService(pool, tunnelsOf(pool, byPort), taken, { input, last: known.get(key) })];
       } catch (error) {
         failed.set(key, (error as Error).message);
         return [];
@@ -94,33 +95,34 @@ export function claimedPorts(services: Iterable<DistributedService>, config: Con
 
 /** The service as it was served last: as long as its spec says the same, whatever its status. */
 function servedService(
-  { whole, service: given }: PortService,
-  members: readonly Member[],
+  pool: ServicePool,
+  tunnels: Tunnels,
   taken: ReadonlySet<number>,
   { input, last }: { input: ViewInput; last: ServedService | undefined },
 ): ServedService {
-  const same = last && isSameIntent(last.service, given) ? last : undefined;
-  const service = same?.service ?? given;
-  const exposures = same?.exposures ?? exposuresAt(given, input.config);
-  refuseTaken(exposures, taken);
-  const secret = usersSecretOf(whole.metadata.name, whole.spec);
-  const certificate = secret === undefined ? undefined : input.certificateOf(whole, `${whole.metadata.namespace}/${secret}`);
-  const access = kept(last?.access, input.accessOf(whole));
-  const challenges = kept(last?.challenges, input.challengesOf?.(whole));
-  const backends = same ? backendsAgain({ whole, service }, same.backends, members, input) : backendsOf({ whole, service }, members, input);
+  const { owner, role } = pool;
+  const same = last && isSameIntent(last.service, pool.service) ? last : undefined;
+  const service = same?.service ?? pool.service;
+  const exposures = same?.exposures ?? exposuresAt(pool, input.config);
+  refuseTaken(exposures, taken, owner);
+  const secret = usersSecretOf(owner.metadata.name, owner.spec);
+  const certificate = secret === undefined ? undefined : input.certificateOf(owner, `${owner.metadata.namespace}/${secret}`);
+  const access = kept(last?.access, input.accessOf(owner));
+  const challenges = kept(last?.challenges, input.challengesOf?.(owner));
+  const backends = same ? backendsAgain(pool, same.backends, tunnels, input) : backendsOf(pool, tunnels, input);
   // It takes a reload, so it stays while there is nobody to ask.
-  const profile = members.length === 0 ? last?.profile : profileOf(members, input);
+  const profile = tunnels.users.length === 0 ? last?.profile : profileOf(tunnels.users, input);
   const clusterPort = input.clusterPorts?.get(keyOf(service));
-  const next = { service, exposures, clusterPort, access, certificate, challenges, backends, profile };
+  const next = { service, role, exposures, clusterPort, access, certificate, challenges, backends, profile };
   return same && isSame(same, next) ? same : next;
 }
 
 /** @throws Error for a port that HAProxy could not open */
-function refuseTaken(exposures: readonly Exposure[], taken: ReadonlySet<number>): void {
+function refuseTaken(exposures: readonly Exposure[], taken: ReadonlySet<number>, { spec }: DistributedService): void {
   const found = exposures.find((exposure) => 'port' in exposure && taken.has(exposure.port));
   if (found === undefined || !('port' in found)) return;
   throw new Error(
-    `${portField(found)}: the tunnel of a backend has port ${found.port}; choose another (the gateway gives tunnels 29999 and the ports below, down to 10005)`,
+    `${portField(spec)}: the tunnel of a backend has port ${found.port}; choose another (the gateway gives tunnels 29999 and the ports below, down to 10005)`,
   );
 }
 
@@ -142,58 +144,77 @@ const profileOf = (members: readonly Member[], { podOf }: ViewInput): ProfileNam
 
 const isSameIntent = (a: DistributedService, b: DistributedService): boolean => a === b || isDeepStrictEqual(a.spec, b.spec);
 
-const exposuresAt = ({ spec }: DistributedService, config: Config): Exposure[] =>
-  exposuresOf(spec, config.baseDomain).filter((exposure) => 'host' in exposure || !isReserved(exposure.port, config));
+const exposuresAt = ({ service: { spec }, name }: ServicePool, config: Config): Exposure[] =>
+  exposuresOf(spec, config.baseDomain).filter(
+    (exposure) => 'host' in exposure || (exposure.name === name && !isReserved(exposure.port, config)),
+  );
 
-/** What backends of a view were made from, beside their service: members, and what is known of the Pod of each. */
+/** Of the backends of a pool. */
+interface Tunnels {
+  /** to the port that users are sent to: a member of the pool each */
+  users: readonly Member[];
+  /** to where they tell their role, of a pool with a role */
+  roles: readonly Member[];
+}
+
+/** @param byPort tunnels by service and port of the backends (partKey) */
+function tunnelsOf({ owner, backendPort, role }: ServicePool, byPort: ReadonlyMap<string, readonly Member[]>): Tunnels {
+  const to = (name: string | undefined) => byPort.get(partKey(keyOf(owner), name)) ?? [];
+  return { users: to(backendPort), roles: role === undefined ? [] : to(rolePortName) };
+}
+
+/** What backends of a view were made from, beside their service: tunnels, and what is known of the Pod of each. */
 const madeFrom = new WeakMap<ServedService['backends'], readonly unknown[]>();
 
-/** The backends of a service that is what it was. */
+/** The backends of a pool that is what it was. */
 function backendsAgain(
-  given: PortService,
+  pool: ServicePool,
   backends: ServedService['backends'],
-  members: readonly Member[],
+  tunnels: Tunnels,
   input: ViewInput,
 ): ServedService['backends'] {
   const before = madeFrom.get(backends);
+  const members = [...tunnels.users, ...tunnels.roles];
   const isSame =
     before?.length === 2 * members.length &&
     members.every((member, at) => before[2 * at] === member && before[2 * at + 1] === input.podOf(member.identity));
   if (isSame) return backends;
-  const next = backendsOf(given, members, input);
+  const next = backendsOf(pool, tunnels, input);
   if (!isDeepStrictEqual(backends, next)) return next;
   madeFrom.set(backends, madeFrom.get(next)!);
   return backends;
 }
 
-function backendsOf({ whole, service }: PortService, members: readonly Member[], input: ViewInput): BackendServer[] {
+function backendsOf(pool: ServicePool, { users, roles }: Tunnels, input: ViewInput): BackendServer[] {
   const isDraining = ({ identity }: Member) => {
     const pod = input.podOf(identity);
     return pod !== 'unknown' && !pod?.isReady;
   };
-  const parts = endpointParts(whole, members, isDraining);
-  const backends = members
+  const parts = endpointParts(pool.owner, users, isDraining);
+  const rolePorts = new Map(roles.map(({ backendId, port }) => [backendId, port]));
+  const backends = users
     .map((member): BackendServer => {
-      const nameAt = (of: DistributedService) => serverName(keyOf(of), member.backendId);
-      const place = keyOf(service) === keyOf(whole) ? {} : { place: nameAt(whole) };
+      const nameIn = (of: DistributedService) => serverName(keyOf(of), member.backendId);
+      const rolePort = rolePorts.get(member.backendId);
       return {
-        name: nameAt(service),
-        ...place,
+        name: nameIn(pool.service),
+        ...(pool.name !== undefined && { place: nameIn(pool.owner) }),
         port: member.port,
+        ...(rolePort !== undefined && { rolePort }),
         isDraining: isDraining(member),
-        ...partOf(service, member, parts.get(member), input),
+        ...partOf(pool, member, parts.get(member), input),
       };
     })
     .sort((a, b) => (a.name < b.name ? -1 : 1));
   madeFrom.set(
     backends,
-    members.flatMap((member) => [member, input.podOf(member.identity)]),
+    [...users, ...roles].flatMap((member) => [member, input.podOf(member.identity)]),
   );
   return backends;
 }
 
 function partOf(
-  { metadata }: DistributedService,
+  { owner, backendPort }: ServicePool,
   { name, backendId, identity }: Member,
   endpoint: Part | undefined,
   { podOf }: ViewInput,
@@ -203,6 +224,6 @@ function partOf(
   if (backendId !== uid) return part(endpoint?.weight ?? 1, endpoint?.address ?? backendId);
   const pod = podOf(identity);
   if (pod === 'unknown') return part(1, name);
-  const port = pod?.ports[metadata.name];
+  const port = pod?.ports[partKey(owner.metadata.name, backendPort)];
   return part(pod?.weight ?? 1, port === undefined ? podName : `${pod?.ip ?? podName}:${port}`);
 }

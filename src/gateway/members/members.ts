@@ -21,7 +21,7 @@ export interface Member {
   /** namespace/name */
   service: string;
   backendId: string;
-  /** name of the service's port that it says that it is of, where that has several */
+  /** name of the backend's port that it says that it leads to (model/ports.ts), where backends have several */
   portName?: string;
   identity: Identity;
   /** of a connector's: which of the service's endpoints it says that it is of (frp/origins.ts) */

@@ -2,11 +2,12 @@
 import { collectDefaultMetrics, Counter, Gauge, type Registry } from '@prometheus-io/client';
 import { inspectCertificate, splitBundle } from '../../../certs/inspect.ts';
 import type { RefusalReason } from '../admission/refusals.ts';
+import type { Member } from '../members/members.ts';
 import type { TunnelMaterial } from '../ir/tunnel-trust.ts';
 
 export interface Observed {
-  /** number of members by service (namespace/name) */
-  members: () => Iterable<{ service: string }>;
+  /** one for each tunnel; of services (namespace/name) */
+  members: () => Iterable<Pick<Member, 'service' | 'backendId'>>;
   tunnel: () => TunnelMaterial | undefined;
 }
 
@@ -29,7 +30,8 @@ export class GatewayMetrics {
       registers,
       collect: () => {
         count.reset();
-        for (const { service } of members()) {
+        const backends = new Map([...members()].map(({ service, backendId }) => [`${service} ${backendId}`, service]));
+        for (const service of backends.values()) {
           const [namespace = '', name = ''] = service.split('/');
           count.inc({ namespace, name });
         }

@@ -4,7 +4,7 @@
  */
 import { Counter, Gauge, type Registry } from '@prometheus-io/client';
 import { Loop } from '../../kube/loop.ts';
-import { portKeyParts } from '../../model/ports.ts';
+import { splitPartKey } from '../../model/pools.ts';
 import { backendOf, type ServerStats } from '../haproxy/index.ts';
 import type { ServedService, View } from '../ir/ir.ts';
 import type { RequestTimes } from './request-times.ts';
@@ -66,6 +66,7 @@ export class TrafficMetrics {
       'Part of the open connections to a backend that is in use; the others are kept for the next request',
       ({ current, idleConnections }) => (current + idleConnections === 0 ? 0 : current / (current + idleConnections)),
     );
+    this.#addPrimaries(registry);
     this.#addDurations(registry);
     this.#total(
       registry,
@@ -207,6 +208,24 @@ export class TrafficMetrics {
     }
   }
 
+  #addPrimaries(registry: Registry): void {
+    const gauge: Gauge<'namespace' | 'name'> = new Gauge({
+      name: 'frp_distributed_service_primaries',
+      help: 'Backends that say that they are the primary, of services with spec.backends.readWrite; users can write where it is 1',
+      labelNames: ['namespace', 'name'],
+      registers: [registry],
+      collect: () => {
+        gauge.reset();
+        for (const { service, role, backends } of this.#services) {
+          if (role !== 'primary') continue;
+          const { namespace = '', name } = service.metadata;
+          const isUp = (server: string) => this.#last.get(`${backendOf(service)}/${server}`)?.status === 'up';
+          gauge.set({ namespace, name }, backends.filter((backend) => isUp(backend.name)).length);
+        }
+      },
+    });
+  }
+
   #addDurations(registry: Registry): void {
     const gauge: Gauge<(typeof labelNames)[number] | 'quantile'> = new Gauge({
       name: 'frp_distributed_service_request_duration_seconds',
@@ -226,7 +245,7 @@ export class TrafficMetrics {
 /** By backend/server. */
 function labelsOf({ service, backends }: ServedService): [string, Labels][] {
   const { namespace = '', name: key } = service.metadata;
-  const [name] = portKeyParts(key);
+  const [name] = splitPartKey(key);
   const section = backendOf(service);
   return backends.map(({ name: server, address }) => [`${section}/${server}`, { namespace, name, backend: address }]);
 }

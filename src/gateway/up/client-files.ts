@@ -16,6 +16,8 @@ export interface ClientFilesInput {
   localPort: number;
   /** by name of the service's ports; absent where it has one */
   localPorts?: Readonly<Record<string, number>> | undefined;
+  /** where the machine tells its role (model/read-write.ts), and then it has one port for users; undefined: it has none */
+  rolePort?: number | undefined;
   /** HOST or HOST:PORT of the gateway's tunnels */
   address: string;
   /** URL of a proxy on the way (link/proxy-url.ts); undefined: none */
@@ -28,11 +30,12 @@ export interface ClientFilesInput {
 /** By name. */
 export function clientConfig(client: Client, authorityPem: string, input: ClientFilesInput): Record<string, string> {
   const { namespace, name, uid, certPem, keyPem, token } = client;
-  const { service: serviceName, localIP, localPort, localPorts, address, proxy, path, tuning } = input;
+  const { service: serviceName, localIP, localPort, localPorts, rolePort, address, proxy, path, tuning } = input;
   const [gateway] = gatewayAddresses({ ...defaultConfig, gateway: { ...defaultConfig.gateway, addresses: [address] } });
   // What of a service matters to its tunnels.
   const ports = localPorts && Object.entries(localPorts).map(([port, backendPort]) => ({ name: port, port: backendPort }));
-  const spec = { serviceType: 'tcp', ...(ports && { expose: { ports } }) };
+  const backends = rolePort === undefined ? undefined : { readWrite: { roleCheck: { port: rolePort } } };
+  const spec = { serviceType: 'tcp', ...(ports && { expose: { ports } }), ...(backends && { backends }) };
   const service = { metadata: { name: serviceName, namespace }, spec } as DistributedService;
   const files = {
     'tls.crt': certPem,

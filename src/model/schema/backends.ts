@@ -1,6 +1,37 @@
 /** `spec.backends`: where the backends are. */
 import { host, port } from './parts.ts';
 
+const rolePath = (role: string, example: string) =>
+  ({
+    type: 'string',
+    minLength: 1,
+    maxLength: 1024,
+    pattern: '^/[!-~]*$',
+    default: example,
+    description: `Path that answers 200 of the ${role}, and another status of everybody else.`,
+  }) as const;
+
+const readWrite = {
+  type: 'object',
+  required: ['writePort', 'readPort'],
+  description:
+    'The backends are a primary and its replicas: one port leads to the primary, another one to the replicas. They are told apart by what each says of itself over HTTP. Needs the gateway, and serviceType tcp.',
+  properties: {
+    writePort: port('Port of the gateway that leads to the primary.'),
+    readPort: port('Port of the gateway that leads to the replicas; to the primary while there is none.'),
+    roleCheck: {
+      type: 'object',
+      description:
+        "Where a backend tells its role, as Patroni's REST API does: asked by each replica of the gateway, in the place of the health check, with its interval and thresholds.",
+      properties: {
+        port: { ...port('Port of the Pod or the endpoint that answers over HTTP.'), default: 8008 },
+        primaryPath: rolePath('primary', '/primary'),
+        replicaPath: rolePath('replicas', '/replica'),
+      },
+    },
+  },
+} as const;
+
 export const backends = {
   type: 'object',
   description: 'Where the backends are: either `discovery` (Pods, DNS names) or `endpoints` (a fixed list), never both.',
@@ -101,5 +132,6 @@ export const backends = {
         },
       },
     },
+    readWrite,
   },
 } as const;

@@ -3,7 +3,7 @@ import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { kubectl, type Json, type Manifest } from './kubectl.ts';
-import { deployment, images, pod, podSecurity } from './objects.ts';
+import { deployment, images, pod, podSecurity, template } from './objects.ts';
 import { run } from './run.ts';
 
 const rightPassword = 'a-secret-of-the-tests';
@@ -43,6 +43,74 @@ export const postgresServers = (namespace: string, name: string, replicas: numbe
     container: { ...program(server), volumeMounts: [{ name: 'data', mountPath: data }] },
     pod: { ...asPostgres, volumes: [{ name: 'data', emptyDir: {} }] },
   });
+
+const passwords = 'host all all all scram-sha-256\nhost replication all all scram-sha-256';
+
+/** The first of the Pods has a database of its own, and the others replicate it. Prints its Pod's name as cluster_name. */
+const replicated = (name: string): string => `
+  set -e
+  echo "$PGPASSWORD" >/tmp/password
+  if [ "$HOSTNAME" = ${name}-0 ]; then
+    initdb -D ${data}/db -U postgres --pwfile=/tmp/password --auth=scram-sha-256 --locale=C --encoding=UTF8
+    echo '${passwords}' >>${data}/db/pg_hba.conf
+  else
+    until pg_basebackup -D ${data}/db -R -X stream -c fast -h ${name}-0.${name}; do sleep 1; done
+  fi
+  while :; do
+    [ -e ${data}/down ] || postgres -D ${data}/db -c listen_addresses='*' -c unix_socket_directories=/tmp -c cluster_name="$HOSTNAME" || :
+    sleep 1
+  done`;
+
+/** As docs/guide/databases.md has it: files that are there where the database has the role, over HTTP. */
+const tellsRole = `
+  mkdir -p /tmp/role
+  /bin/busybox httpd -p 8008 -h /tmp/role
+  while :; do
+    case $(psql -h localhost -d postgres -AtqX -c 'select pg_is_in_recovery()' 2>/dev/null) in
+      f) rm -f /tmp/role/replica; : >/tmp/role/primary;;
+      t) rm -f /tmp/role/primary; : >/tmp/role/replica;;
+      *) rm -f /tmp/role/primary /tmp/role/replica;;
+    esac
+    sleep 1
+  done`;
+
+/** A primary, NAME-0, and a replica, NAME-1, in the group of their name. */
+export function postgresReplicated(namespace: string, name: string): Manifest[] {
+  const { metadata, spec } = template({
+    namespace,
+    name,
+    frp: { group: name, port: '5432' },
+    container: { ...program(replicated(name)), volumeMounts: [{ name: 'data', mountPath: data }] },
+    pod: { ...asPostgres, volumes: [{ name: 'data', emptyDir: {} }] },
+  });
+  const containers = spec.containers as Json[];
+  containers.push({ ...program(tellsRole), name: 'role', securityContext: containers[0]!.securityContext });
+  const selector = { app: name };
+  return [
+    {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name, namespace },
+      spec: { selector, clusterIP: 'None', publishNotReadyAddresses: true, ports: [{ port: 5432 }] },
+    },
+    {
+      apiVersion: 'apps/v1',
+      kind: 'StatefulSet',
+      metadata: { name, namespace },
+      spec: {
+        serviceName: name,
+        replicas: 2,
+        podManagementPolicy: 'Parallel',
+        selector: { matchLabels: selector },
+        template: { metadata, spec },
+      },
+    },
+  ];
+}
+
+/** Rows of a statement, asked of a server in its own Pod. */
+export const askServer = (namespace: string, name: string, sql: string): Promise<string> =>
+  kubectl('-n', namespace, 'exec', name, '-c', 'app', '--', 'psql', '-h', 'localhost', '-d', 'postgres', '-AtqX', '-c', sql);
 
 export const postgresClient = (namespace: string, name: string): Manifest =>
   pod({ namespace, name, container: program('sleep 1000000'), pod: asPostgres });

@@ -27,6 +27,9 @@ describe('where users reach a service', () => {
   it('is the address with all ports where there are several', () => {
     const ports = [25, 587].map((port) => ({ name: `p-${port}`, port }));
     assert.equal(endpoint({ serviceType: 'tcp', expose: { type: 'port', ports }, gateway: false }), 'frp.example.com:25,587');
+    const backends = { discovery: {}, readWrite: { writePort: 5432, readPort: 5433 } };
+    const told = configSchema.parse({ gateway: { addresses: ['gw-1'], publicAddress: 'apps.example.com' } });
+    assert.equal(externalEndpointOf(service('pg', { serviceType: 'tcp', expose: {}, backends }), told), 'apps.example.com:5432,5433');
   });
 
   it('is not known of a service that only the routes of others lead to', () => {

@@ -8,6 +8,7 @@ import { endsTls } from '../../../model/users-certificate.ts';
 import { exactMap, wildcardMap } from './host-maps.ts';
 import { recoveryFile, recoveryLua } from './recovery.ts';
 import type { UsersSettings } from './rendered.ts';
+import { rolesMap } from './roles.ts';
 import { healthSection, stateMap, stateMapLines } from './replica-state.ts';
 import { replicaTlsFiles } from './replica-tls.ts';
 import { hostsMap, pathsMap, redirectsMap, wildcardsMap } from './route-rules.ts';
@@ -25,7 +26,7 @@ export interface Composition {
   parts: readonly ServicePart[];
   /** the sections before those of the services */
   text: string;
-  /** the map of ports is among them where it is read, and empty */
+  /** the maps of ports and roles are among them where they are read, and empty */
   files: ReadonlyMap<string, string>;
   skeleton: string;
   ports: readonly number[];
@@ -73,6 +74,7 @@ function sharedFiles(parts: readonly ServicePart[], settings: UsersSettings): Ma
     [redirectsMap, redirects(services)],
     [challengesMap, challengeLines(services)],
     [portsMap, ''],
+    [rolesMap, ''],
     [recoveryFile, recoveryLua],
     [stateMap, stateMapLines(settings.state)],
     [probeFile, probeLua],

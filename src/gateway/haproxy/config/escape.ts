@@ -52,3 +52,6 @@ const lines = (text: string): string => `"${onOneLine(text).replace(/(["\\$#])/g
 /** Answer 401 with the challenge of RFC 9110, 11.6.1. A browser that reads `Basic` asks its user for a password. */
 export const unauthorized = (text: string, scheme: 'Bearer' | 'Basic' = 'Bearer'): string =>
   answer(401, text, `WWW-Authenticate "${scheme} realm=\\"frp-k8s\\"${scheme === 'Basic' ? ', charset=\\"UTF-8\\"' : ''}"`);
+
+/** A path that can stand in a request line, as the schema wants it. */
+export const safePath = (path: string): string => (/^\/[!-~]*$/.test(path) ? path : '/');

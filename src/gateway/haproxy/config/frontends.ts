@@ -13,6 +13,7 @@ import { when } from './escape.ts';
 import { idleTime, keepAliveTime, type ServiceConfig } from './service-config.ts';
 import { certificateFile, sniMap, sniWildcardsMap, streamList, streamLoop, streamsMap, streamWildcardsMap, webList } from './tls.ts';
 import { countedUsers } from './user-connections.ts';
+import { roleRules } from './roles.ts';
 import type { RouteTable } from './routes.ts';
 import type { UsersSettings } from './rendered.ts';
 
@@ -160,6 +161,7 @@ const tcpPort = (handedAs: string, table: RouteTable, choices: readonly string[]
   `tcp-request content set-var(txn.entry) str(${table.entry.id})`,
   `tcp-request content set-var(txn.target) str(${table.defaultBackend.backend})`,
   ...choices,
+  ...roleRules(table),
   ...handStreams(handedAs, settings),
   'use_backend %[var(txn.target)]',
 ];

@@ -2,9 +2,10 @@
 import { checkAgent, checkHost } from '../../../model/health-check.ts';
 import type { DistributedServiceSpec } from '../../../model/types.ts';
 import { duration, type ServiceConfig } from './service-config.ts';
+import { roleCheckLines } from './roles.ts';
 import { hostPattern } from './host-maps.ts';
 import { healthRequest, servingResponse } from './grpc-health.ts';
-import { logFormat, quote } from './escape.ts';
+import { logFormat, quote, safePath } from './escape.ts';
 import { probeSocket, portsMap } from './tcp-probe.ts';
 
 export type CheckKind = 'none' | 'tcp' | 'http' | 'https' | 'grpc';
@@ -17,11 +18,13 @@ export function checkKind({ serviceType, loadBalancing }: DistributedServiceSpec
 }
 
 /** Directives of the backend's section. @param directory of the files */
-export function checkLines({ spec, exposures }: ServiceConfig, directory: string): string[] {
+export function checkLines(service: ServiceConfig, directory: string): string[] {
+  const { spec, exposures } = service;
   const check = spec.loadBalancing?.healthCheck;
+  const timeout = `timeout check ${Math.max(100, duration(check?.timeout, '3s'))}ms`;
+  if (service.role !== undefined) return [timeout, ...roleCheckLines(service)];
   const kind = checkKind(spec);
   if (kind === 'none') return [];
-  const timeout = `timeout check ${Math.max(100, duration(check?.timeout, '3s'))}ms`;
   switch (kind) {
     case 'http':
     case 'https': {
@@ -56,6 +59,3 @@ export function checkLines({ spec, exposures }: ServiceConfig, directory: string
       ];
   }
 }
-
-/** A path that can stand in a request line, as the schema wants it. */
-const safePath = (path: string): string => (/^\/[!-~]*$/.test(path) ? path : '/');

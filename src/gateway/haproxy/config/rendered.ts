@@ -23,6 +23,8 @@ export interface Server {
   name: string;
   /** on 127.0.0.1 */
   port: number;
+  /** where it tells its role, on 127.0.0.1 */
+  rolePort?: number | undefined;
   /** 1 to 256 */
   weight: number;
   isDraining: boolean;

@@ -5,6 +5,7 @@
  * A route table is what the lookup of host and path ends at: the service that was asked for (`entry`, whose access rules hold)
  * and where its requests go.
  */
+import { splitPartKey } from '../../../model/pools.ts';
 import { hostPattern } from './host-maps.ts';
 import type { ServiceConfig } from './service-config.ts';
 import { sha256 } from './escape.ts';
@@ -16,6 +17,8 @@ export interface RouteTable {
   entry: ServiceConfig;
   choices: readonly Choice[];
   defaultBackend: ServiceConfig;
+  /** of replicas: the primary, which stands in for them while there is none */
+  standIn?: ServiceConfig | undefined;
 }
 
 export interface Choice {
@@ -53,10 +56,15 @@ export const entriesOf = (entry: ServiceConfig, services: Services): PathEntry[]
         routeTables(entry, path, services).map(([below, table]) => ({ prefix: `${host}${below}/`, table })),
       );
 
-/** Names (namespace/name) of the services that the routes of a service lead to. */
-export const targetKeys = ({ spec, namespace }: ServiceConfig): string[] => [
-  ...new Set((spec.routes ?? []).flatMap(({ groups }) => (groups ?? []).map(({ name }) => `${namespace}/${name}`))),
+/** Names (namespace/name) of the services that the routes of a service lead to, and of what stands in for it. */
+export const targetKeys = (service: ServiceConfig): string[] => [
+  ...new Set([
+    ...(service.spec.routes ?? []).flatMap(({ groups }) => (groups ?? []).map(({ name }) => `${service.namespace}/${name}`)),
+    ...standInKeys(service),
+  ]),
 ];
+
+const standInKeys = ({ key, role }: ServiceConfig): string[] => (role === 'replica' ? [splitPartKey(key)[0]] : []);
 
 /** Hosts and paths that a service is reached at over HTTP. gRPC hosts whose TLS ends here are among them. */
 export function webExposures({ exposures, mode, pem }: ServiceConfig): { host: string; path: string }[] {
@@ -111,15 +119,17 @@ export function routeTableAt(entry: ServiceConfig, path: string, services: Servi
   const defaultBackend = only ?? entry;
   const conditional = only === undefined ? choices : choices.slice(0, -1);
   const id = `r-${sha256(JSON.stringify([entry.key, defaultBackend.key, conditional.map(idOf)])).slice(0, 16)}`;
-  return { id, entry, choices: conditional, defaultBackend };
+  const [standIn] = standInKeys(entry).flatMap((key) => services.get(key) ?? []);
+  return { id, entry, choices: conditional, defaultBackend, standIn };
 }
 
 const idOf = ({ headers, groups }: Choice) => [headers, groups.map(({ target, weight }) => [target.key, weight])];
 
 /** Backends that a route table may lead to. */
-export const targets = ({ choices, defaultBackend }: RouteTable): ServiceConfig[] => [
+export const targets = ({ choices, defaultBackend, standIn }: RouteTable): ServiceConfig[] => [
   ...choices.flatMap(({ groups }) => groups.map(({ target }) => target)),
   defaultBackend,
+  ...(standIn === undefined ? [] : [standIn]),
 ];
 
 /** What stands for the host in the map of paths, where a service has a port for itself. */

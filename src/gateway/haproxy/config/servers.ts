@@ -16,7 +16,7 @@ const maxWeight = 256;
 export function serversOf(service: ServiceConfig, given: readonly BackendServer[]): Server[] {
   const { spec } = service;
   const options = serverOptions(service);
-  const isChecked = checkKind(spec) !== 'none';
+  const isChecked = service.role !== undefined || checkKind(spec) !== 'none';
   const backends = new Map(given.map((backend) => [safeName(backend.name), backend]));
   const weightOf = weights(service, backends.values());
   const placeOf = (name: string, { place }: BackendServer) => place ?? name;
@@ -25,6 +25,7 @@ export function serversOf(service: ServiceConfig, given: readonly BackendServer[
     .map(([name, backend]): Server => ({
       name,
       port: backend.port,
+      rolePort: backend.rolePort,
       weight: weightOf(backend.weight),
       isDraining: backend.isDraining,
       drainState: spec.loadBalancing?.sessionAffinity?.enabled ? 'maint' : 'drain',
@@ -44,7 +45,7 @@ function weights({ spec }: ServiceConfig, backends: Iterable<BackendServer>): (w
 type ConnectionPool = NonNullable<NonNullable<ServiceConfig['spec']['advanced']>['connectionPool']>;
 
 /** What the servers of a service have in common. */
-export function serverOptions({ spec, mode, isGrpc }: ServiceConfig): string {
+export function serverOptions({ spec, mode, isGrpc, role }: ServiceConfig): string {
   const { expose, advanced } = spec;
   const pool = advanced?.connectionPool;
   return [
@@ -52,7 +53,7 @@ export function serverOptions({ spec, mode, isGrpc }: ServiceConfig): string {
     expose?.proxyProtocol === 'v2' ? 'send-proxy-v2' : undefined,
     isGrpc ? 'proto h2' : undefined,
     mode === 'http' ? poolOptions(pool) : undefined,
-    checkOptions(spec),
+    role === undefined ? checkOptions(spec) : roleOptions(spec),
   ]
     .filter((option) => option !== undefined)
     .join(' ');
@@ -82,6 +83,21 @@ function checkOptions(spec: ServiceConfig['spec']): string | undefined {
   ]
     .filter((option) => option !== undefined)
     .join(' ');
+}
+
+/**
+ * After a first failure it is looked at every second: who has lost its role is to have no users of it. Their connections end
+ * with it, because on a primary that is one no more they would go on for good.
+ */
+function roleOptions({ loadBalancing }: ServiceConfig['spec']): string {
+  const check = loadBalancing?.healthCheck;
+  const interval = Math.max(100, duration(check?.interval, '10s'));
+  const soon = Math.min(interval, 1000);
+  return [
+    `check inter ${interval}ms fastinter ${soon}ms downinter ${soon}ms`,
+    `rise ${check?.successThreshold ?? 1} fall ${check?.failureThreshold ?? 3}`,
+    'on-marked-down shutdown-sessions',
+  ].join(' ');
 }
 
 /** The line of a server in the file, which is enough to come back to it after a crash. */

@@ -20,6 +20,7 @@ export interface ServiceConfig {
   /** the section with the servers */
   pool: string;
   spec: DistributedServiceSpec;
+  role: ServedService['role'];
   exposures: readonly Exposure[];
   clusterPort: ServedService['clusterPort'];
   profile: ServedService['profile'];
@@ -50,6 +51,7 @@ export function serviceConfigOf(given: Omit<ServedService, 'backends'>, memory: 
     backend: mode === 'http' ? entranceName(id) : pool,
     pool,
     spec,
+    role: given.role,
     exposures,
     clusterPort: given.clusterPort,
     profile: given.profile,

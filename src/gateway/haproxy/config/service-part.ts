@@ -13,6 +13,7 @@ import type { Memory } from './memory.ts';
 import { rateTables } from './rate-limits.ts';
 import type { BackendServer } from '../../ir/ir.ts';
 import type { Rendered, Server, UsersSettings } from './rendered.ts';
+import { rolesMapLines } from './roles.ts';
 import { choiceRules, routeTableValue } from './route-rules.ts';
 import { entriesOf, targetKeys, targets, routeTableAt, type RouteTable } from './routes.ts';
 import { serverLine, serversOf } from './servers.ts';
@@ -50,8 +51,9 @@ export interface ServersPart {
   servers: readonly Server[];
   /** lines that end its last section */
   text: string;
-  /** lines of the map of ports */
+  /** lines of the map of ports, and of that of roles */
   portsMap: string;
+  rolesMap: string;
 }
 
 type Services = ReadonlyMap<string, ServiceConfig>;
@@ -135,7 +137,8 @@ export function partOf(
 export const serversPartOf = (service: ServiceConfig, backends: readonly BackendServer[], memory: Memory): ServersPart =>
   memory.recall('servers', service.key, [service, backends], () => {
     const servers = serversOf(service, backends);
-    return { servers, text: servers.map((server) => `${serverLine(server)}\n`).join(''), portsMap: portsMapLines(servers) };
+    const text = servers.map((server) => `${serverLine(server)}\n`).join('');
+    return { servers, text, portsMap: portsMapLines(servers), rolesMap: rolesMapLines(servers) };
   });
 
 /** Maps and lists that sections name. */

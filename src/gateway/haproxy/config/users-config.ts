@@ -10,6 +10,7 @@ import { NamespaceShare } from './limits.ts';
 import { Memory } from './memory.ts';
 import { serviceConfigOf, type ServiceConfig } from './service-config.ts';
 import { entriesByTarget, partOf, routingOf, serversPartOf, type Routing, type ServicePart, type ServersPart } from './service-part.ts';
+import { rolesMap } from './roles.ts';
 import { portsMap } from './tcp-probe.ts';
 import { sha256 } from './escape.ts';
 import type { Rendered, UsersSettings } from './rendered.ts';
@@ -63,12 +64,12 @@ function* attempt(
 ): Rendering<{ rendered: Omit<Rendered, 'failed'> } | { failures: ReadonlyMap<string, string> }> {
   const failures: Failures = new Map();
   const all: Checked[] = [];
-  for (const { service, exposures, clusterPort, access, certificate, challenges, profile } of given) {
+  for (const { service, role, exposures, clusterPort, access, certificate, challenges, profile } of given) {
     yield;
     const key = keyOf(service);
     const made = trying(failures, key, () =>
-      memory.recall('service', key, [service, exposures, clusterPort, access, certificate, challenges, profile], () =>
-        serviceConfigOf({ service, exposures, clusterPort, access, certificate, challenges, profile }, memory),
+      memory.recall('service', key, [service, role, exposures, clusterPort, access, certificate, challenges, profile], () =>
+        serviceConfigOf({ service, role, exposures, clusterPort, access, certificate, challenges, profile }, memory),
       ),
     );
     if (made) all.push(made);
@@ -141,6 +142,7 @@ function beyondShare(parts: readonly ServicePart[]): [key: string, reason: strin
 function withServers({ parts, text, ...composed }: Composition, servers: readonly ServersPart[]): Omit<Rendered, 'failed'> {
   const files = new Map(composed.files);
   if (files.has(portsMap)) files.set(portsMap, servers.map((part) => part.portsMap).join(''));
+  if (files.has(rolesMap)) files.set(rolesMap, servers.map((part) => part.rolesMap).join(''));
   const whole = () => [text, ...parts.map((part, index) => part.text + servers[index]!.text)].join('\n');
   let config: string | undefined;
   return {

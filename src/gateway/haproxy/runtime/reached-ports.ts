@@ -58,7 +58,11 @@ export class ReachedPorts {
 }
 
 export const portsOf = (servers: Running['servers'] | Rendered['servers']): number[] =>
-  [...servers.values()].flatMap((each) => [...each.values()].map(({ port }) => port));
+  [...servers.values()].flatMap((each) =>
+    [...each.values()].flatMap((server: { port: number; rolePort?: number | undefined }) =>
+      server.rolePort === undefined ? [server.port] : [server.port, server.rolePort],
+    ),
+  );
 
 /** Of the `server` lines on loopback (servers.ts). */
 export const portsIn = (config: string): number[] =>
