@@ -3,6 +3,7 @@ import { before, suite, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { backendTls } from '../support/certificates.ts';
 import { installed, system, testNamespace } from '../support/cluster.ts';
+import { gamePod, leadsTo } from '../support/game.ts';
 import { grpcCall, grpcServer } from '../support/grpc.ts';
 import { apply, get, items, kubectl, rolledOut, tryApply, type Json, type Manifest } from '../support/kubectl.ts';
 import { eachServes, groups, mailPod, sidecarsOf, user } from '../support/mail-pod.ts';
@@ -191,6 +192,17 @@ suite('workloads', { concurrency: true }, () => {
     await isConnected();
     await eachServes(address, 20_100, groups.slice(1));
     await isConnected();
+  });
+
+  test('two ports of udp and two of tcp of a game are two services of one frpc, and each leads to its own port of the app', async () => {
+    const at = { play: 20_110, query: 20_111, rcon: 20_112, map: 20_113 };
+    await gamePod(ns, at);
+    const [frps] = await items(system, 'pod', '-l', 'app=frp-server');
+    const address = frps.status.podIP as string;
+    await Promise.all([
+      ...(['play', 'query'] as const).map((name) => leadsTo('udp', name, address, at[name])),
+      ...(['rcon', 'map'] as const).map((name) => leadsTo('tcp', name, address, at[name])),
+    ]);
   });
 
   test('selector mode injects Pods by their labels where the namespace asks for it', async () => {

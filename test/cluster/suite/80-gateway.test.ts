@@ -4,8 +4,9 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ask } from '../support/ask.ts';
-import { root, testNamespace, usingImage } from '../support/cluster.ts';
-import { conditionOf, eventsIn, frpsProxies, statusOf } from '../support/controller.ts';
+import { root, system, testNamespace, usingImage } from '../support/cluster.ts';
+import { conditionOf, counts, eventsIn, frpsProxies, statusOf } from '../support/controller.ts';
+import { gamePod, leadsTo, serviceOf } from '../support/game.ts';
 import { gatewayInstalled, membersApi, replicaAddress, users } from '../support/gateway.ts';
 import { apply, get, items, kubectl, rolledOut, type Json } from '../support/kubectl.ts';
 import { eachServes, groups, mailPod, podOf, sidecarsOf, user } from '../support/mail-pod.ts';
@@ -13,7 +14,7 @@ import { deployment, httpService, pod, service } from '../support/objects.ts';
 import { killAtOnce, processesOf } from '../support/processes.ts';
 import { restartedBy } from '../support/restarts.ts';
 import { eventually } from '../support/run.ts';
-import { requests, servedBy } from '../support/traffic.ts';
+import { echo, requests, servedBy } from '../support/traffic.ts';
 
 const ns = 'gateway';
 const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration';
@@ -91,6 +92,33 @@ suite('the gateway', () => {
       assert.equal(log.match(/login to server success/g)?.length, 1);
     });
     await stay(after);
+  });
+
+  test('a game has its tcp ports at the gateway, one of them any, which its status names, and its udp ports at the plain frp server', async () => {
+    const at = { play: 21_110, query: 21_111, rcon: 21_112, map: 0 };
+    await gamePod(ns, at, { gateway: false });
+    const tcp = serviceOf('tcp');
+    const picked = await eventually('the port is picked', async () => {
+      const { ports } = (await statusOf(ns, tcp)) as { ports?: { name: string; port: number }[] };
+      assert.deepEqual(
+        ports?.map(({ name, port }) => [name, port >= 30_000 && port <= 32_767]),
+        [['map', true]],
+      );
+      return ports[0]!.port;
+    });
+    const addresses = [await replicaAddress(0), await replicaAddress(1)];
+    const [frps] = await items(system, 'pod', '-l', 'app=frp-server');
+    await Promise.all([
+      ...addresses.flatMap((address) => [leadsTo('tcp', 'rcon', address, at.rcon), leadsTo('tcp', 'map', address, picked)]),
+      ...(['play', 'query'] as const).map((name) => leadsTo('udp', name, frps.status.podIP as string, at[name])),
+    ]);
+    for (const name of ['udp', 'tcp'] as const) await counts(ns, serviceOf(name), 1, 1);
+    // The port stays, whatever else is written.
+    const move = { spec: { expose: { ports: [{ name: 'map', port: 0, backendPort: 2459 }] } } };
+    await kubectl('-n', ns, 'patch', 'distributedservice', tcp, '--type=merge', '-p', JSON.stringify(move));
+    await eventually('the other port is closed', () => assert.rejects(echo('tcp', addresses[0]!, at.rcon, 'hello')));
+    for (const address of addresses) await leadsTo('tcp', 'map', address, picked);
+    assert.deepEqual((await statusOf(ns, tcp)).ports, [{ name: 'map', port: picked }]);
   });
 
   test('a Pod with the readiness gate is ready when requests reach it, and not before', async () => {
