@@ -4,8 +4,8 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { renderUsers, type UsersSettings } from '../../src/gateway/haproxy/index.ts';
 import type { ServedService } from '../../src/gateway/ir/ir.ts';
+import { exposuresOfPool, servicePoolsOf } from '../../src/gateway/ir/pools.ts';
 import type { DistributedServiceSpec } from '../../src/model/types.ts';
-import { exposuresOf } from '../../src/model/exposure.ts';
 import { validService } from '../unit/model/arbitrary.ts';
 import { both, certificate } from './certificates.ts';
 import { complaint, directory, member, replicaTls, service } from './haproxy-harness.ts';
@@ -39,8 +39,8 @@ const path = fc.oneof(
   fc.constantFrom('/', '/a/*', '/a/b'),
 );
 
-/** A service whose texts the schema would not let through. */
-const hostileService: fc.Arbitrary<ServedService> = fc
+/** The pools of a service whose texts the schema would not let through. */
+const hostileService: fc.Arbitrary<ServedService[]> = fc
   .record({
     base: validService,
     a: hostile,
@@ -51,8 +51,10 @@ const hostileService: fc.Arbitrary<ServedService> = fc
     key: hostile,
   })
   .map(({ base, a, b, c, d, kind, key }) => {
+    const { readWrite, ...backends } = base.spec.backends ?? {};
     const spec: DistributedServiceSpec = {
       ...base.spec,
+      backends: { ...backends, ...(readWrite && { readWrite: { ...readWrite, roleCheck: { primaryPath: c, replicaPath: d } } }) },
       expose: {
         ...base.spec.expose,
         domain: base.spec.expose?.domain === undefined ? 'a.example.com' : a,
@@ -105,13 +107,14 @@ const hostileService: fc.Arbitrary<ServedService> = fc
         keys: [{ kid: a, alg: 'RS256', publicKeyPem: b }],
       },
     }[kind] as ServedService['access'];
-    return {
-      service: { ...base, metadata: { name: `n${a}`, namespace: `s${b}` }, spec },
-      exposures: exposuresOf(spec, 'base.example.com'),
+    return servicePoolsOf({ ...base, metadata: { name: `n${a}`, namespace: `s${b}` }, spec }).map((pool) => ({
+      service: pool.service,
+      role: pool.role,
+      exposures: exposuresOfPool(pool, 'base.example.com'),
       access,
       certificate: a,
-      backends: [member(`${a}/${b}`, key, 1234), { name: a, port: 1, weight: 3, isDraining: true, address: b }],
-    };
+      backends: [member(`${a}/${b}`, key, 1234, { rolePort: 1235 }), { name: a, port: 1, weight: 3, isDraining: true, address: b }],
+    }));
   });
 
 /** @param knowsReplicas whether this replica has what others know it by: without it there is no hand-over */
@@ -137,7 +140,9 @@ test('HAProxy takes the configuration of arbitrary services', async (t) => {
   const some = fc.array(fc.tuple(hostileService, fc.boolean()), { maxLength: 6 });
   await fc.assert(
     fc.asyncProperty(some, fc.boolean(), async (given, knowsReplicas) => {
-      const services = given.map(([one, hasCertificate]) => (hasCertificate ? { ...one, certificate: pem } : one));
+      const services = given.flatMap(([pools, hasCertificate]) =>
+        pools.map((one) => (hasCertificate ? { ...one, certificate: pem } : one)),
+      );
       const current = await settings(at, knowsReplicas);
       const rendered = renderUsers({ services }, current);
       assert.equal(await complaint(rendered, at), undefined);

@@ -3,9 +3,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { test, type TestContext } from 'node:test';
-import { servicePoolsOf } from '../../src/gateway/ir/pools.ts';
+import { exposuresOfPool, servicePoolsOf } from '../../src/gateway/ir/pools.ts';
 import type { View } from '../../src/gateway/ir/ir.ts';
-import { exposuresOf } from '../../src/model/exposure.ts';
 import type { Role } from '../../src/model/read-write.ts';
 import { serviceKey } from '../../src/model/store.ts';
 import { app, freePort, gateway, member, service, tally, until, view, type Gateway } from './haproxy-harness.ts';
@@ -64,7 +63,7 @@ async function cluster(): Promise<Cluster> {
       ...servicePoolsOf(owner).map((pool) => ({
         service: pool.service,
         role: pool.role,
-        exposures: exposuresOf(owner.spec, undefined).filter((exposure) => 'port' in exposure && exposure.port === pool.port),
+        exposures: exposuresOfPool(pool, undefined),
         access: { kind: 'none' as const },
         certificate: undefined,
         backends: databases.map(({ name, port, rolePort }) => member(serviceKey(pool.service), name, port, { rolePort })),

@@ -11,7 +11,7 @@ import type { ProfileName } from '../../model/profiles.ts';
 import type { DistributedService } from '../../model/types.ts';
 import { usersSecretOf } from '../../model/users-certificate.ts';
 import { endpointParts, type Part } from './endpoint-weights.ts';
-import { servicePoolsOf, type ServicePool } from './pools.ts';
+import { exposuresOfPool, servicePoolsOf, type ServicePool } from './pools.ts';
 import { keyOf } from './service-key.ts';
 import { serverName } from './server-name.ts';
 import type { Member } from '../members/members.ts';
@@ -144,10 +144,8 @@ const profileOf = (members: readonly Member[], { podOf }: ViewInput): ProfileNam
 
 const isSameIntent = (a: DistributedService, b: DistributedService): boolean => a === b || isDeepStrictEqual(a.spec, b.spec);
 
-const exposuresAt = ({ service: { spec }, name }: ServicePool, config: Config): Exposure[] =>
-  exposuresOf(spec, config.baseDomain).filter(
-    (exposure) => 'host' in exposure || (exposure.name === name && !isReserved(exposure.port, config)),
-  );
+const exposuresAt = (pool: ServicePool, config: Config): Exposure[] =>
+  exposuresOfPool(pool, config.baseDomain).filter((exposure) => 'host' in exposure || !isReserved(exposure.port, config));
 
 /** Of the backends of a pool. */
 interface Tunnels {
