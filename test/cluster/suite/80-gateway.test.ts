@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ask } from '../support/ask.ts';
 import { root, system, testNamespace, usingImage } from '../support/cluster.ts';
 import { conditionOf, counts, eventsIn, frpsProxies, statusOf } from '../support/controller.ts';
-import { gamePod, leadsTo, serviceOf } from '../support/game.ts';
+import { answerAt, gamePod, leadsTo, serviceOf } from '../support/game.ts';
 import { gatewayInstalled, membersApi, replicaAddress, users } from '../support/gateway.ts';
 import { apply, get, items, kubectl, rolledOut, type Json } from '../support/kubectl.ts';
 import { eachServes, groups, mailPod, podOf, sidecarsOf, user } from '../support/mail-pod.ts';
@@ -14,7 +14,7 @@ import { deployment, httpService, pod, service } from '../support/objects.ts';
 import { killAtOnce, processesOf } from '../support/processes.ts';
 import { restartedBy } from '../support/restarts.ts';
 import { eventually } from '../support/run.ts';
-import { echo, requests, servedBy } from '../support/traffic.ts';
+import { requests, servedBy } from '../support/traffic.ts';
 
 const ns = 'gateway';
 const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration';
@@ -116,7 +116,7 @@ suite('the gateway', () => {
     // The port stays, whatever else is written.
     const move = { spec: { expose: { ports: [{ name: 'map', port: 0, backendPort: 2459 }] } } };
     await kubectl('-n', ns, 'patch', 'distributedservice', tcp, '--type=merge', '-p', JSON.stringify(move));
-    await eventually('the other port is closed', () => assert.rejects(echo('tcp', addresses[0]!, at.rcon, 'hello')));
+    await eventually('the other port is closed', () => assert.rejects(answerAt('tcp', addresses[0]!, at.rcon)));
     for (const address of addresses) await leadsTo('tcp', 'map', address, picked);
     assert.deepEqual((await statusOf(ns, tcp)).ports, [{ name: 'map', port: picked }]);
   });
