@@ -65,7 +65,8 @@ export function movedIn(title: string, { namespace, installed, entrance, isGatew
       assert.equal(commands.length, 1);
       await runWithFile(commands[0]!, token);
       await apply(theirConfiguration(token), ...theirServer(ports));
-      [restore] = await Promise.all([withSettings(config), rolledOut(theirs, 'frps')]);
+      restore = await withSettings(config);
+      await rolledOut(theirs, 'frps');
     });
     after(async () => {
       await kubectl('-n', system, 'delete', 'secret', 'frps-token', '--ignore-not-found');
