@@ -50,6 +50,15 @@ export class Fields {
     return Object.entries(this.take(name, 'texts by name', (value) => (isMap(value) ? value : undefined)) ?? {});
   }
 
+  /** Of a list of objects with `name` and `value`. */
+  pairs(name: string): [name: string, value: string][] {
+    const isPair = (item: unknown): item is { name: string; value: string } =>
+      isObject(item) && typeof item.name === 'string' && typeof item.value === 'string';
+    const isList = (value: unknown): value is { name: string; value: string }[] => Array.isArray(value) && value.every(isPair);
+    const list = this.take(name, 'a list of names and values', (value) => (isList(value) ? value : undefined)) ?? [];
+    return list.map((item) => [item.name, item.value]);
+  }
+
   /** Whether it is set at all; its value is nobody's business. */
   isSet(name: string): boolean {
     const value = this.take(name, '', (item) => ({ item }))?.item;

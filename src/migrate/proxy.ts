@@ -2,6 +2,7 @@
 import { isPort } from './addresses.ts';
 import type { Address, Assumptions, ClientPart, Draft, Spec, Unserved } from './draft.ts';
 import { byHost, byPath, byPort, type Exposed } from './exposures.ts';
+import { tellCheckHeaders } from './check-headers.ts';
 import { Fields } from './fields.ts';
 import { Notes } from './findings.ts';
 import { serviceName } from './names.ts';
@@ -54,13 +55,18 @@ function servedOf(
   notes: Notes,
 ): Omit<Draft, 'proxy' | 'notes' | 'client'> | undefined {
   fields.ignore('enabled');
-  if (fields.isSet('metadatas')) notes.differs('metadatas', 'no counterpart yet: plugins of the server are told nothing');
+  if (fields.isSet('metadatas'))
+    notes.differs(
+      'metadatas',
+      "no counterpart: the server's plugins are told of the whole installation alone, by frps.metadatas of the configuration",
+    );
   if (fields.isSet('annotations')) notes.differs('annotations', "no counterpart: they showed on frps' dashboard");
   const balancer = fields.child('loadBalancer');
   const group = balancer.text('group');
   if (balancer.isSet('groupKey')) notes.differs('loadBalancer.groupKey', 'needs nothing: the controller makes a key for each service');
   const { proxyProtocol, ...tuned } = transportOf(fields, type, notes);
-  const healthCheck = healthCheckOf(fields, notes);
+  const check = fields.child('healthCheck');
+  const healthCheck = healthCheckOf(check, notes);
   const exposed = exposedOf(type, fields, assumptions, notes);
   const plugin = fields.child('plugin');
   const pluginType = plugin.text('type');
@@ -81,26 +87,23 @@ function servedOf(
   if (terminates) notes.todo('plugin', secretCommand(name));
   const isUdp = type === 'udp';
   if (isUdp && healthCheck.type) notes.differs('healthCheck', 'no counterpart: frp-k8s does not check udp backends');
-  return {
-    name,
-    group,
-    target: result.target,
-    specs: exposed.map(({ serviceType, expose }): Spec => ({
-      serviceType: terminates ?? serviceType,
-      // The gateway serves no udp.
-      ...(isUdp && { gateway: false }),
-      expose: {
-        ...withPlugin(expose ?? {}, result),
-        ...(proxyProtocol && { proxyProtocol }),
-        ...(terminates && { tls: { secretName: `${name}-tls` } }),
-      },
-      ...(!isUdp && {
-        loadBalancing: { ...(group !== undefined && type === 'http' && { algorithm: 'round-robin' as const }), healthCheck },
-      }),
-      ...protection,
-      ...tuned,
-    })),
-  };
+  const specs = exposed.map(({ serviceType, expose }): Spec => ({
+    serviceType: terminates ?? serviceType,
+    // The gateway serves no udp.
+    ...(isUdp && { gateway: false }),
+    expose: {
+      ...withPlugin(expose ?? {}, result),
+      ...(proxyProtocol && { proxyProtocol }),
+      ...(terminates && { tls: { secretName: `${name}-tls` } }),
+    },
+    ...(!isUdp && {
+      loadBalancing: { ...(group !== undefined && type === 'http' && { algorithm: 'round-robin' as const }), healthCheck },
+    }),
+    ...protection,
+    ...tuned,
+  }));
+  tellCheckHeaders(check, specs, assumptions, notes);
+  return { name, group, target: result.target, specs };
 }
 
 /** For the name of a service whose proxy's name has no letters of a service's name. */

@@ -45,6 +45,10 @@ function addressOf(fields: Fields, notes: Notes): { frps?: JsonObject } {
     notes.lost('serverPort', 'must be a port from 1 to 65535; frp does not dial it otherwise');
     return { frps: { address } };
   }
+  notes.differs(
+    'serverAddr',
+    "nothing is known of the health of backends, and condition Ready is Unknown, until frps.api of the configuration leads to the server's own API (its webServer)",
+  );
   return { frps: { address, port, ...(port !== 7000 && { reservedPorts: [port] }) } };
 }
 

@@ -5,9 +5,8 @@ import type { Notes } from './findings.ts';
 
 type HealthCheck = NonNullable<NonNullable<Spec['loadBalancing']>['healthCheck']>;
 
-/** frp's defaults where it names none (frp client/health/health.go); without a type there is no check. */
-export function healthCheckOf(fields: Fields, notes: Notes): HealthCheck {
-  const check = fields.child('healthCheck');
+/** @param check the proxy's `healthCheck`; frp's defaults where it names none (frp client/health/health.go); without a type there is no check. */
+export function healthCheckOf(check: Fields, notes: Notes): HealthCheck {
   const type = check.text('type');
   const positive = (name: string, otherwise: number) => {
     const value = check.number(name) ?? 0;
@@ -15,14 +14,11 @@ export function healthCheckOf(fields: Fields, notes: Notes): HealthCheck {
   };
   const [interval, asked, failureThreshold] = [positive('intervalSeconds', 10), positive('timeoutSeconds', 3), positive('maxFailed', 1)];
   const path = check.text('path');
-  const hasHeaders = check.isSet('httpHeaders');
   if (type === undefined) return { enabled: false };
   if (type !== 'tcp' && type !== 'http') {
     notes.lost('healthCheck.type', `${JSON.stringify(type)} is none of tcp and http; frp refuses it too`);
     return { enabled: false };
   }
-  if (hasHeaders)
-    notes.lost('healthCheck.httpHeaders', 'no counterpart yet: the check sends none, so choose a path that answers 2xx without them');
   // frp would begin the next check while the last one waits.
   const timeout = interval === 1 ? 0 : Math.min(asked, interval - 1);
   const pause = timeout === 0 ? 2 : interval;
@@ -58,7 +54,7 @@ export function transportOf(fields: Fields, type: string, notes: Notes): Pick<Sp
   if (transport.flag('useCompression'))
     notes.differs(
       'transport.useCompression',
-      'no counterpart yet for the tunnel; spec.advanced.compression compresses answers, through the gateway',
+      'is frps.transport.useCompression of the configuration, of every sidecar that dials a plain frp server; set it there. Through the gateway spec.advanced.compression compresses answers',
     );
   const version = transport.text('proxyProtocolVersion');
   const isKnown = version === 'v1' || version === 'v2';

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { connect, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { z } from 'zod';
@@ -13,7 +13,7 @@ import type { DistributedService } from '../../src/model/types.ts';
 import { decidePod } from '../../webhooks/pods/decide.ts';
 import type { Pod } from '../../webhooks/pods/pod.ts';
 import { service, storeOf } from '../support/services.ts';
-import { directory, freePort } from './haproxy-harness.ts';
+import { directory, freePort, until } from './haproxy-harness.ts';
 
 const frps = process.env.FRPS!;
 const frpc = process.env.FRPC!;
@@ -35,8 +35,16 @@ export async function startServer(t: TestContext, more: object = {}) {
   writeFileSync(join(at, 'frps.json'), JSON.stringify(settings));
   const child = spawn(frps, ['-c', join(at, 'frps.json')], { stdio: 'ignore' });
   t.after(() => child.kill('SIGKILL'));
+  // An frpc that comes before it tries again after two seconds.
+  await until(() => isOpen(port));
   return { port, users, api: `http://127.0.0.1:${api}` };
 }
+
+const isOpen = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect({ host: '127.0.0.1', port }, () => (socket.destroy(), resolve(true)));
+    socket.on('error', () => resolve(false));
+  });
 
 export async function startApp(t: TestContext, answer: RequestListener = (incoming, to) => to.end(`app ${incoming.url}`)): Promise<number> {
   const app = createServer(answer).listen(0, '127.0.0.1');

@@ -5,8 +5,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { foreignClient } from '../support/certificates.ts';
-import { installed, root, testNamespace } from '../support/cluster.ts';
+import { installed, root, system, testNamespace } from '../support/cluster.ts';
 import { apply, get, items, kubectl, rolledOut, scale, tryApply, type Json, type Manifest } from '../support/kubectl.ts';
+import { startLongAnswers } from '../support/long-answers.ts';
 import { deployment, pod } from '../support/objects.ts';
 import { eventually } from '../support/run.ts';
 import { requests } from '../support/traffic.ts';
@@ -41,9 +42,13 @@ const behind = (pods: number): Promise<string[]> =>
   });
 
 suite('an Ollama pool', () => {
+  let longAnswers: () => Promise<void>;
+
   before(async () => {
     await installed();
     await testNamespace(ns);
+    const { clusterIP } = (await get(system, 'service', 'frp-server')).spec as { clusterIP: string };
+    longAnswers = await startLongAnswers(ns, clusterIP);
     await apply(open());
     await apply(ollama('ollama', 3));
     await rolledOut(ns, 'ollama');
@@ -121,6 +126,8 @@ suite('an Ollama pool', () => {
       assert.deepEqual([...(await requests('forged.example.com', 8, path)).keys()], ['genuine']),
     );
   });
+
+  test('an answer that begins late and takes long comes whole, and the model is asked for it once', () => longAnswers());
 });
 
 suite('the Ollama sample as it stands', () => {

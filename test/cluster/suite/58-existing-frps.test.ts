@@ -4,63 +4,20 @@ import assert from 'node:assert/strict';
 import { installed, system, testNamespace } from '../support/cluster.ts';
 import { conditionOf, foreign, statusOf } from '../support/controller.ts';
 import { apply, get, items, kubectl, rolledOut, type Manifest } from '../support/kubectl.ts';
-import { deployment, httpService, pod, podSecurity, service } from '../support/objects.ts';
+import { deployment, httpService, pod, service } from '../support/objects.ts';
 import { eventually } from '../support/run.ts';
 import { withSettings } from '../support/settings.ts';
+import { theirAddress, theirConfiguration, theirs, theirServer } from '../support/their-frps.ts';
 import { requests, servedBy } from '../support/traffic.ts';
 
-const theirs = 'their-frps';
 const ns = 'frp-test-existing';
-const via = `frps.${theirs}.svc:8080`;
+const via = `${theirAddress}:8080`;
 
-const configuration = (token: string, api: object): Manifest => ({
-  apiVersion: 'v1',
-  kind: 'ConfigMap',
-  metadata: { name: 'frps', namespace: theirs },
-  data: {
-    'frps.json': JSON.stringify({
-      bindPort: 7000,
-      vhostHTTPPort: 8080,
-      auth: { token, additionalScopes: ['HeartBeats'] },
-      webServer: { addr: '0.0.0.0', port: 7500, ...api },
-    }),
-  },
-});
-
-const server: Manifest[] = [
-  {
-    apiVersion: 'apps/v1',
-    kind: 'Deployment',
-    metadata: { name: 'frps', namespace: theirs },
-    spec: {
-      selector: { matchLabels: { app: 'frps' } },
-      template: {
-        metadata: { labels: { app: 'frps' } },
-        spec: {
-          securityContext: podSecurity,
-          terminationGracePeriodSeconds: 1,
-          volumes: [{ name: 'config', configMap: { name: 'frps' } }],
-          containers: [
-            {
-              name: 'frps',
-              image: 'docker.io/fatedier/frps:v0.71.0',
-              args: ['-c', '/config/frps.json'],
-              volumeMounts: [{ name: 'config', mountPath: '/config' }],
-              readinessProbe: { tcpSocket: { port: 7000 }, periodSeconds: 1 },
-              securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
-            },
-          ],
-        },
-      },
-    },
-  },
-  {
-    apiVersion: 'v1',
-    kind: 'Service',
-    metadata: { name: 'frps', namespace: theirs },
-    spec: { selector: { app: 'frps' }, ports: [7000, 7500, 8080].map((port) => ({ name: `p${port}`, port })) },
-  },
-];
+const configuration = (token: string, api: object): Manifest =>
+  theirConfiguration(token, {
+    auth: { token, additionalScopes: ['HeartBeats'] },
+    webServer: { addr: '0.0.0.0', port: 7500, ...api },
+  });
 
 const tokenSecret = (token: string): Manifest => ({
   apiVersion: 'v1',
@@ -82,15 +39,15 @@ suite('an frps that was there before', { skip: foreign }, () => {
     const { data } = await get(system, 'secret', 'frp-server-api');
     const plain = (key: string) => Buffer.from(String(data[key]), 'base64').toString();
     api = { user: plain('user'), password: plain('password') };
-    await apply(configuration(first, api), ...server);
+    await apply(configuration(first, api), ...theirServer());
     await rolledOut(theirs, 'frps');
     restore = await withSettings({
       frps: {
-        address: `frps.${theirs}.svc`,
+        address: theirAddress,
         auth: { tokenSecret: 'their-token', additionalScopes: ['HeartBeats'] },
         tls: 'unverified',
         user: 'this-cluster',
-        api: { url: `http://frps.${theirs}.svc:7500` },
+        api: { url: `http://${theirAddress}:7500` },
       },
     });
   });

@@ -7,8 +7,9 @@ import { ask } from '../support/ask.ts';
 import { root, system, testNamespace, usingImage } from '../support/cluster.ts';
 import { conditionOf, counts, eventsIn, frpsProxies, statusOf } from '../support/controller.ts';
 import { answerAt, gamePod, leadsTo, serviceOf } from '../support/game.ts';
-import { gatewayInstalled, membersApi, replicaAddress, users } from '../support/gateway.ts';
+import { gatewayInstalled, membersApi, replicaAddress, users, usersAddress } from '../support/gateway.ts';
 import { apply, get, items, kubectl, rolledOut, type Json } from '../support/kubectl.ts';
+import { startLongAnswers } from '../support/long-answers.ts';
 import { eachServes, groups, mailPod, podOf, sidecarsOf, user } from '../support/mail-pod.ts';
 import { deployment, httpService, pod, service } from '../support/objects.ts';
 import { killAtOnce, processesOf } from '../support/processes.ts';
@@ -20,9 +21,12 @@ const ns = 'gateway';
 const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration';
 
 suite('the gateway', () => {
+  let longAnswers: () => Promise<void>;
+
   before(async () => {
     await gatewayInstalled();
     await testNamespace(ns);
+    longAnswers = await startLongAnswers(ns, await usersAddress());
   });
 
   test('one annotated Pod answers a request through HAProxy and its tunnel', async () => {
@@ -240,6 +244,8 @@ suite('the gateway', () => {
     await servedBy(host, 3, users);
     await kubectl('-n', ns, 'wait', '--for=jsonpath={.status.state}=Running', 'distributedservice/hello', '--timeout=90s');
   });
+
+  test('an answer of a model that begins late and takes long comes whole, and the model is asked for it once', () => longAnswers());
 
   test('applying what is applied already changes nothing', async () => {
     for (const manifests of ['manifests/gateway', 'manifests/frps']) {
