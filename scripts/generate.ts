@@ -7,6 +7,7 @@ import { dirname, relative, resolve } from 'node:path';
 import { stringify } from 'yaml';
 import { customResourceDefinition } from '../src/model/crd.ts';
 import { expectedPath, migrateCases, printed } from '../test/corpus/migrate/cases.ts';
+import { metricsPage } from './metrics-reference.ts';
 import { migratePage } from './migrate-reference.ts';
 import { referencePage } from './reference.ts';
 
@@ -26,6 +27,7 @@ const generated: GeneratedFile[] = [
     content: () => header + stringify(customResourceDefinition(), { lineWidth: 0, aliasDuplicateObjects: false }),
   },
   { path: 'docs/reference/distributedservice.md', content: referencePage },
+  { path: 'docs/reference/metrics.md', content: metricsPage },
   { path: 'docs/reference/migrate.md', content: migratePage },
   ...migrateCases.map((example) => ({ path: relative(root, expectedPath(example)), content: () => printed(example) })),
 ];
