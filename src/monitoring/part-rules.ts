@@ -1,8 +1,8 @@
 /** Alerts of the programs themselves: webhook, controller, gateway, links, certificates. */
 import type { Alert, RuleGroup } from './rule.ts';
 
-/** Whoever was there half an hour ago. */
-const isGone = (job: string): string => `(absent(up{job="${job}"}) and on() count(up{job="${job}"} offset 30m) > 0)`;
+/** Whoever was there, within six hours. */
+const isGone = (job: string): string => `(absent(up{job="${job}"}) and on() count_over_time(up{job="${job}"}[6h]))`;
 
 const webhookDown: Alert = {
   alert: 'FrpWebhookDown',
