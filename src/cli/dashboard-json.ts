@@ -19,7 +19,6 @@ example:
 /** Of a DistributedService and of a namespace: what stands in a query needs no escape. */
 const isName = (text: string): boolean => text.length <= 253 && /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(text);
 
- 
 export async function run(args: string[]): Promise<number> {
   const { values, positionals } = parseOptions(
     'dashboard json',
