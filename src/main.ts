@@ -26,6 +26,7 @@ const commands: Record<string, { summary: string; load: () => Promise<Command> }
   validate: { summary: 'check DistributedServices and annotations, offline', load: () => import('./cli/validate.ts') },
   migrate: { summary: "make DistributedServices of frpc's configuration files", load: () => import('./cli/migrate.ts') },
   'client-config': { summary: 'configure frpc outside any cluster for a gateway', load: () => import('./cli/client-config.ts') },
+  dashboard: { summary: 'a dashboard of one service for Grafana (dashboard json)', load: () => import('./cli/dashboard.ts') },
   rotate: { summary: 'replace a group key or the certificate authority', load: () => import('./cli/rotate.ts') },
   uninstall: { summary: 'remove services, webhooks and the installation from a cluster', load: () => import('./cli/uninstall.ts') },
   demo: { summary: 'show the main job in one minute, without a cluster', load: () => import('./cli/demo.ts') },

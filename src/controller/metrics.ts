@@ -3,6 +3,7 @@ import { Counter, Gauge, Histogram, type Registry } from '@prometheus-io/client'
 import { KubeError } from '../kube/errors.ts';
 import { statusSchema } from '../model/schema.ts';
 import type { DistributedService } from '../model/types.ts';
+import type { Judgement } from './backends/health.ts';
 
 const states = statusSchema.properties.state.enum;
 
@@ -24,6 +25,7 @@ export class ControllerMetrics {
   /** outdated Pods, by the text of their labels */
   readonly #outdated = new Map<string, OutdatedLabels>();
   readonly #backends: Gauge<'namespace' | 'name' | 'state'>;
+  readonly #unregistered: Gauge<'namespace' | 'name'>;
 
   constructor(registry: Registry, { services, isLeading = () => true, requests = new Map() }: MetricsSources) {
     const registers = [registry];
@@ -74,6 +76,12 @@ export class ControllerMetrics {
       labelNames: ['namespace', 'name', 'state'],
       registers,
     });
+    this.#unregistered = new Gauge({
+      name: 'frp_distributed_service_unregistered_backends',
+      help: 'Backends that the frp server or the gateway does not have, although they had the time to come or were turned away',
+      labelNames: ['namespace', 'name'],
+      registers,
+    });
     const outdated: Gauge<keyof OutdatedLabels> = new Gauge({
       name: 'frp_distributed_service_outdated_pods',
       help: 'Pods whose sidecar was configured by an older version of the service; they take the change when they restart',
@@ -106,17 +114,19 @@ export class ControllerMetrics {
     else this.#outdated.delete(key);
   }
 
-  /** @param counts undefined while health is not known (R2.47) */
+  /** @param judged undefined while health is not known (R2.47) */
   setBackends(
     { namespace = '', name }: { namespace?: string; name: string },
-    counts: { healthy: number; unhealthy: number } | undefined,
+    judged: Pick<Judgement, 'healthy' | 'unhealthy' | 'backends'> | undefined,
   ): void {
-    if (!counts) return this.forget(namespace, name);
-    for (const state of ['healthy', 'unhealthy'] as const) this.#backends.set({ namespace, name, state }, counts[state]);
+    if (!judged) return this.forget(namespace, name);
+    for (const state of ['healthy', 'unhealthy'] as const) this.#backends.set({ namespace, name, state }, judged[state]);
+    this.#unregistered.set({ namespace, name }, judged.backends.filter(({ isUnregistered }) => isUnregistered).length);
   }
 
   /** The service is gone: its series go too. */
   forget(namespace: string, name: string): void {
     for (const state of ['healthy', 'unhealthy']) this.#backends.remove({ namespace, name, state });
+    this.#unregistered.remove({ namespace, name });
   }
 }

@@ -124,7 +124,8 @@ export class GatewayAgent {
     this.holdings.services.subscribe(changed);
     this.#issuers = new Issuers({ rules: fetchRules(config), log, changed });
     this.#members = new Members({ list: proxyList(options.frpsUrl), changed, isTaken: (port) => this.#isTaken(port), log });
-    this.#metrics = new GatewayMetrics(options.registry, { members: () => this.#members.all, tunnel: () => this.#material });
+    const observed = { members: () => this.#members.all, view: () => this.#lastView, tunnel: () => this.#material };
+    this.#metrics = new GatewayMetrics(options.registry, observed);
     this.#proxies = options.proxies;
     this.#proxies.subscribe({ users: () => this.#users.schedule(), tunnel: () => this.#tunnel.schedule() });
     this.#users = new ApplyLoop({ what: "the users' HAProxy", apply: () => this.#applyUsers(), log });

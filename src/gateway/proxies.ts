@@ -36,8 +36,9 @@ import type { CountedTunnels } from './admission/without-login.ts';
 import type { View } from './ir/ir.ts';
 import { gatewayNames } from '../model/gateway.ts';
 import { splitPartKey } from '../model/pools.ts';
-import { receiveLog, RequestTimes, sampled } from './telemetry/request-times.ts';
+import { parseRequestLine, receiveLog } from './telemetry/request-log.ts';
 import { shared } from './waiting.ts';
+import { ProxyMetrics } from './telemetry/proxy-metrics.ts';
 import { TrafficMetrics } from './telemetry/traffic-metrics.ts';
 import { OtherReplicas } from './replicas/other-replicas.ts';
 import { peersPort } from './replicas/peers.ts';
@@ -112,8 +113,6 @@ export interface Proxies {
 
 export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
   const { config, log, directory, pod, registry } = options;
-  const times = new RequestTimes();
-  const receiver = await receiveLog(options.logPort, times);
   const families = { hasIpv6: await hasIpv6() };
   const own = ownAddresses();
   const check = checkWith(options.haproxy);
@@ -163,15 +162,18 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
   let fallbacks = 0;
   let failed: ReadonlyMap<string, string> = new Map();
   const refusals = (): Refusal[] => [...[...failed].map(([service, message]) => ({ service, message })), ...users.refusals].map(ofWhole);
-  const states = shared(() => users.states(), statesMs);
-  const traffic = new TrafficMetrics(registry, {
-    stats: states,
+  const stats = shared(() => users.stats(), statesMs);
+  const traffic = new TrafficMetrics(registry, stats);
+  const receiver = await receiveLog(options.logPort, (line) => {
+    const request = parseRequestLine(line);
+    if (request) traffic.observe(request);
+  });
+  new ProxyMetrics(registry, {
     reloads: () => users.reloads,
     oldProcesses: () => users.old.count,
     ended: () => ({ users: users.old.ended, tunnel: tunnel.old.ended }),
     refused: () => refusals().length,
     fallbacks: () => fallbacks,
-    times,
   });
   const replicas = new OtherReplicas(own.filter(isReachable), options.users?.failoverPort);
   const fallback = new FallbackListener({
@@ -209,7 +211,7 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
         proxyProtocol,
         peers: withOwn(peers, { name: pod, ip: own.find(isReachable), port: options.peersPort ?? peersPort }),
         localPeer: pod,
-        accessLog: `127.0.0.1:${receiver.port} sample 1:${sampled}`,
+        requestLog: `127.0.0.1:${receiver.port}`,
       };
       const { users: limit } = options.memory;
       let problems: readonly string[] = [];
@@ -232,7 +234,7 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
     endTunnels: (addresses, why) => tunnel.end(addresses, why),
     maxTunnels,
     reaches: (port) => users.reaches(port),
-    verdicts: states,
+    verdicts: async () => (await stats()).servers,
     refusals,
     subscribe: (told) => (changed = told),
     probe: (part, limitMs) => haproxyProbe(join(directory, part, workerSocket))(limitMs),

@@ -172,18 +172,22 @@ describe('the gateway', { timeout: 175_000 }, () => {
   });
 
   it('counts requests by backend, from HAProxy, and times a sample of them', async () => {
-    const before = await metric('frp_distributed_service_requests_total{namespace="shop",name="web",backend="web-5"}');
+    const before = await metric('frp_distributed_service_requests_total{namespace="shop",name="web",backend="web-5",cluster=""}');
     for (let index = 0; index < 300; index++) await gateway.request('web.example.com');
     await eventually('the requests are counted', async () => {
-      const now = await metric('frp_distributed_service_requests_total{namespace="shop",name="web",backend="web-5"}');
+      const now = await metric('frp_distributed_service_requests_total{namespace="shop",name="web",backend="web-5",cluster=""}');
       return now - before >= 100 && now - before < 130;
     });
     const { body } = await gateway.get('/metrics', gateway.ports.operations);
-    assert.match(
-      body,
-      /frp_distributed_service_request_duration_seconds\{namespace="shop",name="web",backend="web-[145]",quantile="0.99"\} [0-9.e-]+/,
-    );
-    assert.match(body, /frp_distributed_service_bytes_total\{namespace="shop",name="web",backend="web-5",direction="out"\} [1-9]/);
+    for (const line of [
+      /frp_distributed_service_request_duration_seconds_bucket\{le="300",namespace="shop",name="web",backend="web-[145]",cluster=""\} [1-9]/,
+      /frp_distributed_service_time_to_first_byte_seconds_count\{namespace="shop",name="web",backend="web-[145]",cluster=""\} [1-9]/,
+      /frp_distributed_service_bytes_total\{namespace="shop",name="web",backend="web-5",cluster="",direction="out"\} [1-9]/,
+      /frp_distributed_service_backend_responses_total\{namespace="shop",name="web",backend="web-5",cluster="",code="2xx"\} [1-9]/,
+      /frp_distributed_service_responses_total\{namespace="shop",name="web",code="2xx"\} [1-9]/,
+      /frp_distributed_service_backend_up\{namespace="shop",name="web",backend="web-5",cluster=""\} 1/,
+    ])
+      assert.match(body, line);
     assert.match(body, /frp_gateway_certificate_expiry_timestamp_seconds\{certificate="server"\} 1[0-9]{9}/);
   });
 

@@ -32,6 +32,8 @@ export interface JudgedBackend extends Backend {
   reason?: string;
   /** the gateway turns it away, for that reason */
   isRefused?: true;
+  /** unhealthy because the frp server does not have it at all */
+  isUnregistered?: true;
 }
 
 export interface Judgement {
@@ -64,9 +66,10 @@ export function judge(backends: readonly Backend[], { now, isUdp, countsOf, grac
     const reason = problem ?? found.find((counts) => counts.reason !== undefined)?.reason;
     const isRefused = found.some((counts) => counts.isRefused);
     const because = { ...(reason !== undefined && { reason }), ...(isRefused && { isRefused }) };
+    const isUnregistered = isRefused || !found.some(({ online, offline }) => online + offline > 0);
     const hasFailed = problem !== undefined || isRefused || found.some(({ offline, hasServed = true }) => offline > 0 && hasServed);
     const until = Math.max(backend.startsUntil ?? 0, graceUntil);
-    if (hasFailed || until <= now) return { ...backend, health: 'unhealthy', ...because };
+    if (hasFailed || until <= now) return { ...backend, health: 'unhealthy', ...because, ...(isUnregistered && { isUnregistered }) };
     again = Math.min(again, until);
     return { ...backend, health: 'starting', ...because };
   };

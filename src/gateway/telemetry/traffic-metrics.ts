@@ -1,123 +1,76 @@
 /**
  * Metrics of users' traffic: HAProxy's own numbers, read every few seconds because a reload begins them anew, and the times
- * of the requests that its log samples (request-times.ts).
+ * of the requests that its log tells of (request-log.ts).
  */
-import { Counter, Gauge, type Registry } from '@prometheus-io/client';
+import { Counter, Gauge, Histogram, type Registry } from '@prometheus-io/client';
 import { Loop } from '../../kube/loop.ts';
 import { splitPartKey } from '../../model/pools.ts';
-import { backendOf, type ServerStats } from '../haproxy/index.ts';
+import { backendOf, codeClasses, type ServerStats, type Stats } from '../haproxy/index.ts';
 import type { ServedService, View } from '../ir/ir.ts';
-import type { RequestTimes } from './request-times.ts';
+import { backendLabelNames, BackendSeries, seriesLimits, type BackendLabels } from './backend-series.ts';
+import { CountedSince } from './counted-since.ts';
+import type { TimedRequest } from './request-log.ts';
 
-export interface TrafficSource {
-  /** rejects where HAProxy is not there */
-  stats: () => Promise<readonly ServerStats[]>;
-  reloads: () => number;
-  /** of HAProxy, from before reloads, with connections yet */
-  oldProcesses: () => number;
-  /** those of each HAProxy that were ended, and the connections that it cost */
-  ended: () => Readonly<Record<'users' | 'tunnel', { processes: number; connections: number }>>;
-  /** services that HAProxy refuses */
-  refused: () => number;
-  /** connections that were taken while HAProxy was away (replicas/fallback-listener.ts) */
-  fallbacks: () => number;
-  times: RequestTimes;
-}
-
-type Labels = { namespace: string; name: string; backend: string };
-const labelNames = ['namespace', 'name', 'backend'] as const;
-const quantiles = [0.5, 0.9, 0.99] as const;
+/** Seconds: an answer from memory, a web page, a model that thinks. */
+export const durationBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
 /** Milliseconds. */
 const periodMs = 2000;
 const longestPeriodMs = 10_000;
 /** What HAProxy takes to tell of thousands of servers is taken from its users: a reading takes a fortieth of the time at most. */
 const pausesPerRead = 40;
+const serviceLabelNames = ['namespace', 'name'] as const;
+const directions = ['in', 'out'] as const;
+const prefix = 'frp_distributed_service';
 
 export class TrafficMetrics {
-  readonly #source: TrafficSource;
   readonly #loop = new Loop();
-  #services = new Set<ServedService>();
+  readonly #series = new BackendSeries();
+  readonly #counted = new CountedSince();
+  #last: Stats | undefined;
   /** by backend/server */
-  readonly #labels = new Map<string, Labels>();
-  #last = new Map<string, ServerStats>();
-  readonly #requests: Counter<(typeof labelNames)[number]>;
-  readonly #bytes: Counter<(typeof labelNames)[number] | 'direction'>;
-  readonly #retries: Counter<(typeof labelNames)[number]>;
+  #servers = new Map<string, ServerStats>();
+  /** those that have series */
+  readonly #known = new WeakSet<BackendLabels>();
+  readonly #metrics: ReturnType<typeof countersIn>;
+  /** pools that users write to */
+  #primaries: readonly ServedService[] = [];
 
-  constructor(registry: Registry, source: TrafficSource) {
-    this.#source = source;
-    const registers = [registry];
-    const counter = (name: string, help: string) => new Counter({ name, help, labelNames, registers });
-    this.#requests = counter(
-      'frp_distributed_service_requests_total',
-      'Requests (http, grpc) or connections (tcp) that a backend was given at this replica',
-    );
-    this.#retries = counter('frp_distributed_service_retries_total', 'Attempts beyond the first, by the backend that failed');
-    this.#bytes = new Counter({
-      name: 'frp_distributed_service_bytes_total',
-      help: 'Bytes from users (in) and to users (out)',
-      labelNames: [...labelNames, 'direction'],
-      registers,
-    });
-    this.#gauge(registry, 'frp_distributed_service_active_connections', 'Requests or connections under way', ({ current }) => current);
-    this.#gauge(
-      registry,
-      'frp_distributed_service_connection_pool_usage',
-      'Part of the open connections to a backend that is in use; the others are kept for the next request',
-      ({ current, idleConnections }) => (current + idleConnections === 0 ? 0 : current / (current + idleConnections)),
-    );
-    this.#addPrimaries(registry);
-    this.#addDurations(registry);
-    this.#total(
-      registry,
-      'frp_gateway_reloads_total',
-      "Reloads of the users' HAProxy; what can change without is no reload",
-      source.reloads,
-    );
-    this.#total(
-      registry,
-      'frp_gateway_fallback_connections_total',
-      'Connections of users that came while HAProxy was away, accepted by the agent in its place and handed to HAProxy or another replica',
-      source.fallbacks,
-    );
-    this.#addEnded(registry, source);
-    const number = (name: string, help: string, read: () => number) => {
-      const gauge: Gauge = new Gauge({ name, help, registers: [registry], collect: () => gauge.set(read()) });
-    };
-    number(
-      'frp_gateway_old_processes',
-      "Processes of the users' HAProxy from before reloads that still have connections",
-      source.oldProcesses,
-    );
-    number('frp_gateway_services_refused', 'Services that are left out because HAProxy refuses their configuration', source.refused);
+  /** @param stats rejects where HAProxy is not there */
+  constructor(registry: Registry, stats: () => Promise<Stats>) {
+    this.#metrics = countersIn(registry);
+    this.#addGauges(registry);
     this.#loop.start(
-      () => this.#read(),
+      () =>
+        stats().then(
+          (read) => this.take(read),
+          () => this.#lost(),
+        ),
       (tookMs) => Math.max(periodMs, Math.min(longestPeriodMs, tookMs * pausesPerRead)),
     );
   }
 
-  /** Names and addresses as they are now; series of backends that are gone go. */
+  /** Names and addresses as they are now; series of what is gone go. */
   setView({ services }: View): void {
-    const before = this.#services;
-    this.#services = new Set(services);
-    const came = new Map(services.filter((service) => !before.has(service)).flatMap(labelsOf));
-    const gone = new Map([...before].filter((service) => !this.#services.has(service)).flatMap(labelsOf));
-    // Another server may be the same backend, back again.
-    const kept = new Set([...came.values()].map(idOf));
-    for (const [key, labels] of gone) {
-      if (!came.has(key)) {
-        this.#labels.delete(key);
-        this.#last.delete(key);
-      }
-      if (kept.has(idOf(labels))) continue;
-      this.#requests.remove(labels);
-      this.#retries.remove(labels);
-      for (const direction of ['in', 'out']) this.#bytes.remove({ ...labels, direction });
+    this.#primaries = services.filter(({ role }) => role === 'primary');
+    const gone = this.#series.follow(services);
+    const { requests, retries, bytes, failures, answers, duration, firstByte, userAnswers, handed } = this.#metrics;
+    for (const labels of gone.backends) {
+      for (const metric of [requests, retries, failures, duration, firstByte]) metric.remove(labels);
+      for (const direction of directions) bytes.remove({ ...labels, direction });
+      for (const code of codeClasses) answers.remove({ ...labels, code });
     }
-    for (const [key, labels] of came) {
-      this.#labels.set(key, labels);
-      // What it has counted until now was another's, by its address.
-      if (this.#last.has(key)) this.#count(labels, nothing);
+    for (const labels of gone.services) {
+      handed.remove(labels);
+      for (const code of codeClasses) userAnswers.remove({ ...labels, code });
+    }
+  }
+
+  observe({ server, firstByte, duration, weight }: TimedRequest): void {
+    const labels = this.#series.of(server);
+    if (!labels) return;
+    for (let count = 0; count < weight; count++) {
+      this.#metrics.duration.observe(labels, duration);
+      if (firstByte !== undefined) this.#metrics.firstByte.observe(labels, firstByte);
     }
   }
 
@@ -125,138 +78,185 @@ export class TrafficMetrics {
     return this.#loop.close();
   }
 
-  #read(): Promise<void> {
-    return this.#source.stats().then(
-      (stats) => this.#take(stats),
-      () => {},
-    );
-  }
-
-  #take(stats: readonly ServerStats[]): void {
-    for (const now of stats) {
-      const key = `${now.backend}/${now.server}`;
-      const labels = this.#labels.get(key);
-      if (!labels) continue;
-      const last = this.#last.get(key);
-      this.#last.set(key, now);
-      // After a reload, and for a server that was made anew, everything is new.
-      const isSame = last !== undefined && now.total >= last.total && now.bytesIn >= last.bytesIn && now.bytesOut >= last.bytesOut;
-      const since = (what: keyof Counted) => Math.max(0, now[what] - (isSame ? last[what] : 0));
-      const counted = { total: since('total'), retries: since('retries'), bytesIn: since('bytesIn'), bytesOut: since('bytesOut') };
-      // Most servers have nothing to do most of the time.
-      if (!last || counted.total + counted.retries + counted.bytesIn + counted.bytesOut > 0) this.#count(labels, counted);
+  take(read: Stats): void {
+    const rows = new Map<string, readonly number[]>([[streamsKey, [read.handedStreams]]]);
+    for (const stats of read.servers) rows.set(`${stats.backend}/${stats.server}`, rowOf(stats));
+    for (const { backend, responses } of read.services) rows.set(backend, [read.handedRequests.get(backend) ?? 0, ...responses]);
+    this.#last = read;
+    this.#servers = new Map(read.servers.map((stats) => [`${stats.backend}/${stats.server}`, stats]));
+    for (const [key, since] of this.#counted.take(read, rows)) {
+      if (key === streamsKey) this.#metrics.handedStreams.inc(since[0]);
+      else if (key.includes('/')) this.#countBackend(this.#series.of(key), since);
+      else this.#countService(this.#series.serviceOf(key), since);
     }
   }
 
-  #count(labels: Labels, { total, retries, bytesIn, bytesOut }: Counted): void {
-    this.#requests.inc(labels, total);
-    this.#retries.inc(labels, retries);
-    this.#bytes.inc({ ...labels, direction: 'in' }, bytesIn);
-    this.#bytes.inc({ ...labels, direction: 'out' }, bytesOut);
+  /** HAProxy is not there: what is under way is not known. */
+  #lost(): void {
+    this.#last = undefined;
+    this.#servers.clear();
   }
 
-  /** The backends, each with its servers: an endpoint has one for each of its addresses and of the Pods that dial them. */
-  #series(): { labels: Labels; servers: string[] }[] {
-    const same = Map.groupBy(this.#labels, ([, labels]) => idOf(labels));
-    return [...same.values()].map((entries) => ({ labels: entries[0]![1], servers: entries.map(([server]) => server) }));
+  #countBackend(
+    labels: BackendLabels | undefined,
+    [total = 0, retries = 0, bytesIn = 0, bytesOut = 0, failures = 0, ...answers]: number[],
+  ): void {
+    if (!labels) return;
+    const metrics = this.#metrics;
+    // Most servers have nothing to do most of the time.
+    const isNew = !this.#known.has(labels);
+    if (!isNew && total + retries + bytesIn + bytesOut + failures === 0) return;
+    this.#known.add(labels);
+    metrics.requests.inc(labels, total);
+    metrics.retries.inc(labels, retries);
+    metrics.failures.inc(labels, failures);
+    metrics.bytes.inc({ ...labels, direction: 'in' }, bytesIn);
+    metrics.bytes.inc({ ...labels, direction: 'out' }, bytesOut);
+    countAnswers(metrics.answers, labels, answers);
   }
 
-  #gauge(registry: Registry, name: string, help: string, read: (stats: Connections) => number): void {
-    const gauge: Gauge<(typeof labelNames)[number]> = new Gauge({
-      name,
-      help,
-      labelNames,
-      registers: [registry],
-      collect: () => {
-        gauge.reset();
-        for (const { labels, servers } of this.#series()) {
-          const stats = servers.flatMap((server) => this.#last.get(server) ?? []);
-          if (stats.length > 0) gauge.set(labels, read(stats.reduce<Connections>(together, none)));
-        }
-      },
-    });
+  #countService(names: { namespace: string; name: string } | undefined, [handed = 0, ...answers]: number[]): void {
+    if (!names || handed + answers.reduce((sum, count) => sum + count, 0) === 0) return;
+    this.#metrics.handed.inc(names, handed);
+    countAnswers(this.#metrics.userAnswers, names, answers);
   }
 
-  #total(registry: Registry, name: string, help: string, read: () => number): void {
-    const counter: Counter = new Counter({
-      name,
-      help,
-      registers: [registry],
-      collect: () => {
-        counter.reset();
-        counter.inc(read());
-      },
-    });
-  }
-
-  #addEnded(registry: Registry, source: TrafficSource): void {
-    const help = {
-      processes: 'Old processes of a HAProxy that were ended, because memory was short or they were too many',
-      connections: 'Connections of users (users) or tunnels (tunnel) that ended with them',
-    };
-    for (const what of ['processes', 'connections'] as const) {
-      const counter: Counter<'part'> = new Counter({
-        name: `frp_gateway_ended_${what}_total`,
-        help: help[what],
-        labelNames: ['part'],
-        registers: [registry],
+  #addGauges(registry: Registry): void {
+    const registers = [registry];
+    const ofBackend = (name: string, help: string, read: (stats: readonly ServerStats[]) => number) => {
+      const gauge: Gauge<(typeof backendLabelNames)[number]> = new Gauge({
+        name: `${prefix}_${name}`,
+        help,
+        labelNames: backendLabelNames,
+        registers,
         collect: () => {
-          counter.reset();
-          for (const [part, ended] of Object.entries(source.ended())) counter.inc({ part }, ended[what]);
+          gauge.reset();
+          for (const [labels, servers] of this.#series.all()) {
+            const stats = servers.flatMap((server) => this.#servers.get(server) ?? []);
+            if (stats.length > 0) gauge.set(labels, read(stats));
+          }
         },
       });
-    }
-  }
-
-  #addPrimaries(registry: Registry): void {
-    const gauge: Gauge<'namespace' | 'name'> = new Gauge({
-      name: 'frp_distributed_service_primaries',
+    };
+    const sum = (stats: readonly ServerStats[], read: (of: ServerStats) => number) => stats.reduce((all, each) => all + read(each), 0);
+    ofBackend('active_connections', 'Requests or connections under way', (stats) => sum(stats, ({ current }) => current));
+    ofBackend('queued_requests', 'Requests or connections that wait for a backend', (stats) => sum(stats, ({ queued }) => queued));
+    ofBackend(
+      'connection_pool_usage',
+      'Part of the open connections to a backend that is in use; the others are kept for the next request',
+      (stats) => {
+        const inUse = sum(stats, ({ current }) => current);
+        const idle = sum(stats, ({ idleConnections }) => idleConnections);
+        return inUse + idle === 0 ? 0 : inUse / (inUse + idle);
+      },
+    );
+    ofBackend(
+      'backend_up',
+      'Ways to a backend that this replica sends new requests: 1 of a Pod that serves, 0 of one that does not',
+      (stats) => sum(stats, ({ status }) => (status === 'up' ? 1 : 0)),
+    );
+    const primaries: Gauge<'namespace' | 'name'> = new Gauge({
+      name: `${prefix}_primaries`,
       help: 'Backends that say that they are the primary, of services with spec.backends.readWrite; users can write where it is 1',
-      labelNames: ['namespace', 'name'],
-      registers: [registry],
+      labelNames: serviceLabelNames,
+      registers,
       collect: () => {
-        gauge.reset();
-        for (const { service, role, backends } of this.#services) {
-          if (role !== 'primary') continue;
+        primaries.reset();
+        for (const { service, backends } of this.#primaries) {
           const { namespace = '', name } = service.metadata;
-          const isUp = (server: string) => this.#last.get(`${backendOf(service)}/${server}`)?.status === 'up';
-          gauge.set({ namespace, name }, backends.filter((backend) => isUp(backend.name)).length);
+          const isUp = (server: string) => this.#servers.get(`${backendOf(service)}/${server}`)?.status === 'up';
+          primaries.set({ namespace, name: splitPartKey(name)[0] }, backends.filter((backend) => isUp(backend.name)).length);
         }
       },
     });
-  }
-
-  #addDurations(registry: Registry): void {
-    const gauge: Gauge<(typeof labelNames)[number] | 'quantile'> = new Gauge({
-      name: 'frp_distributed_service_request_duration_seconds',
-      help: 'Time from a request to the end of its answer, of the last one to two minutes; from a sample of one request in ten in HAProxy’s log, in buckets of 5 percent',
-      labelNames: [...labelNames, 'quantile'],
-      registers: [registry],
-      collect: () => {
-        gauge.reset();
-        for (const { labels, servers } of this.#series())
-          for (const [quantile, seconds] of this.#source.times.quantiles(servers, quantiles))
-            gauge.set({ ...labels, quantile: String(quantile) }, seconds);
-      },
-    });
+    const number = (name: string, help: string, read: () => number | undefined) => {
+      const gauge: Gauge = new Gauge({
+        name: `frp_gateway_${name}`,
+        help,
+        registers,
+        collect: () => {
+          gauge.reset();
+          const value = read();
+          if (value !== undefined) gauge.set(value);
+        },
+      });
+    };
+    number('haproxy_up', "Whether the users' HAProxy answers the agent, 1 or 0", () => (this.#last ? 1 : 0));
+    number('connections', "Connections of the users' HAProxy", () => this.#last?.connections);
+    number('connections_max', "Connections that the users' HAProxy may have", () => this.#last?.maxConnections);
+    number(
+      'merged_backends',
+      `Backends whose series are together under backend="other" of their service, beyond ${seriesLimits.ofService} of a service or ${seriesLimits.inAll} in all`,
+      () => this.#series.merged,
+    );
   }
 }
 
-/** By backend/server. */
-function labelsOf({ service, backends }: ServedService): [string, Labels][] {
-  const { namespace = '', name: key } = service.metadata;
-  const [name] = splitPartKey(key);
-  const section = backendOf(service);
-  return backends.map(({ name: server, address }) => [`${section}/${server}`, { namespace, name, backend: address }]);
+const streamsKey = 'streams';
+const rowOf = ({ total, retries, bytesIn, bytesOut, failures, responses }: ServerStats): number[] => [
+  total,
+  retries,
+  bytesIn,
+  bytesOut,
+  failures,
+  ...responses,
+];
+
+/** Failures have a series from the first answer on, so that the first failure is an increase. */
+function countAnswers<T extends object>(
+  counter: { inc: (labels: T & { code: string }, value: number) => void },
+  labels: T,
+  answers: readonly number[],
+): void {
+  if (answers.every((count) => count === 0)) return;
+  for (const [at, code] of codeClasses.entries())
+    if (answers[at]! > 0 || code === '2xx' || code === '5xx') counter.inc({ ...labels, code }, answers[at]!);
 }
 
-type Counted = Pick<ServerStats, 'total' | 'retries' | 'bytesIn' | 'bytesOut'>;
-const nothing: Counted = { total: 0, retries: 0, bytesIn: 0, bytesOut: 0 };
-type Connections = Pick<ServerStats, 'current' | 'idleConnections'>;
-const none: Connections = { current: 0, idleConnections: 0 };
-const together = (a: Connections, b: Connections): Connections => ({
-  current: a.current + b.current,
-  idleConnections: a.idleConnections + b.idleConnections,
-});
-
-const idOf = ({ namespace, name, backend }: Labels): string => `${namespace}/${name}/${backend}`;
+function countersIn(registry: Registry) {
+  const registers = [registry];
+  const ofBackend = (name: string, help: string) =>
+    new Counter({ name: `${prefix}_${name}`, help, labelNames: backendLabelNames, registers });
+  const histogram = (name: string, help: string) =>
+    new Histogram({ name: `${prefix}_${name}`, help, labelNames: backendLabelNames, buckets: durationBuckets, registers });
+  const sampling = 'estimated at more than 100 requests a second, from one in ten; http and grpc';
+  return {
+    requests: ofBackend('requests_total', 'Requests (http, grpc) or connections (tcp) that a backend was given at this replica'),
+    retries: ofBackend('retries_total', 'Attempts beyond the first, by the backend that failed'),
+    failures: ofBackend('backend_failures_total', 'Times that its health check took a backend out'),
+    bytes: new Counter({
+      name: `${prefix}_bytes_total`,
+      help: 'Bytes from users (in) and to users (out)',
+      labelNames: [...backendLabelNames, 'direction'],
+      registers,
+    }),
+    answers: new Counter({
+      name: `${prefix}_backend_responses_total`,
+      help: 'Answers of a backend by class of their status (1xx to 5xx, other); http and grpc',
+      labelNames: [...backendLabelNames, 'code'],
+      registers,
+    }),
+    userAnswers: new Counter({
+      name: `${prefix}_responses_total`,
+      help: 'Answers to users by class of their status, whoever gave them: backends, access rules, limits, the gateway itself; http and grpc. A request that was handed over is counted at both replicas',
+      labelNames: [...serviceLabelNames, 'code'],
+      registers,
+    }),
+    handed: new Counter({
+      name: `${prefix}_handed_over_total`,
+      help: 'Requests that this replica handed to another, because no backend here took them; http and grpc',
+      labelNames: serviceLabelNames,
+      registers,
+    }),
+    handedStreams: new Counter({
+      name: 'frp_gateway_handed_over_connections_total',
+      help: 'Connections of tcp services that this replica handed to another',
+      registers,
+    }),
+    duration: histogram(
+      'request_duration_seconds',
+      `Time from a request’s arrival at a backend’s queue to the end of its answer; ${sampling}`,
+    ),
+    firstByte: histogram('time_to_first_byte_seconds', `Time until the first byte of the answer; ${sampling}`),
+  };
+}

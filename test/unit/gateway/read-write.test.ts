@@ -14,7 +14,6 @@ import { backendName, renderUsers, type UsersSettings } from '../../../src/gatew
 import { serverName } from '../../../src/gateway/ir/server-name.ts';
 import { viewOf } from '../../../src/gateway/ir/translate.ts';
 import { GatewayMetrics } from '../../../src/gateway/telemetry/agent-metrics.ts';
-import { RequestTimes } from '../../../src/gateway/telemetry/request-times.ts';
 import { TrafficMetrics } from '../../../src/gateway/telemetry/traffic-metrics.ts';
 import type { Member } from '../../../src/gateway/members/members.ts';
 import { parseProxyName } from '../../../src/gateway/pod-identity.ts';
@@ -264,12 +263,12 @@ describe('a service with roles', () => {
 
   it('has a member that counts once, whatever tunnels it has', async () => {
     const registry = new Registry();
-    new GatewayMetrics(registry, { members: () => [member(1), role(1), member(2)], tunnel: () => undefined });
+    new GatewayMetrics(registry, { members: () => [member(1), role(1), member(2)], view: () => undefined, tunnel: () => undefined });
     assert.match(await registry.metrics(), /^frp_gateway_members\{namespace="shop",name="pg"\} 2$/m);
   });
 
   it('tells in a metric how many say that they are the primary, and counts users under its own name', async (t) => {
-    const stats = ([writes, reads] as const).flatMap((pool) =>
+    const servers = ([writes, reads] as const).flatMap((pool) =>
       [1, 2].map((end) => ({
         backend: pool,
         server: serverIn(pool, end),
@@ -280,25 +279,34 @@ describe('a service with roles', () => {
         bytesOut: 0,
         retries: 0,
         idleConnections: 0,
+        queued: 0,
+        failures: 0,
+        responses: [0, 0, 0, 0, 0, 0],
         check: '',
         checkCode: undefined,
       })),
     );
     const registry = new Registry();
-    const metrics = new TrafficMetrics(registry, {
-      stats: () => Promise.resolve(stats),
-      reloads: () => 0,
-      oldProcesses: () => 0,
-      ended: () => ({ users: { processes: 0, connections: 0 }, tunnel: { processes: 0, connections: 0 } }),
-      refused: () => 0,
-      fallbacks: () => 0,
-      times: new RequestTimes(),
-    });
+    const metrics = new TrafficMetrics(registry, () =>
+      Promise.resolve({
+        pid: '1',
+        uptime: 100,
+        connections: 0,
+        maxConnections: 0,
+        servers,
+        services: [],
+        handedRequests: new Map(),
+        handedStreams: 0,
+      }),
+    );
     t.after(() => metrics.close());
     metrics.setView(viewFor([member(1), role(1), member(2), role(2)]));
     const value = async (series: string) => (await registry.metrics()).split('\n').find((line) => line.startsWith(`${series}{`));
     while ((await value('frp_distributed_service_active_connections')) === undefined) await setImmediate();
     assert.equal(await value('frp_distributed_service_primaries'), 'frp_distributed_service_primaries{namespace="shop",name="pg"} 2');
-    assert.match((await value('frp_distributed_service_active_connections'))!, /namespace="shop",name="pg",backend="[^"]+"\} 5$/);
+    assert.match(
+      (await value('frp_distributed_service_active_connections'))!,
+      /namespace="shop",name="pg",backend="[^"]+",cluster=""\} 5$/,
+    );
   });
 });

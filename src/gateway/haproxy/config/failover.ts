@@ -15,6 +15,7 @@ import { handedSocket, handoverSections, overBackend, replicaServers } from './h
 import { isHanded, isStopping, others, replicasBackend } from './other-replicas.ts';
 import { isStuck } from './replica-state.ts';
 import { isAgain, isFinal, nobodyLines, recoveryLines, recoverySections, recoveryServer } from './recovery.ts';
+import { requestLog } from './request-log.ts';
 import { idleTime, maxTimer, type ServiceConfig } from './service-config.ts';
 import type { UsersSettings } from './rendered.ts';
 
@@ -31,9 +32,8 @@ export function failoverSections(services: readonly ServiceConfig[], choices: re
       'frontend frp-inner',
       '  mode http',
       `  bind ${settings.directory}/${innerSocket} mode 600 accept-proxy`,
-      ...(settings.accessLog === undefined ? [] : ['  option httplog']),
       `  timeout client ${longest}ms`,
-      ...poolLines([]).map((line) => `  ${line}`),
+      ...[...requestLog(settings), ...poolLines([])].map((line) => `  ${line}`),
     ],
     ...recoverySections(poolLines, longest, settings),
     // A process that is being replaced may ask for a service that its successor does not have any more.

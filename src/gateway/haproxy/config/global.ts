@@ -20,7 +20,7 @@ const day = 86_400;
 
 /** global, defaults and peers. @param skeleton is told as `description` */
 export function globalSections(settings: UsersSettings, skeleton: string): string[][] {
-  const { directory, lingerSeconds = day, accessLog } = settings;
+  const { directory, lingerSeconds = day } = settings;
   return [
     [
       'global',
@@ -40,7 +40,6 @@ export function globalSections(settings: UsersSettings, skeleton: string): strin
       '  tune.ssl.default-dh-param 2048',
       startsAnyway,
       ...processLimit(settings),
-      ...(accessLog === undefined ? [] : [`  log ${accessLog === 'stdout' ? 'stdout format raw' : accessLog} local0 info`]),
       `  localpeer ${safeName(settings.localPeer)}`,
     ],
     [
@@ -49,7 +48,6 @@ export function globalSections(settings: UsersSettings, skeleton: string): strin
       '  mode http',
       ...defaultLimit(settings),
       '  load-server-state-from-file global',
-      ...(accessLog === undefined ? [] : ['  log global']),
       '  option dontlognull',
       '  option clitcpka',
       '  timeout connect 5s',

@@ -14,6 +14,7 @@
 import { quote } from './escape.ts';
 import { isHanded, isStopping, others, replicasBackend } from './other-replicas.ts';
 import type { UsersSettings } from './rendered.ts';
+import { requestLog } from './request-log.ts';
 import { ownLimit } from './user-connections.ts';
 import type { ServiceConfig } from './service-config.ts';
 
@@ -103,8 +104,9 @@ export const recoveryServer = ({ directory }: UsersSettings, protocol: string): 
 export const recoverySections = (
   poolLines: (rules: readonly string[]) => readonly string[],
   longest: number,
-  { directory, accessLog }: UsersSettings,
+  settings: UsersSettings,
 ): string[][] => {
+  const { directory } = settings;
   const frontend = (name: string, socket: string, lines: readonly string[]) => [
     `frontend ${name}`,
     ...['mode http', `bind ${directory}/${socket} mode 600 accept-proxy`, ...ownLimit, `timeout client ${longest}ms`, ...lines].map(
@@ -133,7 +135,7 @@ export const recoverySections = (
       ].map((line) => `  ${line}`),
     ],
     frontend('frp-again', againSocket, [
-      ...(accessLog === undefined ? [] : ['option httplog']),
+      ...requestLog(settings),
       ...poolLines([
         'http-request set-var(txn.again) bool(true)',
         'http-request set-var(txn.until) req.hdr(x-frp-until)',

@@ -81,6 +81,6 @@ export interface UsersSettings {
   maxConnections?: number | undefined;
   /** seconds that an old process may go on with its connections after a reload; default 86,400 */
   lingerSeconds?: number | undefined;
-  /** where lines about requests go: `stdout`, or address and port of a syslog receiver (UDP). Absent: nowhere */
-  accessLog?: string | undefined;
+  /** address and port (UDP) that is told how long requests take (request-log.ts). Absent: nobody */
+  requestLog?: string | undefined;
 }

@@ -27,10 +27,10 @@ import { portsIn, portsOf, portsOnDisk, ReachedPorts } from './reached-ports.ts'
 import { ReloadBudget, usersBudget, type BudgetLimits } from './reload-budget.ts';
 import { identify, parseStates, readRunning } from './running.ts';
 import { stateFileText } from './state-file.ts';
-import { parseStats, showServers, type ServerStats } from './stats.ts';
+import { parseStats, showStats, type ServerStats, type Stats } from './stats.ts';
 import { endWaiting } from './waiting-requests.ts';
 
-export type { ServerStats } from './stats.ts';
+export type { ServerStats, Stats } from './stats.ts';
 
 export interface UsersProxyOptions {
   /** of the configurations and sockets */
@@ -158,7 +158,12 @@ export class UsersProxy {
 
   /** Every server, as HAProxy sees it now. @throws CliError where HAProxy is not there */
   async states(): Promise<ServerStats[]> {
-    return parseStats(await runCommand(this.#worker, showServers));
+    return (await this.stats()).servers;
+  }
+
+  /** What it has counted. @throws CliError where HAProxy is not there */
+  async stats(): Promise<Stats> {
+    return parseStats(await runCommand(this.#worker, showStats));
   }
 
   /** Sends elsewhere what has waited so many seconds for an answer. @returns how many requests @throws CliError where HAProxy is not there */
