@@ -33,8 +33,8 @@ const places = ['On the VPS', 'At home', 'From anywhere'] as const;
 /** What `npm run build` has made, which the image is of as well. */
 const bundle = join(root, 'dist/frp-k8s.js');
 
-/** The image of the guide's app, which nobody can pull here; it listens at port 80 and answers `/`. */
-const standIn = `image: ${images.echo}, env: [{name: PORT, value: "80"}], securityContext: {runAsUser: 0}`;
+/** The images of the guide's apps, which nobody can pull here; this one answers every path. */
+const standIn = (port: number): string => `image: ${images.echo}, env: [{name: PORT, value: "${port}"}], securityContext: {runAsUser: 0}`;
 
 export interface Timed {
   command: string;
@@ -93,6 +93,10 @@ export class HomeCluster {
     return { cwd, commands: texts.map(({ text }) => this.#withPath(this.#here(text, token))) };
   }
 
+  /** Commands of another section of the guide. @param place how the sentence before them begins */
+  commandsOf = (section: string, place: string): Command[] =>
+    commandsOf(guide, section, [place]).map((command) => ({ ...command, text: this.#here(command.text) }));
+
   async #follow(command: Command): Promise<Outcome> {
     const text = this.#here(command.text);
     if (command.isBackground) {
@@ -141,7 +145,8 @@ export class HomeCluster {
         'newName: registry.example.com/frp-k8s, newTag: 0.1.0',
         `newName: ${images.program.replace(/:[^:/]*$/, '')}, newTag: ${images.program.replace(/^.*:/, '')}`,
       )
-      .replace('image: "nginx:1.29"', standIn);
+      .replace('image: "nginx:1.29"', standIn(80))
+      .replace('image: "ollama/ollama:0.12.6"', standIn(11434));
   }
 
   async token(cluster: string, ...flags: string[]): Promise<string> {

@@ -230,10 +230,11 @@ export function sampleTests(gateway: () => SamplesGateway): void {
     for (const path of ['/auth', '/auth/login']) await only(path, 'auth');
     for (const path of ['/users', '/users/7']) await only(path, 'users');
     const total = 3000;
-    const shares = await pods(total, { host: 'api.example.com', path: '/authentic' });
-    const ofAuth = [...shares].find(([name]) => name.startsWith('auth-'))?.[1] ?? 0;
+    const lines = await Promise.all(Array.from({ length: 20 }, () => pods(total / 20, { host: 'api.example.com', path: '/authentic' })));
+    const shares = lines.flatMap((line) => [...line]);
+    const ofAuth = shares.reduce((sum, [name, times]) => sum + (name.startsWith('auth-') ? times : 0), 0);
     assert.ok(Math.abs(ofAuth / total - 0.3) < 0.05, `auth-service had ${ofAuth} of ${total}`);
-    assert.equal(shares.size, 2);
+    assert.equal(new Set(shares.map(([name]) => name)).size, 2);
   });
 }
 
