@@ -74,7 +74,7 @@ describe('the controller of a cluster that joins a gateway elsewhere', { timeout
     const labels = { 'app.kubernetes.io/managed-by': 'frp-k8s', 'app.kubernetes.io/component': 'connector' };
     api.put('/api/v1/namespaces/shop/pods/frp-web-connector-0', {
       metadata: { name: 'frp-web-connector-0', namespace: 'shop', uid: 'uid-connector', labels },
-    } as KubeObject);
+    });
     api.put('/api/v1/namespaces/shop/secrets/keys', {
       metadata: { name: 'keys', namespace: 'shop', labels: { 'frp.io/use': 'true' } },
       data: { alice: base64('a-secret-of-alice') },
