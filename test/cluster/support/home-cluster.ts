@@ -93,10 +93,6 @@ export class HomeCluster {
     return { cwd, commands: texts.map(({ text }) => this.#withPath(this.#here(text, token))) };
   }
 
-  /** Commands of another section of the guide. @param place how the sentence before them begins */
-  commandsOf = (section: string, place: string): Command[] =>
-    commandsOf(guide, section, [place]).map((command) => ({ ...command, text: this.#here(command.text) }));
-
   async #follow(command: Command): Promise<Outcome> {
     const text = this.#here(command.text);
     if (command.isBackground) {
