@@ -1,4 +1,4 @@
-/** `frp-k8s rotate`: another group key of a service, or another certificate authority of the installation. */
+/** `frp-k8s rotate`: another group key of a service, or another certificate authority of an installation or a gateway. */
 import { randomBytes } from 'node:crypto';
 import { UserError } from '../errors.ts';
 import { loadAccess } from '../kube/access.ts';
@@ -8,12 +8,14 @@ import { ignoreNotFound } from '../kube/errors.ts';
 import { describe, distributedServices, pods, secrets, type KubeObject, type Resource } from '../kube/types.ts';
 import { annotation, authoritySecretName, groupSecretName, label, webhookAuthoritySecretName } from '../model/names.ts';
 import { parseOptions } from './options.ts';
+import { rotateGatewayAuthority } from './rotate-gateway.ts';
 
 export const help = `frp-k8s rotate: replace a key, stating what it interrupts
 
 usage: frp-k8s rotate group NAME [-n NS] --accept-outage
        frp-k8s rotate ca [--system NS] --accept-outage
        frp-k8s rotate webhook-ca [--system NS]
+       frp-k8s rotate gateway-ca --dir DIR [--clients-renewed] [--accept-outage]
 
 group NAME   Writes another key for the frp group of a DistributedService, and restarts the workloads whose Pods are its
              members, as kubectl rollout restart does. Members with the new key are refused while one with the old key
@@ -24,19 +26,26 @@ ca           Asks the controller for another certificate authority. Certificates
              Secret frp-ca has no annotation ${annotation.rotationPhase} any more.
 webhook-ca   Asks the webhooks for another authority of their serving certificate (Secret frp-webhook-authority). The
              API server trusts both for as long as one is in use, so nothing is interrupted.
+gateway-ca   Takes the next of three steps to another authority of a gateway outside any cluster (frp-k8s gateway up): the new one
+             is trusted beside the old one, then it issues, then the old one goes. Each call says when the next one may come,
+             and refuses to cut off a cluster that has not followed; nothing is interrupted. Clusters that have joined follow by
+             themselves; machines that client-config has configured need another configuration after the first step.
 token        The tunnel is authenticated by mTLS: use "rotate ca". The auth token of an frps of your own is in the Secret that
              frps.auth.tokenSecret of the configuration names: change it there.
 
   -n, --namespace NS       namespace of the service (default: the context's, else default)
       --system NS          namespace of the installation (default: frp-system)
+      --dir DIR            directory of the gateway
+      --clients-renewed    every machine outside clusters has a configuration of after the first step
       --accept-outage      needed: without it the command says what would happen, and changes nothing
 
-It uses KUBECONFIG, else ~/.kube/config.
+All but gateway-ca use KUBECONFIG, else ~/.kube/config.
 
 examples:
   frp-k8s rotate group api -n prod --accept-outage
   frp-k8s rotate ca --accept-outage
   frp-k8s rotate webhook-ca
+  frp-k8s rotate gateway-ca --dir /var/lib/frp-k8s
 `;
 
 const say = (text: string) => process.stdout.write(`${text}\n`);
@@ -56,6 +65,8 @@ export async function run(args: string[]): Promise<number> {
     {
       namespace: { type: 'string', short: 'n' },
       system: { type: 'string', default: 'frp-system' },
+      dir: { type: 'string' },
+      'clients-renewed': { type: 'boolean', default: false },
       'accept-outage': { type: 'boolean', default: false },
     },
     'positionals',
@@ -66,7 +77,12 @@ export async function run(args: string[]): Promise<number> {
     throw new UserError('rotate token: there is no frp auth token: the tunnel is authenticated by mTLS; use: frp-k8s rotate ca');
   if (what === 'ca') return withClient((client) => rotateAuthority(client, values.system, isAccepted));
   if (what === 'webhook-ca') return withClient((client) => askForAuthority(client, values.system, webhookAuthoritySecretName));
-  if (what !== 'group') throw new UserError(`rotate: what to rotate is "group NAME", "ca" or "webhook-ca"; see frp-k8s rotate --help`);
+  if (what === 'gateway-ca') {
+    await rotateGatewayAuthority({ dir: values.dir, areClientsRenewed: values['clients-renewed'], isAccepted });
+    return 0;
+  }
+  if (what !== 'group')
+    throw new UserError(`rotate: what to rotate is "group NAME", "ca", "webhook-ca" or "gateway-ca"; see frp-k8s rotate --help`);
   if (name === undefined) throw new UserError('rotate group: the name of a DistributedService is missing; see frp-k8s rotate --help');
   return withClient((client) => rotateGroup(client, values.namespace ?? client.access.namespace ?? 'default', name, isAccepted));
 }

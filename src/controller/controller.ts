@@ -16,7 +16,8 @@ import { losesExposure, needsGateway } from './status/configuration-checks.ts';
 import { ControllerMetrics } from './metrics.ts';
 import type { ControllerDeps, RunningController } from './controller-deps.ts';
 import { CertManager } from './cert-manager/cert-manager.ts';
-import { both, FactSource } from './facts.ts';
+import { FactSource } from './facts.ts';
+import { both } from '../kube/sinks.ts';
 import { ensureUsersCertificate } from './cert-manager/users-certificate.ts';
 import { checkReferences, copiesElsewhere, reconcileCopies, sharers, type GatewayCopiesDeps } from './gateway-secrets/copies.ts';
 import { WorkQueue } from '../kube/work-queue.ts';
@@ -110,7 +111,7 @@ class Controller implements RunningController {
       copies: () => copiesElsewhere(this.#copiesDeps),
       changed: allChanged,
       serviceChanged: (key) => this.#queue.add(key),
-      listPods: async () => this.#reflectors.at(-1)?.refresh(),
+      listPods: async () => void (await Promise.all([this.#reflectors.at(-1)?.refresh(), deps.connectors?.listPods?.()])),
       metric: this.#metrics.links,
     });
     const isGatewayHere = () => this.#ownGateway.isHere;
@@ -136,7 +137,7 @@ class Controller implements RunningController {
     this.#queue = new WorkQueue({ handle: (key) => this.#reconcile(key), onFailure });
     // Many services of a namespace change at once when they are listed: its Pods are then looked at once.
     this.#podsQueue = new WorkQueue({ handle: async (namespace) => this.#facts.refreshPods(namespace), onFailure, concurrency: 1 });
-    deps.connectors?.subscribe((key) => this.#queue.add(key));
+    deps.connectors?.subscribe((key) => this.#queue.add(key), this.#links.pods.connectors);
     this.services.subscribe((before, after) => this.#serviceChanged(before, after));
     this.#starting = this.#start();
   }
@@ -176,7 +177,7 @@ class Controller implements RunningController {
     await this.#untilItWorks('the certificate authority is not there yet', () => this.#authority.load());
     if (signal.aborted) return;
     const { client, log, config } = this.#deps;
-    const podSinks = [this.#facts.pods, this.#gates, this.#links.pods].reduce(both);
+    const podSinks = [this.#facts.pods, this.#gates, this.#links.pods.injected].reduce(both);
     this.#reflectors = openWatches(this.#deps, { services: this.services, secrets: this.#secretWatches, pods: podSinks });
     this.#startProblem = 'the first lists of DistributedServices, Secrets and Pods are under way';
     const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));

@@ -2,6 +2,7 @@
 import type { Config } from '../config/schema.ts';
 import type { Log } from '../log.ts';
 import type { Sink } from '../kube/reflector.ts';
+import { both } from '../kube/sinks.ts';
 import type { KubeObject } from '../kube/types.ts';
 import { Claims, type Conflict } from '../model/claims.ts';
 import { gatewayApiUrls, hasGateway, usesGateway } from '../model/gateway.ts';
@@ -25,8 +26,10 @@ import type { StatusFacts } from './status/status.ts';
 
 /** Backends that are not annotated Pods, reached through a Deployment of the controller's. */
 export interface ConnectorSource {
-  /** @param changed to be told of services (namespace/name) that must be reconciled */
-  subscribe(changed: (service: string) => void): void;
+  /** @param changed to be told of services (namespace/name) that must be reconciled @param podSink is fed with the connectors' Pods */
+  subscribe(changed: (service: string) => void, podSink?: Sink<KubeObject>): void;
+  /** Lists the connectors' Pods anew for that. @throws KubeError */
+  listPods?(): Promise<void>;
   /** Makes sure that nothing that is known is old: this replica has just begun to lead. @throws KubeError */
   refresh?(): Promise<void>;
   /** @param isRefused nothing of the service may be exposed */
@@ -301,19 +304,3 @@ export class FactSource {
 
 /** Names of the services that the routes of a service lead to. */
 const groupsOf = ({ spec }: DistributedService): string[] => (spec.routes ?? []).flatMap(({ groups }) => groups.map(({ name }) => name));
-
-/** Sinks that are fed alike. */
-export const both = (first: Sink<KubeObject>, second: Sink<KubeObject>): Sink<KubeObject> => ({
-  replace: (objects) => {
-    first.replace(objects);
-    second.replace(objects);
-  },
-  set: (object) => {
-    first.set(object);
-    second.set(object);
-  },
-  delete: (object) => {
-    first.delete(object);
-    second.delete(object);
-  },
-});

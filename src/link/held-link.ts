@@ -1,6 +1,6 @@
 /** The cluster's end, held up: dialled again whenever it ends, with pauses that grow, and with what is known of why. */
 import { createSigningRequest } from '../../certs/signing-request.ts';
-import { inspectCertificate } from '../../certs/inspect.ts';
+import { inspectCertificate, isSignedBy, splitBundle } from '../../certs/inspect.ts';
 import { clockProblem } from './clock-words.ts';
 import { converse } from './conversation.ts';
 import { ask, dial, fetchAuthority, openLink } from './dial.ts';
@@ -59,6 +59,8 @@ export class HeldLink {
   readonly #running: Promise<void>;
   #state: LinkState;
   #wake = () => {};
+  /** Looks whether the certificate is to be renewed, while there is a link. */
+  #renew = () => {};
 
   /** Starts at once. */
   constructor(options: HeldLinkOptions) {
@@ -74,6 +76,7 @@ export class HeldLink {
   /** There is another identity, or reason to think that it works now. */
   wake(): void {
     this.#wake();
+    this.#renew();
   }
 
   async close(): Promise<void> {
@@ -114,7 +117,7 @@ export class HeldLink {
         signal,
         heartbeat: this.#options.heartbeat,
       });
-      const renew = () => void this.#renewIfDue(identity, session).catch(() => {});
+      this.#renew = () => void this.#renewIfDue(this.#options.identity() ?? identity, session).catch(() => {});
       const ended = new Promise<never>((_, reject) => {
         session.once('error', reject);
         session.once('close', () => reject(new LinkError('Closed', `${address}: the gateway ended the connection`)));
@@ -122,8 +125,8 @@ export class HeldLink {
       ended.catch(() => {});
       const stream = await Promise.race([openLink(session, paths.link), ended]);
       stream.on('error', () => {});
-      renew();
-      renewal = setInterval(renew, renewalLookMs);
+      this.#renew();
+      renewal = setInterval(this.#renew, renewalLookMs);
       const talk = converse({
         input: stream,
         output: stream,
@@ -144,6 +147,7 @@ export class HeldLink {
       if (!this.#stop.signal.aborted) this.#down(address, reason, `${where}${message}`);
     } finally {
       clearInterval(renewal);
+      this.#renew = () => {};
       end.abort();
     }
   }
@@ -164,7 +168,9 @@ export class HeldLink {
   }
 
   async #renewIfDue(identity: LinkIdentity, session: Parameters<typeof ask>[0]): Promise<void> {
-    if (inspectCertificate(identity.certPem).notAfter - this.#now() > renewBeforeMs) return;
+    const isEnding = inspectCertificate(identity.certPem).notAfter - this.#now() <= renewBeforeMs;
+    // The first of the authorities issues for links; another one than before is there in a rotation.
+    if (!isEnding && isSignedBy(identity.certPem, splitBundle(identity.authorityPem)[0] ?? '')) return;
     const { requestPem, keyPem } = await createSigningRequest(identity.cluster);
     const answer = joinAnswer.parse(await ask(session, paths.renew, { request: requestPem, now: this.#now() }));
     await this.#options.renewed(identityOf(answer, keyPem));

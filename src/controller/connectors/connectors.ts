@@ -9,7 +9,8 @@ import type { Config } from '../../config/schema.ts';
 import { backendId, endpointId, endpointsIn, renderConnectorConfig } from '../../frp/connector-config.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { ignoreGone } from '../../kube/errors.ts';
-import { Reflector } from '../../kube/reflector.ts';
+import { Reflector, type Sink } from '../../kube/reflector.ts';
+import { both } from '../../kube/sinks.ts';
 import { budgets, configMaps, deployments, pods, type ConfigMap, type KubeObject, type Resource } from '../../kube/types.ts';
 import type { Log } from '../../log.ts';
 import { exposuresOf } from '../../model/exposure.ts';
@@ -53,7 +54,7 @@ export class Connectors {
   readonly #configMaps: Kind<ConfigMap>;
   readonly #budgets: Kind<Budget>;
   readonly #pods: Kind<KubeObject>;
-  readonly #reflectors: Pick<Reflector<KubeObject>, 'hasSynced' | 'lastError' | 'refresh' | 'close'>[];
+  readonly #reflectors: Pick<Reflector<KubeObject>, 'synced' | 'hasSynced' | 'lastError' | 'refresh' | 'close'>[];
   /** by service; with the time since when each endpoint is one */
   readonly #members = new Map<string, (Member & { since: number })[]>();
   /** services whose connectors dial what this controller has found */
@@ -61,6 +62,7 @@ export class Connectors {
   /** services that are looked at again though nothing changes */
   readonly #again = new Map<string, () => void>();
   #changed: (key: string) => void = () => {};
+  #podSink: Sink<KubeObject> | undefined;
 
   constructor({ client, config, log, namespace, clock = systemClock, resolve = systemResolve() }: ConnectorsDeps) {
     this.#deps = { client, config, log, clock };
@@ -69,21 +71,35 @@ export class Connectors {
     this.#names = new Names({ resolve, clock, domain: clusterDomain(), changed });
     this.#selected = new SelectedPods({ client, log, changed });
     this.#reflectors = [];
-    const watched = <T extends KubeObject>(resource: Resource<T>): Kind<T> => {
+    const watched = <T extends KubeObject>(resource: Resource<T>, told?: Sink<T>): Kind<T> => {
       const store = new ObjectStore<T>(({ metadata: { namespace: of, labels } }) => changed(`${of}/${labels?.[label.service]}`));
       const scope = namespace === undefined ? {} : { namespace };
-      this.#reflectors.push(new Reflector<T>({ client, log, resource, labelSelector: connectorSelector, sink: store, ...scope }));
+      this.#reflectors.push(
+        new Reflector<T>({ client, log, resource, labelSelector: connectorSelector, sink: told ? both(store, told) : store, ...scope }),
+      );
       return { resource, store, change: 'apply' };
     };
     this.#deployments = watched(deployments as Resource<Deployment>);
     this.#configMaps = watched(configMaps);
     this.#budgets = watched(budgets as Resource<Budget>);
-    this.#pods = watched(pods);
+    this.#pods = watched(pods, {
+      replace: (all) => this.#podSink?.replace(all),
+      set: (pod) => this.#podSink?.set(pod),
+      delete: (pod) => this.#podSink?.delete(pod),
+    });
   }
 
-  /** @param changed to be told of services (namespace/name) that must be reconciled */
-  subscribe(changed: (key: string) => void): void {
+  /** @param changed to be told of services (namespace/name) that must be reconciled @param podSink is fed with the connectors' Pods */
+  subscribe(changed: (key: string) => void, podSink?: Sink<KubeObject>): void {
     this.#changed = changed;
+    this.#podSink = podSink;
+  }
+
+  /** Lists the connectors' Pods anew, for whoever has subscribed to them; waits for their first list. @throws KubeError */
+  async listPods(): Promise<void> {
+    const reflector = this.#reflectors.at(-1)!;
+    await reflector.synced;
+    await reflector.refresh();
   }
 
   /** Lists anew what is known already; what is not is waited for by those that need it. @throws KubeError */

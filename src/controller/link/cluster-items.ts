@@ -5,6 +5,7 @@ import { podFactsOf } from '../../frp/pod-facts.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { ignoreNotFound } from '../../kube/errors.ts';
 import type { Sink } from '../../kube/reflector.ts';
+import { byUid } from '../../kube/sinks.ts';
 import { configMaps, type KubeObject } from '../../kube/types.ts';
 import { OwnItems } from '../../link/own-items.ts';
 import type { Item } from '../../link/protocol.ts';
@@ -26,17 +27,17 @@ export interface ClusterItemsDeps {
 
 const tokenKeys = { kind: 'keys', key: 'tokens' } as const;
 
-export class ClusterItems implements Sink<KubeObject> {
+export class ClusterItems {
   readonly items = new OwnItems();
   readonly #deps: ClusterItemsDeps;
-  /** UIDs of Pods by namespace/name */
-  readonly #pods = new Map<string, string>();
+  /** fed by the watches of Pods that have tunnels: those with a sidecar, and connectors */
+  readonly pods = { injected: this.#podSink(), connectors: this.#podSink() };
 
   constructor(deps: ClusterItemsDeps) {
     this.#deps = deps;
   }
 
-  /** Everything but Pods, which come by the watch; what look() finds is not known before it has. */
+  /** Everything but Pods, which come by the watches; what look() finds is not known before it has. */
   start(): void {
     for (const key of revokedConfigMapNames) this.items.leave({ kind: 'revoked', key });
     this.items.leave(tokenKeys);
@@ -65,26 +66,6 @@ export class ClusterItems implements Sink<KubeObject> {
     return until;
   }
 
-  replace(pods: KubeObject[]): void {
-    const keep = new Set(pods.map(keyOf));
-    for (const key of [...this.#pods.keys()]) if (!keep.has(key)) this.#forgetPod(key);
-    for (const pod of pods) this.set(pod);
-  }
-
-  set(pod: KubeObject): void {
-    const key = keyOf(pod);
-    const { uid = '' } = pod.metadata;
-    if (this.#pods.get(key) !== uid) this.#forgetPod(key);
-    const facts = podFactsOf(pod);
-    if (!facts) return this.#forgetPod(key);
-    this.#pods.set(key, uid);
-    this.#tell({ kind: 'pod', key: uid, value: facts });
-  }
-
-  delete(pod: KubeObject): void {
-    if (this.#pods.get(keyOf(pod)) === pod.metadata.uid) this.#forgetPod(keyOf(pod));
-  }
-
   /** Looks at what has no watch here: revocations, keys of tokens. Never rejects. */
   async look(): Promise<void> {
     await Promise.all([this.#lookAtRevoked(), this.#lookAtKeys()]).catch((error: Error) =>
@@ -92,10 +73,11 @@ export class ClusterItems implements Sink<KubeObject> {
     );
   }
 
-  #forgetPod(key: string): void {
-    const uid = this.#pods.get(key);
-    this.#pods.delete(key);
-    if (uid !== undefined) this.items.delete({ kind: 'pod', key: uid });
+  #podSink(): Sink<KubeObject> {
+    return byUid(podFactsOf, {
+      set: (key, value) => this.#tell({ kind: 'pod', key, value }),
+      delete: (key) => this.items.delete({ kind: 'pod', key }),
+    });
   }
 
   #tell(item: { kind: string; key: string; value: unknown }): void {
@@ -129,5 +111,3 @@ const plain = ({ kind, key, value }: { kind: string; key: string; value: unknown
   key,
   value: JSON.parse(JSON.stringify(value)) as Item['value'],
 });
-
-const keyOf = ({ metadata: { namespace, name } }: KubeObject): string => `${namespace}/${name}`;

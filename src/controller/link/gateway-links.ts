@@ -44,17 +44,21 @@ export class GatewayLinks {
     this.#deps = deps;
   }
 
-  /** What the cluster tells; undefined where it has joined no gateway, or this replica does not lead. Pods come by the watch. */
+  /** What the cluster tells; undefined where it has joined no gateway, or this replica does not lead. Pods come by the watches. */
   get items(): ClusterItems | undefined {
     return this.#items;
   }
 
-  /** fed by the watch of injected Pods */
-  readonly pods: Sink<KubeObject> = {
-    replace: (pods) => this.#items?.replace(pods),
-    set: (pod) => this.#items?.set(pod),
-    delete: (pod) => this.#items?.delete(pod),
-  };
+  /** fed by the watches of Pods that have tunnels */
+  readonly pods = { injected: this.#podSink('injected'), connectors: this.#podSink('connectors') };
+
+  #podSink(of: keyof ClusterItems['pods']): Sink<KubeObject> {
+    return {
+      replace: (pods) => this.#items?.pods[of].replace(pods),
+      set: (pod) => this.#items?.pods[of].set(pod),
+      delete: (pod) => this.#items?.pods[of].delete(pod),
+    };
+  }
 
   /** Whether the cluster has joined a gateway elsewhere. */
   get isJoined(): boolean {

@@ -77,12 +77,16 @@ export function withTold(
 ): LinkIdentity | undefined {
   const { addresses, authority: authorityPem, isReplicated } = told;
   const isWhole = parseable(authorityPem).length === splitBundle(authorityPem).length;
-  const isUsable = isWhole && addresses.length > 0 && ofLinks(authorityPem) === ofLinks(known.authorityPem);
+  const isUsable = isWhole && addresses.length > 0 && hasToldOf(known, ofLinks(authorityPem));
   if (!isUsable) return undefined;
   const { isReplicated: _, ...rest } = known;
   const next = { ...rest, addresses, authorityPem, ...(isReplicated && { isReplicated }) };
   return isDeepStrictEqual(next, { ...known }) ? undefined : next;
 }
+
+/** Another authority has the links once the gateway has said so by the one before: in a rotation it is told of as a further one first. */
+const hasToldOf = ({ authorityPem }: LinkIdentity, pem: string | undefined): boolean =>
+  pem !== undefined && splitBundle(authorityPem).some((known) => known.trim() === pem);
 
 /** Keeps what the cluster is known by to one gateway. @param replaced keys that go */
 export async function keepLinkIdentity(

@@ -1,6 +1,7 @@
 /** The Pods that may be members: little of each is kept. */
 import { podFactsOf, type PodFacts } from '../../frp/pod-facts.ts';
 import type { Sink } from '../../kube/reflector.ts';
+import { byUid } from '../../kube/sinks.ts';
 import type { KubeObject } from '../../kube/types.ts';
 import type { Identity } from '../pod-identity.ts';
 
@@ -9,8 +10,6 @@ export type { PodFacts };
 export class PodIndex {
   /** by UID */
   readonly #pods = new Map<string, PodFacts>();
-  /** namespace/name → UID, for each source */
-  readonly #sources: Map<string, string>[] = [];
   readonly #waiting = new Set<(uid: string) => void>();
   readonly #changed: () => void;
 
@@ -36,33 +35,7 @@ export class PodIndex {
 
   /** For one watch of several; their selections do not overlap. */
   sink(): Sink<KubeObject> {
-    const uids = new Map<string, string>();
-    this.#sources.push(uids);
-    const remove = (key: string) => {
-      const uid = uids.get(key);
-      uids.delete(key);
-      if (uid !== undefined) this.deleteFacts(uid);
-    };
-    const set = (pod: KubeObject) => {
-      const key = keyOf(pod);
-      const { uid = '' } = pod.metadata;
-      if (uids.get(key) !== uid) remove(key);
-      const facts = podFactsOf(pod);
-      if (!facts) return remove(key);
-      uids.set(key, uid);
-      this.setFacts(uid, facts);
-    };
-    return {
-      replace: (pods) => {
-        const keep = new Set(pods.map(keyOf));
-        for (const key of [...uids.keys()]) if (!keep.has(key)) remove(key);
-        for (const pod of pods) set(pod);
-      },
-      set,
-      delete: (pod) => {
-        if (uids.get(keyOf(pod)) === pod.metadata.uid) remove(keyOf(pod));
-      },
-    };
+    return byUid(podFactsOf, { set: (uid, facts) => this.setFacts(uid, facts), delete: (uid) => this.deleteFacts(uid) });
   }
 
   /** Whether the Pod is there, or comes in time: its watch may be behind its sidecar. */
@@ -84,5 +57,3 @@ export class PodIndex {
     });
   }
 }
-
-const keyOf = ({ metadata }: KubeObject): string => `${metadata.namespace}/${metadata.name}`;

@@ -6,24 +6,27 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, ra
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { calculateJwkThumbprint, exportJWK, importPKCS8, SignJWT, type JSONWebKeySet } from 'jose';
-import { createAuthority, issue, parseAuthority, type Authority } from '../../../certs/authority.ts';
+import { createAuthority, issue, type Authority } from '../../../certs/authority.ts';
 import { inspectCertificate } from '../../../certs/inspect.ts';
 import { UserError } from '../../errors.ts';
 import { base64 } from '../../kube/authority-secret.ts';
 import type { Secret } from '../../kube/types.ts';
 import { isObject } from '../../model/json.ts';
 import { replaceFile } from '../../process/replace-file.ts';
+import { authorityStateOf, keptIssuer, lastingAuthority } from './rotation.ts';
 
 /** Of the directory: raised when an older program could not read it any more. */
 export const format = 1;
 export const markerFile = 'gateway.json';
 const day = 86_400_000;
-const authorityLifetimeMs = 3650 * day;
+export const authorityLifetimeMs = 3650 * day;
 const algorithm = 'ES256';
 
 export interface Home {
   directory: string;
   authority: Authority;
+  /** signs the certificates of clients: `authority`, or the next one in a rotation */
+  clientAuthority: Authority;
   /** claim `iss` of clients' tokens: this gateway's own */
   issuer: string;
   keys: JSONWebKeySet;
@@ -51,14 +54,16 @@ export async function openHome(directory: string): Promise<Home> {
   if (!isThere(marker)) await createHome(directory);
   try {
     const read = (file: string) => readFileSync(identity(directory, file), 'utf8');
-    const authority = parseAuthority(read('ca.crt'), read('ca.key'));
+    const state = authorityStateOf(directory);
+    const { authority } = state;
     const jwk = await exportJWK(createPublicKey(createPrivateKey(read('token.key'))));
     const kid = await calculateJwkThumbprint(jwk);
     const secret = (data: Record<string, string>) => Object.fromEntries(Object.entries(data).map(([key, value]) => [key, base64(value)]));
     return {
       directory,
       authority,
-      issuer: `https://gateway.frp.io/${pinOf(authority).slice(0, 32)}`,
+      clientAuthority: lastingAuthority(state),
+      issuer: keptIssuer(directory) ?? `https://gateway.frp.io/${pinOf(authority).slice(0, 32)}`,
       keys: { keys: [{ ...jwk, kid, alg: algorithm, use: 'sig' }] },
       api: { metadata: { name: 'frp-server-api' }, data: secret({ user: 'frp-k8s', password: read('api-password').trim() }) },
     };
@@ -90,7 +95,7 @@ export const pinOf = ({ certPem }: Authority): string => inspectCertificate(cert
 
 /** A certificate that opens the tunnel's door, and a token in the form of a Pod's that says who comes in. */
 export async function issueClient(
-  { authority, directory, issuer, keys }: Home,
+  { clientAuthority: authority, directory, issuer, keys }: Home,
   { namespace, name, lifetimeMs, audience }: { namespace: string; name: string; lifetimeMs: number; audience: string },
 ): Promise<Client> {
   const now = Date.now();

@@ -148,8 +148,9 @@ export class Supervised {
     for (let look = 1; !isOver && isAlive(one); look++) {
       await Promise.race([exit, sleep(lookMs)]);
       if (look % 5 !== 0 || isOver || this.#stop.signal.aborted) continue;
-      if (!existsSync(restartFile(directory, part)) && !hangs(this.#startedAt)) continue;
-      log.warn({ part }, `${part} does not answer and is killed`);
+      const isAsked = existsSync(restartFile(directory, part));
+      if (!isAsked && !hangs(this.#startedAt)) continue;
+      log.warn({ part }, isAsked ? `${part} is killed, as somebody asks` : `${part} does not answer and is killed`);
       await killPart(directory, part);
     }
   }

@@ -5,22 +5,20 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { ask } from '../support/ask.ts';
 import { testNamespace } from '../support/cluster.ts';
-import { conditionOf, counts, foreign, killHard, leader, podOf, statusOf } from '../support/controller.ts';
+import { conditionOf, counts, foreign, statusOf } from '../support/controller.ts';
+import { acmeAtHome } from '../support/home-acme.ts';
 import { HomeCluster } from '../support/home-cluster.ts';
+import { byProxy } from '../support/home-proxy.ts';
+import { restarts } from '../support/home-restarts.ts';
+import { allWell, host, port, says, served } from '../support/home-web.ts';
 import { apply, get, items, kubectl, rolledOut, tryKubectl, type Json } from '../support/kubectl.ts';
 import { deployment } from '../support/objects.ts';
-import { PhasedLoad, type Phase } from '../support/phased-load.ts';
 import { root, system } from '../support/places.ts';
 import { eventually, must, run } from '../support/run.ts';
-import { ask, podsThatAnswer } from '../support/ask.ts';
-import { dropped, Vps, vpsAddress } from '../support/vps.ts';
+import { Vps, vpsAddress } from '../support/vps.ts';
 
-const host = 'web.home.example.com';
-const port = 8080;
-/** How long a load goes on at least once a step is done. */
-const settleMs = 5000;
 const gated = JSON.stringify({ spec: { template: { metadata: { annotations: { 'frp.io/readiness-gate': 'true' } } } } });
 
 suite('a home cluster and a VPS', { skip: foreign }, () => {
@@ -78,15 +76,6 @@ suite('a home cluster and a VPS', { skip: foreign }, () => {
     assert.ok(home.times.length <= 10, `${home.times.length} commands`);
   });
 
-  /** `Reason` of a condition at home, with whether it is so. */
-  const says = (type: string, status: string, reason: string): Promise<void> =>
-    eventually(`${type} of web is ${status}, ${reason}`, async () => {
-      const condition = conditionOf(await statusOf('shop', 'web'), type);
-      assert.deepEqual([condition?.status, condition?.reason], [status, reason], JSON.stringify(condition));
-    });
-  const served = (pods: number): Promise<void> =>
-    eventually(`${pods} Pods serve`, async () => assert.equal((await podsThatAnswer(vpsAddress, pods * 4, { host }, port)).size, pods));
-
   test('the status at home is that of a gateway in the cluster: backends, endpoints, conditions, the link', async () => {
     await says('LinkReady', 'True', 'Linked');
     await counts('shop', 'web', 2, 2);
@@ -113,72 +102,7 @@ suite('a home cluster and a VPS', { skip: foreign }, () => {
     await counts('shop', 'web', 2, 2);
   });
 
-  /** What a step costs users who send 20 idempotent requests a second. */
-  async function costOf(step: (load: PhasedLoad) => Promise<void>): Promise<Phase> {
-    const load = new PhasedLoad({ address: vpsAddress, port, host }, { rate: 20, phase: 'step', timeoutMs: 30_000 });
-    try {
-      await eventually('a load', async () => assert.ok((await statusOf('shop', 'web')).state === 'Running'));
-      await step(load);
-      // The status may still be that of before: what the step does to it comes within seconds.
-      await sleep(settleMs);
-      await served(2);
-      await says('LinkReady', 'True', 'Linked');
-      await counts('shop', 'web', 2, 2);
-    } finally {
-      await load.end();
-    }
-    return load.told('step');
-  }
-  const lost = ({ sent, answered }: Phase): number => sent - answered;
-
-  const steps: Record<string, (load: PhasedLoad) => Promise<void>> = {
-    'the agent of the gateway is killed': () => home.kill('agent'),
-    'gateway up is killed and started again': () => home.restartUp(),
-    "the controller's leader is killed": async () => {
-      const before = await leader();
-      await killHard(podOf(before));
-      await eventually('another leader', async () => assert.notEqual(await leader(), before));
-      await rolledOut(system, 'frp-controller');
-    },
-    'no packet of the link gets through for 40 s': async () => {
-      const pods = await items(system, 'pod', '-l', 'app=frp-controller');
-      await dropped(
-        pods.map(({ status }) => String(status.podIP)),
-        async () => {
-          const end = Date.now() + 40_000;
-          await eventually(
-            'home says so',
-            async () => assert.equal(conditionOf(await statusOf('shop', 'web'), 'LinkReady').status, 'False'),
-            40,
-          );
-          const { message } = conditionOf(await statusOf('shop', 'web'), 'LinkReady') as { message: string };
-          assert.match(message, /^No link to the gateway since \S+Z: 203\.0\.113\.10:7000/);
-          await says('NetworkReady', 'Unknown', 'LinkDown');
-          await says('Ready', 'Unknown', 'LinkDown');
-          const backends = conditionOf(await statusOf('shop', 'web'), 'BackendsAvailable') as { message: string };
-          assert.match(backends.message, /; last known: 2 backends available$/);
-          const network = conditionOf(await statusOf('shop', 'web'), 'NetworkReady') as { message: string };
-          assert.match(network.message, /^No link to the gateway since \S+Z: 203\.0\.113\.10:7000/);
-          await sleep(Math.max(0, end - Date.now()));
-        },
-      );
-    },
-  };
-  for (const [name, step] of Object.entries(steps))
-    test(`no request is lost while ${name}`, async (t) => {
-      const told = await costOf(step);
-      t.diagnostic(`${told.sent} sent, ${lost(told)} lost, slowest ${told.slowest} ms`);
-      assert.deepEqual(told.failedAt, []);
-      assert.equal(lost(told), 0);
-    });
-
-  // A lone gateway has nobody to hand over to: what is under way, and what is tried at once, may be lost.
-  for (const part of ['frps', 'tunnel', 'users'] as const)
-    test(`requests go on by themselves after a death of ${part}, and what it cost is counted`, async (t) => {
-      const told = await costOf(() => home.kill(part));
-      t.diagnostic(`${told.sent} sent, ${lost(told)} lost: ${told.failedAt.join(', ')}; slowest ${told.slowest} ms`);
-      for (const each of told.failedAt) assert.match(each, /ECONNRESET|ECONNREFUSED|EPIPE|status 50[23]/);
-    });
+  restarts(() => home);
 
   test('a cluster that is removed leaves nothing at the gateway, home says so, and joined anew it serves again', async () => {
     const removed = await home.onVps(`frp-k8s gateway clusters remove home --dir ${home.directory}`);
@@ -188,9 +112,7 @@ suite('a home cluster and a VPS', { skip: foreign }, () => {
     assert.equal((await home.onVps(`frp-k8s gateway clusters --dir ${home.directory}`)).stdout, '');
     const joined = await home.join();
     assert.equal(joined.code, 0, joined.stdout + joined.stderr);
-    await served(2);
-    await says('LinkReady', 'True', 'Linked');
-    await counts('shop', 'web', 2, 2);
+    await allWell();
   });
 
   test('a token grants nothing the second time, and the command says why', async () => {
@@ -223,4 +145,9 @@ suite('a home cluster and a VPS', { skip: foreign }, () => {
     assert.match((await write('frp-controller', { 'app.kubernetes.io/managed-by': 'helm' })).stderr, /belongs to somebody else/);
     assert.notEqual((await write('frp-webhook', own)).code, 0);
   });
+
+  acmeAtHome(() => home);
+
+  // The last one: no Pod gets out by itself any more.
+  byProxy(() => home);
 });

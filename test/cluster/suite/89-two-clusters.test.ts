@@ -19,7 +19,7 @@ import { Vps, vpsAddress } from '../support/vps.ts';
 const host = 'web.home.example.com';
 const port = 8080;
 /** How long the second cluster is cut off; FRPK8S_LONG=1: two minutes. */
-const cutMs = process.env.FRPK8S_LONG ? 120_000 : 30_000;
+const cutMs = process.env.FRPK8S_LONG ? 120_000 : 20_000;
 /** Until then requests may be lost: what was under way, and what it takes to notice. */
 const noticedMs = 15_000;
 

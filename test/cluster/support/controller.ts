@@ -106,5 +106,17 @@ export async function cutOff<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
+const lab = (...words: string[]): Promise<string> => must(join(root, 'test/cluster/lab'), words);
+
 /** Kills the lab's API server, and starts it again; it is ready when this returns. */
-export const restartApiServer = (): Promise<string> => must(join(root, 'test/cluster/lab'), ['restart', 'apiserver']);
+export const restartApiServer = (): Promise<string> => lab('restart', 'apiserver');
+
+/** While `work` runs the lab has no API server. */
+export async function withoutApiServer<T>(work: () => Promise<T>): Promise<T> {
+  await lab('stop', 'apiserver');
+  try {
+    return await work();
+  } finally {
+    await lab('start', 'apiserver');
+  }
+}

@@ -16,21 +16,20 @@ export function grpcServer(tls?: { cert: string; key: string }): string {
     process.on('SIGTERM', () => process.exit(0));`;
 }
 
-interface User {
-  namespace: string;
-  name: string;
-}
+/** A Pod in the cluster that has node, or what runs a script with node at an address elsewhere and gives what it printed. */
+export type GrpcUser = { namespace: string; name: string } | { run: (source: string) => Promise<string>; localAddress: string };
 
-/** One call from a Pod in the cluster that has node: `grpc-status N HOST`. */
-export const grpcCall = (user: User, url: string, authority: string): Promise<string> => calls(user, url, authority, 1);
+/** One call: `grpc-status N HOST`. */
+export const grpcCall = (user: GrpcUser, url: string, authority: string): Promise<string> => calls(user, url, authority, 1);
 
 /** Calls one after the other, all on one connection. */
-export const grpcCalls = async (user: User, url: string, authority: string, count: number): Promise<string[]> =>
+export const grpcCalls = async (user: GrpcUser, url: string, authority: string, count: number): Promise<string[]> =>
   (await calls(user, url, authority, count)).trim().split('\n');
 
-function calls(user: User, url: string, authority: string, count: number): Promise<string> {
+function calls(user: GrpcUser, url: string, authority: string, count: number): Promise<string> {
+  const from = 'run' in user ? `, localAddress: '${user.localAddress}'` : '';
   const source = `
-    const session = require('node:http2').connect('${url}', { rejectUnauthorized: false, servername: '${authority}' });
+    const session = require('node:http2').connect('${url}', { rejectUnauthorized: false, servername: '${authority}'${from} });
     session.on('error', (e) => { console.error(e.message); process.exit(1); });
     let timer;
     const next = (left) => {
@@ -44,5 +43,6 @@ function calls(user: User, url: string, authority: string, count: number): Promi
       call.end(Buffer.from([0, 0, 0, 0, 0]));
     };
     next(${count});`;
+  if ('run' in user) return user.run(source);
   return kubectl('-n', user.namespace, 'exec', user.name, '--', 'node', '-e', source);
 }

@@ -1,22 +1,40 @@
 /** A home cluster and a VPS, as docs/guide/gateway-anywhere.md has them made: each of its commands, timed. */
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
-import { chmodSync, chownSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
-import { processesOf, type GatewayProcess } from '../../../src/gateway/up/processes.ts';
+import { parse, stringify } from 'yaml';
+import { processesOf, signal, type GatewayProcess } from '../../../src/gateway/up/processes.ts';
 import type { PartName } from '../../../src/gateway/up/layout.ts';
+import { programVersion } from '../../../src/version.ts';
 import { commandsOf, type Command } from './guide.ts';
+import { reachable } from './cluster.ts';
+import { rolledOut } from './kubectl.ts';
 import { images } from './objects.ts';
-import { root } from './places.ts';
-import { eventually, run, type Outcome } from './run.ts';
+import { root, system } from './places.ts';
+import { eventually, must, run, type Outcome } from './run.ts';
 import { Vps, vpsAddress, vpsUser } from './vps.ts';
 
 export const guide = join(root, 'docs/guide/gateway-anywhere.md');
 export const heading = 'A home cluster and a VPS';
 const places = ['On the VPS', 'At home', 'From anywhere'] as const;
 
-/** The image of the guide's app, which nobody can pull here; it listens at port 80 and answers `/`. */
-const standIn = `image: ${images.echo}, env: [{name: PORT, value: "80"}], securityContext: {runAsUser: 0}`;
+/** What `npm run build` has made, which the image is of as well. */
+const bundle = join(root, 'dist/frp-k8s.js');
+
+/** The images of the guide's apps, which nobody can pull here; this one answers every path. */
+const standIn = (port: number): string => `image: ${images.echo}, env: [{name: PORT, value: "${port}"}], securityContext: {runAsUser: 0}`;
 
 export interface Timed {
   command: string;
@@ -29,6 +47,8 @@ export class HomeCluster {
   readonly #root = mkdtempSync('/tmp/frp-home-');
   readonly #onVps = join(this.#root, 'vps');
   readonly #atHome = join(this.#root, 'home');
+  /** as it is installed; whoever updates it writes another one in its place */
+  readonly #program = join(this.#root, 'bin/frp-k8s.mjs');
   readonly times: Timed[] = [];
   #token = '';
   #up: { child: ChildProcess; text: string } | undefined;
@@ -38,8 +58,8 @@ export class HomeCluster {
     chmodSync(this.#root, 0o755);
     for (const directory of [this.#onVps, this.#atHome, join(this.#root, 'bin')]) mkdirSync(directory);
     chownSync(this.#onVps, vpsUser, vpsUser);
-    const program = join(this.#root, 'bin/frp-k8s');
-    writeFileSync(program, `#!/bin/sh\nexec ${process.execPath} ${root}/src/main.ts "$@"\n`, { mode: 0o755 });
+    copyFileSync(bundle, this.#program);
+    writeFileSync(join(this.#root, 'bin/frp-k8s'), `#!/bin/sh\nexec ${process.execPath} ${this.#program} "$@"\n`, { mode: 0o755 });
     // The lab's own may be where only root gets.
     copyFileSync(join(dirname(process.env.FRPC!), 'frps'), join(this.#root, 'bin/frps'));
     symlinkSync(root, join(this.#atHome, 'frp-k8s'));
@@ -82,12 +102,30 @@ export class HomeCluster {
     return command.where === 'On the VPS' ? this.onVps(text) : this.atHome(text);
   }
 
+  /** Writes `gateway up` a configuration, and starts it anew with that. */
+  async configureUp(config: Record<string, unknown>): Promise<void> {
+    writeFileSync(join(this.#root, 'vps.yaml'), stringify(config));
+    const text = this.#up!.text;
+    await this.restartUp(text.includes('--config') ? text : `${text} --config ${join(this.#root, 'vps.yaml')}`);
+  }
+
   /** `gateway up`, with the words of before if none are said. */
   startUp(text = this.#up!.text): void {
     this.#up = { text, child: this.vps.start(this.#withPath(`exec ${text}`), { cwd: this.#onVps, log: join(this.#root, 'up.log') }) };
   }
 
   onVps = (text: string): Promise<Outcome> => this.vps.run(this.#withPath(text), { cwd: this.#onVps });
+  /** Runs a script with node on the VPS. @returns what it printed */
+  node = async (source: string): Promise<string> => {
+    const { code, stdout, stderr } = await this.onVps(`${process.execPath} - <<'E'\n${source}\nE`);
+    assert.equal(code, 0, stdout + stderr);
+    return stdout;
+  };
+  /** The same for what goes on until the VPS ends. */
+  startNode = (source: string): void => {
+    writeFileSync(join(this.#onVps, 'program.cjs'), source);
+    this.vps.start(`exec ${process.execPath} program.cjs`, { cwd: this.#onVps, log: join(this.#root, 'program.log') });
+  };
   atHome = (text: string): Promise<Outcome> => run('bash', ['-c', this.#withPath(text)], { cwd: this.#atHome });
 
   /** As a person has them: the guide says `~`, and its programs are on the PATH. */
@@ -103,7 +141,8 @@ export class HomeCluster {
         'newName: registry.example.com/frp-k8s, newTag: 0.1.0',
         `newName: ${images.program.replace(/:[^:/]*$/, '')}, newTag: ${images.program.replace(/^.*:/, '')}`,
       )
-      .replace('image: "nginx:1.29"', standIn);
+      .replace('image: "nginx:1.29"', standIn(80))
+      .replace('image: "ollama/ollama:0.12.6"', standIn(11434));
   }
 
   async token(cluster: string, ...flags: string[]): Promise<string> {
@@ -117,6 +156,16 @@ export class HomeCluster {
     return this.atHome(`frp-k8s join ${await this.token('home', ...flags)}`);
   }
 
+  /** Other keys below `gateway` in the configuration at home, beside those of the guide. */
+  async configure(keys: Record<string, unknown>): Promise<void> {
+    const file = join(this.#atHome, 'home/config.yaml');
+    const config = parse(readFileSync(file, 'utf8')) as { gateway: object };
+    writeFileSync(file, stringify({ ...config, gateway: { ...config.gateway, ...keys } }));
+    await must('kubectl', ['apply', '-k', dirname(file)]);
+    await Promise.all(['frp-webhook', 'frp-controller'].map((name) => rolledOut(system, name)));
+    await reachable();
+  }
+
   /** The process of a part that the others of it descend from. */
   leader(part: PartName): GatewayProcess {
     const found = processesOf(this.directory).find((process) => process.part === part && process.isLeader);
@@ -127,17 +176,33 @@ export class HomeCluster {
   /** Kills a part with all its processes; another one has its place when this returns. */
   async kill(part: PartName): Promise<void> {
     const before = processesOf(this.directory).filter((process) => process.part === part);
-    for (const { pid } of before) process.kill(pid, 'SIGKILL');
+    for (const { pid } of before) signal(pid, 'SIGKILL');
     await eventually(`another ${part}`, async () => assert.ok(!before.some(({ pid }) => pid === this.leader(part).pid)));
   }
 
-  /** Kills `gateway up` alone, and starts it again by the guide's command. */
-  async restartUp(): Promise<void> {
+  /** Kills `gateway up` alone, and starts it again, by the guide's command if no other one is said. */
+  async restartUp(text?: string): Promise<void> {
     const { pid } = this.#holder();
     process.kill(pid, 'SIGKILL');
     await eventually('the end of gateway up', async () => assert.throws(() => process.kill(pid, 0)));
     const agent = this.leader('agent').pid;
-    this.startUp();
+    this.startUp(text);
+    await eventually('another agent', async () => assert.notEqual(this.leader('agent').pid, agent));
+  }
+
+  /**
+   * Writes a build of the program in place of the one that runs, and has `gateway up` start anew as that, as `systemctl reload`
+   * does; the new agent runs when this returns.
+   * @param version that it says it has; undefined: the build of before
+   */
+  async update(version?: string): Promise<void> {
+    const text = readFileSync(bundle, 'utf8');
+    const next = version === undefined ? text : text.replaceAll(`version:"${programVersion}"`, `version:"${version}"`);
+    assert.ok(version === undefined || next !== text, 'the build says its version');
+    writeFileSync(`${this.#program}.next`, next);
+    renameSync(`${this.#program}.next`, this.#program);
+    const agent = this.leader('agent').pid;
+    process.kill(this.#holder().pid, 'SIGHUP');
     await eventually('another agent', async () => assert.notEqual(this.leader('agent').pid, agent));
   }
 

@@ -1,6 +1,7 @@
 /**
  * Connections of users that stay open, through each replica of the gateway: a response that never ends (server-sent
- * events), and a stream of tcp that is spoken on all the time. One that is cut off is told once, and opened anew.
+ * events), and streams that are spoken on all the time, of tcp and, where there is an app for it, after an upgrade of http. One
+ * that is cut off is told once, and opened anew.
  */
 import { request } from 'node:http';
 import { connect } from 'node:net';
@@ -14,6 +15,10 @@ export interface LongLivedTarget {
   httpPort: number;
   /** of a tcp service that echoes */
   tcpPort: number;
+  /** of an http service that echoes on connections that are upgraded, as websockets are */
+  upgradeHost?: string;
+  /** default: both of the gateway in the cluster */
+  ordinals?: readonly number[];
 }
 
 interface Connection {
@@ -30,16 +35,24 @@ interface Open {
 }
 
 const everyMs = 250;
-const ordinals = [0, 1];
 
 export class LongLived {
   readonly #connections: readonly Connection[];
   readonly #open = new Map<Connection, Open>();
 
-  private constructor({ replica, host, httpPort, tcpPort }: LongLivedTarget) {
+  private constructor({ replica, host, httpPort, tcpPort, upgradeHost, ordinals = [0, 1] }: LongLivedTarget) {
     this.#connections = ordinals.flatMap((ordinal) => [
       { name: 'a response', replica: ordinal, open: async () => events(await replica(ordinal), httpPort, host) },
       { name: 'a tcp stream', replica: ordinal, open: async () => echoes(await replica(ordinal), tcpPort) },
+      ...(upgradeHost === undefined
+        ? []
+        : [
+            {
+              name: 'an upgraded connection',
+              replica: ordinal,
+              open: async () => echoes(await replica(ordinal), httpPort, `${upgrade(upgradeHost)}\r\n\r\n`),
+            },
+          ]),
     ]);
   }
 
@@ -128,8 +141,33 @@ function events(address: string, port: number, host: string): Open {
   return open;
 }
 
-function echoes(address: string, port: number): Open {
+const upgrade = (host: string): string =>
+  [
+    'GET /socket HTTP/1.1',
+    `Host: ${host}`,
+    'Connection: Upgrade',
+    'Upgrade: websocket',
+    'Sec-WebSocket-Version: 13',
+    'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+  ].join('\r\n');
+
+/** For node's `-e`: a server at 8080 that sends back what comes after an upgrade, and answers 200 to all other requests. */
+export const upgradingServer = `
+  const sha1 = (key) => require('node:crypto').createHash('sha1').update(key + '258EAFA5-E914-47DA-95CA-C5AB0DC85B11').digest('base64');
+  require('node:http')
+    .createServer((_, answer) => answer.end())
+    .on('upgrade', ({ headers }, socket) => {
+      const accept = 'Sec-WebSocket-Accept: ' + sha1(headers['sec-websocket-key']);
+      socket.write(['HTTP/1.1 101 Switching Protocols', 'Connection: Upgrade', 'Upgrade: websocket', accept, '', ''].join('\\r\\n'));
+      socket.on('error', () => {}).pipe(socket);
+    })
+    .listen(8080);
+  process.on('SIGTERM', () => process.exit(0));`;
+
+/** @param before what is sent first */
+function echoes(address: string, port: number, before = ''): Open {
   const socket = connect(port, address);
+  if (before !== '') socket.write(before);
   const timer = setInterval(() => socket.write('still there?\n'), everyMs);
   const open: Open = { heard: 0, end: undefined, close: () => socket.destroy() };
   socket.on('data', (data) => {

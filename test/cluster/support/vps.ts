@@ -15,9 +15,13 @@ const wire = { home: 'frp-home', vps: 'frp-wan' };
 /** Who runs what is on the machine: nobody with rights. */
 const user = 65532;
 
-/** Of nat/POSTROUTING: Pods go out by the router's address. Of mangle/PREROUTING: before any rule of kube-proxy. */
+/**
+ * Of nat/POSTROUTING: Pods go out by the router's address. Of mangle/FORWARD: nothing goes out but what is the router's own. Of
+ * mangle/PREROUTING: before any rule of kube-proxy.
+ */
 const router = {
   masquerade: ['-t', 'nat', 'POSTROUTING', '-o', wire.home, '-j', 'MASQUERADE'],
+  onlyOwn: ['-t', 'mangle', 'FORWARD', '-o', wire.home, '-j', 'DROP'],
   closed: ['-t', 'mangle', 'PREROUTING', '-i', wire.home, '-m', 'conntrack', '!', '--ctstate', 'ESTABLISHED,RELATED', '-j', 'DROP'],
 };
 
@@ -87,6 +91,24 @@ export class Vps {
   /** From now on only answers come in, as through a home router. */
   async closeRouter(): Promise<void> {
     await must('iptables', rule('-A', router.closed));
+  }
+
+  /** From now on only what runs on the router gets out, such as a proxy; connections of before end. */
+  async closeWayOut(): Promise<void> {
+    await must('iptables', rule('-A', router.onlyOwn));
+  }
+
+  /** Further addresses of the machine, for users on it. */
+  async addresses(...added: string[]): Promise<void> {
+    for (const address of added) await must('nsenter', [...this.#inside, 'ip', 'addr', 'add', `${address}/24`, 'dev', wire.vps]);
+  }
+
+  /** What comes to a port of the machine comes to another one: whoever has no rights listens there. */
+  async redirect(ports: Readonly<Record<number, number>>): Promise<void> {
+    for (const [from, to] of Object.entries(ports)) {
+      const redirect = ['-t', 'nat', 'PREROUTING', '-p', 'tcp', '--dport', from, '-j', 'REDIRECT', '--to-ports', String(to)];
+      await must('nsenter', [...this.#inside, 'iptables', ...rule('-A', redirect)]);
+    }
   }
 
   /** A second router, of another network on this machine, that leads to the machine. @returns what cuts the way and mends it */

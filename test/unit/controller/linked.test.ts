@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 import { Registry } from '@prometheus-io/client';
 import { pino } from 'pino';
 import { configSchema } from '../../../src/config/schema.ts';
+import { Connectors } from '../../../src/controller/connectors/connectors.ts';
 import { startController, type RunningController } from '../../../src/controller/controller.ts';
 import type { KubeObject, Secret } from '../../../src/kube/types.ts';
 import { base64, text } from '../../../src/kube/authority-secret.ts';
@@ -70,12 +71,17 @@ describe('the controller of a cluster that joins a gateway elsewhere', { timeout
       },
       status: { phase: 'Running', podIP: '10.1.1.1', conditions: [{ type: 'ContainersReady', status: 'True' }] },
     } as KubeObject);
+    const labels = { 'app.kubernetes.io/managed-by': 'frp-k8s', 'app.kubernetes.io/component': 'connector' };
+    api.put('/api/v1/namespaces/shop/pods/frp-web-connector-0', {
+      metadata: { name: 'frp-web-connector-0', namespace: 'shop', uid: 'uid-connector', labels },
+    });
     api.put('/api/v1/namespaces/shop/secrets/keys', {
       metadata: { name: 'keys', namespace: 'shop', labels: { 'frp.io/use': 'true' } },
       data: { alice: base64('a-secret-of-alice') },
     } as KubeObject);
     api.put(path, service('web', { security: { authentication: { type: 'apikey', tokenSecret: 'keys' } } }));
-    controller = startController({ client: api.client, config, log, registry: new Registry(), outdated: () => [] });
+    const connectors = new Connectors({ client: api.client, config, log });
+    controller = startController({ client: api.client, config, log, registry: new Registry(), outdated: () => [], connectors });
     await until(() => condition('NetworkReady')?.reason === 'NoGateway');
   });
   after(async () => {
@@ -114,6 +120,7 @@ describe('the controller of a cluster that joins a gateway elsewhere', { timeout
       ip: '10.1.1.1',
       ports: { web: 80 },
     });
+    assert.equal(source.pods?.get('uid-connector')?.name, 'frp-web-connector-0', 'connectors have tunnels too');
     await until(() => source.tokens.issuer() === 'https://home');
     await until(() => source.copies.get('credentials', 'shop/keys') !== undefined);
     assert.match(source.copies.value('credentials', 'shop/keys', 'clients.json')!, /^\{"[0-9a-f]{64}":"alice"\}$/);
