@@ -28,6 +28,8 @@ const layers = {
   'src/link': ['src/config', 'src/model', 'src/net', 'certs', ...values],
   webhooks: ['src/frp', 'src/model', 'src/config', 'src/net', 'certs', ...values],
 
+  'src/diagnose': ['webhooks', 'src/frp', 'src/kube', 'src/link', ...base],
+
   'src/migrate': ['webhooks', ...base],
   'src/webhook': ['webhooks', 'src/frp', 'src/process', 'src/kube', ...base],
 

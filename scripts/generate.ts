@@ -8,6 +8,7 @@ import { stringify } from 'yaml';
 import { customResourceDefinition } from '../src/model/crd.ts';
 import { expectedPath, migrateCases, printed } from '../test/corpus/migrate/cases.ts';
 import { migratePage } from './migrate-reference.ts';
+import { reasonsPage } from './reasons-reference.ts';
 import { referencePage } from './reference.ts';
 
 interface GeneratedFile {
@@ -27,6 +28,7 @@ const generated: GeneratedFile[] = [
   },
   { path: 'docs/reference/distributedservice.md', content: referencePage },
   { path: 'docs/reference/migrate.md', content: migratePage },
+  { path: 'docs/reference/reasons.md', content: reasonsPage },
   ...migrateCases.map((example) => ({ path: relative(root, expectedPath(example)), content: () => printed(example) })),
 ];
 
