@@ -46,8 +46,8 @@ export interface CheckContext {
   snapshot: Snapshot;
   /** what is tried out, beyond what was read; absent: nothing may be tried */
   probes?: Probes | undefined;
-  /** whether real requests may be sent through gateways and backends (--traffic) */
-  isTraffic?: boolean;
+  /** told of what went well, where that has figures */
+  told?: (text: string) => void;
 }
 
 export interface Check {
@@ -57,6 +57,12 @@ export interface Check {
   title: string;
   /** whether it can be asked before anything is installed (--pre) */
   isPre?: true;
+  /** whether it is asked then alone */
+  isPreOnly?: true;
+  /** whether it sends requests to the apps of users: --traffic */
+  isTraffic?: true;
+  /** ids of checks of which none may have found an error: otherwise there is nothing to be looked at here */
+  after?: readonly string[];
   /** @returns nothing where all is well; the runner then says the title */
   run(context: CheckContext): readonly Said[] | Promise<readonly Said[]>;
 }

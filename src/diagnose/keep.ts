@@ -58,23 +58,7 @@ export function keptWorkload(workload: Workload, kind: string): Workload | undef
   const { metadata, spec = {}, status } = workload;
   const template = spec.template ?? spec.jobTemplate?.spec?.template;
   if (!hasOurs(metadata.annotations) && !hasOurs(template?.metadata?.annotations)) return undefined;
-  const { replicas, selector, template: own, jobTemplate } = spec;
-  return {
-    kind,
-    metadata,
-    spec: {
-      ...(replicas === undefined ? {} : { replicas }),
-      ...(selector && { selector }),
-      ...(own && {
-        template: {
-          ...(own.metadata && { metadata: own.metadata }),
-          spec: { containers: (own.spec?.containers ?? []).map(keptContainer) },
-        },
-      }),
-      ...(jobTemplate && { jobTemplate }),
-    },
-    ...(status && { status }),
-  };
+  return { kind, metadata, spec, ...(status && { status }) };
 }
 
 /** Warnings are read; what goes well is in the status. */

@@ -18,10 +18,23 @@ export interface Answered {
 }
 
 export interface Probes {
+  /** how far the API server's clock is ahead of this machine's, milliseconds */
+  clock(): Promise<Read<number>>;
+  /** whether this account may do it in the whole cluster */
+  mayI(verb: string, group: string, resource: string): Promise<Read<boolean>>;
   /** creates a Pod with dryRun=All. @returns it as the API server would store it */
   dryRunPod(pod: KubeObject & { spec: object }): Promise<Read<KubeObject & { spec?: { initContainers?: { name: string }[] } }>>;
-  /** GET by the API server's proxy, of a Pod's port. @param path with the slash */
-  getFromPod(namespace: string, pod: string, port: number, path: string, scheme?: 'http' | 'https'): Promise<Read<Answered>>;
+  /**
+   * GET by the API server's proxy, of a Pod's port. It takes the right to get pods/proxy.
+   * @param path with the slash @param how `host` in the place of the API server's name; `scheme`: default http
+   */
+  getFromPod(
+    namespace: string,
+    pod: string,
+    port: number,
+    path: string,
+    how?: { host?: string; scheme?: 'https' },
+  ): Promise<Read<Answered>>;
   /** a TCP connection from where this runs, with a TLS handshake where `servername` is given */
   dial(host: string, port: number, servername?: string): Promise<Read<Dialled>>;
   /** addresses of a name, from where this runs */
