@@ -38,7 +38,7 @@ export const clusterChecks: readonly Check[] = [
       look(server, ({ gitVersion, minor, major }) =>
         Number(major) > 1 || Number.parseInt(minor, 10) >= oldest
           ? []
-          : [wrong('KubernetesTooOld', undefined, `this cluster is ${gitVersion}; update it`)],
+          : [wrong('KubernetesTooOld', undefined, `this cluster is ${gitVersion}`, 'update the cluster to 1.30 or newer')],
       ),
   },
   {
