@@ -2,6 +2,7 @@
 import type { CheckReason } from '../model/reasons/checks.ts';
 import type { KubeObject } from '../kube/types.ts';
 import type { ObjectName, Said } from './finding.ts';
+import type { Snapshot } from './snapshot.ts';
 import { unread, type Read } from './read.ts';
 
 type Reason = CheckReason | (string & {});
@@ -53,4 +54,24 @@ export function few(all: readonly Said[], what: string): readonly Said[] {
     ...all.slice(0, most),
     { ...first, object: undefined, remedy: undefined, message: `${all.length - most} more ${what}, of which the first are named above` },
   ];
+}
+
+/** Applies what was installed: with the gateway its manifests have those of the installation, and their configuration. */
+export const applyAll = ({ gateway }: Snapshot): string =>
+  `kubectl apply -k manifests/${'ok' in gateway.namespace ? 'gateway' : 'install'}`;
+
+/** Lets Pods out to a port, or everybody in: policies add up, so one more is enough, and the one in the way stays as it is. */
+export function allowingPolicy(
+  namespace: string,
+  podSelector: object,
+  direction: 'Ingress' | 'Egress',
+  ports: readonly { protocol: string; port: number }[],
+): string {
+  const policy = {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'NetworkPolicy',
+    metadata: { name: `frp-k8s-${direction.toLowerCase()}-${ports.map(({ port }) => port).join('-')}`, namespace },
+    spec: { podSelector, policyTypes: [direction], [direction.toLowerCase()]: [{ ports }] },
+  };
+  return `echo '${JSON.stringify(policy)}' | kubectl apply -f -`;
 }

@@ -4,7 +4,7 @@ import { exposuresOf } from '../../model/exposure.ts';
 import type { DistributedService } from '../../model/types.ts';
 import type { Check, CheckContext, Said } from '../finding.ts';
 import { itemsOf, valueOf } from '../read.ts';
-import { unknown, wrong } from '../say.ts';
+import { applyAll, unknown, wrong } from '../say.ts';
 import type { Snapshot } from '../snapshot.ts';
 
 /** A group that no namespace has: the webhooks refuse it, which shows that they are asked. */
@@ -89,7 +89,7 @@ async function tryPod({ probes, snapshot }: CheckContext, namespace: string, nam
           'SidecarNotAdded',
           object,
           'a Pod with frp.io/group came back without a sidecar: the webhooks were not asked',
-          `kubectl get namespace ${namespace} --show-labels; kubectl apply -k manifests/install`,
+          `kubectl get namespace ${namespace} --show-labels; ${applyAll(snapshot)}`,
         ),
       ];
 }

@@ -187,7 +187,13 @@ function usersService({ config, gateway: place }: Snapshot): readonly Said[] {
     ).filter(([name, port]) => !targets.has(name) && !targets.has(port));
     if (lacking.length > 0) {
       const names = lacking.map(([name, port]) => `${name} (${port})`).join(' and ');
-      return [wrong('UsersPortMissing', object, `it does not lead to the gateway's port for ${names}`, apply)];
+      const patch = lacking.map(([name]) => ({
+        op: 'add',
+        path: '/spec/ports/-',
+        value: { name, port: name === 'http' ? 80 : 443, targetPort: name },
+      }));
+      const remedy = `kubectl -n ${place.name} patch service ${gateway.usersService} --type=json -p '${JSON.stringify(patch)}'`;
+      return [wrong('UsersPortMissing', object, `it does not lead to the gateway's port for ${names}`, remedy)];
     }
     return look(place.endpointSlices, (slices): Said[] => {
       const ready = slices

@@ -217,9 +217,9 @@ function templateSaid(workload: Workload, contextOf: (namespace: string) => PodC
     const remedy = near === undefined ? edit : annotate(workload, { [annotation.group]: near });
     return wrong(reason, object, `its Pods will be refused: ${message}`, remedy);
   });
-  // Of unknown annotations another check says more.
+  // Of unknown annotations, and of the namespace's, other checks say more.
   const warnings = decision.warnings
-    .filter((text) => !text.includes('is not known to frp-k8s'))
+    .filter((text) => !text.includes('is not known to frp-k8s') && !text.startsWith(`namespace ${namespace}: `))
     .map((text) => warning('AnnotationIneffective', object, text, edit));
   return [...denied, ...warnings];
 }

@@ -3,7 +3,7 @@ import { group, label, leaseName, manager, plural } from '../../model/names.ts';
 import { customResourceDefinition } from '../../model/crd.ts';
 import type { Check, Said } from '../finding.ts';
 import { valueOf } from '../read.ts';
-import { few, look, lookAll, named, warning, wrong } from '../say.ts';
+import { applyAll, few, look, lookAll, named, warning, wrong } from '../say.ts';
 import { containsJson } from '../contains.ts';
 import { imagesOf, workloadProblems } from '../workload-problem.ts';
 import type { Snapshot } from '../snapshot.ts';
@@ -18,7 +18,7 @@ const deployment = (id: string, title: string, name: string): Check => ({
   category: 'installation',
   title,
   after: ['namespace'],
-  run: ({ snapshot: { installation } }) => workloadProblems(installation, 'Deployment', name, apply),
+  run: ({ snapshot }) => workloadProblems(snapshot.installation, 'Deployment', name, applyAll(snapshot)),
 });
 
 export const installationChecks: readonly Check[] = [
@@ -82,9 +82,10 @@ export const installationChecks: readonly Check[] = [
     category: 'installation',
     title: 'the configuration is there and valid',
     after: ['namespace', 'webhook-pods'],
-    run: ({ snapshot: { configMap, config, installation } }) => {
+    run: ({ snapshot }) => {
+      const { configMap, config, installation } = snapshot;
       const object = { kind: 'ConfigMap', namespace: installation.name, name: valueOf(configMap)?.metadata.name ?? 'frp-k8s-config' };
-      if ('absent' in configMap) return [wrong('ConfigurationMissing', object, `${configMap.absent}: it is not there`, apply)];
+      if ('absent' in configMap) return [wrong('ConfigurationMissing', object, `${configMap.absent}: it is not there`, applyAll(snapshot))];
       if ('ok' in configMap && 'failed' in config)
         return [wrong('ConfigurationInvalid', object, config.failed, `kubectl -n ${installation.name} edit configmap ${object.name}`)];
       return look(config, () => []);
@@ -180,7 +181,9 @@ const verbs: Readonly<Record<string, readonly (readonly [group: string, resource
   ],
 };
 
-function missingRights({ roles, bindings, installation }: Snapshot): readonly Said[] {
+function missingRights(snapshot: Snapshot): readonly Said[] {
+  const { roles, bindings, installation } = snapshot;
+  const apply = applyAll(snapshot);
   return accounts.flatMap(({ role, account }): Said[] => {
     const found = valueOf(roles)?.find(({ metadata }) => metadata.name === role);
     const object = { kind: 'ClusterRole', name: role };

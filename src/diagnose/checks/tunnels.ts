@@ -5,7 +5,7 @@ import type { Config } from '../../config/schema.ts';
 import type { Check, Said } from '../finding.ts';
 import { blocking } from '../policies.ts';
 import { itemsOf, valueOf } from '../read.ts';
-import { few, look, lookAll, named, warning, wrong } from '../say.ts';
+import { allowingPolicy, few, look, lookAll, named, warning, wrong } from '../say.ts';
 import type { KubeObject } from '../../kube/types.ts';
 import type { Pod } from '../shapes.ts';
 import type { Place, Snapshot } from '../snapshot.ts';
@@ -65,7 +65,14 @@ const egress = (
                 const found = blocking(policies, { namespace, labels }, 'egress', protocol, port);
                 if (found.length === 0) return [];
                 const message = `NetworkPolicy ${namesOf(found)} lets its Pods not out to port ${port} (${protocol})`;
-                return [wrong(reason, named('Pod', pod), message, allowEgress(found[0]!, namespace, protocol, port))];
+                return [
+                  wrong(
+                    reason,
+                    named('Pod', pod),
+                    message,
+                    allowingPolicy(namespace, { matchLabels: { [label.sidecar]: 'injected' } }, 'Egress', [{ protocol, port }]),
+                  ),
+                ];
               })
               .slice(0, 1),
           ),
@@ -74,9 +81,6 @@ const egress = (
       ),
     ),
 });
-
-const allowEgress = ({ metadata: { name } }: KubeObject, namespace: string, protocol: string, port: number): string =>
-  `kubectl -n ${namespace} patch networkpolicy ${name} --type=json -p '[{"op":"add","path":"/spec/egress/-","value":{"ports":[{"protocol":"${protocol}","port":${port}}]}}]'`;
 
 export const tunnelChecks: readonly Check[] = [
   {
@@ -153,13 +157,12 @@ function closedPort({ name, pods }: Place, policies: Parameters<typeof blocking>
   if (!pod) return [];
   const found = blocking(policies, { namespace: name, labels: pod.metadata.labels }, 'ingress', 'TCP', port);
   if (found.length === 0) return [];
-  const patch = `[{"op":"add","path":"/spec/ingress/-","value":{"ports":[{"protocol":"TCP","port":${port}}]}}]`;
   return [
     wrong(
       'PolicyBlocksServer',
       named('NetworkPolicy', found[0]!),
       `it lets nobody in to port ${port} of the gateway`,
-      `kubectl -n ${name} patch networkpolicy ${found[0]!.metadata.name} --type=json -p '${patch}'`,
+      allowingPolicy(name, { matchLabels: { app: gatewayName } }, 'Ingress', [{ protocol: 'TCP', port }]),
     ),
   ];
 }

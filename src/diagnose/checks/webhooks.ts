@@ -4,12 +4,10 @@ import { label, webhookAuthoritySecretName } from '../../model/names.ts';
 import { webhookConfigurationName as own } from '../../kube/managers.ts';
 import type { Check, Said } from '../finding.ts';
 import { valueOf, type Read } from '../read.ts';
-import { look, lookAll, warning, wrong } from '../say.ts';
+import { applyAll, look, lookAll, warning, wrong } from '../say.ts';
 import type { Webhook, Webhooks } from '../shapes.ts';
 import type { Snapshot } from '../snapshot.ts';
 import { dryRunCheck } from './dry-run.ts';
-
-const apply = 'kubectl apply -k manifests/install';
 
 /** Of each kind the entries, and what becomes of a request while nobody answers. */
 export const expected = {
@@ -41,6 +39,7 @@ const present = (id: string, title: string, kind: Kind): Check => ({
   after: ['namespace'],
   run: ({ snapshot }) =>
     look(answerOf(snapshot, kind), (all) => {
+      const apply = applyAll(snapshot);
       const object = { kind, name: own };
       const found = all.find(({ metadata }) => metadata.name === own);
       if (!found) return [wrong('WebhookMissing', object, 'it is not there', apply)];
@@ -75,6 +74,12 @@ function together(said: readonly Said[]): readonly Said[] {
   return first && said.every(({ reason, message }) => reason === first.reason && message === first.message) ? [first] : said;
 }
 
+/** Changes one field of an entry, and nothing else. */
+function patched(snapshot: Snapshot, kind: Kind, name: string, { path, ...change }: { op: string; path: string; value: unknown }): string {
+  const index = entries(snapshot, kind).findIndex((each) => each.name === name);
+  return `kubectl patch ${kind.toLowerCase()} ${own} --type=json -p '${JSON.stringify([{ ...change, path: `/webhooks/${index}/${path}` }])}'`;
+}
+
 export const webhookChecks: readonly Check[] = [
   present('mutating', 'Pods and services are sent to the mutating webhooks', 'MutatingWebhookConfiguration'),
   present('validating', 'services and workloads are sent to the validating webhooks', 'ValidatingWebhookConfiguration'),
@@ -88,28 +93,26 @@ export const webhookChecks: readonly Check[] = [
     after: ['namespace', 'ca-bundle-present', 'configuration'],
     run: ({ snapshot }) => caBundles(snapshot),
   },
-  each(
-    'webhook-service',
-    'the Service that the webhooks are called by is there',
-    ({ clientConfig: { service } }, kind, { installation }) => {
-      if (!service) return [];
-      const object = { kind: 'Service', namespace: service.namespace, name: service.name };
-      if (service.namespace !== installation.name)
-        return [
-          wrong(
-            'WebhookServiceMissing',
-            { kind, name: own },
-            `it calls Service ${service.namespace}/${service.name}, and the installation is in ${installation.name}`,
-            apply,
-          ),
-        ];
-      const found = valueOf(installation.services)?.find(({ metadata }) => metadata.name === service.name);
-      if (!found) return 'ok' in installation.services ? [wrong('WebhookServiceMissing', object, 'it is not there', apply)] : [];
-      const port = service.port ?? 443;
-      if (found.spec?.ports?.some((each) => each.port === port)) return [];
-      return [wrong('WebhookServiceMissing', object, `it has no port ${port}, which the webhooks are called at`, apply)];
-    },
-  ),
+  each('webhook-service', 'the Service that the webhooks are called by is there', ({ clientConfig: { service } }, kind, snapshot) => {
+    const { installation } = snapshot;
+    const apply = applyAll(snapshot);
+    if (!service) return [];
+    const object = { kind: 'Service', namespace: service.namespace, name: service.name };
+    if (service.namespace !== installation.name)
+      return [
+        wrong(
+          'WebhookServiceMissing',
+          { kind, name: own },
+          `it calls Service ${service.namespace}/${service.name}, and the installation is in ${installation.name}`,
+          apply,
+        ),
+      ];
+    const found = valueOf(installation.services)?.find(({ metadata }) => metadata.name === service.name);
+    if (!found) return 'ok' in installation.services ? [wrong('WebhookServiceMissing', object, 'it is not there', apply)] : [];
+    const port = service.port ?? 443;
+    if (found.spec?.ports?.some((each) => each.port === port)) return [];
+    return [wrong('WebhookServiceMissing', object, `it has no port ${port}, which the webhooks are called at`, apply)];
+  }),
   {
     id: 'webhook-endpoints',
     category: 'webhooks',
@@ -128,27 +131,47 @@ export const webhookChecks: readonly Check[] = [
         ];
       }),
   },
-  each('failure-policy', 'no Pod that asks for a sidecar gets by while the webhooks are away', ({ name, failurePolicy }, kind) => {
-    const wanted = (expected[kind] as Record<string, string>)[name];
-    if (wanted !== 'Fail' || failurePolicy !== 'Ignore') return [];
-    return [warning('FailurePolicyWeak', { kind, name: own }, `failurePolicy of ${name} is Ignore`, apply)];
-  }),
-  each('scope', 'the webhooks are asked about all that they should be', ({ name, rules, namespaceSelector, objectSelector }, kind) => {
-    const object = { kind, name: own };
-    if (!rules?.some(({ operations = [] }) => operations.includes('CREATE') || operations.includes('*')))
-      return [wrong('WebhookNarrowed', object, `${name} has no rule for CREATE`, apply)];
-    if (Object.keys(objectSelector?.matchLabels ?? {}).length > 0 || (objectSelector?.matchExpressions ?? []).length > 0)
+  each(
+    'failure-policy',
+    'no Pod that asks for a sidecar gets by while the webhooks are away',
+    ({ name, failurePolicy }, kind, snapshot) => {
+      const wanted = (expected[kind] as Record<string, string>)[name];
+      if (wanted !== 'Fail' || failurePolicy !== 'Ignore') return [];
       return [
-        wrong('WebhookNarrowed', object, `${name} has an objectSelector, so Pods without those labels come without a sidecar`, apply),
+        warning(
+          'FailurePolicyWeak',
+          { kind, name: own },
+          `failurePolicy of ${name} is Ignore`,
+          patched(snapshot, kind, name, { op: 'replace', path: 'failurePolicy', value: 'Fail' }),
+        ),
       ];
-    const others = Object.keys(namespaceSelector?.matchLabels ?? {});
-    const foreign = (namespaceSelector?.matchExpressions ?? []).filter(
-      ({ key }) => key !== label.injection && key !== 'kubernetes.io/metadata.name',
-    );
-    if (others.length + foreign.length === 0) return [];
-    const keys = [...others, ...foreign.map(({ key }) => key)].join(', ');
-    return [warning('WebhookNarrowed', object, `${name} is asked in namespaces by ${keys} alone`, apply)];
-  }),
+    },
+  ),
+  each(
+    'scope',
+    'the webhooks are asked about all that they should be',
+    ({ name, rules, namespaceSelector, objectSelector }, kind, snapshot) => {
+      const object = { kind, name: own };
+      if (!rules?.some(({ operations = [] }) => operations.includes('CREATE') || operations.includes('*')))
+        return [wrong('WebhookNarrowed', object, `${name} has no rule for CREATE`, applyAll(snapshot))];
+      if (Object.keys(objectSelector?.matchLabels ?? {}).length > 0 || (objectSelector?.matchExpressions ?? []).length > 0)
+        return [
+          wrong(
+            'WebhookNarrowed',
+            object,
+            `${name} has an objectSelector, so Pods without those labels come without a sidecar`,
+            patched(snapshot, kind, name, { op: 'replace', path: 'objectSelector', value: {} }),
+          ),
+        ];
+      const others = Object.keys(namespaceSelector?.matchLabels ?? {});
+      const foreign = (namespaceSelector?.matchExpressions ?? []).filter(
+        ({ key }) => key !== label.injection && key !== 'kubernetes.io/metadata.name',
+      );
+      if (others.length + foreign.length === 0) return [];
+      const keys = [...others, ...foreign.map(({ key }) => key)].join(', ');
+      return [warning('WebhookNarrowed', object, `${name} is asked in namespaces by ${keys} alone`, applyAll(snapshot))];
+    },
+  ),
   dryRunCheck,
 ];
 

@@ -244,7 +244,7 @@ export const faults: readonly Fault[] = [
   {
     fault: 'an annotation of a Namespace that has no effect',
     breaks: (d) => (d.namespaces.ok[0].metadata.annotations = { 'frp.io/group': 'web' }),
-    says: ['namespace-annotations AnnotationIneffective', 'templates AnnotationIneffective'],
+    says: ['namespace-annotations AnnotationIneffective'],
   },
   { fault: 'a Pod without its sidecar', breaks: (d) => (d.pods.ok[0].spec.initContainers = []), says: ['pods-injected PodNotInjected'] },
   {

@@ -9,7 +9,6 @@ import type { Read } from '../../../src/diagnose/read.ts';
 import {
   publicSecret,
   type Binding,
-  type Definition,
   type Pod,
   type PublicSecret,
   type Role,
