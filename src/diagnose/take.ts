@@ -63,8 +63,16 @@ export const mostObjects = 50_000;
 const mostEvents = 2000;
 const partOf = { labelSelector: `app.kubernetes.io/part-of=${manager}` };
 const secretsOf = {
-  installation: [authoritySecretName, webhookAuthoritySecretName, serverSecretName, serverApiSecretName, joinSecretName, linkSecretName],
-  gateway: [gatewayTlsSecretName, replicaSecretName],
+  installation: [
+    authoritySecretName,
+    webhookAuthoritySecretName,
+    serverSecretName,
+    gatewayTlsSecretName,
+    serverApiSecretName,
+    joinSecretName,
+    linkSecretName,
+  ],
+  gateway: [replicaSecretName],
 } as const;
 
 /** Rejects for nothing that the API server answers: each part says itself what became of it. */

@@ -144,24 +144,30 @@ export const certificateChecks: readonly Check[] = [
     ({ installation }) => installation,
     hasPlainServer,
   ),
-  served('gateway-certificate', "the gateway's certificate is good", gatewayTlsSecretName, ({ gateway }) => gateway, isGatewayHere),
+  served(
+    'gateway-certificate',
+    "the gateway's certificate is good",
+    gatewayTlsSecretName,
+    ({ installation }) => installation,
+    isGatewayHere,
+  ),
   {
     id: 'gateway-names',
     category: 'certificates',
     title: "the gateway's certificate has every name that sidecars dial",
     after: ['namespace', 'configuration', 'gateway-certificate'],
     run: ({ snapshot }) => {
-      const { config, gateway } = snapshot;
+      const { config, installation } = snapshot;
       if (!isGatewayHere(snapshot)) return [];
       return look(config, (known) =>
-        look(secretOf(gateway, gatewayTlsSecretName), ({ certificates }) => {
+        look(secretOf(installation, gatewayTlsSecretName), ({ certificates }) => {
           const leaf = parseable(certificates['tls.crt'] ?? '')[0];
           const lacking = gatewayNames(known).filter((host) => leaf && leaf.checkHost(host) === undefined);
           if (lacking.length === 0) return [];
           return [
             wrong(
               'NameNotCovered',
-              objectOf(gateway, gatewayTlsSecretName),
+              objectOf(installation, gatewayTlsSecretName),
               `its certificate lacks ${lacking.join(', ')} of gateway.addresses`,
               logs(snapshot),
             ),

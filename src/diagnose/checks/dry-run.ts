@@ -19,10 +19,14 @@ export const dryRunCheck: Check = {
   run: async (context) => {
     if (!context.probes) return [];
     const tried = servicesToTry(context.snapshot);
-    if (tried.length === 0) return tryPod(context, context.snapshot.namespace ?? 'default', nobody);
+    const namespace = context.snapshot.namespace ?? 'default';
+    if (tried.length === 0) return isDisabled(context.snapshot, namespace) ? [] : tryPod(context, namespace, nobody);
     return (await Promise.all(tried.map(({ metadata }) => tryPod(context, metadata.namespace ?? 'default', metadata.name)))).flat();
   },
 };
+
+const isDisabled = ({ namespaces }: Snapshot, name: string): boolean =>
+  itemsOf(namespaces).some(({ metadata }) => metadata.name === name && metadata.labels?.[label.injection] === 'disabled');
 
 /** One of each namespace where Pods are injected: a service that is valid, so that nothing else speaks against the Pod. */
 function servicesToTry({ services, namespaces, config }: Snapshot): DistributedService[] {

@@ -143,7 +143,7 @@ export const faults: readonly Fault[] = [
   },
   {
     fault: 'no certificate of the gateway',
-    breaks: (d) => d.gateway.secrets.set('frp-gateway-tls', { absent: 'Secret' }),
+    breaks: (d) => d.installation.secrets.set('frp-gateway-tls', { absent: 'Secret' }),
     says: ['gateway-certificate ServerCertificateMissing'],
   },
   {
@@ -403,8 +403,7 @@ export const faults: readonly Fault[] = [
     fault: 'an address of another namespace',
     breaks: (d) => {
       d.config.ok.gateway.addresses = ['frp-gateway.other.svc'];
-      d.gateway.secrets.clear();
-      d.gateway.secrets.set('frp-gateway-tls', { forbidden: 'get Secret' });
+      d.installation.secrets.set('frp-gateway-tls', { forbidden: 'get Secret' });
     },
     says: ['gateway-certificate NotReadable', 'gateway-names NotReadable', 'addresses GatewayAddressUnknown'],
   },
