@@ -15,7 +15,7 @@ export const dryRunCheck: Check = {
   id: 'dry-run',
   category: 'webhooks',
   title: 'a Pod that asks for a sidecar comes back with one',
-  after: ['namespace', 'crd', 'mutating', 'webhook-pods', 'webhook-endpoints', 'ca-bundle'],
+  after: ['namespace', 'crd', 'mutating', 'scope', 'webhook-pods', 'webhook-endpoints', 'ca-bundle'],
   run: async (context) => {
     if (!context.probes) return [];
     const tried = servicesToTry(context.snapshot);
