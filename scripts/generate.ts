@@ -13,6 +13,7 @@ import { prometheusRule, runbook } from '../src/monitoring/rule-objects.ts';
 import { serviceDashboard } from '../src/monitoring/service-dashboard.ts';
 import { metricsPage } from './metrics-reference.ts';
 import { migratePage } from './migrate-reference.ts';
+import { reasonsPage } from './reasons-reference.ts';
 import { referencePage } from './reference.ts';
 
 interface GeneratedFile {
@@ -40,6 +41,7 @@ const generated: GeneratedFile[] = [
   { path: 'manifests/monitoring/dashboard-fleet.yaml', content: () => monitoringHeader + yaml(dashboardConfigMap(fleetDashboard)) },
   { path: 'manifests/monitoring/dashboard-service.yaml', content: () => monitoringHeader + yaml(dashboardConfigMap(serviceDashboard)) },
   { path: 'docs/reference/migrate.md', content: migratePage },
+  { path: 'docs/reference/reasons.md', content: reasonsPage },
   ...migrateCases.map((example) => ({ path: relative(root, expectedPath(example)), content: () => printed(example) })),
 ];
 

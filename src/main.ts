@@ -24,6 +24,7 @@ const commands: Record<string, { summary: string; load: () => Promise<Command> }
   inject: { summary: 'add frpc sidecars to manifests, offline', load: () => import('./cli/inject.ts') },
   uninject: { summary: 'take frpc sidecars out of manifests again', load: () => import('./cli/uninject.ts') },
   validate: { summary: 'check DistributedServices and annotations, offline', load: () => import('./cli/validate.ts') },
+  check: { summary: 'what is wrong with an installation and its services, and what to do', load: () => import('./cli/check.ts') },
   migrate: { summary: "make DistributedServices of frpc's configuration files", load: () => import('./cli/migrate.ts') },
   'client-config': { summary: 'configure frpc outside any cluster for a gateway', load: () => import('./cli/client-config.ts') },
   dashboard: { summary: 'a dashboard of one service for Grafana (dashboard json)', load: () => import('./cli/dashboard.ts') },

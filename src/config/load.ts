@@ -41,6 +41,14 @@ export function loadConfig(file: string | undefined, environment: NodeJS.Process
   throw new ConfigError(['the configuration is not valid:', ...problems].join('\n  '));
 }
 
+/** The configuration that a text has, without an environment. @param where it is from, for people @throws ConfigError */
+export function configFromText(text: string, where: string): Config {
+  const result = configSchema.safeParse(valuesIn(text, where));
+  if (result.success) return result.data;
+  const problems = result.error.issues.flatMap((issue) => describe(issue, where, new Map()));
+  throw new ConfigError(['the configuration is not valid:', ...problems].join('\n  '));
+}
+
 function readValues(file: string): Record<string, unknown> {
   let text: string;
   try {
@@ -48,6 +56,10 @@ function readValues(file: string): Record<string, unknown> {
   } catch (error) {
     throw new ConfigError(`cannot read the configuration file ${file}: ${(error as NodeJS.ErrnoException).code}`, { cause: error });
   }
+  return valuesIn(text, file);
+}
+
+function valuesIn(text: string, file: string): Record<string, unknown> {
   const document = parseDocument(text);
   if (document.errors.length > 0) {
     // Only the first line of an error: the others quote the file, where a secret might be.

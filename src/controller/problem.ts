@@ -1,6 +1,7 @@
 /** What speaks against serving a service, as values. */
 
 import type { Problem } from '../model/problem.ts';
+import type { StatusReason } from '../model/reasons/status.ts';
 
 export type { Problem };
 
@@ -8,7 +9,7 @@ export type { Problem };
  * What became of the certificates of a service; `reason` is one word. `expiring`: one that somebody else renews is about
  * to end, and nobody has.
  */
-export type CertificatesOutcome = { ready: true; expiring?: Problem } | { ready: false; reason: string; message: string };
+export type CertificatesOutcome = { ready: true; expiring?: Problem } | { ready: false; reason: StatusReason; message: string };
 
 /** What became of a service's ClusterIP Service (spec.expose.clusterService); `reason` is one word. */
 export interface ClusterServiceOutcome extends Problem {

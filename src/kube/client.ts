@@ -9,6 +9,8 @@ export interface ListOptions {
   namespace?: string;
   labelSelector?: string;
   fieldSelector?: string;
+  /** objects come without spec, status and data */
+  metadataOnly?: boolean;
 }
 
 export interface ApplyOptions {
@@ -37,6 +39,7 @@ const requestTimeout = 30_000;
 const admissionPatience = 2000;
 const mergePatchType = 'application/merge-patch+json';
 const metadataOnly = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1';
+const metadataListOnly = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1';
 
 /** All methods reject with a KubeError that carries the API server's code, reason and message, and the object's name. */
 export class KubeClient {
@@ -66,22 +69,32 @@ export class KubeClient {
 
   /** The whole collection, read in pages of 500; objects come without what nobody reads (see `slim`). */
   async list<T extends KubeObject>(resource: Resource<T>, options: ListOptions = {}): Promise<{ items: T[]; resourceVersion: string }> {
-    const { namespace, labelSelector, fieldSelector } = options;
     const items: T[] = [];
-    let next: string | undefined;
     let resourceVersion = '';
+    for await (const page of this.pages(resource, options)) {
+      for (const item of page.items) items.push(item);
+      ({ resourceVersion } = page);
+    }
+    return { items, resourceVersion };
+  }
+
+  /** As `list`, a page of 500 at a time: of a big collection the caller keeps what it needs, and may stop. */
+  async *pages<T extends KubeObject>(
+    resource: Resource<T>,
+    { namespace, labelSelector, fieldSelector, metadataOnly: isMetadata = false }: ListOptions = {},
+  ): AsyncGenerator<{ items: T[]; resourceVersion: string }> {
+    let next: string | undefined;
     do {
       const page = await this.#call<{ metadata: { resourceVersion: string; continue?: string }; items: T[] | null }>({
         method: 'GET',
         path: pathOf(resource, namespace),
         action: `list ${describe(resource, namespace)}`,
         query: { labelSelector, fieldSelector, limit: pageSize, continue: next },
+        ...(isMetadata ? { accept: metadataListOnly } : {}),
       });
-      for (const item of page.items ?? []) items.push(slim(item));
       next = page.metadata.continue === '' ? undefined : page.metadata.continue;
-      resourceVersion = page.metadata.resourceVersion;
+      yield { items: (page.items ?? []).map(slim), resourceVersion: page.metadata.resourceVersion };
     } while (next !== undefined);
-    return { items, resourceVersion };
   }
 
   create<T extends KubeObject>(resource: Resource<T>, object: T, fieldManager: string): Promise<T> {

@@ -1,5 +1,6 @@
 /** Writes Events about objects. */
 
+import type { StatusReason } from '../model/reasons/status.ts';
 import { createHash } from 'node:crypto';
 import type { Log } from '../log.ts';
 import type { KubeClient } from './client.ts';
@@ -9,7 +10,7 @@ import { type KubeObject, type KubeEvent, events } from './types.ts';
 
 export interface EventText {
   type: 'Normal' | 'Warning';
-  reason: string;
+  reason: StatusReason;
   message: string;
   /** which part of the controller saw it (B1.27: never the name of another product) */
   component: string;

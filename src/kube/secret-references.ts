@@ -14,6 +14,7 @@ import type { DistributedService } from '../model/types.ts';
 import { usersSecretOf } from '../model/users-certificate.ts';
 import { expiryOf } from './certificate-expiry.ts';
 import type { Problem } from '../model/problem.ts';
+import type { SecretReason } from '../model/reasons/secrets.ts';
 
 /** What a copy is for; the gateway finds it by this and by the original's name. */
 export type CopyKind = 'credentials' | 'tls' | 'client-ca';
@@ -98,7 +99,7 @@ export function contentOf(reference: Reference, secret: Secret, { hosts, now, al
   }
 }
 
-const wrong = (reason: string, message: string): Content => ({ problem: { reason, message } });
+const wrong = (reason: SecretReason, message: string): Content => ({ problem: { reason, message } });
 
 const broken = (message: string): Content => ({ ...wrong('CertificateUnusable', message), isBroken: true });
 

@@ -4,6 +4,7 @@ import { connect as connectTls, type DetailedPeerCertificate, type TLSSocket } f
 import { clockProblem, durationWords } from './clock-words.ts';
 import { watchSession } from './heartbeat.ts';
 import { gatewayName } from './identity.ts';
+import { reasonOfOthers } from '../model/reasons/text.ts';
 import { throughProxy } from './proxy.ts';
 import { alpn, LinkError } from './protocol.ts';
 import { pinOf } from './token.ts';
@@ -196,7 +197,7 @@ function refusalError(value: unknown, status: number): LinkError {
   const { reason, message } = (value ?? {}) as { reason?: unknown; message?: unknown };
   if (typeof reason !== 'string' || typeof message !== 'string')
     return new LinkError('Refused', `the gateway answered with status ${status}`);
-  return new LinkError(reason.slice(0, 64), `the gateway refuses: ${message.slice(0, 2000)}`);
+  return new LinkError(reasonOfOthers(reason), `the gateway refuses: ${message.slice(0, 2000)}`);
 }
 
 function parsed(text: string): unknown {

@@ -28,7 +28,7 @@ export interface LinkIdentity {
 
 export type LinkState =
   | { isUp: true; since: number; address: string; program: string; clock: string | undefined }
-  | { isUp: false; since: number; address: string; reason: string; message: string };
+  | { isUp: false; since: number; address: string; reason: LinkError['reason']; message: string };
 
 export interface HeldLinkOptions {
   /** asked before each attempt; undefined: there is nothing to dial with yet */
@@ -156,7 +156,7 @@ export class HeldLink {
     this.#become({ isUp: true, since: this.#now(), address, program, clock: clockProblem(this.#now(), now) });
   }
 
-  #down(address: string, reason: string, message: string): void {
+  #down(address: string, reason: LinkError['reason'], message: string): void {
     const since = this.#state.isUp ? this.#now() : this.#state.since;
     this.#become({ isUp: false, since, address, reason, message });
   }

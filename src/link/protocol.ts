@@ -4,6 +4,8 @@
  * (docs/reference/link.md).
  */
 import { z } from 'zod';
+import type { LinkReason } from '../model/reasons/links.ts';
+import type { ReasonOfOthers } from '../model/reasons/text.ts';
 
 /** In the ClientHello: tells a link from a tunnel at the one port, and is the major version. */
 export const alpn = 'frp-k8s-link/1';
@@ -86,8 +88,8 @@ export type Json = Item['value'];
 
 /** Why a link ends; each is a word that logs and metrics have, with a sentence for people. */
 export class LinkError extends Error {
-  readonly reason: string;
-  constructor(reason: string, text: string, options?: ErrorOptions) {
+  readonly reason: LinkReason | ReasonOfOthers;
+  constructor(reason: LinkReason | ReasonOfOthers, text: string, options?: ErrorOptions) {
     super(text, options);
     this.reason = reason;
   }

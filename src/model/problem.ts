@@ -1,5 +1,7 @@
+import type { StatusReason } from './reasons/status.ts';
+
 /** What speaks against serving a service as it is written: reason and message of ConfigurationValid=False. */
 export interface Problem {
-  reason: string;
+  reason: StatusReason;
   message: string;
 }

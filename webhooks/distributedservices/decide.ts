@@ -8,6 +8,7 @@ import { defaultService } from '../../src/model/defaults.ts';
 import { describeFinding, sameFinding, type Finding } from '../../src/model/findings.ts';
 import { usesGateway } from '../../src/model/gateway.ts';
 import { equalJson, isObject, objectAt, type JsonObject } from '../../src/model/json.ts';
+import type { DecisionReason } from '../../src/model/reasons/admission.ts';
 import type { DistributedService } from '../../src/model/types.ts';
 import type { AdmissionRequest, Decision } from '../review/types.ts';
 import { listed } from '../review/listed.ts';
@@ -71,7 +72,7 @@ export function review(object: JsonObject, namespace: string, { config, claims }
 
 const isDeleting = (object: unknown): boolean => objectAt(object, 'metadata')?.deletionTimestamp !== undefined;
 
-const skipped = (reason: string, message: string): Decision => ({ outcome: 'skipped', reason, message, warnings: [] });
+const skipped = (reason: DecisionReason, message: string): Decision => ({ outcome: 'skipped', reason, message, warnings: [] });
 
 function denied(findings: Finding[], warnings: string[]): Decision {
   const lines = findings.map(describeFinding);

@@ -13,6 +13,7 @@ import { randomPortNames } from '../../src/model/random-ports.ts';
 import type { ServiceReader } from '../../src/model/store.ts';
 import type { DistributedService } from '../../src/model/types.ts';
 import { listed } from '../review/listed.ts';
+import type { DecisionReason } from '../../src/model/reasons/admission.ts';
 import type { Decision } from '../review/types.ts';
 import { checkNumber, optedOut, readAnnotations, readGroups, type PodAnnotations } from './annotations.ts';
 import { closest } from '../../src/closest.ts';
@@ -107,7 +108,7 @@ function decide(pod: CheckedPod, installation: PodContext): Decision {
 const isPortWrong = (group: string, { ports }: PodAnnotations, wrong: ReadonlySet<string>): boolean =>
   wrong.has(names.portOf + group) || (wrong.has(names.port) && !ports.has(group));
 
-function skipped(reason: string, message: string, warn = false): Decision {
+function skipped(reason: DecisionReason, message: string, warn = false): Decision {
   return { outcome: 'skipped', reason, message, warnings: warn ? [message] : [] };
 }
 

@@ -23,19 +23,9 @@
  * | TooLarge          | denied  | the annotations would exceed 256 KiB, or the Pod 256 groups       |
  */
 
-export type DenialReason =
-  | 'InvalidPod'
-  | 'InvalidAnnotation'
-  | 'UnknownGroup'
-  | 'ServiceDeleting'
-  | 'GatewayRequired'
-  | 'UdpNeedsPlainServer'
-  | 'HostConflict'
-  | 'NotExposed'
-  | 'MissingPort'
-  | 'UnsupportedOS'
-  | 'NameTaken'
-  | 'TooLarge';
+import type { DenialReason } from '../../src/model/reasons/admission.ts';
+
+export type { DenialReason };
 
 /** A Pod that cannot be injected; thrown by a check inside the decision, whose value has all of them. */
 export class Denial extends Error {

@@ -1,5 +1,6 @@
 /** The part of admission.k8s.io/v1 that this program reads and writes. Source: k8s.io/api/admission/v1/types.go. */
 import type { PatchOperation } from '../../src/model/json-patch.ts';
+import type { DecisionReason } from '../../src/model/reasons/admission.ts';
 
 export interface AdmissionRequest {
   uid: string;
@@ -29,7 +30,7 @@ export interface Decision {
   /** allowed without change, allowed with a patch, skipped (not ours), or denied */
   outcome: 'allowed' | 'patched' | 'skipped' | 'denied';
   /** one word, constant: metric label and log field */
-  reason: string;
+  reason: DecisionReason;
   /** one sentence for people; in a denial it says what to do */
   message: string;
   /** present if and only if outcome is `patched` and there is something to change */
@@ -48,7 +49,7 @@ export const problemsOf = (decision: Decision): readonly Problem[] =>
   decision.outcome === 'denied' ? (decision.problems ?? [{ reason: decision.reason, message: decision.message }]) : [];
 
 export interface Problem {
-  reason: string;
+  reason: DecisionReason;
   message: string;
   /** the group that it is about, where it is about one */
   group?: string | undefined;

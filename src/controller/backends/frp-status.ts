@@ -6,6 +6,7 @@ import { ownerOf } from '../../frp/proxy-names.ts';
 import { systemClock, type Clock } from '../../../certs/clock.ts';
 import { askServerApi, type Credentials } from '../../frp/server-api.ts';
 import { Loop } from '../../kube/loop.ts';
+import { reasonOfOthers } from '../../model/reasons/text.ts';
 import type { Problem } from '../problem.ts';
 import type { Backend, ProxyCounts } from './health.ts';
 
@@ -213,7 +214,7 @@ function answerIn(lists: readonly Listed[], user?: string): Answer {
   for (const { service, message, reason } of lists.flatMap((list) => list.refused ?? [])) {
     const text = message.slice(0, refusalLimit);
     if (reason === undefined) refused.set(service, text);
-    else refusedTunnels.set(service, { reason: reason.slice(0, reasonLimit), message: text });
+    else refusedTunnels.set(service, { reason: reasonOfOthers(reason), message: text });
   }
   for (const { name, status, elsewhere, isRefused, reason } of lists.flatMap((list) => list.proxies ?? [])) {
     const owner = ownerOf(name, user);

@@ -13,6 +13,7 @@ import { applyCertificate, secretOfOthers } from '../identity/certificates.ts';
 import { not, type Checked } from '../identity/client-certificate.ts';
 import type { IdentityDeps } from '../identity/deps.ts';
 import { nameTaken } from '../identity/owned-secrets.ts';
+import type { StatusReason } from '../../model/reasons/status.ts';
 
 export interface UsersCertificateDeps extends Omit<IdentityDeps, 'authority'> {
   certManager: Pick<CertManager, 'certificates' | 'challengesOf'>;
@@ -64,7 +65,7 @@ export async function ensureUsersCertificate(
     return { outcome: not('IssuerNotAllowed', `spec.expose.tls.issuerRef: ${problem}`), renewAt: Infinity };
   }
   const wanted = usersCertificateFor(service, reference, hosts);
-  const waiting = (reason: string, message: string): Checked => ({
+  const waiting = (reason: StatusReason, message: string): Checked => ({
     outcome: not(reason, `waiting for cert-manager: ${message}`),
     renewAt: deps.clock.now() + lookAgainMs,
   });

@@ -10,7 +10,7 @@ export interface Verdict {
 }
 
 /** What targets.ts finds. */
-const reasons = new Set(['NameNotResolved', 'AddressRefused', 'MissingPort', 'TooManyBackends']);
+const reasons = ['NameNotResolved', 'AddressRefused', 'MissingPort', 'TooManyBackends'] as const;
 
 /** @param isInherited what is served was found by a controller before this one */
 export function verdictOf({ status }: DistributedService, found: Members, isInherited: boolean): Verdict {
@@ -20,7 +20,7 @@ export function verdictOf({ status }: DistributedService, found: Members, isInhe
   const last = status?.conditions?.find(({ type }) => type === 'ConfigurationValid');
   if (last?.status === 'True') return {};
   if (unknown === undefined) return said;
-  const { reason = '', message = '' } = last ?? {};
-  if (last?.status === 'False' && reasons.has(reason)) return { problem: { reason, message } };
+  const reason = reasons.find((each) => each === last?.reason);
+  if (last?.status === 'False' && reason) return { problem: { reason, message: last.message ?? '' } };
   return problem ? said : { pending: { reason: 'LookingUpBackends', message: unknown } };
 }

@@ -4,6 +4,7 @@ import { text } from '../../kube/authority-secret.ts';
 import { parseCertificate, inspectCertificate, expiredIn, problemOf } from '../../../certs/inspect.ts';
 import type { Secret } from '../../kube/types.ts';
 import type { CertificatesOutcome } from '../problem.ts';
+import type { StatusReason } from '../../model/reasons/status.ts';
 import type { Refused } from './owned-secrets.ts';
 
 export interface Checked {
@@ -12,7 +13,7 @@ export interface Checked {
   renewAt: number;
 }
 
-export const not = (reason: string, message: string): Refused => ({ ready: false, reason, message });
+export const not = (reason: StatusReason, message: string): Refused => ({ ready: false, reason, message });
 
 export const nameOf = ({ metadata }: Secret): string => `Secret ${metadata.namespace}/${metadata.name}`;
 

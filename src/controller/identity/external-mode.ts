@@ -13,6 +13,7 @@ import { ownerReference, ownershipOf } from '../ownership.ts';
 import { endOfChain } from '../../../certs/inspect.ts';
 import { expiryOf } from '../../kube/certificate-expiry.ts';
 import { text } from '../../kube/authority-secret.ts';
+import type { StatusReason } from '../../model/reasons/status.ts';
 
 const lookAgainMs = 30_000;
 const hour = 3_600_000;
@@ -49,7 +50,7 @@ export async function ensureExternal(deps: IdentityDeps, service: DistributedSer
   const wanted = certificateFor(service, deps.config.certificates);
   const { namespace } = wanted.metadata;
   const secretName = externalSecretName(service.metadata.name);
-  const later = (reason: string, message: string): Checked => ({ outcome: not(reason, message), renewAt: now + lookAgainMs });
+  const later = (reason: StatusReason, message: string): Checked => ({ outcome: not(reason, message), renewAt: now + lookAgainMs });
   const where = `Certificate ${namespace}/${wanted.metadata.name}`;
 
   const taken = await secretOfOthers(deps, wanted, secretName);

@@ -7,6 +7,7 @@ import { frpsAuthorityKey, frpsTokenKey } from '../../model/names.ts';
 import { not } from './client-certificate.ts';
 import type { IdentityDeps } from './deps.ts';
 import type { Refused } from './owned-secrets.ts';
+import type { StatusReason } from '../../model/reasons/status.ts';
 
 type Deps = Pick<IdentityDeps, 'config' | 'userSecrets'>;
 type Found = { value: string } | { refused: Refused };
@@ -72,4 +73,4 @@ function valueIn(
   return refused('SecretMissing', `Secret ${namespace}/${name} (${field}): key ${key} is absent or empty; put there ${what}`);
 }
 
-const refused = (reason: string, message: string): { refused: Refused } => ({ refused: not(reason, message) });
+const refused = (reason: StatusReason, message: string): { refused: Refused } => ({ refused: not(reason, message) });

@@ -2,6 +2,7 @@
 import type { Config } from '../../config/schema.ts';
 import type { DistributedService, DistributedServiceStatus } from '../../model/types.ts';
 import { howToGetBackends, isElsewhere, movedPods, nameOf, olderPods, startingBackends, unhealthyBackends } from './remedies.ts';
+import type { StatusReason } from '../../model/reasons/status.ts';
 import type { EntranceProblem } from '../backends/entrance.ts';
 import type { Judgement } from '../backends/health.ts';
 import type { Differing, ServerHealth } from '../backends/frp-status.ts';
@@ -11,7 +12,7 @@ import { isRemoved, linkReady, lostLinks, shares, specDiffers, withoutWord, type
 export type Condition = NonNullable<DistributedServiceStatus['conditions']>[number];
 
 /** A condition before it has met the one that is stored. */
-export type Fact = Required<Pick<Condition, 'type' | 'status' | 'reason' | 'message'>>;
+export type Fact = Required<Pick<Condition, 'type' | 'status' | 'message'>> & { reason: StatusReason };
 
 export interface Facts {
   problem: Problem | undefined;
@@ -169,7 +170,7 @@ function backendsAvailable(
     return { type, status: 'Unknown', reason, message: `${backends.length} backends, whose health is not known` };
   }
   const available = `${healthy} backends available${shares(gateways)}`;
-  const not = (reason: string, message: string): Fact => ({ type, status: 'False', reason, message: `${available}${message}` });
+  const not = (reason: StatusReason, message: string): Fact => ({ type, status: 'False', reason, message: `${available}${message}` });
   if (pending && healthy === 0) return { type, status: 'Unknown', ...pending };
   if (backends.length === 0) return not('NoBackendsFound', `; ${howToGetBackends(service)}`);
   const moved = backends.filter((backend) => isElsewhere(backend, isGateway));

@@ -4,6 +4,8 @@ import type { Log } from '../../log.ts';
 import { apiVersion, kind } from '../../model/names.ts';
 import type { DistributedService, DistributedServiceStatus } from '../../model/types.ts';
 import type { JudgedBackend } from '../backends/health.ts';
+import type { StatusReason } from '../../model/reasons/status.ts';
+import { reasonOfOthers } from '../../model/reasons/text.ts';
 import type { Condition } from './conditions.ts';
 import { endpointKey } from './status.ts';
 import { tellOf, type EventText } from '../../kube/event-recorder.ts';
@@ -22,7 +24,7 @@ export function eventsBetween(
   after: DistributedServiceStatus,
   backends: readonly JudgedBackend[],
 ): EventText[] {
-  const normal = (component: string, reason: string, message: string): EventText => ({ type: 'Normal', component, reason, message });
+  const normal = (component: string, reason: StatusReason, message: string): EventText => ({ type: 'Normal', component, reason, message });
   const told: EventText[] = [];
   if (before?.state === undefined) told.push(normal(controller, 'ServiceCreated', 'DistributedService created'));
   const turned = (type: string) => condition(before, type)?.status !== 'True' && condition(after, type)?.status === 'True';
@@ -68,7 +70,7 @@ function problems(before: DistributedServiceStatus | undefined, after: Distribut
     const then = condition(before, type);
     if (then?.status === now.status && then.reason === now.reason) return [];
     const component = type === 'CertificatesReady' ? certificates : controller;
-    return [{ type: 'Warning', component, reason: now.reason ?? type, message: (now.message ?? '').slice(0, 1000) }];
+    return [{ type: 'Warning', component, reason: reasonOfOthers(now.reason ?? type), message: (now.message ?? '').slice(0, 1000) }];
   });
 }
 

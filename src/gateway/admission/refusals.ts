@@ -1,29 +1,9 @@
+import type { RefusalReason } from '../../model/reasons/tunnels.ts';
 import type { Identity } from '../pod-identity.ts';
 
 /** Why frps is told to turn a sidecar away. The reason goes into the metric and the audit log, the message to the sidecar. */
 
-export type RefusalReason =
-  | 'Starting'
-  | 'Malformed'
-  | 'NoToken'
-  | 'TokenInvalid'
-  | 'TokenExpired'
-  | 'WrongAudience'
-  | 'UnknownIssuer'
-  | 'NotAPod'
-  | 'NamespaceNotTrusted'
-  | 'PodGone'
-  | 'NotLoggedIn'
-  | 'WrongType'
-  | 'Grouped'
-  | 'WrongName'
-  | 'UnknownService'
-  | 'NotThroughGateway'
-  | 'ServiceDeleted'
-  | 'TooManyLogins'
-  | 'TooManyTunnels'
-  | 'TooManyProxies'
-  | 'NoPort';
+export type { RefusalReason };
 
 export interface Refusal {
   ok: false;

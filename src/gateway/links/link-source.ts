@@ -21,6 +21,7 @@ import type { Source, SourceEvents, TokenTrust } from '../sources/source.ts';
 import { givesNamespace, grantProblem, type Grant } from './grant.ts';
 import type { KeyOwners } from './key-owners.ts';
 import type { ClusterRecord } from './link-store.ts';
+import type { ItemRefusal } from '../../model/reasons/links.ts';
 
 /** An item as it is kept on disk (sources/journal.ts): its kind is the namespace, its key the name. */
 export interface KeptItem extends KubeObject {
@@ -28,7 +29,7 @@ export interface KeptItem extends KubeObject {
 }
 
 export interface Refused {
-  reason: string;
+  reason: ItemRefusal;
   message: string;
 }
 
@@ -148,7 +149,7 @@ export class LinkSource implements Source, Sink<KeptItem> {
     const known = itemKind as Kind;
     const schema: z.ZodType<Values[Kind]> = upKinds[known];
     const parsed = schema.safeParse(item.value);
-    const problem = parsed.success
+    const problem: Refused | undefined = parsed.success
       ? this.#putSafely(known, key, parsed.data)
       : { reason: 'NotValid', message: describeIssue(parsed.error) };
     if (!problem) return;

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { Problem } from '../../../src/model/problem.ts';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -127,7 +128,7 @@ describe('a service that the gateway leaves out', () => {
     refused = [{ service: 'shop/auth', message: 'HAProxy says: no' }];
     start(true);
     await facts.meetServers();
-    const problem = (of: typeof auth, own?: { reason: string; message: string }) => facts.of(of, { ready: true }, own, 0).problem;
+    const problem = (of: typeof auth, own?: Problem) => facts.of(of, { ready: true }, own, 0).problem;
     assert.equal(problem(auth)?.reason, 'GatewayRefused');
     assert.match(problem(auth)!.message, /leaves the service out: HAProxy says: no\. It is tried again when/);
     assert.equal(problem(front), undefined);

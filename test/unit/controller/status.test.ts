@@ -84,7 +84,7 @@ describe('the Service of a service in the cluster', () => {
 
 describe('the status of a service', () => {
   it('says which limit its Pods have reached at the gateway, as long as they are refused, and is Ready all the same', () => {
-    const refusedTunnels = { reason: 'TooManyTunnels', message: 'Pod prod/api-0 has 32 tunnels open' };
+    const refusedTunnels = { reason: 'TooManyTunnels', message: 'Pod prod/api-0 has 32 tunnels open' } as const;
     const status = settled(facts({ judgement: judged(up), refusedTunnels }));
     const { Ready, TunnelsRefused } = conditionsOf(status);
     assert.equal(Ready![0], 'True');
@@ -227,7 +227,7 @@ describe('the status of a service', () => {
   });
 
   it('says of a certificate that ends soon when, though all is ready', () => {
-    const expiring = { reason: 'CertificateExpiresSoon', message: 'ends tomorrow; have it renewed before' };
+    const expiring = { reason: 'CertificateExpiresSoon', message: 'ends tomorrow; have it renewed before' } as const;
     const status = settled(facts({ judgement: judged(up), certificates: { ready: true, expiring } }));
     assert.deepEqual(conditionsOf(status).CertificatesReady, ['True', expiring.reason, expiring.message]);
     assert.equal(conditionsOf(status).Ready?.[0], 'True');
@@ -249,7 +249,7 @@ describe('the status of a service', () => {
   });
 
   it('is only ever written along the transitions, whatever is stored and whatever is found', () => {
-    const gateway = { reason: 'GatewayRequired', message: 'needs the gateway' };
+    const gateway = { reason: 'GatewayRequired', message: 'needs the gateway' } as const;
     const counts = [[], [up], [down], [up, down], [undefined]];
     const found = counts.flatMap((proxies) =>
       [undefined, gateway].flatMap((problem) =>
@@ -482,7 +482,7 @@ describe('the Events of a service', () => {
     const expiring = {
       reason: 'CertificateExpiresSoon',
       message: 'Secret prod/web-tls: the certificate ends tomorrow; have it renewed before',
-    };
+    } as const;
     const found = facts({ judgement: judged(up, up, up), certificates: { ready: true, expiring } });
     assert.deepEqual(told(running(), found), [`Warning CertificateExpiresSoon ${expiring.message}`]);
     assert.deepEqual(told(settled(found, service({ status: running() })), found), []);

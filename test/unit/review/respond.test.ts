@@ -33,7 +33,7 @@ describe('warnings', () => {
 });
 
 describe('an answer', () => {
-  const decision = (more: Partial<Decision>): Decision => ({ outcome: 'allowed', reason: 'R', message: 'm', warnings: [], ...more });
+  const decision = (more: Partial<Decision>): Decision => ({ outcome: 'allowed', reason: 'Fine', message: 'm', warnings: [], ...more });
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
   const response = (more: Partial<Decision>): any => JSON.parse(respond('uid', decision(more))).response;
   const patch = [{ op: 'remove' as const, path: '/a' }];

@@ -239,15 +239,15 @@ describe('metrics', () => {
   it('count each decision by what and why, and its duration', async () => {
     const own = await serving(({ uid }) => {
       if (uid === 'wrong') throw new Error('wrong');
-      return { ...allow, outcome: uid === 'no' ? 'denied' : 'allowed', reason: uid };
+      return { ...allow, ...(uid === 'no' ? { outcome: 'denied', reason: 'UnknownGroup' } : { outcome: 'allowed', reason: 'UpToDate' }) };
     });
     for (const uid of ['yes', 'yes', 'no', 'wrong']) await send(own, podReview({ uid }));
     for (let scrape = 0; scrape < 2; scrape++) {
       const text = await own.metrics.registry.metrics();
       const counts = text.split('\n').filter((line) => line.startsWith('frp_webhook_requests_total{'));
       assert.deepEqual(counts.sort(), [
-        'frp_webhook_requests_total{webhook="pods",operation="CREATE",decision="allowed",reason="yes"} 2',
-        'frp_webhook_requests_total{webhook="pods",operation="CREATE",decision="denied",reason="no"} 1',
+        'frp_webhook_requests_total{webhook="pods",operation="CREATE",decision="allowed",reason="UpToDate"} 2',
+        'frp_webhook_requests_total{webhook="pods",operation="CREATE",decision="denied",reason="UnknownGroup"} 1',
         'frp_webhook_requests_total{webhook="pods",operation="CREATE",decision="failed",reason="InternalError"} 1',
       ]);
       assert.match(text, /^frp_webhook_request_duration_seconds_count\{webhook="pods"\} 4$/m);

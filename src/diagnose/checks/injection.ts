@@ -1,0 +1,283 @@
+/** Whether what asks for a sidecar gets one: by the injector's own decision, and by what became of the Pods. */
+import { closest } from '../../closest.ts';
+import { defaultConfig } from '../../config/schema.ts';
+import { annotation, group as prefixGroup, label } from '../../model/names.ts';
+import { ServiceStore } from '../../model/store.ts';
+import { isAnnotation } from '../../../webhooks/pods/annotations.ts';
+import { decidePod, type PodContext } from '../../../webhooks/pods/decide.ts';
+import { namespaceDefaults } from '../../../webhooks/pods/namespace-defaults.ts';
+import { problemsOf } from '../../../webhooks/review/types.ts';
+import { misplacedGroup } from '../../../webhooks/workloads/decide.ts';
+import type { Check, Said } from '../finding.ts';
+import { podProblem } from '../pod-problem.ts';
+import { itemsOf, valueOf } from '../read.ts';
+import { few, look, lookAll, named, warning, wrong } from '../say.ts';
+import type { KubeEvent, Pod, Workload } from '../shapes.ts';
+import type { Snapshot } from '../snapshot.ts';
+
+const after = ['namespace', 'crd'];
+const prefix = `${prefixGroup}/`;
+const known = Object.values(annotation);
+
+const restartOf = ({ kind, metadata }: Workload) =>
+  `kubectl -n ${metadata.namespace} rollout restart ${kind.toLowerCase()}/${metadata.name}`;
+const templateOf = ({ spec }: Workload) => spec?.template ?? {};
+const groupOf = (annotations: Record<string, string> = {}): string | undefined => annotations[annotation.group];
+const isOptedOut = (annotations: Record<string, string> = {}): boolean => annotations[annotation.inject] === 'false';
+const hasSidecar = ({ spec }: Pod): boolean =>
+  [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])].some(({ name }) => /^frpc(-\d+)?$/.test(name));
+
+const disabledIn = ({ namespaces }: Snapshot): ReadonlySet<string> =>
+  new Set(itemsOf(namespaces).flatMap(({ metadata }) => (metadata.labels?.[label.injection] === 'disabled' ? [metadata.name] : [])));
+
+/** What the webhooks know: made once for a run. */
+export function podContexts(snapshot: Snapshot): (namespace: string) => PodContext {
+  const services = new ServiceStore();
+  services.replace([...itemsOf(snapshot.services)]);
+  const config = valueOf(snapshot.config) ?? defaultConfig;
+  const all = itemsOf(snapshot.namespaces);
+  const defaults = new Map(all.map(({ metadata: { name, annotations } }) => [name, namespaceDefaults(name, annotations)]));
+  const enabled = new Set(all.flatMap(({ metadata }) => (metadata.labels?.[label.injection] === 'enabled' ? [metadata.name] : [])));
+  return (namespace) => ({ namespace, services, config, namespaces: defaults, selectorMode: enabled.has(namespace) });
+}
+
+export const injectionChecks: readonly Check[] = [
+  {
+    id: 'opted-out',
+    category: 'injection',
+    title: 'no namespace with annotated workloads has injection switched off',
+    after,
+    run: ({ snapshot }) =>
+      lookAll(snapshot.namespaces, snapshot.workloads, (_, workloads) => {
+        const disabled = disabledIn(snapshot);
+        const found = workloads.filter(
+          ({ metadata, spec }) => disabled.has(metadata.namespace ?? '') && groupOf(spec?.template?.metadata?.annotations) !== undefined,
+        );
+        return few(
+          found.map((workload) =>
+            warning(
+              'NamespaceOptedOut',
+              named(workload.kind, workload),
+              `it asks for a sidecar, and its namespace has the label ${label.injection}: disabled`,
+              `kubectl label namespace ${workload.metadata.namespace} ${label.injection}- && ${restartOf(workload)}`,
+            ),
+          ),
+          'workloads',
+        );
+      }),
+  },
+  {
+    id: 'templates',
+    category: 'injection',
+    title: 'the webhooks take every annotated workload as it is',
+    after,
+    run: ({ snapshot }) =>
+      lookAll(snapshot.workloads, snapshot.services, (workloads) => {
+        const contextOf = podContexts(snapshot);
+        const disabled = disabledIn(snapshot);
+        const said = workloads
+          .filter(
+            ({ metadata, spec }) => !disabled.has(metadata.namespace ?? '') && groupOf(spec?.template?.metadata?.annotations) !== undefined,
+          )
+          .flatMap((workload) => templateSaid(workload, contextOf));
+        return few(said, 'workloads');
+      }),
+  },
+  {
+    id: 'misplaced',
+    category: 'injection',
+    title: 'annotations are on Pod templates, where they have effect',
+    after,
+    run: ({ snapshot: { workloads } }) =>
+      look(workloads, (all) =>
+        all.flatMap((workload): Said[] => {
+          const message = misplacedGroup(workload, { pod: templateOf(workload), pointer: '/spec/template' });
+          const { kind, metadata } = workload;
+          if (message === undefined || (valueOf(workloads) ?? []).length === 0) return [];
+          const patch = JSON.stringify({
+            spec: { template: { metadata: { annotations: { [annotation.group]: metadata.annotations?.[annotation.group] } } } },
+          });
+          return [
+            warning(
+              'AnnotationMisplaced',
+              named(kind, workload),
+              message,
+              `kubectl -n ${metadata.namespace} patch ${kind.toLowerCase()} ${metadata.name} --type=merge -p '${patch}'`,
+            ),
+          ];
+        }),
+      ),
+  },
+  {
+    id: 'unknown-annotations',
+    category: 'injection',
+    title: 'every annotation that looks like one of frp.io is one',
+    after,
+    run: ({ snapshot: { workloads } }) => look(workloads, (all) => all.flatMap((workload) => slips(workload))),
+  },
+  {
+    id: 'namespace-annotations',
+    category: 'injection',
+    title: 'annotations of namespaces have effect',
+    after,
+    run: ({ snapshot: { namespaces } }) =>
+      look(namespaces, (all) =>
+        all.flatMap((namespace) =>
+          (namespaceDefaults(namespace.metadata.name, namespace.metadata.annotations)?.warnings ?? []).map((text) => {
+            const [, message = text, remedy] = /^(.*?)(?:; correct it, or take it off: (kubectl .*))?$/s.exec(text) ?? [];
+            return warning('AnnotationIneffective', named('Namespace', namespace), message, remedy);
+          }),
+        ),
+      ),
+  },
+  {
+    id: 'pods-injected',
+    category: 'injection',
+    title: 'every Pod that asks for a sidecar has one',
+    after,
+    run: ({ snapshot }) =>
+      lookAll(snapshot.pods, snapshot.namespaces, (pods) => {
+        const disabled = disabledIn(snapshot);
+        const bare = pods.filter((pod) => {
+          const { annotations, namespace = '', deletionTimestamp } = pod.metadata;
+          const isOver = deletionTimestamp !== undefined || ['Succeeded', 'Failed'].includes(pod.status?.phase ?? '');
+          return !isOver && !disabled.has(namespace) && groupOf(annotations) !== undefined && !isOptedOut(annotations) && !hasSidecar(pod);
+        });
+        return few(
+          bare.map((pod) =>
+            wrong(
+              'PodNotInjected',
+              named('Pod', pod),
+              'it has the annotation frp.io/group and no sidecar',
+              `kubectl -n ${pod.metadata.namespace} delete pod ${pod.metadata.name}`,
+            ),
+          ),
+          'Pods',
+        );
+      }),
+  },
+  {
+    id: 'pods-run',
+    category: 'injection',
+    title: 'every Pod with a sidecar can run',
+    after,
+    run: ({ snapshot: { pods } }) =>
+      look(pods, (all) =>
+        few(
+          all.flatMap((pod) => podProblem(pod) ?? []),
+          'Pods',
+        ),
+      ),
+  },
+  {
+    id: 'pods-made',
+    category: 'injection',
+    title: 'no Pod of an annotated workload is refused',
+    after,
+    run: ({ snapshot }) => lookAll(snapshot.events, snapshot.workloads, (events, workloads) => notMade(events, workloads)),
+  },
+  {
+    id: 'orphaned-pods',
+    category: 'injection',
+    title: 'no Pod has a sidecar for a service that is gone',
+    after,
+    run: ({ snapshot }) =>
+      lookAll(snapshot.pods, snapshot.services, (pods, services) => {
+        const names = new Set(services.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`));
+        const orphans = pods.flatMap((pod): Said[] => {
+          const { namespace = '', annotations, deletionTimestamp } = pod.metadata;
+          if (deletionTimestamp !== undefined || !hasSidecar(pod)) return [];
+          const lost = (groupOf(annotations)?.split(',') ?? [])
+            .map((each) => each.trim())
+            .filter((each) => !names.has(`${namespace}/${each}`));
+          return lost.length === 0
+            ? []
+            : [
+                warning(
+                  'OrphanedPod',
+                  named('Pod', pod),
+                  `it has a sidecar for ${lost.join(', ')}, of which there is no DistributedService`,
+                  `kubectl -n ${namespace} delete pod ${pod.metadata.name}`,
+                ),
+              ];
+        });
+        return few(orphans, 'Pods');
+      }),
+  },
+];
+
+function templateSaid(workload: Workload, contextOf: (namespace: string) => PodContext): Said[] {
+  const { namespace = '' } = workload.metadata;
+  const object = named(workload.kind, workload);
+  const context = contextOf(namespace);
+  const decision = decidePod(templateOf(workload), context);
+  const edit = `kubectl -n ${namespace} edit ${workload.kind.toLowerCase()} ${workload.metadata.name}`;
+  const denied = problemsOf(decision).map(({ reason, message, group }) => {
+    const near = reason === 'UnknownGroup' && group !== undefined ? closest(group, context.services.names(namespace)) : undefined;
+    const remedy = near === undefined ? edit : annotate(workload, { [annotation.group]: near });
+    return wrong(reason, object, `its Pods will be refused: ${message}`, remedy);
+  });
+  // Of unknown annotations, and of the namespace's, other checks say more.
+  const warnings = decision.warnings
+    .filter((text) => !text.includes('is not known to frp-k8s') && !text.startsWith(`namespace ${namespace}: `))
+    .map((text) => warning('AnnotationIneffective', object, text, edit));
+  return [...denied, ...warnings];
+}
+
+/** The command that sets annotations of a Pod template; null takes one off. */
+function annotate({ kind, metadata }: Workload, annotations: Record<string, string | null>): string {
+  const patch = JSON.stringify({ spec: { template: { metadata: { annotations } } } });
+  return `kubectl -n ${metadata.namespace} patch ${kind.toLowerCase()} ${metadata.name} --type=merge -p '${patch}'`;
+}
+
+/** Written by the injector. */
+const written = /^frp\.io\/(injected|frpc(-[0-9]+)?\.json)$/;
+/** frp-io/group, frp.io.group, frpio/group: of another prefix, and meant for us all the same. */
+const otherPrefix = /^frp[.-]?io[./-]/i;
+
+function slips(workload: Workload): Said[] {
+  const annotations = templateOf(workload).metadata?.annotations ?? {};
+  return Object.entries(annotations).flatMap(([key, value]): Said[] => {
+    if (written.test(key) || isAnnotation(key)) return [];
+    if (!key.startsWith(prefix) && !otherPrefix.test(key)) return [];
+    const near = closest(key.replace(otherPrefix, prefix), known);
+    const hint = near === undefined ? '' : `; did you mean ${near}?`;
+    const remedy = annotate(workload, { [key]: null, ...(near === undefined ? {} : { [near]: value }) });
+    return [warning('AnnotationUnknown', named(workload.kind, workload), `annotation ${key} is not known to frp-k8s${hint}`, remedy)];
+  });
+}
+
+/** What the API server answered a ReplicaSet or another controller that was to make a Pod. */
+function notMade(events: readonly KubeEvent[], workloads: readonly Workload[]): Said[] {
+  const newest = new Map<string, Said>();
+  for (const { reason, message = '', involvedObject } of events) {
+    if (reason !== 'FailedCreate') continue;
+    const { namespace = '', name = '', kind = '' } = involvedObject;
+    const owner = workloads.find(
+      ({ metadata, spec, status }) =>
+        metadata.namespace === namespace &&
+        (name === metadata.name || (kind === 'ReplicaSet' && name.startsWith(`${metadata.name}-`))) &&
+        groupOf(spec?.template?.metadata?.annotations) !== undefined &&
+        // It has got over it.
+        (status?.readyReplicas ?? 0) < (spec?.replicas ?? 1),
+    );
+    if (!owner || /admission webhook "[^"]*\.frp\.io" denied/.test(message)) continue;
+    newest.set(`${namespace}/${owner.metadata.name}`, notMadeSaid(owner, message));
+  }
+  return [...newest.values()];
+}
+
+function notMadeSaid(owner: Workload, message: string): Said {
+  const object = named(owner.kind, owner);
+  const { namespace } = owner.metadata;
+  if (message.includes('exceeded quota') || message.includes('failed quota'))
+    return wrong('QuotaExceeded', object, `its Pods are not made: ${message}`, `kubectl -n ${namespace} describe resourcequota`);
+  if (/failed calling webhook "[^"]*frp\.io"/.test(message))
+    return wrong('WebhookUnreachable', object, `its Pods are not made: ${message}`, 'kubectl -n frp-system get pods -l app=frp-webhook');
+  return wrong(
+    'PodRejected',
+    object,
+    `its Pods are not made: ${message}`,
+    `kubectl -n ${namespace} describe ${owner.kind.toLowerCase()} ${owner.metadata.name}`,
+  );
+}

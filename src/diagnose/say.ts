@@ -1,0 +1,77 @@
+/** Ways to say what a check found, and what it could not look at. */
+import type { CheckReason } from '../model/reasons/checks.ts';
+import type { KubeObject } from '../kube/types.ts';
+import type { ObjectName, Said } from './finding.ts';
+import type { Snapshot } from './snapshot.ts';
+import { unread, type Read } from './read.ts';
+
+type Reason = CheckReason | (string & {});
+type About = ObjectName | undefined;
+
+export const wrong = (reason: Reason, object: About, message: string, remedy?: string): Said => ({
+  level: 'error',
+  reason,
+  object,
+  message,
+  remedy,
+});
+export const warning = (reason: Reason, object: About, message: string, remedy?: string): Said => ({
+  ...wrong(reason, object, message, remedy),
+  level: 'warning',
+});
+export const unknown = (message: string): Said => ({ level: 'unknown', reason: 'NotReadable', message });
+
+export const named = (kind: string, { metadata: { namespace, name } }: KubeObject): ObjectName => ({
+  kind,
+  name,
+  ...(namespace && { namespace }),
+});
+
+/** `Deployment frp-system/frp-webhook` */
+export const textOf = ({ kind, namespace, name }: ObjectName): string =>
+  `${kind} ${namespace === undefined ? name : `${namespace}/${name}`}`;
+
+/**
+ * Looks at what was read.
+ * @param absent what is said where it is not there; default: nothing
+ */
+export function look<T>(answer: Read<T>, say: (value: T) => readonly Said[], absent: () => readonly Said[] = () => []): readonly Said[] {
+  if ('ok' in answer) return say(answer.ok);
+  return 'absent' in answer ? absent() : [unknown(unread(answer)!)];
+}
+
+/** Several that a check rests on: the first that could not be read speaks for all. */
+export function lookAll<A, B>(a: Read<A>, b: Read<B>, say: (a: A, b: B) => readonly Said[]): readonly Said[] {
+  return look(a, (first) => look(b, (second) => say(first, second)));
+}
+
+const most = 5;
+/** Of many alike the first are named, and the others counted. */
+export function few(all: readonly Said[], what: string): readonly Said[] {
+  if (all.length <= most) return all;
+  const first = all[0]!;
+  return [
+    ...all.slice(0, most),
+    { ...first, object: undefined, remedy: undefined, message: `${all.length - most} more ${what}, of which the first are named above` },
+  ];
+}
+
+/** Applies what was installed: with the gateway its manifests have those of the installation, and their configuration. */
+export const applyAll = ({ gateway }: Snapshot): string =>
+  `kubectl apply -k manifests/${'ok' in gateway.namespace ? 'gateway' : 'install'}`;
+
+/** Lets Pods out to a port, or everybody in: policies add up, so one more is enough, and the one in the way stays as it is. */
+export function allowingPolicy(
+  namespace: string,
+  podSelector: object,
+  direction: 'Ingress' | 'Egress',
+  ports: readonly { protocol: string; port: number }[],
+): string {
+  const policy = {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'NetworkPolicy',
+    metadata: { name: `frp-k8s-${direction.toLowerCase()}-${ports.map(({ port }) => port).join('-')}`, namespace },
+    spec: { podSelector, policyTypes: [direction], [direction.toLowerCase()]: [{ ports }] },
+  };
+  return `echo '${JSON.stringify(policy)}' | kubectl apply -f -`;
+}

@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { allChecks } from '../../../src/diagnose/checks/all.ts';
+import type { Probes } from '../../../src/diagnose/probes.ts';
+import { exitCodeOf, runChecks } from '../../../src/diagnose/run.ts';
+import type { Snapshot } from '../../../src/diagnose/snapshot.ts';
+import { reasonLink } from '../../../src/model/reasons/catalogue.ts';
+import { annotate, faults, type Draft } from './faults.ts';
+import { healthy, working } from './healthy.ts';
+
+const said = (snapshot: Snapshot, probes = working(), options = {}) => runChecks(allChecks, { snapshot, probes }, options);
+const wrongIn = async (snapshot: Snapshot, probes?: Probes, options = {}) => {
+  const { findings } = await said(snapshot, probes, options);
+  return findings.filter(({ level }) => level !== 'ok');
+};
+
+describe('a healthy installation', () => {
+  it('has nothing wrong, and every check says what it has looked at', async () => {
+    const report = await said(healthy());
+    assert.deepEqual(
+      report.findings.filter(({ level }) => level !== 'ok').map(({ check, message }) => `${check}: ${message}`),
+      [],
+    );
+    assert.deepEqual(report.leftOut, []);
+    assert.equal(exitCodeOf(report), 0);
+    assert.ok(report.findings.length >= 40, `${report.findings.length} checks`);
+  });
+});
+
+describe('a fault', () => {
+  for (const { fault, breaks, probes, options, says } of faults)
+    it(`is the one thing that is said to be wrong: ${fault}`, async () => {
+      const draft: Draft = healthy();
+      breaks?.(draft);
+      const wrong = await wrongIn(draft as Snapshot, working(probes), options);
+      assert.deepEqual(wrong.map(({ check, reason }) => `${check} ${reason}`).sort(), [...says].sort());
+      for (const { reason, remedy, level } of wrong) {
+        assert.notEqual(reasonLink(reason), undefined, `${reason} has a page`);
+        if (level !== 'unknown') assert.ok(remedy !== undefined && remedy !== '', `${reason} has a remedy`);
+      }
+    });
+});
+
+describe('a right that is missing', () => {
+  it('is said by the checks that need it, and is never taken for nothing there', async () => {
+    const draft: Draft = healthy();
+    draft.services = { forbidden: 'list distributedservices' };
+    const wrong = await wrongIn(draft as Snapshot);
+    assert.ok(wrong.length > 5);
+    for (const { level, reason, message } of wrong) {
+      assert.deepEqual([level, reason], ['unknown', 'NotReadable']);
+      assert.match(message, /may not list distributedservices/);
+    }
+  });
+});
+
+describe('the remedy of a misspelled group', () => {
+  it('is the command that writes the nearest name', async () => {
+    const draft: Draft = healthy();
+    annotate(draft, { 'frp.io/group': 'wep' });
+    const [finding] = await wrongIn(draft as Snapshot);
+    assert.equal(
+      finding?.remedy,
+      `kubectl -n shop patch deployment web --type=merge -p '{"spec":{"template":{"metadata":{"annotations":{"frp.io/group":"web"}}}}}'`,
+    );
+  });
+});
