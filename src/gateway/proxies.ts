@@ -27,6 +27,7 @@ import {
   type MeasureMemory,
   type Peer,
   type Refusal,
+  type ServerStats,
   type UsersSettings,
 } from './haproxy/index.ts';
 import { haproxyProbe } from './liveness/probes.ts';
@@ -35,12 +36,13 @@ import type { Tunnels } from './liveness/frps-memory.ts';
 import type { CountedTunnels } from './admission/without-login.ts';
 import type { View } from './ir/ir.ts';
 import { gatewayNames } from '../model/gateway.ts';
+import { RequestRates } from './telemetry/request-rates.ts';
 import { receiveLog, RequestTimes, sampled } from './telemetry/request-times.ts';
 import { shared } from './waiting.ts';
 import { TrafficMetrics } from './telemetry/traffic-metrics.ts';
 import { OtherReplicas } from './replicas/other-replicas.ts';
 import { peersPort } from './replicas/peers.ts';
-import type { ServerVerdict } from './api/proxy-status.ts';
+import type { TrafficReader } from './api/inspection.ts';
 import type { TunnelMaterial } from './ir/tunnel-trust.ts';
 import type { SparedTunnels } from './members/spared-tunnels.ts';
 
@@ -94,7 +96,9 @@ export interface Proxies {
   maxTunnels: number | undefined;
   /** whether users' requests may be sent to this port of loopback: it must not be another service's then */
   reaches: (port: number) => boolean;
-  verdicts: () => Promise<readonly ServerVerdict[]>;
+  verdicts: () => Promise<readonly ServerStats[]>;
+  /** what users ask of late */
+  traffic: TrafficReader;
   /** services that are left out, because HAProxy refuses their configuration or it cannot be rendered */
   refusals: () => readonly Refusal[];
   /** to be told when a HAProxy is another process than it was: what was applied is to be applied again */
@@ -112,6 +116,7 @@ export interface Proxies {
 export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
   const { config, log, directory, pod, registry } = options;
   const times = new RequestTimes();
+  const rates = new RequestRates();
   const receiver = await receiveLog(options.logPort, times);
   const families = { hasIpv6: await hasIpv6() };
   const own = ownAddresses();
@@ -171,6 +176,7 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
     refused: () => refusals().length,
     fallbacks: () => fallbacks,
     times,
+    rates,
   });
   const replicas = new OtherReplicas(own.filter(isReachable), options.users?.failoverPort);
   const fallback = new FallbackListener({
@@ -232,6 +238,10 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
     maxTunnels,
     reaches: (port) => users.reaches(port),
     verdicts: states,
+    traffic: {
+      perSecond: (servers) => rates.perSecond(servers),
+      quantiles: (servers, wanted) => times.quantiles(servers, wanted),
+    },
     refusals,
     subscribe: (told) => (changed = told),
     probe: (part, limitMs) => haproxyProbe(join(directory, part, workerSocket))(limitMs),

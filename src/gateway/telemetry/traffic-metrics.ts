@@ -6,6 +6,7 @@ import { Counter, Gauge, type Registry } from '@prometheus-io/client';
 import { Loop } from '../../kube/loop.ts';
 import { backendOf, type ServerStats } from '../haproxy/index.ts';
 import type { ServedService, View } from '../ir/ir.ts';
+import type { RequestRates } from './request-rates.ts';
 import type { RequestTimes } from './request-times.ts';
 
 export interface TrafficSource {
@@ -21,6 +22,8 @@ export interface TrafficSource {
   /** connections that were taken while HAProxy was away (replicas/fallback-listener.ts) */
   fallbacks: () => number;
   times: RequestTimes;
+  /** is told what each server got */
+  rates: Pick<RequestRates, 'add'>;
 }
 
 type Labels = { namespace: string; name: string; backend: string };
@@ -141,6 +144,7 @@ export class TrafficMetrics {
       const isSame = last !== undefined && now.total >= last.total && now.bytesIn >= last.bytesIn && now.bytesOut >= last.bytesOut;
       const since = (what: keyof Counted) => Math.max(0, now[what] - (isSame ? last[what] : 0));
       const counted = { total: since('total'), retries: since('retries'), bytesIn: since('bytesIn'), bytesOut: since('bytesOut') };
+      if (last) this.#source.rates.add(key, counted.total);
       // Most servers have nothing to do most of the time.
       if (!last || counted.total + counted.retries + counted.bytesIn + counted.bytesOut > 0) this.#count(labels, counted);
     }
