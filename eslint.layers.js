@@ -28,6 +28,7 @@ const layers = {
   'src/link': ['src/config', 'src/model', 'src/net', 'certs', ...values],
   webhooks: ['src/frp', 'src/model', 'src/config', 'src/net', 'certs', ...values],
 
+  'src/explain': ['src/diagnose', 'src/gateway/api', 'src/gateway/up', 'webhooks', 'src/frp', 'src/kube', 'src/link', ...base],
   'src/diagnose': ['webhooks', 'src/frp', 'src/kube', 'src/link', ...base],
 
   'src/migrate': ['webhooks', ...base],
