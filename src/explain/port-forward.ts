@@ -14,6 +14,13 @@ export class PortForwardError extends Error {
   }
 }
 
+/** What is used of a WebSocket; its package has no types. */
+interface Socket {
+  send: (data: Buffer) => void;
+  close: () => void;
+  onclose: () => void;
+}
+
 /** Channels of the WebSocket: data and errors of the first port, each beginning with the port in two bytes. */
 const dataChannel = 0;
 const errorChannel = 1;
@@ -22,6 +29,7 @@ const errorChannel = 1;
 export async function portForward(kubeConfig: KubeConfig, namespace: string, pod: string, port: number): Promise<Duplex> {
   const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(pod)}/portforward?ports=${port}`;
   const seen = new Set<number>();
+  let socket: Socket | undefined;
   const stream = new Duplex({
     read() {},
     write(chunk: Buffer, _encoding, done) {
@@ -45,10 +53,8 @@ export async function portForward(kubeConfig: KubeConfig, namespace: string, pod
       stream.destroy(new Error(`port ${port} of Pod ${namespace}/${pod}: ${rest.toString()}`));
     return true;
   };
-  type Socket = Awaited<ReturnType<WebSocketHandler['connect']>>;
-  let socket: Socket | undefined;
   try {
-    socket = await new WebSocketHandler(kubeConfig).connect(path, null, take);
+    socket = (await new WebSocketHandler(kubeConfig).connect(path, null, take)) as unknown as Socket;
   } catch (error) {
     const { message = '' } = error as { message?: string };
     throw /\b403\b/.test(message)

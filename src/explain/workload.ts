@@ -15,7 +15,7 @@ const pointer = '/spec/template';
 
 /** @param kind Deployment, StatefulSet or DaemonSet @throws UserError where there is no such workload */
 export async function explainWorkload(world: World, kind: string, namespace: string, name: string): Promise<Explanation> {
-  const resource = workloadResources.find((each) => each.kind === kind)! as Resource<Workload>;
+  const resource: Resource<Workload> = workloadResources.find((each) => each.kind === kind)!;
   const found = await read(`get ${kind} ${namespace}/${name}`, () => world.client.get(resource, namespace, name));
   if (!('ok' in found)) throw new UserError(unread(found) ?? `there is no ${kind} ${namespace}/${name}`);
   const workload: Workload = { ...found.ok, kind };

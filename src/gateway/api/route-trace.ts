@@ -201,7 +201,7 @@ function poolEnd(service: ServiceConfig, { summaryOf, reasonsOf }: Known): { ste
   if (up > 0)
     return {
       steps: [passes('pool', pool)],
-      end: { service: key, text: `a backend of ${key}, by ${spec.loadBalancing?.algorithm ?? 'round-robin'}` },
+      end: { service: key, text: `a backend of ${key}, by ${spec.loadBalancing?.algorithm ?? 'random'}` },
     };
   const why = registered === 0 ? 'no sidecar is registered at this replica' : 'none of them is up';
   return {

@@ -87,7 +87,7 @@ export function serviceReport(
     access: accessReport(others.services.get(key)?.access ?? { kind: 'none' }),
     rules: spec ? rulesOf(spec) : [],
     limits: { ...(requestsPerSecond !== undefined && { requestsPerSecond }), ...(connections !== undefined && { connections }) },
-    algorithm: spec?.loadBalancing?.algorithm ?? 'round-robin',
+    algorithm: spec?.loadBalancing?.algorithm ?? 'random',
     backends,
     ...(members.length > backends.length && { more: members.length - backends.length }),
     routes: routesTo(key, others.services).slice(0, mostRoutes),
