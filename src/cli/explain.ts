@@ -97,8 +97,7 @@ function explainFiles({ filename, services, config: file, namespace = 'default' 
   const input = workset(documents, readManifests(services), config, namespace);
   const known = new ManifestServices(config, namespace);
   const explained = new Map<ManifestObject, Line[]>();
-  for (const object of input.objects)
-    if (object.value.kind === serviceKind) explained.set(object, known.linesOf(asReviewed(object.value) as Record<string, unknown>));
+  for (const object of input.objects) if (object.value.kind === serviceKind) explained.set(object, known.linesOf(asReviewed(object.value)));
   for (const found of podsOf(input.objects, config.workloadKinds)) {
     const decision = decisionOf(found.pod, input.contextOf(found.object));
     const problems = decision.problems?.map((problem) => ({ ...problem, message: messageOf(found, problem) }));

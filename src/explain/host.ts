@@ -36,7 +36,7 @@ export function questionPath({ host, path, scheme, method, headers, roles }: Hos
   for (const header of headers) query.append('header', header);
   for (const role of roles ?? []) query.append('role', role);
   if (roles !== undefined) query.append('authenticated', '');
-  return `/api/routes?${query}`;
+  return `/api/routes?${query.toString()}`;
 }
 
 export async function explainHost(world: World, question: HostQuestion): Promise<Explanation> {

@@ -54,7 +54,7 @@ export async function portForward(kubeConfig: KubeConfig, namespace: string, pod
     return true;
   };
   try {
-    socket = (await new WebSocketHandler(kubeConfig).connect(path, null, take)) as unknown as Socket;
+    socket = await new WebSocketHandler(kubeConfig).connect(path, null, take);
   } catch (error) {
     const { message = '' } = error as { message?: string };
     throw /\b403\b/.test(message)

@@ -1,5 +1,5 @@
 /** The status as one screen. */
-import { rateText, secondsText } from './numbers.ts';
+import { countText, rateText, secondsText } from './numbers.ts';
 import type { ServiceStatus, Status } from './status.ts';
 
 const head = ['SERVICE', 'TYPE', 'STATE', 'BACKENDS', 'REQ/S', 'P99', 'AT', 'WHY'] as const;
@@ -20,7 +20,7 @@ export function statusText(status: Status, { columns, rows }: Screen = {}): stri
   const top = [
     `${cluster ?? 'the gateway of this machine'}, ${at}`,
     ...partTexts,
-    `${services.length + more} services, ${well} running${well === services.length ? '' : `, ${services.length - well} not`}`,
+    `${countText(services.length + more, 'service')}, ${well} running${well === services.length ? '' : `, ${services.length - well} not`}`,
     '',
   ];
   const notes = unknown.map((text) => `unknown: ${text}`);
