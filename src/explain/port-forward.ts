@@ -54,13 +54,14 @@ export async function portForward(kubeConfig: KubeConfig, namespace: string, pod
     return true;
   };
   try {
-    socket = await new WebSocketHandler(kubeConfig).connect(path, null, take);
+    const opened: Socket = await new WebSocketHandler(kubeConfig).connect(path, null, take);
+    opened.onclose = () => stream.push(null);
+    socket = opened;
   } catch (error) {
     const { message = '' } = error as { message?: string };
     throw /\b403\b/.test(message)
       ? new PortForwardError('Forbidden', `create and get pods/portforward in namespace ${namespace}`)
       : new PortForwardError('Failed', `Pod ${namespace}/${pod} cannot be reached by way of the API server: ${message}`);
   }
-  socket.onclose = () => stream.push(null);
   return stream;
 }
