@@ -29,6 +29,7 @@ const layers = {
   webhooks: ['src/frp', 'src/model', 'src/config', 'src/net', 'certs', ...values],
 
   'src/monitoring': [],
+  'src/explain': ['src/diagnose', 'src/gateway/api', 'src/gateway/up', 'webhooks', 'src/frp', 'src/kube', 'src/link', ...base],
   'src/diagnose': ['webhooks', 'src/frp', 'src/kube', 'src/link', ...base],
 
   'src/migrate': ['webhooks', ...base],

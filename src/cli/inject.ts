@@ -1,8 +1,7 @@
 /** `frp-k8s inject`: the webhook's decision about every Pod and Pod template of a manifest, offline. */
 import { loadConfig } from '../config/load.ts';
-import { decidePod } from '../../webhooks/pods/decide.ts';
-import { label } from '../model/names.ts';
 import { problemsOf, type Decision } from '../../webhooks/review/types.ts';
+import { decisionOf } from '../explain/decision-lines.ts';
 import { readManifests } from '../manifests/read.ts';
 import { UserError } from '../errors.ts';
 import { parseOptions } from './options.ts';
@@ -54,8 +53,7 @@ export async function run(args: string[]): Promise<number> {
   const report = new Report();
   for (const found of podsOf(input.objects, config.workloadKinds)) {
     const { object, pod, pointer } = found;
-    const { disabled, ...context } = input.contextOf(object);
-    const decision = disabled ? disabledNamespace(context.namespace) : decidePod(pod, context);
+    const decision = decisionOf(pod, input.contextOf(object));
     for (const warning of [...decision.warnings, ...offlineWarnings(decision)]) report.add('warning', `${where(object)}: ${warning}`);
     if (decision.outcome === 'denied')
       errors.push(...problemsOf(decision).map((problem) => `${where(object)}: ${messageOf(found, problem)}`));
@@ -69,13 +67,6 @@ export async function run(args: string[]): Promise<number> {
   process.stderr.write(report.text(input.objects.length));
   return 0;
 }
-
-const disabledNamespace = (namespace: string): Decision => ({
-  outcome: 'skipped',
-  reason: 'OptedOut',
-  message: `namespace ${namespace} has the label ${label.injection}: disabled`,
-  warnings: [],
-});
 
 /** In the cluster the API server has added the service account's Secrets before the webhook looks. */
 const offlineWarnings = ({ patch = [] }: Decision): string[] =>

@@ -113,6 +113,13 @@ export async function takeSnapshot(client: KubeClient, options: SnapshotOptions 
   });
 }
 
+/** Configuration of an installation, of its ConfigMap. */
+export async function readConfig(client: KubeClient, installation: string = defaultConfig.namespace): Promise<Snapshot['config']> {
+  const reader = new Reader(client);
+  const workloads = await workloadsOf(reader, workloadResources[0], { namespace: installation });
+  return configOf('ok' in workloads ? await configMapOf(reader, { name: installation, workloads }) : workloads);
+}
+
 /** Asks with what the account may; every answer is a Read. */
 class Reader {
   readonly #client: KubeClient;
@@ -222,7 +229,7 @@ async function usersObjects(reader: Reader, namespace: string | undefined) {
 const one = async <T>(answer: Promise<Read<T>>): Promise<Read<readonly T[]>> => mapRead(await answer, (value) => [value]);
 
 /** kustomize gives it a name with a hash: the one counts that the webhooks mount. */
-async function configMapOf(reader: Reader, { name, workloads }: Place): Promise<Read<ConfigMap>> {
+async function configMapOf(reader: Reader, { name, workloads }: Pick<Place, 'name' | 'workloads'>): Promise<Read<ConfigMap>> {
   const volumes = itemsOf(workloads)
     .filter(({ metadata }) => metadata.name === defaultConfig.serviceName)
     .flatMap(({ spec }) => spec?.template?.spec?.volumes ?? []);

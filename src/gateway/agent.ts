@@ -5,18 +5,16 @@
 import type { Server } from 'node:http';
 import type { Server as TlsServer } from 'node:https';
 import { join } from 'node:path';
-import type { Registry } from '@prometheus-io/client';
-import type { Config } from '../config/schema.ts';
 import type { Credentials } from '../frp/server-api.ts';
 import { pause } from '../kube/backoff.ts';
 import { text } from '../kube/authority-secret.ts';
-import type { Log } from '../log.ts';
 import type { DistributedService } from '../model/types.ts';
 import { Readiness } from '../process/readiness.ts';
 import { accessOf, issuerOf } from './ir/access-policy.ts';
+import type { AgentOptions } from './agent-options.ts';
 import { ApplyLoop } from './apply-loop.ts';
 import { Holdings } from './claims/holdings.ts';
-import { memoryHoldings, type HoldingsStore } from './claims/holdings-store.ts';
+import { memoryHoldings } from './claims/holdings-store.ts';
 import { Door } from './door.ts';
 import { WarmUp } from './replicas/warm-up.ts';
 import { proxyList } from './members/frps-client.ts';
@@ -33,10 +31,11 @@ import { GatewayMetrics } from './telemetry/agent-metrics.ts';
 import type { View } from './ir/ir.ts';
 import type { Identity } from './pod-identity.ts';
 import { FrpsLiveness } from './members/frps-liveness.ts';
-import { listen, portOf } from './listen.ts';
+import { inspectionOf } from './inspected.ts';
+import { listen, listenAt, portOf } from './listen.ts';
 import { aborted, within } from './waiting.ts';
 import { createGatewayOperations } from './api/operations-server.ts';
-import { createStatusServer } from './api/status-server.ts';
+import { createLocalStatusServer, createStatusServer } from './api/status-server.ts';
 import { ordinalProblem, PeerAddresses, replicasOf, servicesAt, servicesOnline, type Replica } from './replicas/peers.ts';
 import type { Applied } from './haproxy/index.ts';
 import { replicaIdentityIn, type ReplicaIdentity } from './sources/replica-identity.ts';
@@ -46,31 +45,6 @@ import { tunnelMaterial, type TunnelMaterial } from './ir/tunnel-trust.ts';
 import { clusterPortsOf } from './ir/cluster-ports.ts';
 import { claimedPorts, isReserved, servedOnes, viewOf } from './ir/translate.ts';
 import type { Sources } from './sources/sources.ts';
-
-export interface AgentOptions {
-  /** closed with the agent */
-  sources: Sources;
-  config: Config;
-  log: Log;
-  registry: Registry;
-  proxies: Proxies;
-  /** where it is kept who has which host and port; default: in memory */
-  holdings?: HoldingsStore | undefined;
-  /** name of the Pod */
-  pod: string;
-  host: string;
-  /** this one among them; default: those of a StatefulSet, as `gateway.addresses` speaks of them */
-  replicas?: readonly Replica[];
-  /** 0: any, for tests */
-  ports: { loopback: number; operations: number; status: number };
-  /** frps' own API, and the port that sidecars come to, on loopback */
-  frpsUrl: string;
-  frpsPort: number;
-  /** of the files that outlive the processes of the Pod, absolute */
-  directory: string;
-  /** how long a restarted replica waits for the backends that others have; milliseconds */
-  warmUpMs?: number;
-}
 
 /** Milliseconds. */
 const issuersWaitMs = 3000;
@@ -96,6 +70,7 @@ export class GatewayAgent {
   readonly #loopback: Server;
   readonly #operations: Server;
   readonly #status: TlsServer;
+  readonly #localStatus: Server;
   readonly door: Door;
   #replicaTls: ReplicaIdentity | undefined;
   #warmUp: WarmUp | undefined;
@@ -142,11 +117,19 @@ export class GatewayAgent {
       readiness: this.#readiness,
       registry: options.registry,
     });
-    this.#status = createStatusServer({
+    const status = {
       statuses: () => this.statuses(),
       refusals: () => [...this.#proxies.refusals(), ...this.holdings.refusals(), ...this.door.refusals],
-      credentials: () => this.#credentials(),
-    });
+      inspection: inspectionOf({
+        ...options,
+        holdings: this.holdings,
+        members: this.#members,
+        door: this.door,
+        view: () => this.#lastView,
+      }),
+    };
+    this.#status = createStatusServer({ ...status, credentials: () => this.#credentials() });
+    this.#localStatus = createLocalStatusServer(status);
     this.#addChecks();
   }
 
@@ -155,6 +138,7 @@ export class GatewayAgent {
     const { host, ports, log } = this.#options;
     await listen(this.#operations, host, ports.operations);
     await listen(this.#status, host, ports.status);
+    if (this.#options.statusSocket !== undefined) await listenAt(this.#localStatus, this.#options.statusSocket);
     await listen(this.#loopback, '127.0.0.1', ports.loopback);
     this.#running = this.#run();
     this.#running.catch((error: Error) => log.error({ err: error }, 'the agent failed'));
@@ -169,7 +153,7 @@ export class GatewayAgent {
   async close(): Promise<void> {
     this.#isStopping = true;
     this.#stop.abort();
-    for (const server of [this.#loopback, this.#operations, this.#status]) {
+    for (const server of [this.#loopback, this.#operations, this.#status, this.#localStatus]) {
       server.close();
       server.closeAllConnections();
     }

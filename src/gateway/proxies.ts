@@ -27,6 +27,7 @@ import {
   type MeasureMemory,
   type Peer,
   type Refusal,
+  type ServerStats,
   type UsersSettings,
 } from './haproxy/index.ts';
 import { haproxyProbe } from './liveness/probes.ts';
@@ -37,12 +38,14 @@ import type { View } from './ir/ir.ts';
 import { gatewayNames } from '../model/gateway.ts';
 import { splitPartKey } from '../model/pools.ts';
 import { parseRequestLine, receiveLog } from './telemetry/request-log.ts';
+import { RequestRates } from './telemetry/request-rates.ts';
+import { RequestTimes } from './telemetry/request-times.ts';
 import { shared } from './waiting.ts';
 import { ProxyMetrics } from './telemetry/proxy-metrics.ts';
 import { TrafficMetrics } from './telemetry/traffic-metrics.ts';
 import { OtherReplicas } from './replicas/other-replicas.ts';
 import { peersPort } from './replicas/peers.ts';
-import type { ServerVerdict } from './api/proxy-status.ts';
+import type { TrafficReader } from './api/inspection.ts';
 import type { TunnelMaterial } from './ir/tunnel-trust.ts';
 import type { SparedTunnels } from './members/spared-tunnels.ts';
 
@@ -96,7 +99,9 @@ export interface Proxies {
   maxTunnels: number | undefined;
   /** whether users' requests may be sent to this port of loopback: it must not be another service's then */
   reaches: (port: number) => boolean;
-  verdicts: () => Promise<readonly ServerVerdict[]>;
+  verdicts: () => Promise<readonly ServerStats[]>;
+  /** what users ask of late */
+  traffic: TrafficReader;
   /** services that are left out, because HAProxy refuses their configuration or it cannot be rendered */
   refusals: () => readonly Refusal[];
   /** to be told when a HAProxy is another process than it was: what was applied is to be applied again */
@@ -113,6 +118,8 @@ export interface Proxies {
 
 export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
   const { config, log, directory, pod, registry } = options;
+  const times = new RequestTimes();
+  const rates = new RequestRates();
   const families = { hasIpv6: await hasIpv6() };
   const own = ownAddresses();
   const check = checkWith(options.haproxy);
@@ -163,10 +170,12 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
   let failed: ReadonlyMap<string, string> = new Map();
   const refusals = (): Refusal[] => [...[...failed].map(([service, message]) => ({ service, message })), ...users.refusals].map(ofWhole);
   const stats = shared(() => users.stats(), statesMs);
-  const traffic = new TrafficMetrics(registry, stats);
+  const traffic = new TrafficMetrics(registry, stats, rates);
   const receiver = await receiveLog(options.logPort, (line) => {
     const request = parseRequestLine(line);
-    if (request) traffic.observe(request);
+    if (!request) return;
+    traffic.observe(request);
+    times.add(request);
   });
   new ProxyMetrics(registry, {
     reloads: () => users.reloads,
@@ -235,6 +244,10 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
     maxTunnels,
     reaches: (port) => users.reaches(port),
     verdicts: async () => (await stats()).servers,
+    traffic: {
+      perSecond: (servers) => rates.perSecond(servers),
+      quantiles: (servers, wanted) => times.quantiles(servers, wanted),
+    },
     refusals,
     subscribe: (told) => (changed = told),
     probe: (part, limitMs) => haproxyProbe(join(directory, part, workerSocket))(limitMs),

@@ -29,6 +29,8 @@ interface Call {
   body?: unknown;
   contentType?: string;
   accept?: string;
+  /** the answer is taken as it is */
+  isText?: boolean;
   /** the body is sent once everybody has come to it */
   gate?: Gate;
 }
@@ -76,6 +78,11 @@ export class KubeClient {
       ({ resourceVersion } = page);
     }
     return { items, resourceVersion };
+  }
+
+  /** A document that is no JSON, such as a log. @param path of the URL, with its query */
+  text(path: string): Promise<string> {
+    return this.#call({ method: 'GET', path, action: `get ${path.replace(/\?.*/s, '')}`, accept: '*/*', isText: true });
   }
 
   /** As `list`, a page of 500 at a time: of a big collection the caller keeps what it needs, and may stop. */
@@ -182,8 +189,10 @@ export class KubeClient {
     const answer = await send(url, options, text, call.gate).catch((error: Error) => {
       throw new KubeError(call.action, 0, 'Unreachable', error.message);
     });
+    const isGood = answer.status >= 200 && answer.status < 300;
+    if (isGood && call.isText) return answer.text as T;
     const body = parse(answer.text);
-    if (answer.status >= 200 && answer.status < 300 && body !== undefined) return body as T;
+    if (isGood && body !== undefined) return body as T;
     throw errorFrom(call.action, answer.status, body ?? { message: answer.text.slice(0, 200).trim() });
   }
 

@@ -67,10 +67,10 @@ export function customResourceDefinition() {
             { name: 'State', type: 'string', jsonPath: '.status.state' },
             { name: 'Ready', type: 'string', jsonPath: '.status.conditions[?(@.type=="Ready")].status' },
             { name: 'Total', type: 'integer', jsonPath: '.status.totalBackends', priority: 1 },
-            { name: 'Reason', type: 'string', jsonPath: '.status.conditions[?(@.type=="Ready")].reason', priority: 1 },
+            { name: 'Reason', type: 'string', jsonPath: '.status.conditions[?(@.type=="Ready")].reason' },
             { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
             // The last one: a long URL pushes no other column out of sight.
-            { name: 'Endpoint', type: 'string', jsonPath: '.status.externalEndpoint', priority: 1 },
+            { name: 'Endpoint', type: 'string', jsonPath: '.status.externalEndpoint' },
           ],
           subresources: {
             status: {},

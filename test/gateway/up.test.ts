@@ -42,6 +42,23 @@ describe('a gateway outside any cluster', () => {
     assert.doesNotMatch(await told('web'), /warning/);
   });
 
+  it('tells whoever may enter its directory of its services, and where a request ends', async () => {
+    const told = async (...words: string[]) => machine.outcome(...(words as [string]), '--dir', machine.directory);
+    const status = await told('status');
+    assert.match(status.stdout, /^default\/web +Running +1\/1 /m);
+    const parsed = JSON.parse((await told('status', '-o', 'json')).stdout) as { services: { service: string; perSecond: number }[] };
+    assert.deepEqual(
+      parsed.services.map(({ service }) => service),
+      ['default/web'],
+    );
+    const service = (await told('explain', 'service', 'web')).stdout;
+    assert.match(service, /√ gateway: laptop \(.*\) is up; registered for \d+s, weight 1, last check \S+/);
+    const found = await told('explain', 'host', 'web.example.com/hello');
+    assert.match(found.stdout, /√ pool +default\/web: 1 of 1 backends up\n +→ a backend of default\/web, by random\n/);
+    const lost = await told('explain', 'host', 'wbe.example.com').catch((error: { stdout: string }) => error);
+    assert.match(lost.stdout, /× → 404: no service is published under this host name/);
+  });
+
   it('takes further files while it runs, with the Secrets beside them', async () => {
     machine.write(
       'shop.yaml',

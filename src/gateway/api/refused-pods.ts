@@ -10,7 +10,24 @@ interface RefusedPod {
   identity: Identity;
   /** of one of the Pod's services, name; undefined: of the Pod as a whole */
   service: string | undefined;
+  /** one word */
+  code: string;
+  /** a sentence, which begins with who refuses and why */
   reason: string;
+  at: number;
+}
+
+/** The last refusal of a Pod, for one of its services. */
+export interface RecentRefusal {
+  /** namespace/name */
+  service: string;
+  pod: string;
+  uid: string;
+  /** empty: the gateway's own */
+  cluster: string;
+  code: string;
+  reason: string;
+  /** milliseconds since the epoch */
   at: number;
 }
 
@@ -40,7 +57,7 @@ export class RefusedPods {
     const key = keyOf(uid, service);
     ofCluster.delete(key);
     const text = `refused by the gateway, ${reason}: ${message}`.slice(0, longestReason);
-    ofCluster.set(key, { identity: { cluster, namespace, pod, uid }, service, reason: text, at: this.#now() });
+    ofCluster.set(key, { identity: { cluster, namespace, pod, uid }, service, code: reason, reason: text, at: this.#now() });
     if (ofCluster.size > mostOfCluster) ofCluster.delete(ofCluster.keys().next().value!);
   }
 
@@ -53,27 +70,42 @@ export class RefusedPods {
    * As proxies that are offline.
    * @param podOf what is known of a Pod: which services it is for. Where that is not known, nothing is said
    */
-  statuses(podOf: (identity: Identity) => PodFacts | 'unknown' | undefined): ProxyStatus[] {
+  statuses(podOf: PodOf): ProxyStatus[] {
+    return this.recent(podOf).map(({ service, pod, uid, cluster, reason }) => ({
+      name: `${service.replace('/', '.')}.${noHash}.${pod}.${uid}`,
+      status: 'offline' as const,
+      ...(cluster === '' ? {} : { elsewhere: `${cluster}/${pod}` }),
+      isRefused: true as const,
+      reason,
+    }));
+  }
+
+  /** One for each service of each Pod that is turned away. @param podOf as of statuses */
+  recent(podOf: PodOf): RecentRefusal[] {
     const since = this.#now() - keptMs;
     for (const [cluster, ofCluster] of this.#refused) {
       for (const [key, { at }] of ofCluster) if (at < since) ofCluster.delete(key);
       if (ofCluster.size === 0) this.#refused.delete(cluster);
     }
     return [...this.#refused.values()].flatMap((ofCluster) =>
-      [...ofCluster.values()].flatMap(({ identity, service, reason }) => {
+      [...ofCluster.values()].flatMap(({ identity, service, code, reason, at }) => {
         const { cluster, namespace, pod, uid } = identity;
         const facts = podOf(identity);
         const known = facts === undefined || facts === 'unknown' ? [] : Object.keys(facts.ports);
         return (service === undefined ? known : [service]).map((name) => ({
-          name: `${namespace}.${name}.${noHash}.${pod}.${uid}`,
-          status: 'offline' as const,
-          ...(cluster === '' ? {} : { elsewhere: `${cluster}/${pod}` }),
-          isRefused: true as const,
+          service: `${namespace}/${name}`,
+          pod,
+          uid,
+          cluster,
+          code,
           reason,
+          at,
         }));
       }),
     );
   }
 }
+
+type PodOf = (identity: Identity) => PodFacts | 'unknown' | undefined;
 
 const keyOf = (uid: string, service = ''): string => `${uid} ${service}`;

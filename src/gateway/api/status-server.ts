@@ -1,11 +1,13 @@
 /**
- * The state of this replica's members, for the controller and the other replicas: over TLS, with the certificate that
- * replicas have, and for those who know user and password.
+ * The state of this replica's members, for the controller and the other replicas, and what people ask of its services: over TLS,
+ * with the certificate that replicas have, and for those who know user and password.
  */
 import { createServer, type Server } from 'node:https';
-import type { ServerResponse } from 'node:http';
+import { createServer as createPlainServer, type Server as PlainServer, type ServerResponse } from 'node:http';
 import type { Credentials } from '../../frp/server-api.ts';
 import { isAuthorized, type ProxyStatus } from './proxy-status.ts';
+import type { Inspection } from './inspection.ts';
+import { answerTo } from './questions.ts';
 import { send } from './send.ts';
 
 export interface RefusedService {
@@ -21,6 +23,7 @@ export interface StatusApi {
   statuses: () => Promise<ProxyStatus[]>;
   /** services that are left out, because HAProxy refuses their configuration, and those whose Pods have wanted too much */
   refusals: () => readonly RefusedService[];
+  inspection: Inspection;
   /** undefined while nobody can be let in */
   credentials: () => Credentials | undefined;
 }
@@ -28,19 +31,35 @@ export interface StatusApi {
 /** Without a certificate, until `setSecureContext`: handshakes fail so far. */
 export function createStatusServer(api: StatusApi): Server {
   return createServer((request, response) => {
-    const path = (request.url ?? '/').split('?', 1)[0]!;
-    answer(path, request.headers.authorization, api, response).catch((error: Error) => send(response, 503, `${error.message}\n`));
+    const { url = '/', headers } = request;
+    const answered = isAuthorized(headers.authorization, api.credentials())
+      ? answer(url, api, response)
+      : Promise.resolve(send(response, 401, 'user and password of Secret frp-server-api are wanted\n'));
+    answered.catch((error: Error) => send(response, 503, `${error.message}\n`));
+  });
+}
+
+/** The same for whoever reaches it: a socket in a directory that nobody else may enter. */
+export function createLocalStatusServer(api: Omit<StatusApi, 'credentials'>): PlainServer {
+  return createPlainServer((request, response) => {
+    answer(request.url ?? '/', api, response).catch((error: Error) => send(response, 503, `${error.message}\n`));
   });
 }
 
 async function answer(
-  path: string,
-  authorization: string | undefined,
-  { statuses, refusals, credentials }: StatusApi,
+  url: string,
+  { statuses, refusals, inspection }: Omit<StatusApi, 'credentials'>,
   response: ServerResponse,
 ): Promise<void> {
-  if (!/^\/api\/proxy\/(http|https|tcp|udp)$/.test(path)) return send(response, 404, 'not found; served is /api/proxy/tcp\n');
-  if (!isAuthorized(authorization, credentials())) return send(response, 401, 'user and password of Secret frp-server-api are wanted\n');
-  const body = path.endsWith('/tcp') ? { proxies: await statuses(), refused: refusals() } : { proxies: [] };
-  send(response, 200, JSON.stringify(body), 'application/json');
+  const json = (value: unknown) => send(response, 200, JSON.stringify(value), 'application/json');
+  const [, kind] = /^\/api\/proxy\/(http|https|tcp|udp)(?:\?|$)/.exec(url) ?? [];
+  if (kind !== undefined) return json(kind === 'tcp' ? { proxies: await statuses(), refused: refusals() } : { proxies: [] });
+  const answered = await answerTo(url, inspection);
+  if (!answered)
+    return send(
+      response,
+      404,
+      'not found; served are /api/proxy/tcp, /api/summary, /api/services/NAMESPACE/NAME and /api/routes?host=NAME\n',
+    );
+  return answered.status === 200 ? json(answered.value) : send(response, answered.status, `${answered.message}\n`);
 }

@@ -68,6 +68,8 @@ export class Members {
   #online = new Map<string, Member>();
   /** of the members online, where this agent has seen their registration; by port */
   readonly #sessions = new Map<number, string>();
+  /** when this agent first saw each of the members online, by port; not of those that were there before it; milliseconds */
+  readonly #since = new Map<number, number>();
   /** ports of proxies that were closed since the last answer of frps was asked for */
   #closed = new Set<number>();
   #timer: NodeJS.Timeout | undefined;
@@ -101,6 +103,11 @@ export class Members {
 
   get all(): Iterable<Member> {
     return this.#online.values();
+  }
+
+  /** When a member joined, in milliseconds since the epoch; undefined where it was there before this agent. */
+  sinceOf({ port }: Member): number | undefined {
+    return this.#since.get(port);
   }
 
   /** @returns as in Member, of members of such Pods */
@@ -181,8 +188,9 @@ export class Members {
     try {
       const proxies = await this.#options.list();
       this.#problem = undefined;
+      const hasChanged = this.#take(proxies);
       this.hasSynced = true;
-      if (this.#take(proxies)) this.#options.changed();
+      if (hasChanged) this.#options.changed();
     } catch (error) {
       const { message } = error as Error;
       if (message !== this.#problem) this.#options.log.warn(`the members are not known: ${message}`);
@@ -235,12 +243,14 @@ export class Members {
     this.#pending.delete(member.port);
     this.#ports.use(member.port);
     if (session !== undefined) this.#sessions.set(member.port, session);
+    if (this.hasSynced) this.#since.set(member.port, this.#clock.now());
     this.#online.set(member.name, member);
   }
 
   #remove({ name, port }: Member): void {
     this.#online.delete(name);
     this.#sessions.delete(port);
+    this.#since.delete(port);
     this.#ports.free(port);
   }
 

@@ -10,6 +10,7 @@ import type { ServedService, View } from '../ir/ir.ts';
 import { backendLabelNames, BackendSeries, seriesLimits, type BackendLabels } from './backend-series.ts';
 import { CountedSince } from './counted-since.ts';
 import type { TimedRequest } from './request-log.ts';
+import type { RequestRates } from './request-rates.ts';
 
 /** Seconds: an answer from memory, a web page, a model that thinks. */
 export const durationBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
@@ -32,11 +33,13 @@ export class TrafficMetrics {
   /** those that have series */
   readonly #known = new WeakSet<BackendLabels>();
   readonly #metrics: ReturnType<typeof countersIn>;
+  readonly #rates: Pick<RequestRates, 'add'> | undefined;
   /** pools that users write to */
   #primaries: readonly ServedService[] = [];
 
-  /** @param stats rejects where HAProxy is not there */
-  constructor(registry: Registry, stats: () => Promise<Stats>) {
+  /** @param stats rejects where HAProxy is not there; @param rates is told what each server got */
+  constructor(registry: Registry, stats: () => Promise<Stats>, rates?: Pick<RequestRates, 'add'>) {
+    this.#rates = rates;
     this.#metrics = countersIn(registry);
     this.#addGauges(registry);
     this.#loop.start(
@@ -86,8 +89,10 @@ export class TrafficMetrics {
     this.#servers = new Map(read.servers.map((stats) => [`${stats.backend}/${stats.server}`, stats]));
     for (const [key, since] of this.#counted.take(read, rows)) {
       if (key === streamsKey) this.#metrics.handedStreams.inc(since[0]);
-      else if (key.includes('/')) this.#countBackend(this.#series.of(key), since);
-      else this.#countService(this.#series.serviceOf(key), since);
+      else if (key.includes('/')) {
+        this.#rates?.add(key, since[0]!);
+        this.#countBackend(this.#series.of(key), since);
+      } else this.#countService(this.#series.serviceOf(key), since);
     }
   }
 

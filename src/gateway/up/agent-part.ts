@@ -22,7 +22,7 @@ import { FileLinkStore } from '../links/link-store.ts';
 import { openLinks } from '../links/links.ts';
 import { saidByAgent } from '../said-by-agent.ts';
 import { openHome, revokedClients, type Home } from './home.ts';
-import { beatFile, linksDirectory, ports, runDirectory } from './layout.ts';
+import { beatFile, linksDirectory, ports, runDirectory, statusSocket } from './layout.ts';
 import { isShared, namesOf, type UpOptions } from './settings.ts';
 
 /** `gateway up` ends an agent that has not written for five seconds. Milliseconds. */
@@ -69,6 +69,7 @@ export async function runAgentPart(config: Config, options: UpOptions & { haprox
     frpsUrl: `http://127.0.0.1:${ports.frpsApi}`,
     frpsPort: ports.frps,
     directory,
+    statusSocket: statusSocket(options.directory),
   });
   const links = await openLinks({
     directory: linksDirectory(options.directory),

@@ -33,6 +33,9 @@ export const addressesFile = (directory: string): string => join(directory, 'add
 export const restartFile = (directory: string, part: PartName): string => join(directory, 'run', `${part}.restart`);
 export const beatFile = (directory: string): string => join(directory, 'run', 'agent.beat');
 
+/** Where the agent tells what it knows of services (frp-k8s status, explain). */
+export const statusSocket = (directory: string): string => join(directory, 'run', 'status.sock');
+
 /** HAProxy, as supervise.sh starts it in the Pod. */
 export const haproxyArguments = (directory: string, part: 'users' | 'tunnel'): string[] => [
   '-W',

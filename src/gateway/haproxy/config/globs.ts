@@ -17,6 +17,24 @@ export function pathRegexes(path: string): { both: string; neither: string } {
   };
 }
 
+/** The same of one decoded path, where no PCRE is at hand. @param path of a rule @param text decoded */
+export const matchesPath = (path: string, text: string): boolean =>
+  alternatives(path).some((glob) => matchesGlob(glob.split('*').map(decoded), Buffer.from(text)));
+
+/** Takes the first occurrence of each part, as the PCREs do. */
+function matchesGlob([first = Buffer.of(), ...others]: readonly Buffer[], text: Buffer): boolean {
+  if (!text.subarray(0, first.length).equals(first)) return false;
+  const last = others.pop();
+  if (last === undefined) return text.length === first.length;
+  let at = first.length;
+  for (const part of others) {
+    const found = text.indexOf(part, at);
+    if (found < 0) return false;
+    at = found + part.length;
+  }
+  return text.length - at >= last.length && text.subarray(text.length - last.length).equals(last);
+}
+
 function alternatives(path: string): string[] {
   if (path === '/') return [path];
   if (path.endsWith('/*')) return [path, path.slice(0, -2)];

@@ -1,0 +1,60 @@
+/** `explain` of what is there: in a cluster, or at a gateway of this machine. */
+import type { Explanation } from '../explain/explanation.ts';
+import { explainHost, hostIn } from '../explain/host.ts';
+import { explainPod } from '../explain/pod.ts';
+import { explainService } from '../explain/service.ts';
+import { explainAtHome } from '../explain/home.ts';
+import { explainWorkload } from '../explain/workload.ts';
+import { worldOf } from '../explain/world.ts';
+import { loadConfig } from '../config/load.ts';
+import { UserError } from '../errors.ts';
+import { loadAccess } from '../kube/access.ts';
+import { KubeClient } from '../kube/client.ts';
+import { kindsOf, type Wanted } from './explain-words.ts';
+
+export interface LiveOptions {
+  namespace?: string | undefined;
+  config?: string | undefined;
+  method: string;
+  header: readonly string[];
+  role: readonly string[];
+  authenticated: boolean;
+  dir?: string | undefined;
+  installation?: string | undefined;
+  kubeconfig?: string | undefined;
+  context?: string | undefined;
+}
+
+/** @throws UserError where it is not there, or may not be read */
+export async function explainInCluster(values: LiveOptions, { kind, name }: Wanted): Promise<Explanation> {
+  const question = kind === 'host' ? questionOf(values, name) : undefined;
+  if (values.dir !== undefined) {
+    if (kind !== 'service' && kind !== 'host')
+      throw new UserError(`explain: a gateway of this machine (--dir) knows of services and hosts, not of a ${kind}`);
+    return explainAtHome(values.dir, question ?? { service: `${values.namespace ?? 'default'}/${name}` });
+  }
+  const access = loadAccess(values);
+  const client = new KubeClient(access);
+  try {
+    const world = await worldOf(
+      client,
+      values.installation,
+      values.config === undefined ? undefined : loadConfig(values.config, process.env),
+    );
+    const namespace = values.namespace ?? access.namespace ?? 'default';
+    if (question) return await explainHost(world, question);
+    if (kind === 'pod') return await explainPod(world, namespace, name);
+    if (kind === 'service') return await explainService(world, namespace, name);
+    return await explainWorkload(world, kindsOf[kind], namespace, name);
+  } finally {
+    client.close();
+  }
+}
+
+function questionOf({ method, header, role, authenticated }: LiveOptions, text: string) {
+  const host = hostIn(text);
+  if (!host)
+    throw new UserError(`explain: host ${text}: say a name, with a path where it matters, such as shop.example.com/v1, or a port: :5432`);
+  const roles = role.length > 0 || authenticated ? role : undefined;
+  return { ...host, scheme: host.scheme ?? ('http' as const), method: method.toUpperCase(), headers: header, roles };
+}

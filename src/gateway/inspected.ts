@@ -1,0 +1,60 @@
+/** What the agent of this process knows, for the questions of people (api/inspection.ts). */
+import { conflictFinding } from '../../webhooks/distributedservices/tenancy.ts';
+import type { Config } from '../config/schema.ts';
+import { describeFinding } from '../model/findings.ts';
+import { usesGateway } from '../model/gateway.ts';
+import type { Unserved } from './api/report-types.ts';
+import { Inspection } from './api/inspection.ts';
+import type { Holdings } from './claims/holdings.ts';
+import type { Door } from './door.ts';
+import { keyOf } from './ir/service-key.ts';
+import type { View } from './ir/ir.ts';
+import type { Members } from './members/members.ts';
+import type { Proxies } from './proxies.ts';
+import type { Sources } from './sources/sources.ts';
+
+export interface Inspected {
+  pod: string;
+  config: Config;
+  view: () => View | undefined;
+  members: Members;
+  proxies: Proxies;
+  sources: Sources;
+  holdings: Holdings;
+  door: Door;
+}
+
+export function inspectionOf({ pod, config, view, members, proxies, sources, holdings, door }: Inspected): Inspection {
+  return new Inspection({
+    replica: pod,
+    view,
+    members: {
+      get all() {
+        return members.all;
+      },
+      sinceOf: (member) => members.sinceOf(member),
+    },
+    stats: () => proxies.verdicts(),
+    traffic: proxies.traffic,
+    unserved: (key) => unserved(key, { config, proxies, sources, holdings }),
+    names: () => [...sources.services.all()].map(keyOf),
+    refusals: () => door.refusedPods.recent((identity) => sources.podOf(identity)),
+  });
+}
+
+/** Why a service is left out, in the words of its status. */
+function unserved(
+  key: string,
+  { config, proxies, sources, holdings }: Pick<Inspected, 'config' | 'proxies' | 'sources' | 'holdings'>,
+): Unserved | undefined {
+  const service = sources.services.byKey(key);
+  if (!service) return { reason: 'UnknownService', message: `there is no DistributedService ${key}` };
+  const { spec, metadata } = service;
+  if (metadata.deletionTimestamp !== undefined) return { reason: 'ServiceDeleted', message: 'it is being deleted' };
+  if (spec.serviceType === 'udp') return { reason: 'UdpNeedsPlainServer', message: 'the gateway serves no udp' };
+  if (!usesGateway(spec, config)) return { reason: 'NotThroughGateway', message: 'it goes through the plain frp server' };
+  const [conflict] = holdings.conflictsOf(service);
+  if (conflict) return { reason: 'HostConflict', message: describeFinding(conflictFinding(conflict, service)) };
+  const refusal = proxies.refusals().find((each) => each.service === key);
+  return refusal && { reason: 'GatewayRefused', message: refusal.message };
+}
