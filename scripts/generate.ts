@@ -7,6 +7,7 @@ import { dirname, relative, resolve } from 'node:path';
 import { stringify } from 'yaml';
 import { customResourceDefinition } from '../src/model/crd.ts';
 import { expectedPath, migrateCases, printed } from '../test/corpus/migrate/cases.ts';
+import { chartFiles } from './chart/chart.ts';
 import { migratePage } from './migrate-reference.ts';
 import { referencePage } from './reference.ts';
 
@@ -27,6 +28,7 @@ const generated: GeneratedFile[] = [
   },
   { path: 'docs/reference/distributedservice.md', content: referencePage },
   { path: 'docs/reference/migrate.md', content: migratePage },
+  ...chartFiles(),
   ...migrateCases.map((example) => ({ path: relative(root, expectedPath(example)), content: () => printed(example) })),
 ];
 
