@@ -12,6 +12,7 @@ import { dashboardConfigMap } from '../src/monitoring/grafana.ts';
 import { prometheusRule, runbook } from '../src/monitoring/rule-objects.ts';
 import { serviceDashboard } from '../src/monitoring/service-dashboard.ts';
 import { metricsPage } from './metrics-reference.ts';
+import { chartFiles } from './chart/chart.ts';
 import { migratePage } from './migrate-reference.ts';
 import { reasonsPage } from './reasons-reference.ts';
 import { referencePage } from './reference.ts';
@@ -42,6 +43,7 @@ const generated: GeneratedFile[] = [
   { path: 'manifests/monitoring/dashboard-service.yaml', content: () => monitoringHeader + yaml(dashboardConfigMap(serviceDashboard)) },
   { path: 'docs/reference/migrate.md', content: migratePage },
   { path: 'docs/reference/reasons.md', content: reasonsPage },
+  ...chartFiles(),
   ...migrateCases.map((example) => ({ path: relative(root, expectedPath(example)), content: () => printed(example) })),
 ];
 

@@ -113,6 +113,8 @@ export const serverApiSecretName = 'frp-server-api';
 export const revokedConfigMapNames = ['frp-revoked', 'frp-revoked-1', 'frp-revoked-2', 'frp-revoked-3'] as const;
 /** Lease of the leading controller. */
 export const leaseName = 'frp-controller';
+/** Deployment of the controller in the installation's namespace. */
+export const controllerName = 'frp-controller';
 /** ServiceAccount of the controller in the installation's namespace. */
 export const controllerAccountName = 'frp-controller';
 /** ClusterRole and ClusterRoleBinding of the controller. */

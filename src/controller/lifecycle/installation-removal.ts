@@ -1,5 +1,5 @@
 /**
- * The end of the installation. `kubectl delete -k` takes Deployment, rights and services at the same moment, and a
+ * The end of the installation. `kubectl delete -k` and `helm uninstall` take Deployment, rights and services at the same moment, and a
  * service that keeps its finalizer could never go. So the controller's ServiceAccount, ClusterRole and
  * ClusterRoleBinding carry the finalizer too: with a deletionTimestamp they are still good (the ServiceAccount for 60 s),
  * and the controller frees the services first, then those three.
@@ -11,6 +11,7 @@ import {
   clusterRoleBindings,
   clusterRoles,
   customResourceDefinitions,
+  deployments,
   distributedServices,
   namespaces,
   serviceAccounts,
@@ -18,24 +19,36 @@ import {
   type Resource,
 } from '../../kube/types.ts';
 import type { Log } from '../../log.ts';
-import { controllerAccountName, controllerRoleName, group, plural } from '../../model/names.ts';
+import { controllerAccountName, controllerName, controllerRoleName, group, plural } from '../../model/names.ts';
 import { hasFinalizer, removeFinalizer } from './finalizer.ts';
 
 /** Below the Pod's grace period and the 60 s that the token of a deleted ServiceAccount is good for. */
 const deadlineMs = 45_000;
 const atOnce = 16;
 
-/** Whether the installation is being removed: its namespace, or the CRD, is being deleted or gone. */
-export async function isBeingRemoved(client: KubeClient, namespace: string): Promise<boolean> {
-  const ends = async (resource: Resource<KubeObject>, name: string) => {
+/**
+ * Whether the installation is being removed: its namespace or the CRD is being deleted or gone, or its rights are.
+ * @param waitMs for the rights, where the Deployment is gone: Helm deletes one kind after the other, leaves namespace and
+ *   CRD, and comes to the rights moments later
+ */
+export async function isBeingRemoved(client: KubeClient, namespace: string, waitMs = 10_000): Promise<boolean> {
+  const ends = async (resource: Resource<KubeObject>, scope: string | undefined, name: string) => {
     try {
-      return (await client.getMetadata(resource, undefined, name)).metadata.deletionTimestamp !== undefined;
+      return (await client.getMetadata(resource, scope, name)).metadata.deletionTimestamp !== undefined;
     } catch (error) {
       return isNotFound(error);
     }
   };
-  const answers = await Promise.all([ends(namespaces, namespace), ends(customResourceDefinitions, `${plural}.${group}`)]);
-  return answers.includes(true);
+  const [isDeployed, ...answers] = await Promise.all([
+    ends(deployments, namespace, controllerName).then((isEnding) => !isEnding),
+    ends(namespaces, undefined, namespace),
+    ends(customResourceDefinitions, undefined, `${plural}.${group}`),
+  ]);
+  if (answers.includes(true)) return true;
+  if (isDeployed) return false;
+  for (const end = Date.now() + waitMs; Date.now() < end; await pause(250, new AbortController().signal))
+    if (await ends(clusterRoles, undefined, controllerRoleName)) return true;
+  return false;
 }
 
 /** Takes the finalizer off every service, tries again until the deadline, then frees the controller's own rights. */

@@ -88,7 +88,8 @@ export async function caBundlesWritten(): Promise<void> {
   }
 }
 
-async function client(): Promise<void> {
+/** The Pod that users are, unless it is there. */
+export async function client(): Promise<void> {
   if ((await tryKubectl('-n', clientNamespace, 'get', 'pod', 'client')).code !== 0) {
     await createNamespace(clientNamespace);
     await apply(

@@ -1,0 +1,191 @@
+/** The Helm chart: the same objects as the kustomize bases, and installed, changed, rolled back and removed on a clean cluster. */
+import { after, before, suite, test } from 'node:test';
+import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { caBundles, caBundlesWritten, client, gatewayNamespace, reachable, system, testNamespace } from '../support/cluster.ts';
+import { users } from '../support/gateway.ts';
+import { chart, differences, helm, kustomized, objectsIn, ownImage, rendered, tryHelm } from '../support/helm.ts';
+import { apply, get, gone, kubectl, rolledOut, tryApply, tryKubectl, type Manifest } from '../support/kubectl.ts';
+import { deployment, httpService, pod } from '../support/objects.ts';
+import { eventually } from '../support/run.ts';
+import { servedBy } from '../support/traffic.ts';
+
+const install = ['upgrade', '--install', 'frp-k8s', chart, '-n', system, '--create-namespace', '--wait', '--timeout', '4m', ...ownImage];
+const withGateway = ['--set', 'gateway.enabled=true'];
+
+suite('the chart', () => {
+  test('has the objects of the kustomize bases', async () => {
+    const bases: [string, Record<string, unknown>][] = [
+      ['install', {}],
+      ['gateway', { 'gateway.enabled': true }],
+      ['cert-manager', { 'certManager.enabled': true }],
+      ['secrets-by-namespace', { secretsByNamespace: true }],
+    ];
+    for (const [base, values] of bases) {
+      const theirs = await kustomized(base);
+      // Helm makes it.
+      theirs.delete(`Namespace /${system}`);
+      assert.deepEqual(differences(objectsIn(await rendered(values)), theirs), [], base);
+    }
+    const server = await kustomized('frps');
+    const ours = objectsIn(await rendered({ 'frpServer.enabled': true }));
+    assert.deepEqual(differences(new Map([...ours].filter(([key]) => server.has(key))), server), []);
+  });
+
+  suite('with other values', () => {
+    before(async () => {
+      for (const name of [system, gatewayNamespace, 'tunnels']) await kubectl('create', 'namespace', name);
+    });
+    after(async () => {
+      await kubectl('delete', 'namespace', system, gatewayNamespace, 'tunnels', '--timeout=120s');
+    });
+
+    const resources = { requests: { cpu: '1', memory: '1Gi' }, limits: { memory: '2Gi' } };
+    const scheduling = {
+      tolerations: [{ key: 'edge', operator: 'Exists' }],
+      nodeSelector: { 'kubernetes.io/os': 'linux' },
+      affinity: { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [{ topologyKey: 'kubernetes.io/hostname' }] } },
+      podAnnotations: { 'example.com/team': 'edge' },
+      podLabels: { team: 'edge' },
+      topologySpreadConstraints: [],
+    };
+    const sets: Record<string, Record<string, unknown>> = {
+      'nothing set': {},
+      'a gateway, five replicas and a load balancer': {
+        'gateway.enabled': true,
+        'gateway.replicas': 5,
+        'gateway.service': {
+          type: 'LoadBalancer',
+          annotations: { 'example.com/lb': 'yes' },
+          ports: [{ name: 'game', port: 25565, protocol: 'UDP' }],
+        },
+      },
+      'a gateway in another namespace': { 'gateway.enabled': true, 'gateway.namespace': 'tunnels', 'gateway.createNamespace': false },
+      'a gateway elsewhere': { 'join.token': 'frpj1.token' },
+      'an frps that was there before': { 'config.frps': { address: 'frps.example.com', port: 7000, auth: { tokenSecret: 'frps-token' } } },
+      'a plain frp server': { 'frpServer.enabled': true, 'frpServer.ports': [{ name: 'postgres', port: 5432 }] },
+      'images by digest, from a registry with a password': {
+        image: { repository: 'registry.example.com:5000/frp-k8s', digest: `sha256:${'0'.repeat(64)}`, pullPolicy: 'Always' },
+        imagePullSecrets: [{ name: 'registry' }],
+        'gateway.enabled': true,
+        'gateway.haproxy.tag': '3.0',
+      },
+      'every field of scheduling and resources': {
+        webhook: { ...scheduling, resources, replicas: 3 },
+        controller: { ...scheduling, resources },
+        gateway: { enabled: true, ...scheduling, resources: { agent: resources, frps: resources, tunnel: resources, users: resources } },
+        'priorityClass.name': 'system-cluster-critical',
+      },
+      'webhooks that let pass, for some Pods only': {
+        webhook: {
+          failurePolicy: 'Ignore',
+          timeoutSeconds: 3,
+          matchConditions: [{ name: 'not-ci', expression: "!object.metadata.namespace.startsWith('ci-')" }],
+          namespaceSelector: [{ key: 'team', operator: 'Exists' }],
+          podDisruptionBudget: { enabled: false },
+        },
+      },
+      'OpenShift, without a network policy, Secrets by namespace': {
+        openshift: true,
+        'networkPolicy.enabled': false,
+        secretsByNamespace: true,
+      },
+    };
+    for (const [name, values] of Object.entries(sets))
+      test(`the API server takes it: ${name}`, async () => {
+        const objects = [...objectsIn(await rendered(values)).values()].filter(({ kind }) => kind !== 'Namespace') as Manifest[];
+        const { code, stdout, stderr } = await tryApply(objects, '--dry-run=server');
+        assert.equal(code, 0, stdout + stderr);
+      });
+
+    test('a key that is none is refused before anything is installed, with its name', async () => {
+      for (const [given, expected] of [
+        ['gatway.enabled=true', /gatway/],
+        ['config.frps.adress=frps.example.com', /adress/],
+        ['webhook.failurePolicy=Never', /failurePolicy/],
+      ] as const) {
+        const { code, stderr } = await tryHelm('template', 'frp-k8s', chart, '--kube-version', '1.30.0', '--set', given);
+        assert.notEqual(code, 0, given);
+        assert.match(stderr, expected);
+      }
+    });
+  });
+
+  suite('on a cluster', () => {
+    const host = 'chart.example.com';
+    before(async () => {
+      await client();
+    });
+
+    test('is there with three commands, and the first request is answered', async (t) => {
+      const start = Date.now();
+      await helm(...install, ...withGateway);
+      await testNamespace('chart');
+      await apply(httpService('chart', 'web', host));
+      await apply(deployment({ namespace: 'chart', name: 'web', frp: { group: 'web' } }));
+      await servedBy(host, 1, users);
+      t.diagnostic(`${Math.round((Date.now() - start) / 1000)} s from helm install to the first answer`);
+    });
+
+    test('is upgraded and rolled back while Pods are created and users come: none is refused or left without its sidecar', async () => {
+      const bundles = await caBundles();
+      let isOver = false;
+      const failures: string[] = [];
+      const pods = (async () => {
+        while (!isOver) {
+          const { code, stdout, stderr } = await tryApply(
+            [pod({ namespace: 'chart', name: 'dry', frp: { group: 'web' } })],
+            '--dry-run=server',
+            '-o',
+            'json',
+          );
+          if (code !== 0) failures.push(stderr);
+          else if (!/"frp.io\/injected"/.test(stdout)) failures.push('a Pod without a sidecar');
+          await sleep(200);
+        }
+      })();
+      const requests = (async () => {
+        while (!isOver) await servedBy(host, 1, users).catch((error: Error) => failures.push(error.message));
+      })();
+      await helm(...install, ...withGateway, '--set', 'webhook.replicas=3', '--set', 'config.logLevel=debug');
+      assert.equal((await get(system, 'deployment', 'frp-webhook')).spec.replicas, 3);
+      await helm('rollback', 'frp-k8s', '1', '-n', system, '--wait', '--timeout', '4m');
+      assert.equal((await get(system, 'deployment', 'frp-webhook')).spec.replicas, 2);
+      isOver = true;
+      await Promise.all([pods, requests]);
+      assert.deepEqual(failures, []);
+      assert.deepEqual(await caBundles(), bundles, 'Helm leaves the caBundle alone');
+    });
+
+    test('is removed: services stay with the CRD, can be deleted, and serve again when it comes back', async () => {
+      await helm('uninstall', 'frp-k8s', '-n', system, '--wait', '--timeout', '3m');
+      await gone('', 'clusterrole', 'frp-k8s-controller');
+      assert.equal((await get('chart', 'distributedservice', 'web')).metadata.finalizers, undefined);
+      await apply(httpServiceWithoutDefaults());
+      await kubectl('-n', 'chart', 'delete', 'distributedservice', 'other', '--timeout=20s');
+      await helm(...install, ...withGateway);
+      await caBundlesWritten();
+      await reachable();
+      await kubectl('-n', 'chart', 'rollout', 'restart', 'deployment/web');
+      await rolledOut('chart', 'web');
+      await servedBy(host, 1, users);
+    });
+
+    test('is removed with the CRD and leaves nothing', async () => {
+      await helm(...install, ...withGateway, '--set', 'crds.keep=false');
+      await helm('uninstall', 'frp-k8s', '-n', system, '--wait', '--timeout', '3m');
+      await kubectl('delete', 'namespace', system, '--timeout=120s');
+      await eventually('nothing of it', async () => {
+        const kinds =
+          'crd,mutatingwebhookconfiguration,validatingwebhookconfiguration,clusterrole,clusterrolebinding,validatingadmissionpolicy,validatingadmissionpolicybinding,priorityclass,namespace';
+        const left = (await kubectl('get', kinds, '-o', 'name'))
+          .split('\n')
+          .filter((name) => /frp-k8s|frp\.io|frp-system|frp-gateway/.test(name));
+        assert.deepEqual(left, []);
+      });
+      assert.equal((await tryKubectl('get', 'distributedservices', '-A')).code, 1);
+    });
+  });
+});
+
+const httpServiceWithoutDefaults = () => httpService('chart', 'other', 'other.chart.example.com');
