@@ -46,9 +46,7 @@ const lookMs = 5000;
 const conflictsMs = 250;
 
 /** Starts at once and keeps trying: an API server that is not there yet is waited for. */
-export function startController(deps: ControllerDeps): RunningController {
-  return new Controller(deps);
-}
+export const startController = (deps: ControllerDeps): RunningController => new Controller(deps);
 
 class Controller implements RunningController {
   readonly services = new ServiceStore();

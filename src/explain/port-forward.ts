@@ -54,7 +54,7 @@ export async function portForward(kubeConfig: KubeConfig, namespace: string, pod
     return true;
   };
   try {
-    const opened: Socket = await new WebSocketHandler(kubeConfig).connect(path, null, take);
+    const opened = (await new WebSocketHandler(kubeConfig).connect(path, null, take)) as unknown as Socket;
     opened.onclose = () => stream.push(null);
     socket = opened;
   } catch (error) {

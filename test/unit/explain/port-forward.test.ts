@@ -1,4 +1,5 @@
 /** A replica is asked through the API server's port forward: real WebSockets and TLS, and the status server itself behind them. */
+import { createRequire } from 'node:module';
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
@@ -26,7 +27,7 @@ interface Sockets {
   clients: Set<Socket>;
   handleUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer, done: (client: Socket) => void) => void;
 }
-const { WebSocketServer } = (await import('ws' as string)) as { WebSocketServer: new (options: object) => Sockets };
+const { WebSocketServer } = createRequire(import.meta.url)('ws') as { WebSocketServer: new (options: object) => Sockets };
 
 const credentials = { user: 'frp-k8s', password: 'secret' };
 const names = Array.from({ length: 2000 }, (_, index) => `shop/web-${String(index).padStart(4, '0')}`);
