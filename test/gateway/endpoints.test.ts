@@ -173,7 +173,7 @@ describe('endpoints that are given by name', { timeout: 175_000 }, () => {
   it('are counted by the name that the user gave', async () => {
     const of = (text: string, name: string, host: string) =>
       Number(
-        new RegExp(`^frp_distributed_service_${name}\\{namespace="shop",name="users",backend="${backend(host)}"\\} (.*)$`, 'm').exec(
+        new RegExp(`^frp_distributed_service_${name}\\{namespace="shop",name="users",backend="${backend(host)}",cluster=""\\} (.*)$`, 'm').exec(
           text,
         )?.[1],
       );

@@ -194,7 +194,14 @@ describe('monitoring', { timeout: 300_000 }, () => {
 
   it('counts what users were answered, through a reload of HAProxy, and begins at zero with another agent', async () => {
     const series = `frp_distributed_service_responses_total{${ofWeb}`;
-    const before = await total(series);
+    // What users were answered before is counted within the seconds from one reading of HAProxy to the next.
+    let before = await total(series);
+    await eventually('all of before is counted', async () => {
+      await sleep(5000);
+      const last = before;
+      before = await total(series);
+      return before === last;
+    });
     const users = load();
     await sleep(3000);
     const reloads = await total('frp_gateway_reloads_total');

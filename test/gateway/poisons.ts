@@ -123,21 +123,28 @@ const wanted = fc
     expose: extreme(spec.expose!) as fc.Arbitrary<Record<string, unknown>>,
     host: fc.constantFrom('', '*.', `${'a'.repeat(63)}.${'b'.repeat(63)}.${'c'.repeat(63)}.`, `${'long'.repeat(50)}.`),
     isByPort: fc.boolean(),
+    hasPorts: fc.boolean(),
     loadBalancing: part('loadBalancing'),
     security: part('security').map(completed),
     advanced: part('advanced'),
     routes: part('routes') as unknown as fc.Arbitrary<{ groups?: { name: string }[] }[] | undefined>,
   })
-  .map(({ serviceType, expose, host, isByPort, loadBalancing, security, advanced, routes }) => ({
+  .map(({ serviceType, expose, host, isByPort, hasPorts, loadBalancing, security, advanced, routes }) => ({
     serviceType,
     // Where it is told where it is put: host and port are its own.
     expose: {
       ...expose,
       subdomain: undefined,
       port: isByPort ? 1 : undefined,
+      ports: undefined,
       domain: isByPort ? undefined : host,
       type: isByPort ? 'port' : 'domain',
     },
+    // Of a service with several ports: most of the rest goes with one alone.
+    ...(serviceType === 'tcp' &&
+      hasPorts && {
+        expose: { type: 'port', subdomain: undefined, port: undefined, ports: namesOfPorts, domain: undefined },
+      }),
     loadBalancing,
     security,
     advanced,
@@ -150,6 +157,9 @@ const wanted = fc
     })),
     backends: { discovery: { mode: 'auto' } },
   }));
+
+/** Of a service with several. */
+const namesOfPorts = ['a', `${'b'.repeat(13)}-9`];
 
 type Wanted = typeof wanted extends fc.Arbitrary<infer T> ? T : never;
 
@@ -168,6 +178,7 @@ function serviceOf(value: Wanted, index: number, port: number): DistributedServi
       expose: {
         ...expose,
         port: expose.port === undefined ? undefined : port,
+        ports: expose.ports?.map((name, at) => ({ name, port: port + 2000 * at })),
         domain: expose.domain === undefined ? undefined : `${expose.domain}p${index}.evil.example.com`,
       },
     },

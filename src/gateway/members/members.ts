@@ -243,7 +243,7 @@ export class Members {
     this.#pending.delete(member.port);
     this.#ports.use(member.port);
     if (session !== undefined) this.#sessions.set(member.port, session);
-    if (this.hasSynced) this.#since.set(member.port, this.#clock.now());
+    if (session !== undefined || this.hasSynced) this.#since.set(member.port, this.#clock.now());
     this.#online.set(member.name, member);
   }
 
