@@ -90,9 +90,9 @@ suite('the controller', () => {
     });
   });
 
-  test('kubectl get dsvc shows type, backends, state and readiness', async () => {
+  test('kubectl get dsvc shows type, backends, state, and why a service is not ready', async () => {
     const table = await kubectl('-n', ns, 'get', 'dsvc', 'life');
-    assert.match(table, /^NAME +TYPE +BACKENDS +STATE +READY +AGE\nlife +http +0 +Degraded +False +/);
+    assert.match(table, /^NAME +TYPE +BACKENDS +STATE +READY +REASON +AGE +ENDPOINT\nlife +http +0 +Degraded +False +[A-Z]\w+ +/);
   });
 
   test('lets a service go that still has Pods, and revokes its certificate', async () => {
