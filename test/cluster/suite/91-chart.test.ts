@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { caBundles, caBundlesWritten, client, gatewayNamespace, reachable, system, testNamespace } from '../support/cluster.ts';
 import { users } from '../support/gateway.ts';
-import { chart, differences, helm, kustomized, objectsIn, ownImage, rendered, tryHelm } from '../support/helm.ts';
-import { apply, get, gone, kubectl, rolledOut, tryApply, tryKubectl, type Manifest } from '../support/kubectl.ts';
+import { chart, differences, helm, kustomized, manifestsOf, objectsIn, ownImage, rendered, tryHelm } from '../support/helm.ts';
+import { apply, get, gone, kubectl, rolledOut, tryApply, tryKubectl } from '../support/kubectl.ts';
 import { deployment, httpService, pod } from '../support/objects.ts';
 import { eventually } from '../support/run.ts';
 import { servedBy } from '../support/traffic.ts';
@@ -93,8 +93,7 @@ suite('the chart', () => {
     };
     for (const [name, values] of Object.entries(sets))
       test(`the API server takes it: ${name}`, async () => {
-        const objects = [...objectsIn(await rendered(values)).values()].filter(({ kind }) => kind !== 'Namespace') as Manifest[];
-        const { code, stdout, stderr } = await tryApply(objects, '--dry-run=server');
+        const { code, stdout, stderr } = await tryApply(await manifestsOf(values), '--dry-run=server');
         assert.equal(code, 0, stdout + stderr);
       });
 

@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { parse, parseAllDocuments } from 'yaml';
 import { images } from './objects.ts';
 import { root, system } from './places.ts';
-import { kubectl, type Json } from './kubectl.ts';
+import { kubectl, type Json, type Manifest } from './kubectl.ts';
 import { must, run, type Outcome } from './run.ts';
 
 const program = process.env.HELM ?? 'helm';
@@ -23,6 +23,12 @@ const valuesOf = (given: Readonly<Record<string, unknown>>): string[] =>
 /** What the chart makes of such values, as text. @param given by dotted key */
 export const rendered = (given: Readonly<Record<string, unknown>>, ...options: string[]): Promise<string> =>
   helm('template', 'frp-k8s', chart, '-n', system, '--kube-version', '1.30.0', ...ownImage, ...valuesOf(given), ...options);
+
+/** The same as objects; namespaces are left out, which are there already where it is only tried. */
+export const manifestsOf = async (given: Readonly<Record<string, unknown>>): Promise<Manifest[]> =>
+  parseAllDocuments(await rendered(given), { version: '1.1' })
+    .map((document) => document.toJS() as Manifest | null)
+    .filter((object) => object !== null && object.kind !== 'Namespace') as Manifest[];
 
 /** Objects by kind, namespace and name, without what kustomize and Helm do each in their own way. */
 export function objectsIn(text: string): Map<string, Json> {

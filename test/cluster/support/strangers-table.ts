@@ -130,7 +130,7 @@ export const rows: readonly Row[] = [
     part: 'frp-gateway',
     port: 10004,
     gets: '401 without the password of Secret `frp-server-api`',
-    asks: [https(10004, '/api/proxy/tcp', '401'), https(10004, '/', '404'), http(10004, '/', '000', noSession)],
+    asks: [https(10004, '/api/proxy/tcp', '401'), https(10004, '/', '401'), http(10004, '/', '000', noSession)],
   },
   { ...loopback(10_005, 'nothing: the tunnels of members, for the HAProxy of users'), until: 32_000 },
   loopback(7001, 'nothing: frps, for the HAProxy of tunnels'),
