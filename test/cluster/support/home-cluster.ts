@@ -20,7 +20,7 @@ import type { PartName } from '../../../src/gateway/up/layout.ts';
 import { programVersion } from '../../../src/version.ts';
 import { commandsOf, type Command } from './guide.ts';
 import { reachable } from './cluster.ts';
-import { rolledOut } from './kubectl.ts';
+import { noneEnding, rolledOut } from './kubectl.ts';
 import { images } from './objects.ts';
 import { root, system } from './places.ts';
 import { eventually, must, run, type Outcome } from './run.ts';
@@ -164,6 +164,8 @@ export class HomeCluster {
     await must('kubectl', ['apply', '-k', dirname(file)]);
     await Promise.all(['frp-webhook', 'frp-controller'].map((name) => rolledOut(system, name)));
     await reachable();
+    // One that is ending still answers, by the configuration of before.
+    await noneEnding(system, 'frp-webhook');
   }
 
   /** The process of a part that the others of it descend from. */
