@@ -12,8 +12,8 @@ export function trafficText({ current, perSecond, p50, p99 }: Traffic): string {
 
 /** A backend as one replica has it. @param now milliseconds since the epoch */
 export function backendLine(backend: BackendReport, replica: string, now: number): Line {
-  const { pod, cluster, address, since, weight, state, check, reason } = backend;
-  const who = cluster === undefined ? pod : `${cluster}/${pod}`;
+  const { pod, cluster, port, address, since, weight, state, check, reason } = backend;
+  const who = `${cluster === undefined ? pod : `${cluster}/${pod}`}${port === undefined ? '' : `, port ${port},`}`;
   const registered =
     since === undefined ? 'registered since before its agent started' : `registered for ${ageText(now - Date.parse(since))}`;
   const answer = check === undefined ? '' : `, last check ${check}`;

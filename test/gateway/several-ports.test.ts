@@ -6,6 +6,7 @@ import { createServer, connect, type AddressInfo } from 'node:net';
 import { after, before, describe, it, test, type TestContext } from 'node:test';
 import { renderClientConfig } from '../../src/frp/client-config.ts';
 import { tuningOf } from '../../src/frp/tuning.ts';
+import type { ServiceReport, Trace } from '../../src/gateway/api/report-types.ts';
 import type { DistributedService, DistributedServiceSpec } from '../../src/model/types.ts';
 import { service } from '../support/services.ts';
 import { Gateway } from './agent-harness.ts';
@@ -51,6 +52,8 @@ describe('several ports through the gateway', { timeout: 120_000 }, () => {
     const { proxies } = JSON.parse(named) as { proxies: object[] };
     await gateway.sidecar(own, 'mail', localPort, { client: { proxies } });
   }
+  const credentials = { authorization: `Basic ${Buffer.from('frp-k8s:status').toString('base64')}` };
+  const told = async <T>(question: string): Promise<T> => JSON.parse((await gateway.status(question, credentials)).body) as T;
   const says = (port: number, wanted: string | undefined) =>
     eventually(`port ${port} says ${wanted}`, async () => (await greeting(port)) === wanted);
 
@@ -78,6 +81,15 @@ describe('several ports through the gateway', { timeout: 120_000 }, () => {
     const statuses = async () => (await gateway.agent!.statuses()).map(({ status, reason }) => [status, reason]).sort();
     await eventually('imap is down', async () => JSON.stringify(await statuses()).includes('port imap: '));
     assert.equal(await greeting(moved), 'smtp');
+    const report = await told<ServiceReport>('/api/services/shop/mail');
+    assert.deepEqual([report.unserved, report.up, report.registered], [undefined, 0, 1]);
+    assert.deepEqual(report.backends.map(({ port, state }) => [port, state]).sort(), [
+      ['imap', 'down'],
+      ['smtp', 'up'],
+    ]);
+    assert.deepEqual(report.routes.map(({ at }) => at).sort(), [`:${imap}`, `:${moved}`].sort());
+    const { ends } = await told<Trace>(`/api/routes?host=:${moved}`);
+    assert.match(ends[0]!.steps.map(({ text }) => text).join(), /shop\/mail:smtp: 1 of 1 backends up/);
   });
 
   it('that are any are served where the status says it', async () => {

@@ -2,13 +2,15 @@
 import { Memory } from '../haproxy/config/memory.ts';
 import { serviceConfigOf, type ServiceConfig } from '../haproxy/config/service-config.ts';
 import type { ServerStats } from '../haproxy/index.ts';
+import { splitPartKey } from '../../model/pools.ts';
 import { keyOf } from '../ir/service-key.ts';
 import type { View } from '../ir/ir.ts';
 import type { Member } from '../members/members.ts';
 import type { RecentRefusal } from './refused-pods.ts';
 import type { ServiceReport, Summary, Trace, Unserved } from './report-types.ts';
 import { traceRoute, type Asked } from './route-trace.ts';
-import { serviceReport, summaryOf, type Observed, type TrafficReader } from './service-reports.ts';
+import { ownerKey, placesOf, type Observed, type TrafficReader } from './observed.ts';
+import { serviceReport, summaryOf } from './service-reports.ts';
 
 export type { TrafficReader };
 
@@ -60,8 +62,8 @@ export class Inspection {
     return traceRoute(asked, {
       replica: this.#deps.replica,
       services: this.#configs(),
-      summaryOf: (key) => summaryOf(key, observe(key)),
-      reasonsOf: (key) => reasonsOf(key, observe(key)),
+      summaryOf: (key) => summaryOf(key, poolIn(key, observe)),
+      reasonsOf: (key) => reasonsOf(key, poolIn(key, observe)),
     });
   }
 
@@ -69,14 +71,14 @@ export class Inspection {
   async #observer(): Promise<(key: string) => Observed> {
     const { view, members, traffic, unserved } = this.#deps;
     const stats = new Map((await this.#deps.stats()).map((each) => [`${each.backend}/${each.server}`, each]));
-    const served = new Map((view()?.services ?? []).map((each) => [keyOf(each.service), each]));
+    const pools = Map.groupBy(view()?.services ?? [], ({ service }) => ownerKey(service));
     const byService = Map.groupBy(members.all, ({ service }) => service);
     return (key) => ({
-      served: served.get(key),
+      pools: pools.get(key) ?? [],
       members: byService.get(key) ?? [],
       stats,
       traffic,
-      unserved: unserved(key) ?? (served.has(key) ? undefined : { reason: 'NotServed', message: 'this replica does not serve it yet' }),
+      unserved: unserved(key) ?? (pools.has(key) ? undefined : { reason: 'NotServed', message: 'this replica does not serve it yet' }),
     });
   }
 
@@ -84,9 +86,16 @@ export class Inspection {
   #configs(): ReadonlyMap<string, ServiceConfig> {
     const { view, unserved } = this.#deps;
     this.#memory.sweep();
-    const served = (view()?.services ?? []).filter(({ service }) => unserved(keyOf(service)) === undefined);
+    const served = (view()?.services ?? []).filter(({ service }) => unserved(ownerKey(service)) === undefined);
     return new Map(served.map((given) => [keyOf(given.service), serviceConfigOf(given, this.#memory).service]));
   }
+}
+
+/** One pool by itself. @param key namespace/name of a service, or of one of its pools (partKey) */
+function poolIn(key: string, observe: (key: string) => Observed): Observed {
+  const observed = observe(splitPartKey(key)[0]);
+  const pools = observed.pools.filter(({ service }) => keyOf(service) === key);
+  return { ...observed, pools, members: observed.members.filter((member) => placesOf(member, { ...observed, pools }).length > 0) };
 }
 
 function reasonsOf(key: string, observed: Observed): string[] {

@@ -39,6 +39,8 @@ export interface BackendReport extends Traffic {
   pod: string;
   /** of the Pod, where it is another than the gateway's */
   cluster?: string;
+  /** that its tunnel is for, where the service has several */
+  port?: string;
   /** of the app: 10.0.1.5:11434 */
   address: string;
   /** RFC 3339; absent where it was there before the agent of this replica */

@@ -1,59 +1,41 @@
 /** What a replica knows of services and their backends: from the view, the members and HAProxy's numbers. Pure. */
 import { describeExposure } from '../../model/exposure.ts';
-import { backendName } from '../haproxy/config/names.ts';
+import { splitPartKey } from '../../model/pools.ts';
 import { sha256 } from '../haproxy/config/escape.ts';
 import { entriesOf, portSite, type PathEntry } from '../haproxy/config/routes.ts';
 import type { ServiceConfig } from '../haproxy/config/service-config.ts';
 import { sniHosts } from '../haproxy/config/tls.ts';
-import { serverName } from '../ir/server-name.ts';
-import type { ServedService } from '../ir/ir.ts';
 import type { Member } from '../members/members.ts';
-import type { ServerStats } from '../haproxy/index.ts';
 import { accessReport, rulesOf } from './access-report.ts';
 import { reasonOf } from './check-reasons.ts';
+import { countsOf, placesOf, servingMembers, type Observed, type Place, type TrafficReader } from './observed.ts';
 import type { RecentRefusal } from './refused-pods.ts';
-import type { BackendReport, RefusalReport, RouteReport, ServiceReport, ServiceSummary, Traffic, Unserved } from './report-types.ts';
-
-/** @param servers backend/server */
-export interface TrafficReader {
-  perSecond: (servers: readonly string[]) => number;
-  /** seconds, by quantile; none where there was no request of late */
-  quantiles: (servers: readonly string[], wanted: readonly number[]) => ReadonlyMap<number, number>;
-}
-
-export interface Observed {
-  served: ServedService | undefined;
-  members: readonly Member[];
-  /** by backend/server */
-  stats: ReadonlyMap<string, ServerStats>;
-  traffic: TrafficReader;
-  unserved: Unserved | undefined;
-}
+import type { BackendReport, RefusalReport, RouteReport, ServiceReport, ServiceSummary, Traffic } from './report-types.ts';
 
 const mostBackends = 1000;
 const mostRoutes = 200;
 const mostRefusals = 50;
 
-const pathOf = ({ service, backendId }: Member): string => `${backendName(service)}/${serverName(service, backendId)}`;
-
 /** @param key namespace/name */
-export function summaryOf(key: string, { members, stats, traffic, unserved }: Observed): ServiceSummary {
-  const servers = members.map(pathOf);
-  const found = servers.map((server) => stats.get(server));
+export function summaryOf(key: string, observed: Observed): ServiceSummary {
+  const { members, traffic, unserved } = observed;
   return {
     service: key,
-    up: found.filter((each) => each?.status === 'up').length,
-    registered: members.length,
-    ...trafficOf(servers, found, traffic),
+    ...countsOf(members, () => observed),
+    ...trafficOf(
+      servingMembers(members).flatMap((member) => placesOf(member, observed)),
+      traffic,
+    ),
     ...(unserved && { unserved }),
   };
 }
 
-function trafficOf(servers: readonly string[], found: readonly (ServerStats | undefined)[], traffic: TrafficReader): Traffic {
+function trafficOf(places: readonly Place[], traffic: TrafficReader): Traffic {
+  const servers = places.map(({ path }) => path);
   const quantiles = traffic.quantiles(servers, [0.5, 0.99]);
   const [p50, p99] = [quantiles.get(0.5), quantiles.get(0.99)];
   return {
-    current: found.reduce((sum, each) => sum + (each?.current ?? 0), 0),
+    current: places.reduce((sum, { stats }) => sum + (stats?.current ?? 0), 0),
     perSecond: rounded(traffic.perSecond(servers)),
     ...(p50 !== undefined && { p50: rounded(p50) }),
     ...(p99 !== undefined && { p99: rounded(p99) }),
@@ -76,15 +58,17 @@ export function serviceReport(
     refusals: readonly RecentRefusal[];
   },
 ): ServiceReport {
-  const { served, members } = observed;
-  const spec = served?.service.spec;
+  const { pools } = observed;
+  const members = servingMembers(observed.members);
+  const spec = pools[0]?.service.spec;
+  const config = [...others.services.values()].find((each) => splitPartKey(each.key)[0] === key);
   const backends = members.slice(0, mostBackends).map((member) => backendReport(member, observed, others.sinceOf(member)));
   const { requestsPerSecond, connections } = spec?.security?.rateLimit ?? {};
   return {
     replica: others.replica,
     ...summaryOf(key, observed),
-    exposures: (served?.exposures ?? []).map(describeExposure),
-    access: accessReport(others.services.get(key)?.access ?? { kind: 'none' }),
+    exposures: pools.flatMap(({ exposures }) => exposures.map(describeExposure)),
+    access: accessReport(config?.access ?? { kind: 'none' }),
     rules: spec ? rulesOf(spec) : [],
     limits: { ...(requestsPerSecond !== undefined && { requestsPerSecond }), ...(connections !== undefined && { connections }) },
     algorithm: spec?.loadBalancing?.algorithm ?? 'random',
@@ -98,28 +82,30 @@ export function serviceReport(
   };
 }
 
-function backendReport(member: Member, { served, stats, traffic }: Observed, since: number | undefined): BackendReport {
-  const server = pathOf(member);
-  const found = stats.get(server);
-  const configured = served?.backends.find(({ name }) => server.endsWith(`/${name}`));
+/** Of several roles the one in which it gets users. */
+function backendReport(member: Member, observed: Observed, since: number | undefined): BackendReport {
+  const places = placesOf(member, observed);
+  const place = places.find(({ stats }) => stats?.status === 'up') ?? places[0];
+  const { stats, server } = place ?? {};
   const { cluster, pod } = member.identity;
-  const reason = found && served && reasonOf(found, served.service.spec);
-  const check = found && [found.check, ...(found.checkCode ? [found.checkCode] : [])].join(' ');
+  const reason = place && stats && reasonOf(stats, place.pool.service.spec);
+  const check = stats && [stats.check, ...(stats.checkCode ? [stats.checkCode] : [])].join(' ');
   return {
     proxy: member.name,
     pod,
     ...(cluster !== '' && { cluster }),
-    address: configured?.address ?? '',
+    ...(member.portName !== undefined && { port: member.portName }),
+    address: server?.address ?? '',
     ...(since !== undefined && { since: new Date(since).toISOString() }),
-    weight: configured?.weight ?? 1,
-    state: found?.status ?? 'starting',
+    weight: server?.weight ?? 1,
+    state: stats?.status ?? 'starting',
     ...(check && { check }),
     ...(reason !== undefined && { reason }),
-    ...trafficOf([server], [found], traffic),
+    ...trafficOf(places, observed.traffic),
   };
 }
 
-const refusalReport = ({ pod, cluster, code, reason, at }: RecentRefusal): RefusalReport => ({
+export const refusalReport = ({ pod, cluster, code, reason, at }: RecentRefusal): RefusalReport => ({
   pod,
   ...(cluster !== '' && { cluster }),
   reason: code,
@@ -130,7 +116,7 @@ const refusalReport = ({ pod, cluster, code, reason, at }: RecentRefusal): Refus
 /** By which addresses and choices requests come to a service, in the order in which each address asks. @param key namespace/name */
 export function routesTo(key: string, services: ReadonlyMap<string, ServiceConfig>): RouteReport[] {
   return [...services.values()].flatMap((entry) => {
-    if (entry.mode === 'tcp') return entry.key === key ? streamsOf(entry) : [];
+    if (entry.mode === 'tcp') return splitPartKey(entry.key)[0] === key ? streamsOf(entry) : [];
     return entriesOf(entry, services).flatMap((path) => choicesAt(path).flatMap((choice) => (choice.target === key ? [choice.route] : [])));
   });
 }
@@ -139,7 +125,7 @@ const streamsOf = (service: ServiceConfig): RouteReport[] =>
   [
     ...sniHosts(service).map((host) => `${host} (TLS)`),
     ...service.exposures.flatMap((exposure) => ('port' in exposure ? [portSite(exposure.port)] : [])),
-  ].map((at) => ({ at, entry: service.key, order: 1, headers: {}, share: 1 }));
+  ].map((at) => ({ at, entry: splitPartKey(service.key)[0], order: 1, headers: {}, share: 1 }));
 
 /** What a request for an address may be sent to, in the order in which it is asked. */
 export function choicesAt({ prefix, table }: PathEntry): { target: string; route: RouteReport }[] {
