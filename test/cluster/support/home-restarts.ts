@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { programVersion } from '../../../src/version.ts';
 import { conditionOf, counts, killHard, leader, podOf, statusOf, withoutApiServer } from './controller.ts';
+import { reachable } from './cluster.ts';
 import type { HomeCluster } from './home-cluster.ts';
 import { costOf, lost, onlyUnderWay, port, says, summary } from './home-web.ts';
 import { apply, items, kubectl, rolledOut, type Manifest } from './kubectl.ts';
@@ -18,6 +19,19 @@ import { dropped, vpsAddress } from './vps.ts';
 const isLong = Boolean(process.env.FRPK8S_LONG);
 const cutMs = isLong ? 40_000 : 0;
 const awayMs = isLong ? 180_000 : 20_000;
+
+/**
+ * Kubernetes takes a node that it has not heard of for that long for lost when it is back itself, and the webhooks have no
+ * endpoint until it hears of it. Looked at twice, so that it is not before.
+ */
+async function isSettled(): Promise<void> {
+  for (let look = 0; look < 2; look++) {
+    if (look > 0) await sleep(12_000);
+    await kubectl('wait', '--for=condition=Ready', 'node', '--all', '--timeout=120s');
+    await kubectl('-n', system, 'wait', '--for=condition=Ready', 'pod', '-l', 'app=frp-webhook', '--timeout=120s');
+    await reachable();
+  }
+}
 
 export function restarts(home: () => HomeCluster): void {
   const steps: Record<string, (load: PhasedLoad) => Promise<void>> = {
@@ -70,6 +84,7 @@ export function restarts(home: () => HomeCluster): void {
       if (phase.name === 'death of frps') onlyUnderWay(phase);
       else assert.deepEqual([phase.failedAt, lost(phase)], [[], 0], phase.name);
     }
+    await isSettled();
   });
 
   test('an update of the gateway’s program, and the way back, cost no request, no connection and no answer that is under way', async (t) => {
