@@ -139,7 +139,10 @@ export class Holdings {
 
   /** What is kept is held, whoever was first here; of the rest, what was held and then what waits, as far as it is free. */
   #judge(kept: Kept): void {
-    const before = [...this.#held.all()].filter(([id]) => this.#claims.has(id) || !this.#kept.has(id));
+    const isAway = this.#clustersAway();
+    // What is kept no more of a cluster that is away here was let go by a replica that hears it: then it waits like others.
+    const isLetGo = (id: string, { cluster }: Claim) => this.#kept.has(id) && !kept.has(id) && isAway.has(cluster);
+    const before = [...this.#held.all()].filter(([id, claim]) => (this.#claims.has(id) && !isLetGo(id, claim)) || !this.#kept.has(id));
     this.#held.clear();
     this.#kept = kept;
     for (const [id, cluster] of kept) {
@@ -150,6 +153,10 @@ export class Holdings {
     const byPlace = [...before.map(([id, claim]) => this.#claims.get(id) ?? claim), ...own.filter(isHome), ...own];
     for (const claim of byPlace) if (!this.#held.get(idOf(claim)) && !this.#held.conflictOf(claim)) this.#held.add(claim);
     this.#compare();
+  }
+
+  #clustersAway(): Set<string> {
+    return new Set(this.#deps.sources.all.filter((source) => !source.isCurrent()).map(({ cluster }) => cluster));
   }
 
   /** Says anew who waits and who is away, and what that means for each service. */

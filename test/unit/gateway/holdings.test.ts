@@ -261,6 +261,18 @@ function stillClaims(world: World, one: DistributedService): boolean {
   return now !== undefined && claimText(now.spec) === claimText(one.spec);
 }
 
+/** A replica that has never heard the cluster which decides, and no longer hears the one whose word it goes by. */
+const cutOffFromBoth: Step[] = [
+  { do: 'leave', cluster: 'east' },
+  { do: 'away', replica: 0, cluster: 'north' },
+  { do: 'put', cluster: 'north', key: 'a/2', expose: { type: 'domain', domain: 'y.io', path: '/v1' }, year: 1970 },
+  { do: 'put', cluster: 'east', key: 'a/2', expose: { type: 'domain', domain: 'x.io' }, year: 1970 },
+  { do: 'away', replica: 0, cluster: 'east' },
+  { do: 'put', cluster: '', key: 'a/1', expose: { type: 'domain', domain: 'x.io' }, year: 1970 },
+  { do: 'wait', ms: 10_000 },
+  { do: 'put', cluster: '', key: 'a/1', expose: { type: 'domain', domain: 'x.io' }, year: 1970 },
+];
+
 describe('a host or port that is served', () => {
   it('is never lost to a later claim of any cluster, at any replica, whatever ages services say they have', async () => {
     await fc.assert(
@@ -284,7 +296,7 @@ describe('a host or port that is served', () => {
           await world.close();
         }
       }),
-      { numRuns: 300 },
+      { numRuns: 300, examples: [[cutOffFromBoth]] },
     );
   });
 
