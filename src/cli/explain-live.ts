@@ -1,11 +1,11 @@
 /** `explain` of what is there: in a cluster, or at a gateway of this machine. */
-import type { Explanation } from '../explain/explanation.ts';
+import { unknown, type Explanation } from '../explain/explanation.ts';
 import { explainHost, hostIn } from '../explain/host.ts';
 import { explainPod } from '../explain/pod.ts';
 import { explainService } from '../explain/service.ts';
 import { explainAtHome } from '../explain/home.ts';
 import { explainWorkload } from '../explain/workload.ts';
-import { worldOf } from '../explain/world.ts';
+import { worldOf, type World } from '../explain/world.ts';
 import { loadConfig } from '../config/load.ts';
 import { UserError } from '../errors.ts';
 import { loadAccess } from '../kube/access.ts';
@@ -42,6 +42,7 @@ export async function explainInCluster(values: LiveOptions, { kind, name }: Want
       values.config === undefined ? undefined : loadConfig(values.config, process.env),
     );
     const namespace = values.namespace ?? access.namespace ?? 'default';
+    if (!world.isConfigKnown) return withoutConfig(world, kind === 'host' ? { kind, name } : { kind: kindsOf[kind], namespace, name });
     if (question) return await explainHost(world, question);
     if (kind === 'pod') return await explainPod(world, namespace, name);
     if (kind === 'service') return await explainService(world, namespace, name);
@@ -49,6 +50,14 @@ export async function explainInCluster(values: LiveOptions, { kind, name }: Want
   } finally {
     client.close();
   }
+}
+
+/** Whether a service goes through a gateway, and what a sidecar should be like, follows from it: by the defaults all of it would be wrong. */
+function withoutConfig({ gaps }: World, subject: Explanation['subject']): Explanation {
+  const remedy = unknown(
+    'nothing can be explained without it: this takes rights to get and list deployments and configmaps in the namespace of the installation (--installation), or a copy of its configuration (--config FILE)',
+  );
+  return { subject, sections: [{ title: 'Configuration of the installation', lines: [...gaps, remedy] }] };
 }
 
 function questionOf({ method, header, role, authenticated }: LiveOptions, text: string) {

@@ -36,7 +36,7 @@ manifests, before anything is applied, without a cluster.
       --kubeconfig FILE default: KUBECONFIG, else ~/.kube/config
       --context NAME    default: the current one
 
-It takes rights to get and list what it explains. For what the gateway knows: list pods, and create and get pods/portforward, in
+It takes rights to get and list what it explains, and deployments and configmaps in frp-system. For what the gateway knows: list pods, and create and get pods/portforward, in
 frp-gateway; get Secret frp-server-api in frp-system. What could not be read is said, with the right that is missing.
 
 Exit code 0 where all is well, 1 where something is wrong, 2 where something could not be found out.

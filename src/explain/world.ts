@@ -19,6 +19,8 @@ export interface World {
   config: Config;
   /** what could not be read, and what was taken in its place */
   gaps: Line[];
+  /** whether `config` is that of the installation, and not the defaults in its place */
+  isConfigKnown: boolean;
   reach: Reach;
   /** milliseconds since the epoch */
   now: number;
@@ -28,10 +30,16 @@ export interface World {
 export async function worldOf(client: KubeClient, installation: string | undefined, given?: Config): Promise<World> {
   const config: Read<Config> = given ? { ok: given } : await readConfig(client, installation);
   const gaps =
-    'ok' in config
-      ? []
-      : [unknown(`the configuration of the installation is not known (${unread(config) ?? 'it is not there'}); the defaults are taken`)];
-  return { client, config: valueOf(config) ?? defaultConfig, gaps, reach: await reachCluster(client, config), now: Date.now() };
+    'ok' in config ? [] : [unknown(`the configuration of the installation is not known (${unread(config) ?? 'it is not there'})`)];
+  const isConfigKnown = 'ok' in config;
+  return {
+    client,
+    config: valueOf(config) ?? defaultConfig,
+    gaps,
+    isConfigKnown,
+    reach: await reachCluster(client, config),
+    now: Date.now(),
+  };
 }
 
 /** What the webhook knows when it decides about a Pod of the namespace. */

@@ -88,7 +88,7 @@ describe('explain', () => {
       replica,
       ask: <T>(path: string) => Promise.resolve(path in answers ? { ok: answers[path] as T } : { failed: 'the connection was refused' }),
     });
-    world = { client: api.client, config, gaps: [], reach: { voices: [voice('frp-gateway-0')], problems: [] }, now };
+    world = { client: api.client, config, gaps: [], isConfigKnown: true, reach: { voices: [voice('frp-gateway-0')], problems: [] }, now };
     api.put('/api/v1/namespaces/shop', { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } });
     putWeb({});
     answers['/api/services/shop/web'] = report;
