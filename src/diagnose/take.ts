@@ -230,6 +230,7 @@ const one = async <T>(answer: Promise<Read<T>>): Promise<Read<readonly T[]>> => 
 
 /** kustomize gives it a name with a hash: the one counts that the webhooks mount. */
 async function configMapOf(reader: Reader, { name, workloads }: Pick<Place, 'name' | 'workloads'>): Promise<Read<ConfigMap>> {
+  if (!('ok' in workloads)) return workloads;
   const volumes = itemsOf(workloads)
     .filter(({ metadata }) => metadata.name === defaultConfig.serviceName)
     .flatMap(({ spec }) => spec?.template?.spec?.volumes ?? []);

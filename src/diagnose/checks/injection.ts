@@ -70,18 +70,22 @@ export const injectionChecks: readonly Check[] = [
     id: 'templates',
     category: 'injection',
     title: 'the webhooks take every annotated workload as it is',
-    after,
+    after: [...after, 'configuration'],
+    // By defaults in place of the installation's configuration the answer would be another one.
     run: ({ snapshot }) =>
-      lookAll(snapshot.workloads, snapshot.services, (workloads) => {
-        const contextOf = podContexts(snapshot);
-        const disabled = disabledIn(snapshot);
-        const said = workloads
-          .filter(
-            ({ metadata, spec }) => !disabled.has(metadata.namespace ?? '') && groupOf(spec?.template?.metadata?.annotations) !== undefined,
-          )
-          .flatMap((workload) => templateSaid(workload, contextOf));
-        return few(said, 'workloads');
-      }),
+      look(snapshot.config, () =>
+        lookAll(snapshot.workloads, snapshot.services, (workloads) => {
+          const contextOf = podContexts(snapshot);
+          const disabled = disabledIn(snapshot);
+          const said = workloads
+            .filter(
+              ({ metadata, spec }) =>
+                !disabled.has(metadata.namespace ?? '') && groupOf(spec?.template?.metadata?.annotations) !== undefined,
+            )
+            .flatMap((workload) => templateSaid(workload, contextOf));
+          return few(said, 'workloads');
+        }),
+      ),
   },
   {
     id: 'misplaced',

@@ -52,6 +52,15 @@ describe('a right that is missing', () => {
       assert.match(message, /may not list distributedservices/);
     }
   });
+
+  it('is said of the configuration too: nothing is judged by the defaults in its place', async () => {
+    const draft: Draft = healthy();
+    draft.config = draft.configMap = { forbidden: 'list deployments of namespace frp-system' };
+    for (const { level, reason, message } of await wrongIn(draft as Snapshot)) {
+      assert.deepEqual([level, reason], ['unknown', 'NotReadable'], message);
+      assert.match(message, /may not list deployments of namespace frp-system/);
+    }
+  });
 });
 
 describe('the remedy of a misspelled group', () => {
