@@ -173,9 +173,10 @@ describe('endpoints that are given by name', { timeout: 175_000 }, () => {
   it('are counted by the name that the user gave', async () => {
     const of = (text: string, name: string, host: string) =>
       Number(
-        new RegExp(`^frp_distributed_service_${name}\\{namespace="shop",name="users",backend="${backend(host)}",cluster=""\\} (.*)$`, 'm').exec(
-          text,
-        )?.[1],
+        new RegExp(
+          `^frp_distributed_service_${name}\\{namespace="shop",name="users",backend="${backend(host)}",cluster=""\\} (.*)$`,
+          'm',
+        ).exec(text)?.[1],
       );
     const options = { host: '127.0.0.1', port: gateway.ports.http, path: '/held', headers: { host: 'users.example.com' }, agent: false };
     const answers = Array.from({ length: 20 }, async () => (await once(get(options), 'response'))[0] as IncomingMessage);
