@@ -78,5 +78,5 @@ try {
   // What the API server refused, a person can mend as well.
   if (!(error instanceof UserError) && (error as Error).name !== 'KubeError') throw error;
   process.stderr.write(`frp-k8s: ${(error as Error).message}\n`);
-  process.exitCode = 1;
+  process.exitCode = error instanceof UserError ? error.exitCode : 1;
 }

@@ -36,6 +36,15 @@ examples:
   frp-k8s check --wait 2m && echo ready
 `;
 
+/** Without a way to the cluster nothing was looked at. */
+function accessOf(options: { kubeconfig?: string | undefined; context?: string | undefined }) {
+  try {
+    return loadAccess(options);
+  } catch (error) {
+    throw error instanceof UserError ? new UserError(error.message, { exitCode: 2, cause: error }) : error;
+  }
+}
+
 const formats = ['text', 'short', 'json'] as const;
 const pauseMs = 2000;
 
@@ -54,7 +63,7 @@ export async function run(args: string[]): Promise<number> {
   if (!format) throw new UserError(`check: -o ${options.output} must be one of ${formats.join(', ')}`);
   const waitMs = options.wait === undefined ? 0 : durationOption('check', 'wait', options.wait);
   const progress = progressOn(process.stderr);
-  const access = loadAccess({ kubeconfig: options.kubeconfig, context: options.context });
+  const access = accessOf(options);
   const client = new KubeClient(access);
   const told: string[] = [];
   const look = async (): Promise<Report & { at: number }> => {

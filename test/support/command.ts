@@ -21,7 +21,7 @@ export function frpK8s(args: readonly string[], input = '', ofNode: readonly str
 
 /**
  * One command in this process. For `-` among the arguments it gets a file with the input, which its texts call `-` again.
- * A UserError becomes code 1 and the text of it on stderr, as the real process does it.
+ * A UserError becomes its exit code and the text of it on stderr, as the real process does it.
  */
 export async function inProcess(command: (args: string[]) => Promise<number>, args: readonly string[], input = ''): Promise<Result> {
   const folder = mkdtempSync(path.join(tmpdir(), 'frp-k8s-input-'));
@@ -43,7 +43,11 @@ export async function inProcess(command: (args: string[]) => Promise<number>, ar
     return { code: await command(args.map((arg) => (arg === '-' ? location : arg))), ...written };
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    return { code: 1, stdout: written.stdout, stderr: `${written.stderr}frp-k8s: ${error.message.replaceAll(location, '-')}\n` };
+    return {
+      code: error.exitCode,
+      stdout: written.stdout,
+      stderr: `${written.stderr}frp-k8s: ${error.message.replaceAll(location, '-')}\n`,
+    };
   } finally {
     for (const undo of restore) undo();
     rmSync(folder, { recursive: true });
