@@ -19,8 +19,9 @@ export const backendLabelNames = ['namespace', 'name', 'backend', 'cluster'] as 
 export const seriesLimits = { ofService: 100, inAll: 1000 };
 export const otherBackend = 'other';
 
+/** Of one service, whose pools (model/pools.ts) share the labels of a backend. */
 interface Entry {
-  service: ServedService;
+  pools: readonly ServedService[];
   /** by address */
   own: Map<string, BackendLabels>;
   other: BackendLabels | undefined;
@@ -30,8 +31,10 @@ interface Entry {
 
 export class BackendSeries {
   readonly #limits: typeof seriesLimits;
-  /** by the section of its servers */
+  /** by namespace/name */
   readonly #entries = new Map<string, Entry>();
+  /** by the section of its servers: namespace/name of the service */
+  readonly #sections = new Map<string, string>();
   #own = 0;
 
   constructor(limits = seriesLimits) {
@@ -41,45 +44,34 @@ export class BackendSeries {
   /** @returns what is not there any more */
   follow(services: readonly ServedService[]): { backends: BackendLabels[]; services: { namespace: string; name: string }[] } {
     const gone: ReturnType<BackendSeries['follow']> = { backends: [], services: [] };
-    const now = new Map(services.map((service) => [backendOf(service.service), service]));
-    for (const [section, { service, own, other }] of this.#entries) {
-      if (now.has(section)) continue;
-      this.#entries.delete(section);
+    const now = Map.groupBy(services, ownerOf);
+    for (const [owner, { pools, own, other }] of this.#entries) {
+      if (now.has(owner)) continue;
+      this.#entries.delete(owner);
+      this.#forgetSections(pools);
       this.#own -= own.size;
       gone.backends.push(...own.values(), ...(other ? [other] : []));
-      gone.services.push(namesOf(service));
+      gone.services.push(namesOf(pools[0]!));
     }
     // Who goes makes room for who comes.
-    const changed = [...now].filter(([section, service]) => this.#entries.get(section)?.service !== service);
-    for (const [section, service] of changed) gone.backends.push(...this.#leave(section, service));
-    for (const [section, service] of changed) {
-      const other = this.#enter(section, service);
+    const changed = [...now].filter(([owner, pools]) => !isSame(this.#entries.get(owner)?.pools, pools));
+    for (const [owner, pools] of changed) gone.backends.push(...this.#leave(owner, pools));
+    for (const [owner, pools] of changed) {
+      const other = this.#enter(owner, pools);
       if (other) gone.backends.push(other);
     }
-    return this.#without(gone);
-  }
-
-  /** Another pool of a service may have the same labels: then they are not gone. */
-  #without({ backends, services }: ReturnType<BackendSeries['follow']>): ReturnType<BackendSeries['follow']> {
-    if (backends.length === 0 && services.length === 0) return { backends, services };
-    const owners = new Set([...this.#entries.values()].map(({ service }) => ownerOf(namesOf(service))));
-    const stay = new Set<string>();
-    for (const { servers } of this.#entries.values()) for (const labels of servers.values()) stay.add(textOf(labels));
-    return {
-      backends: backends.filter((labels) => !stay.has(textOf(labels))),
-      services: services.filter((names) => !owners.has(ownerOf(names))),
-    };
+    return gone;
   }
 
   /** @param server backend/server, as HAProxy names them */
   of(server: string): BackendLabels | undefined {
-    return this.#entries.get(server.slice(0, server.indexOf('/')))?.servers.get(server);
+    return this.#entryOf(server.slice(0, server.indexOf('/')))?.servers.get(server);
   }
 
   /** @param section of its servers */
   serviceOf(section: string): { namespace: string; name: string } | undefined {
-    const entry = this.#entries.get(section);
-    return entry && namesOf(entry.service);
+    const entry = this.#entryOf(section);
+    return entry && namesOf(entry.pools[0]!);
   }
 
   /**
@@ -87,9 +79,10 @@ export class BackendSeries {
    * dial them, and a backend one in each pool of its service.
    */
   *all(): Iterable<[BackendLabels, string[]]> {
-    const servers = [...this.#entries.values()].flatMap((entry) => [...entry.servers]);
-    for (const entries of Map.groupBy(servers, ([, labels]) => textOf(labels)).values())
-      yield [entries[0]![1], entries.map(([server]) => server)];
+    for (const { servers } of this.#entries.values()) {
+      const same = Map.groupBy(servers, ([, labels]) => labels);
+      for (const [labels, entries] of same) yield [labels, entries.map(([server]) => server)];
+    }
   }
 
   /** Backends without series of their own. */
@@ -100,10 +93,20 @@ export class BackendSeries {
     return count;
   }
 
-  #leave(section: string, service: ServedService): BackendLabels[] {
-    const entry = this.#entries.get(section);
+  #entryOf(section: string): Entry | undefined {
+    const owner = this.#sections.get(section);
+    return owner === undefined ? undefined : this.#entries.get(owner);
+  }
+
+  #forgetSections(pools: readonly ServedService[]): void {
+    for (const { service } of pools) this.#sections.delete(backendOf(service));
+  }
+
+  #leave(owner: string, pools: readonly ServedService[]): BackendLabels[] {
+    const entry = this.#entries.get(owner);
     if (!entry) return [];
-    const addresses = new Set(service.backends.map(({ address }) => address));
+    this.#forgetSections(entry.pools);
+    const addresses = new Set(pools.flatMap(({ backends }) => backends.map(({ address }) => address)));
     const gone = [...entry.own].filter(([address]) => !addresses.has(address));
     for (const [address] of gone) entry.own.delete(address);
     this.#own -= gone.length;
@@ -111,19 +114,23 @@ export class BackendSeries {
   }
 
   /** @returns `other` where nobody has it any more */
-  #enter(section: string, service: ServedService): BackendLabels | undefined {
-    const { own = new Map<string, BackendLabels>(), other } = this.#entries.get(section) ?? {};
-    const entry: Entry = { service, own, other: undefined, servers: new Map() };
-    for (const { name, address } of service.backends) {
-      let labels = own.get(address);
-      if (!labels && own.size < this.#limits.ofService && this.#own < this.#limits.inAll) {
-        own.set(address, (labels = { ...namesOf(service), backend: address, cluster: clusterOf(address) }));
-        this.#own++;
+  #enter(owner: string, pools: readonly ServedService[]): BackendLabels | undefined {
+    const { own = new Map<string, BackendLabels>(), other } = this.#entries.get(owner) ?? {};
+    const entry: Entry = { pools, own, other: undefined, servers: new Map() };
+    for (const pool of pools) {
+      const section = backendOf(pool.service);
+      this.#sections.set(section, owner);
+      for (const { name, address } of pool.backends) {
+        let labels = own.get(address);
+        if (!labels && own.size < this.#limits.ofService && this.#own < this.#limits.inAll) {
+          own.set(address, (labels = { ...namesOf(pool), backend: address, cluster: clusterOf(address) }));
+          this.#own++;
+        }
+        labels ??= entry.other ??= other ?? { ...namesOf(pool), backend: otherBackend, cluster: '' };
+        entry.servers.set(`${section}/${name}`, labels);
       }
-      labels ??= entry.other ??= other ?? { ...namesOf(service), backend: otherBackend, cluster: '' };
-      entry.servers.set(`${section}/${name}`, labels);
     }
-    this.#entries.set(section, entry);
+    this.#entries.set(owner, entry);
     return entry.other ? undefined : other;
   }
 }
@@ -132,8 +139,15 @@ const namesOf = ({ service: { metadata } }: ServedService) => ({
   namespace: metadata.namespace ?? '',
   name: splitPartKey(metadata.name)[0],
 });
-const ownerOf = ({ namespace, name }: { namespace: string; name: string }): string => `${namespace}/${name}`;
-const textOf = ({ namespace, name, backend, cluster }: BackendLabels): string => `${namespace}/${name}/${cluster}/${backend}`;
+
+/** namespace/name of the service that a pool is of */
+function ownerOf(pool: ServedService): string {
+  const { namespace, name } = namesOf(pool);
+  return `${namespace}/${name}`;
+}
+
+const isSame = (a: readonly ServedService[] | undefined, b: readonly ServedService[]): boolean =>
+  a?.length === b.length && b.every((pool, at) => pool === a[at]);
 
 /** An address in a cluster that has joined begins with its name and a slash (translate.ts). */
 const clusterOf = (address: string): string => (address.includes('/') ? address.slice(0, address.indexOf('/')) : '');
