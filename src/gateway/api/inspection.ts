@@ -3,13 +3,13 @@ import { Memory } from '../haproxy/config/memory.ts';
 import { serviceConfigOf, type ServiceConfig } from '../haproxy/config/service-config.ts';
 import type { ServerStats } from '../haproxy/index.ts';
 import { splitPartKey } from '../../model/pools.ts';
-import { keyOf } from '../ir/service-key.ts';
+import { keyOf, ownerKey } from '../ir/service-key.ts';
 import type { View } from '../ir/ir.ts';
 import type { Member } from '../members/members.ts';
 import type { RecentRefusal } from './refused-pods.ts';
 import type { ServiceReport, Summary, Trace, Unserved } from './report-types.ts';
 import { traceRoute, type Asked } from './route-trace.ts';
-import { ownerKey, placesOf, type Observed, type TrafficReader } from './observed.ts';
+import { placesOf, type Observed, type TrafficReader } from './observed.ts';
 import { serviceReport, summaryOf } from './service-reports.ts';
 
 export type { TrafficReader };

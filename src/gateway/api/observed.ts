@@ -39,9 +39,6 @@ export interface Place {
   server: BackendServer | undefined;
 }
 
-/** The service that a pool is of: namespace/name. */
-export const ownerKey = (service: ServedService['service']): string => splitPartKey(keyOf(service))[0];
-
 /** Those that take users: not the tunnel at which a backend tells its role. */
 export const servingMembers = (members: Iterable<Member>): Member[] => [...members].filter(({ portName }) => portName !== rolePortName);
 

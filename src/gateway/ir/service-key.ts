@@ -1,3 +1,4 @@
+import { splitPartKey } from '../../model/pools.ts';
 import { serviceKey } from '../../model/store.ts';
 import type { DistributedService } from '../../model/types.ts';
 
@@ -9,3 +10,6 @@ export function keyOf(service: DistributedService): string {
   if (key === undefined) keys.set(service, (key = serviceKey(service)));
   return key;
 }
+
+/** namespace/name of the service that a pool is of. */
+export const ownerKey = (pool: DistributedService): string => splitPartKey(keyOf(pool))[0];

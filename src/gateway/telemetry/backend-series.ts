@@ -5,6 +5,7 @@
 import { splitPartKey } from '../../model/pools.ts';
 import { backendOf } from '../haproxy/index.ts';
 import type { ServedService } from '../ir/ir.ts';
+import { ownerKey } from '../ir/service-key.ts';
 
 export interface BackendLabels {
   namespace: string;
@@ -44,7 +45,7 @@ export class BackendSeries {
   /** @returns what is not there any more */
   follow(services: readonly ServedService[]): { backends: BackendLabels[]; services: { namespace: string; name: string }[] } {
     const gone: ReturnType<BackendSeries['follow']> = { backends: [], services: [] };
-    const now = Map.groupBy(services, ownerOf);
+    const now = Map.groupBy(services, ({ service }) => ownerKey(service));
     for (const [owner, { pools, own, other }] of this.#entries) {
       if (now.has(owner)) continue;
       this.#entries.delete(owner);
@@ -139,12 +140,6 @@ const namesOf = ({ service: { metadata } }: ServedService) => ({
   namespace: metadata.namespace ?? '',
   name: splitPartKey(metadata.name)[0],
 });
-
-/** namespace/name of the service that a pool is of */
-function ownerOf(pool: ServedService): string {
-  const { namespace, name } = namesOf(pool);
-  return `${namespace}/${name}`;
-}
 
 const isSame = (a: readonly ServedService[] | undefined, b: readonly ServedService[]): boolean =>
   a?.length === b.length && b.every((pool, at) => pool === a[at]);
