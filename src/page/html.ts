@@ -26,8 +26,17 @@ export const escaped = (text: string): string =>
 
 /** A template whose values are escaped, unless they are HTML themselves. Values of attributes must be in double quotes. */
 export function html(strings: TemplateStringsArray, ...values: readonly Content[]): Html {
-  return new Html(strings.reduce((all, part, index) => all + textOf(values[index - 1]) + part));
+  return new Html(partsOf(strings).reduce((all, part, index) => all + textOf(values[index - 1]) + part));
 }
+
+/** Without the indentation that templates have for those who read them. */
+function partsOf(strings: TemplateStringsArray): readonly string[] {
+  const parts = known.get(strings) ?? strings.map((part) => part.replace(/\n\s*/g, '\n'));
+  known.set(strings, parts);
+  return parts;
+}
+
+const known = new WeakMap<TemplateStringsArray, readonly string[]>();
 
 function textOf(content: Content): string {
   if (content === undefined || content === false) return '';
