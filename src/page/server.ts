@@ -61,7 +61,7 @@ export function createPage({ source, authorize = everybody, log, ...streaming }:
     if (streams.isFull)
       return sendNote(reply, 503, 'Too many pages are open', `${options.most} of them are told what changes; reload this one.`);
     reply.hijack();
-    void streams.follow(reply.raw, securityHeaders as Record<string, string>, {
+    void streams.follow(reply.raw, securityHeaders, {
       view: () => viewOf(known, wanted),
       since: resumed(request) ?? String(since),
       isAllowed: () => authorize(request.headers.authorization),

@@ -57,7 +57,7 @@ export class Streams {
   }
 
   /** Until the browser goes, may not look any more, or the server ends. Never rejects. @param response whose head is not sent */
-  async follow(response: ServerResponse, headers: Record<string, string>, followed: Followed): Promise<void> {
+  async follow(response: ServerResponse, headers: Readonly<Record<string, string>>, followed: Followed): Promise<void> {
     this.#open++;
     const gone = new AbortController();
     response.on('close', () => gone.abort());

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { changesBetween, type Fragment } from '../../../src/page/fragment.ts';
-import { html, Html } from '../../../src/page/html.ts';
+import { html } from '../../../src/page/html.ts';
 import { pathOf, wantedIn } from '../../../src/page/query.ts';
 import { listFragment } from '../../../src/page/fragment.ts';
 import { reasonView } from '../../../src/page/reason-view.ts';
