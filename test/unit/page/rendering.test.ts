@@ -83,9 +83,9 @@ const hostile = fc.oneof(
 );
 
 describe('views of the page', () => {
-  it('show an installation at a glance', () => checkGolden('overview.html', overviewHtml(overview)));
+  it('show an installation at a glance', () => checkGolden('overview.html.txt', overviewHtml(overview)));
 
-  it('show a service with its backends', () => checkGolden('service.html', serviceHtml(viewed)));
+  it('show a service with its backends', () => checkGolden('service.html.txt', serviceHtml(viewed)));
 
   it('have the same elements and attributes whatever others have written', () => {
     const [plainOverview, plainService] = [overviewHtml(overviewWith('x')), serviceHtml(viewWith('x'))];
