@@ -141,7 +141,7 @@ describe('what was found a moment ago', () => {
   it('is found anew after that, and each service by itself', async () => {
     let [now, asked] = [0, 0];
     const counted = remembering(
-      { overview: async () => Promise.reject(new Error(String(++asked))), service: async (key) => ++asked && ({ key } as never) },
+      { overview: async () => Promise.reject(new Error(String(++asked))), service: async (key) => (asked++, { key } as never) },
       1000,
       () => now,
     );
