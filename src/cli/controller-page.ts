@@ -19,7 +19,7 @@ export const openControllerPage: OpenPage = async (controller, { client, config,
   const observed = controller.observed();
   const page = createPage({
     source: sourceOf({
-      title: client.access.server,
+      title: `installation ${config.namespace}`,
       reach: () => reachOf(observed, hasGateway(config)),
       cluster: {
         config,

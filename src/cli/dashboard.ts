@@ -31,8 +31,9 @@ has controller.page (docs/guide/dashboard.md); this forwards a port of your mach
       --kubeconfig FILE default: KUBECONFIG, else ~/.kube/config
       --context NAME    default: the current one
 
-It takes the rights to list distributedservices of all namespaces, to list pods and create and get pods/portforward in
-frp-system, and, to find the replica that leads, to get Lease frp-controller there.
+It takes the right to list distributedservices of all namespaces; in frp-system to list pods, to create and get
+pods/portforward, to list deployments and get the ConfigMap with the configuration (or --config), and, to find the replica that
+leads, to get Lease frp-controller.
 
   json    the dashboard of one service for Grafana, to standard output (frp-k8s dashboard json --help). Those for all
           services are in manifests/monitoring.

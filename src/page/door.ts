@@ -45,9 +45,9 @@ export async function openDoor({ port: wanted, connect, headers }: DoorOptions):
     // Another name may have been made to lead to this address by somebody else's page.
     if (incoming.headers.host !== `${host}:${port}`) return note(response, 403, `say http://${host}:${port}`);
     if (incoming.method !== 'GET') return note(response, 405, 'the page can be looked at, and nothing else');
-    const { pathname, searchParams } = new URL(incoming.url ?? '/', `http://${host}`);
-    if (pathname === '/enter') {
-      if (isUsed || !isSame(searchParams.get('key') ?? '', key))
+    const target = URL.parse(incoming.url ?? '/', `http://${host}`);
+    if (target?.pathname === '/enter') {
+      if (isUsed || !isSame(target.searchParams.get('key') ?? '', key))
         return note(response, 403, 'this address opens the page once; start frp-k8s dashboard again for another one');
       isUsed = true;
       response.setHeader('set-cookie', `${cookie}=${session}; HttpOnly; SameSite=Strict; Path=/`);

@@ -12,7 +12,9 @@ const mostPages = 10_000;
 
 /** @param url path and query @returns undefined where there is no such page */
 export function wantedIn(url: string): Wanted | undefined {
-  const { pathname, searchParams } = new URL(url.slice(0, 2000), 'http://localhost');
+  const target = URL.parse(url.slice(0, 2000), 'http://localhost');
+  if (!target) return undefined;
+  const { pathname, searchParams } = target;
   const page = Math.min(mostPages, Math.max(1, Number.parseInt(searchParams.get('page') ?? '1', 10) || 1));
   if (pathname === '/')
     return {

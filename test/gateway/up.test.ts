@@ -75,7 +75,7 @@ describe('a gateway outside any cluster', () => {
     assert.match(service, /web\.example\.com/);
     const events = await fetch(`${origin}/events?view=%2F`, { headers: { cookie } });
     const { value } = await events.body!.getReader().read();
-    assert.match(Buffer.from(value!).toString(), /^id: \S+\nevent: changes\n/);
+    assert.match(Buffer.from(value).toString(), /^id: \S+\nevent: changes\n/);
     assert.equal(await end(), 0);
   });
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { createServer, request, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
+import { Duplex } from 'node:stream';
 import { after, before, describe, it } from 'node:test';
 import { ownVoice } from '../../../src/cli/gateway-page.ts';
 import { openDoor, type Door } from '../../../src/page/door.ts';
@@ -45,7 +46,11 @@ describe('the door to a page', () => {
     const port = await page.listen('127.0.0.1', 0);
     door = await openDoor({
       port: 0,
-      connect: async () => connect(port, '127.0.0.1'),
+      // A port forward is no socket either.
+      connect: async () => {
+        const socket = connect(port, '127.0.0.1');
+        return Duplex.from({ readable: socket, writable: socket });
+      },
       headers: async () => ({ authorization: 'Bearer mine' }),
     });
     base = new URL(door.url).origin;
@@ -82,6 +87,12 @@ describe('the door to a page', () => {
   it('is shut under another name, and for what changes anything', async () => {
     assert.equal((await fetched(`${base}/`, { headers: { cookie, host: 'evil.example.com' } })).status, 403);
     assert.equal((await fetched(`${base}/`, { headers: { cookie }, method: 'POST' })).status, 405);
+  });
+
+  it('stays open for whoever is let in, whatever others ask for', async () => {
+    for (const path of ['//', '//[', '/enter?key', '/%'])
+      assert.ok((await fetched(base, { path, headers: { cookie } } as object)).status >= 400, path);
+    assert.equal((await fetched(`${base}/`, { headers: { cookie } })).status, 200);
   });
 
   it('lets updates through as they come', async () => {

@@ -200,7 +200,17 @@ describe('paths of the page', () => {
   });
 
   it('are none for what no object can be called', () => {
-    for (const url of ['/services/a/b%2Fc', '/services/a/..', '/services/a/%zz', '/services/a', '/x', '/reasons/a-b', '/services/A/b'])
+    for (const url of [
+      '/services/a/b%2Fc',
+      '/services/a/..',
+      '//',
+      'http://[',
+      '/services/a/%zz',
+      '/services/a',
+      '/x',
+      '/reasons/a-b',
+      '/services/A/b',
+    ])
       assert.equal(wantedIn(url), undefined, url);
   });
 });
