@@ -121,7 +121,8 @@ function reportRows({ heard }: ServiceView): TableRow[] {
     .map(({ replica, backend }) => reportRow(replica, backend));
 }
 
-const nameOf = ({ cluster, pod }: BackendReport): string => (cluster === undefined ? pod : `${cluster}/${pod}`);
+const nameOf = ({ cluster, pod, port }: BackendReport): string =>
+  `${cluster === undefined ? pod : `${cluster}/${pod}`}${port === undefined ? '' : `, port ${port}`}`;
 
 const reportRow = (replica: string, backend: BackendReport): TableRow => ({
   id: `b/${replica}/${backend.proxy}`,
