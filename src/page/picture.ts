@@ -37,7 +37,7 @@ const cut = (text: string): string => (text.length > room ? `${text.slice(0, roo
 export function pictureFragment(id: string, picture: Picture): Fragment {
   return {
     id,
-    html: html`<div id="${id}" class="scroll" role="region" aria-label="${picture.title}" tabindex="0">${svgOf(id, picture)}</div>`,
+    html: html`<div id="${id}" class="scroll" role="group" aria-label="${picture.title}" tabindex="0">${svgOf(id, picture)}</div>`,
   };
 }
 

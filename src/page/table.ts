@@ -35,7 +35,7 @@ const around = (id: string, title: string, columns: readonly Column[], rows: rea
   html`<div id="${id}">
     ${
       empty === undefined
-        ? html`<div class="scroll" role="region" aria-label="${title}" tabindex="0">
+        ? html`<div class="scroll" role="group" aria-label="${title}" tabindex="0">
             <table>
               <caption class="unseen">
                 ${title}
