@@ -18,6 +18,7 @@ const mostLines = 100;
 export function serviceView(view: ServiceView, key: string, page: number): View {
   const rows = view.heard.length > 0 ? reportRows(view) : statusRows(view);
   const shown = paged(rows, page, pageSize);
+  const table = shown.shown.map((row) => row());
   const links = pager(shown, 'backends', (to) => pathOf({ kind: 'service', key, page: to }));
   const more = view.more === undefined ? '' : ` and ${view.more} more, which are not listed`;
   return {
@@ -26,13 +27,7 @@ export function serviceView(view: ServiceView, key: string, page: number): View 
       summaryFragment(view),
       unknownFragment(view.unknown),
       linesFragment('conditions', view.conditions.slice(0, mostLines).map(lineItem), 'Nothing is wrong with it.'),
-      tableFragment(
-        'backends',
-        'Backends',
-        view.heard.length > 0 ? reportColumns : statusColumns,
-        shown.shown,
-        'No backend is registered.',
-      ),
+      tableFragment('backends', 'Backends', view.heard.length > 0 ? reportColumns : statusColumns, table, 'No backend is registered.'),
       {
         id: 'backend-pages',
         html: html`<div id="backend-pages">
@@ -109,8 +104,11 @@ const reportColumns: readonly Column[] = [
   { title: 'Since (UTC)', kind: 'wide' },
 ];
 
+/** Each as it is wanted: of thousands a page is shown. */
+type LateRow = () => TableRow;
+
 /** Whoever is not up comes first. */
-function reportRows({ heard }: ServiceView): TableRow[] {
+function reportRows({ heard }: ServiceView): LateRow[] {
   const all = heard.flatMap(({ replica, answer }) => answer.backends.map((backend) => ({ replica, backend })));
   return all
     .sort(
@@ -118,7 +116,11 @@ function reportRows({ heard }: ServiceView): TableRow[] {
         Number(one.backend.state === 'up') - Number(other.backend.state === 'up') ||
         (nameOf(one.backend) < nameOf(other.backend) ? -1 : Number(nameOf(one.backend) > nameOf(other.backend))),
     )
-    .map(({ replica, backend }) => reportRow(replica, backend));
+    .map(
+      ({ replica, backend }) =>
+        () =>
+          reportRow(replica, backend),
+    );
 }
 
 const nameOf = ({ cluster, pod, port }: BackendReport): string =>
@@ -143,8 +145,8 @@ const reportRow = (replica: string, backend: BackendReport): TableRow => ({
 
 const statusColumns: readonly Column[] = [{ title: 'Backend' }, { title: 'State' }, { title: 'Address' }];
 
-const statusRows = ({ backends }: ServiceView): TableRow[] =>
-  backends.map(({ name, address, isHealthy, reason }, index) => ({
+const statusRows = ({ backends }: ServiceView): LateRow[] =>
+  backends.map(({ name, address, isHealthy, reason }, index) => () => ({
     id: `b/${index}/${name}`,
     cells: [
       name,
