@@ -15,7 +15,7 @@ h2{font-size:1.1rem;margin:1.5rem 0 .5rem}
 .skip:focus{left:1rem;top:.5rem;background:var(--ground);padding:.25rem .5rem;z-index:1}
 .unseen{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 .quiet{color:var(--quiet)}
-.state{white-space:nowrap}
+.state,time{white-space:nowrap}
 .ok{color:var(--ok)}.warn{color:var(--warn)}.bad{color:var(--bad)}
 .facts{display:flex;flex-wrap:wrap;gap:.5rem;margin:.5rem 0}
 .facts>div{background:var(--panel);border:1px solid var(--line);border-radius:6px;padding:.4rem .75rem;min-width:8rem}
@@ -24,7 +24,7 @@ dd{margin:0}
 .reason dd{margin-bottom:.75rem}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%}
-th,td{text-align:left;vertical-align:top;padding:.3rem .6rem .3rem 0;border-bottom:1px solid var(--line);min-width:4rem}
+th,td{text-align:left;vertical-align:top;padding:.3rem .6rem .3rem 0;border-bottom:1px solid var(--line);min-width:4rem;overflow-wrap:break-word}
 thead th{color:var(--quiet);font-weight:600;font-size:.85rem}
 tbody th{font-weight:600;min-width:7rem}
 .num{text-align:right;font-variant-numeric:tabular-nums}
@@ -41,6 +41,7 @@ ul{padding-left:1.25rem;margin:.25rem 0}
 .picture .box.bad rect{stroke:var(--bad);stroke-width:2}
 .picture path{fill:none;stroke:var(--edge);stroke-width:1.5}
 .picture .edge.bad path{stroke:var(--bad);stroke-dasharray:6 4}
+.picture .edge text{paint-order:stroke;stroke:var(--ground);stroke-width:4px}
 .picture .edge.bad text{fill:var(--bad)}
-@media (max-width:40rem){.wide{display:none}body{font-size:14px}}
+@media (max-width:40rem){.wide{display:none}td:last-child{min-width:14rem}body{font-size:14px}}
 `;
