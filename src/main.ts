@@ -29,7 +29,10 @@ const commands: Record<string, { summary: string; load: () => Promise<Command> }
   status: { summary: 'the installation and its services on one screen', load: () => import('./cli/status.ts') },
   migrate: { summary: "make DistributedServices of frpc's configuration files", load: () => import('./cli/migrate.ts') },
   'client-config': { summary: 'configure frpc outside any cluster for a gateway', load: () => import('./cli/client-config.ts') },
-  dashboard: { summary: 'a dashboard of one service for Grafana (dashboard json)', load: () => import('./cli/dashboard.ts') },
+  dashboard: {
+    summary: 'the web page of an installation; a dashboard for Grafana (dashboard json)',
+    load: () => import('./cli/dashboard.ts'),
+  },
   rotate: { summary: 'replace a group key or the certificate authority', load: () => import('./cli/rotate.ts') },
   uninstall: { summary: 'remove services, webhooks and the installation from a cluster', load: () => import('./cli/uninstall.ts') },
   demo: { summary: 'show the main job in one minute, without a cluster', load: () => import('./cli/demo.ts') },

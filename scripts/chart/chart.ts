@@ -31,6 +31,11 @@ const groups: { folder: string; when?: string; files: () => BaseFile[] }[] = [
     folder: 'secrets-by-namespace/',
     files: () => [{ name: 'rolebinding', objects: objectsIn('manifests/install/overlays/secrets-by-namespace/rolebinding.yaml') }],
   },
+  {
+    folder: 'page/',
+    when: 'hasKey (.Values.config.controller | default dict) "page"',
+    files: () => [{ name: 'rbac', objects: objectsIn('manifests/install/overlays/page/rbac.yaml') }],
+  },
 ];
 
 const crd = (): BaseFile => ({ name: 'crd', objects: objectsIn('manifests/crd/distributedservices.frp.io.yaml') });

@@ -1,6 +1,7 @@
 /** `frp-k8s controller`: Secrets and status. */
 import { loadConfig } from '../config/load.ts';
 import { control } from '../controller/run.ts';
+import { openControllerPage } from './controller-page.ts';
 import { parseOptions } from './options.ts';
 
 export const help = `frp-k8s controller: keep what sidecars and people need of each DistributedService
@@ -14,7 +15,7 @@ frp server's certificate (Secret frp-server-tls). It never touches an object tha
       --config FILE     configuration (YAML); every key: docs/reference/configuration.md
 
 It uses the Pod's service account, else KUBECONFIG. The plain port (FRPK8S_METRICS_PORT, 8080) has /healthz, /readyz
-and /metrics.
+and /metrics. With controller.page there is a web page on a port of its own, on loopback: frp-k8s dashboard opens it.
 
 example:
   KUBECONFIG=~/.kube/config frp-k8s controller --config config.yaml
@@ -22,6 +23,7 @@ example:
 
 export async function run(args: string[]): Promise<number> {
   const options = parseOptions('controller', args, { config: { type: 'string' } });
-  await control(loadConfig(options.config, process.env));
+  const config = loadConfig(options.config, process.env);
+  await control(config, config.controller.page && openControllerPage);
   return 0;
 }

@@ -5,6 +5,7 @@ import { UserError } from '../errors.ts';
 import { runAgentPart } from '../gateway/up/agent-part.ts';
 import { upConfig, type UpOptions } from '../gateway/up/settings.ts';
 import { runUp } from '../gateway/up/up.ts';
+import { gatewayPage } from './gateway-page.ts';
 import { durationOption, parseOptions, portOption } from './options.ts';
 
 export const help = `frp-k8s gateway up: a whole gateway on this machine, without a cluster
@@ -70,7 +71,7 @@ export async function run(args: string[]): Promise<number> {
     log: logIn(values.log),
   };
   const config = upConfig(loadConfig(values.config, process.env), options);
-  if (values.part === 'agent') await runAgentPart(config, { ...options, haproxy: options.haproxy ?? 'haproxy' });
+  if (values.part === 'agent') await runAgentPart(config, { ...options, haproxy: options.haproxy ?? 'haproxy', page: gatewayPage(config) });
   else {
     const [node, main] = process.argv as [string, string];
     const words = [...process.execArgv, main, 'gateway', 'up', ...args];

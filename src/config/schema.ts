@@ -217,6 +217,13 @@ export const configSchema = z.strictObject({
        * frp-k8s-secrets (docs/guide/security.md)
        */
       secrets: z.enum(['cluster', 'namespaces']).default('cluster'),
+      /** the web page (docs/guide/dashboard.md); absent: there is none */
+      page: z
+        .strictObject({
+          /** on the loopback of the Pod alone, to which `frp-k8s dashboard` forwards */
+          port: portNumber.default(8090),
+        })
+        .optional(),
     })
     .prefault({}),
   connectors: z

@@ -5,6 +5,7 @@ import type { Config } from '../config/schema.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Log } from '../log.ts';
 import type { ServiceStore } from '../model/store.ts';
+import type { Observed } from './observed.ts';
 import type { OutdatedOf } from './backends/outdated-pods.ts';
 import type { ConnectorSource } from './facts.ts';
 import type { DescribeConflict } from './status/configuration-checks.ts';
@@ -35,6 +36,8 @@ export interface RunningController {
   /** undefined when everything is watched and no watch is failing; otherwise why not */
   problem(): string | undefined;
   isLeading(): boolean;
+  /** for people who look on */
+  observed(): Observed;
   /** Finishes what it is doing, and ends. */
   close(): Promise<void>;
 }

@@ -22,6 +22,7 @@ import { ensureUsersCertificate } from './cert-manager/users-certificate.ts';
 import { checkReferences, copiesElsewhere, reconcileCopies, sharers, type GatewayCopiesDeps } from './gateway-secrets/copies.ts';
 import { WorkQueue } from '../kube/work-queue.ts';
 import { SecretWatches } from './secret-watches.ts';
+import { observedOf, type Observed } from './observed.ts';
 import { untilItWorks } from './until-it-works.ts';
 import { servicesWith } from './user-secrets.ts';
 import { openWatches, type Watch } from './watches.ts';
@@ -140,9 +141,10 @@ class Controller implements RunningController {
     this.#starting = this.#start();
   }
 
-  isLeading(): boolean {
-    return this.#isLeading;
-  }
+  readonly isLeading = (): boolean => this.#isLeading;
+
+  readonly observed = (): Observed =>
+    observedOf({ ...this.#deps, secrets: this.#secrets, userSecrets: this.#userSecrets }, () => this.#links.states);
 
   problem(): string | undefined {
     if (this.#startProblem !== undefined) return this.#startProblem;

@@ -2,7 +2,7 @@
 import { request, type ClientRequestArgs } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { connect } from 'node:tls';
-import { basicAuthorization, type Credentials } from '../frp/server-api.ts';
+import { askServerApi, basicAuthorization, type Credentials } from '../frp/server-api.ts';
 import type { Read } from '../diagnose/read.ts';
 
 export interface GatewayVoice {
@@ -20,6 +20,25 @@ const patience = 8000;
 export const localVoice = (path: string): GatewayVoice => ({
   replica: 'gateway',
   ask: (question) => answered({ socketPath: path, path: question }),
+});
+
+/** A replica that is reached over the network. @param url of its API @param wayIn what it takes, as it is now */
+export const directVoice = (
+  replica: string,
+  url: string,
+  wayIn: () => { credentials: Credentials | undefined; authorityPem: string | undefined },
+): GatewayVoice => ({
+  replica,
+  ask: async <T>(question: string) => {
+    const { credentials, authorityPem } = wayIn();
+    if (!credentials) return { failed: 'the Secret with the credentials is not there yet' };
+    try {
+      const signal = AbortSignal.timeout(patience);
+      return { ok: (await askServerApi(new URL(question, url), { credentials, authorityPem, signal })) as T };
+    } catch (error) {
+      return { failed: (error as Error).message };
+    }
+  },
 });
 
 /**

@@ -1,7 +1,10 @@
 /** What an agent is started with: the same for the Pod of a cluster, for `gateway up` and for tests. */
+import type { RequestListener } from 'node:http';
 import type { Registry } from '@prometheus-io/client';
 import type { Config } from '../config/schema.ts';
 import type { Log } from '../log.ts';
+import type { JoinedCluster } from './api/report-types.ts';
+import type { Ask } from './api/questions.ts';
 import type { HoldingsStore } from './claims/holdings-store.ts';
 import type { Proxies } from './proxies.ts';
 import type { Replica } from './replicas/peers.ts';
@@ -30,6 +33,10 @@ export interface AgentOptions {
   directory: string;
   /** where the status is told without a password: a socket in a directory that nobody else may enter, absolute; absent: nowhere */
   statusSocket?: string;
+  /** clusters that have joined, for people; absent: none can */
+  joined?: () => Promise<readonly JoinedCluster[]>;
+  /** what the socket answers beside the questions of `api/`, given what it asks itself; absent: nothing */
+  page?: (ask: Ask) => RequestListener;
   /** how long a restarted replica waits for the backends that others have; milliseconds */
   warmUpMs?: number;
 }

@@ -35,6 +35,7 @@ import { inspectionOf } from './inspected.ts';
 import { listen, listenAt, portOf } from './listen.ts';
 import { aborted, within } from './waiting.ts';
 import { createGatewayOperations } from './api/operations-server.ts';
+import { answerTo } from './api/questions.ts';
 import { createLocalStatusServer, createStatusServer } from './api/status-server.ts';
 import { ordinalProblem, PeerAddresses, replicasOf, servicesAt, servicesOnline, type Replica } from './replicas/peers.ts';
 import type { Applied } from './haproxy/index.ts';
@@ -120,16 +121,13 @@ export class GatewayAgent {
     const status = {
       statuses: () => this.statuses(),
       refusals: () => [...this.#proxies.refusals(), ...this.holdings.refusals(), ...this.door.refusals],
-      inspection: inspectionOf({
-        ...options,
-        holdings: this.holdings,
-        members: this.#members,
-        door: this.door,
-        view: () => this.#lastView,
-      }),
+      inspection: inspectionOf({ ...options, ...observed, holdings: this.holdings, members: this.#members, door: this.door }),
     };
     this.#status = createStatusServer({ ...status, credentials: () => this.#credentials() });
-    this.#localStatus = createLocalStatusServer(status);
+    this.#localStatus = createLocalStatusServer(
+      status,
+      options.page?.((url) => answerTo(url, status.inspection)),
+    );
     this.#addChecks();
   }
 

@@ -1,14 +1,16 @@
 /** What the agent of this process knows, for the questions of people (api/inspection.ts). */
 import { conflictFinding } from '../../webhooks/distributedservices/tenancy.ts';
+import { Expiries } from '../../certs/expiries.ts';
 import type { Config } from '../config/schema.ts';
 import { describeFinding } from '../model/findings.ts';
 import { usesGateway } from '../model/gateway.ts';
-import type { Unserved } from './api/report-types.ts';
+import type { JoinedCluster, Unserved } from './api/report-types.ts';
 import { Inspection } from './api/inspection.ts';
 import type { Holdings } from './claims/holdings.ts';
 import type { Door } from './door.ts';
 import { keyOf } from './ir/service-key.ts';
 import type { View } from './ir/ir.ts';
+import type { TunnelMaterial } from './ir/tunnel-trust.ts';
 import type { Members } from './members/members.ts';
 import type { Proxies } from './proxies.ts';
 import type { Sources } from './sources/sources.ts';
@@ -17,6 +19,8 @@ export interface Inspected {
   pod: string;
   config: Config;
   view: () => View | undefined;
+  tunnel: () => TunnelMaterial | undefined;
+  joined?: (() => Promise<readonly JoinedCluster[]>) | undefined;
   members: Members;
   proxies: Proxies;
   sources: Sources;
@@ -24,7 +28,8 @@ export interface Inspected {
   door: Door;
 }
 
-export function inspectionOf({ pod, config, view, members, proxies, sources, holdings, door }: Inspected): Inspection {
+export function inspectionOf({ pod, config, view, tunnel, joined, members, proxies, sources, holdings, door }: Inspected): Inspection {
+  const expiries = new Expiries();
   return new Inspection({
     replica: pod,
     view,
@@ -39,7 +44,17 @@ export function inspectionOf({ pod, config, view, members, proxies, sources, hol
     unserved: (key) => unserved(key, { config, proxies, sources, holdings }),
     names: () => [...sources.services.all()].map(keyOf),
     refusals: () => door.refusedPods.recent((identity) => sources.podOf(identity)),
+    certificates: () => expiries.of(certificatesShown(view(), tunnel())),
+    joined,
   });
+}
+
+/** PEM of each certificate that HAProxy shows, by what it is for. */
+function certificatesShown(view: View | undefined, tunnel: TunnelMaterial | undefined): [string, string][] {
+  const users = (view?.services ?? []).flatMap(({ service, certificate }): [string, string][] =>
+    certificate === undefined ? [] : [[`users of ${keyOf(service)}`, certificate]],
+  );
+  return tunnel ? [['tunnels', tunnel.serverPem], ['authority of tunnels', tunnel.clientCaPem], ...users] : users;
 }
 
 /** Why a service is left out, in the words of its status. */

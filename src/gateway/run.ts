@@ -19,6 +19,7 @@ import { KubeLinkStore } from './links/kube-link-store.ts';
 import { kubeKeyOwners } from './links/key-owners-stores.ts';
 import { openLinkHome } from './links/link-home.ts';
 import { LinkSecrets } from './links/link-secrets.ts';
+import { joinedClusters } from './links/joined.ts';
 import { openLinks } from './links/links.ts';
 import { openProxies, type Proxies, type ProxiesOptions } from './proxies.ts';
 
@@ -68,9 +69,25 @@ export async function runGateway(
   const sources = new Sources((events) => new ClusterSource({ client, config, log, directory: known, events }));
   const secrets = new LinkSecrets({ client, namespace: config.gateway.namespace });
   const holdings = kubeHoldings(secrets);
-  const agent = new GatewayAgent({ sources, config, log, registry, proxies, holdings, pod, host, ports, frpsUrl, frpsPort, directory });
+  const store = new KubeLinkStore(secrets, pod);
+  const joined = () => joinedClusters(store, Date.now());
+  const agent = new GatewayAgent({
+    sources,
+    config,
+    log,
+    registry,
+    proxies,
+    holdings,
+    pod,
+    host,
+    ports,
+    frpsUrl,
+    frpsPort,
+    directory,
+    joined,
+  });
   // Before the agent renders anything: clusters that had joined are served from the beginning.
-  const links = await startLinks({ secrets, config, log, sources, agent, proxies, pod, directory: options.links });
+  const links = await startLinks({ secrets, store, config, log, sources, agent, proxies, directory: options.links });
   await agent.start();
   const beat = setInterval(() => void writeFile(join(directory, 'agent.beat'), `${Date.now()}\n`).catch(() => {}), beatMs);
   log.info({ pod, server: client.access.server }, 'gateway agent started');
@@ -85,24 +102,24 @@ export async function runGateway(
 
 interface LinksOfReplica {
   secrets: LinkSecrets;
+  store: KubeLinkStore;
   config: Config;
   log: Log;
   sources: Sources;
   agent: GatewayAgent;
   proxies: Proxies;
-  pod: string;
   directory: string;
 }
 
 /** Takes joins and links of clusters. */
-async function startLinks({ secrets, config, log, sources, agent, proxies, pod, directory }: LinksOfReplica) {
+async function startLinks({ secrets, store, config, log, sources, agent, proxies, directory }: LinksOfReplica) {
   await secrets.follow(join(directory, 'secrets.jsonl'), log);
   const home = await openLinkHome(secrets, { config, log });
   if (!home) return secrets;
   const links = await openLinks({
     ...home,
     directory,
-    store: new KubeLinkStore(secrets, pod),
+    store,
     owners: kubeKeyOwners(secrets),
     isReplicated: true,
     authoritiesPem: () => (sources.home.server ? text(sources.home.server, 'ca.crt') : ''),

@@ -3,7 +3,7 @@ import { Agent, request as httpsRequest, type RequestOptions } from 'node:https'
 import type { Access } from './access.ts';
 import { Gate } from './gate.ts';
 import { errorFrom, KubeError } from './errors.ts';
-import { describe, pathOf, slim, type KubeObject, type Resource } from './types.ts';
+import { describe, pathOf, serviceAccounts, slim, type KubeObject, type Resource } from './types.ts';
 
 export interface ListOptions {
   namespace?: string;
@@ -114,6 +114,17 @@ export class KubeClient {
       query: { fieldManager },
       body: typed(resource, object),
     });
+  }
+
+  /** A token of a ServiceAccount, for the API server itself. @param seconds that it is good for, 600 at least */
+  async requestToken(namespace: string, account: string, seconds: number): Promise<string> {
+    const { status } = await this.#call<{ status: { token: string } }>({
+      method: 'POST',
+      path: `${pathOf(serviceAccounts, namespace, account)}/token`,
+      action: `create serviceaccounts/token of ${namespace}/${account}`,
+      body: { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { expirationSeconds: seconds } },
+    });
+    return status.token;
   }
 
   /**

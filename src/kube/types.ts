@@ -103,6 +103,28 @@ export interface Challenge extends KubeObject {
   status?: { state?: string; reason?: string };
 }
 
+/** authentication.k8s.io/v1: whose a token is. It is asked, and never stored. */
+export interface TokenReview extends KubeObject {
+  spec: { token: string };
+  status?: {
+    authenticated?: boolean;
+    user?: { username?: string; uid?: string; groups?: string[]; extra?: Record<string, string[]> };
+    error?: string;
+  };
+}
+
+/** authorization.k8s.io/v1: whether somebody may do something. It is asked, and never stored. */
+export interface SubjectAccessReview extends KubeObject {
+  spec: {
+    user: string;
+    uid?: string;
+    groups: string[];
+    extra?: Record<string, string[]>;
+    resourceAttributes: { group: string; resource: string; verb: string; namespace?: string };
+  };
+  status?: { allowed?: boolean; reason?: string };
+}
+
 /** A kind of object as the API serves it; `T` is its TypeScript type. */
 export interface Resource<T extends KubeObject> {
   apiVersion: string;
@@ -143,6 +165,13 @@ export const services = resource<ClusterService>('v1', 'Service', 'services');
 export const endpointSlices = resource<EndpointSlice>('discovery.k8s.io/v1', 'EndpointSlice', 'endpointslices');
 export const pods = resource<KubeObject>('v1', 'Pod', 'pods');
 export const namespaces = resource<KubeObject>('v1', 'Namespace', 'namespaces', false);
+export const tokenReviews = resource<TokenReview>('authentication.k8s.io/v1', 'TokenReview', 'tokenreviews', false);
+export const subjectAccessReviews = resource<SubjectAccessReview>(
+  'authorization.k8s.io/v1',
+  'SubjectAccessReview',
+  'subjectaccessreviews',
+  false,
+);
 export const distributedServices = resource<DistributedService>('frp.io/v1beta1', 'DistributedService', 'distributedservices');
 export const mutatingWebhooks = resource<WebhookConfiguration>(
   admission,

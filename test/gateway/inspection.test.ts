@@ -1,7 +1,7 @@
 /** What a replica tells people of services and routes is what real HAProxy, frps and frpc do. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { ServiceReport, Summary, Trace } from '../../src/gateway/api/report-types.ts';
+import type { InstallationReport, ServiceReport, Summary, Trace } from '../../src/gateway/api/report-types.ts';
 import { base64 } from '../../src/kube/authority-secret.ts';
 import type { KubeObject } from '../../src/kube/types.ts';
 import type { DistributedService } from '../../src/model/types.ts';
@@ -96,7 +96,7 @@ describe('what a replica tells people', { timeout: 175_000 }, () => {
   after(() => gateway?.close());
 
   it('lets in nobody without the password', async () => {
-    for (const path of ['/api/summary', '/api/services/shop/web', '/api/routes?host=web.example.com'])
+    for (const path of ['/', '/api/summary', '/api/installation', '/api/services/shop/web', '/api/routes?host=web.example.com'])
       assert.equal((await gateway.status(path)).status, 401);
   });
 
@@ -193,6 +193,17 @@ describe('what a replica tells people', { timeout: 175_000 }, () => {
         ['access', true],
         ['pool', true],
       ],
+    );
+  });
+
+  it('tells of the installation who is behind it, and which certificates it shows', async () => {
+    const { clusters, certificates, joined, refusals } = await ask<InstallationReport>('/api/installation');
+    assert.deepEqual(clusters, [{ up: 3, registered: 4 }]);
+    assert.deepEqual(certificates.map(({ name }) => name).sort(), ['authority of tunnels', 'tunnels']);
+    assert.deepEqual(joined, []);
+    assert.deepEqual(
+      refusals.map(({ service: of, pod: turnedAway }) => [of, turnedAway]),
+      [['shop/plain', 'plain-8']],
     );
   });
 

@@ -157,6 +157,21 @@ export class Machine {
     return run(process.execPath, [main, ...words], { env });
   }
 
+  /** `frp-k8s dashboard`, as it runs. @returns the address that it prints, and its end */
+  async dashboard(): Promise<{ url: string; end: () => Promise<number | null> }> {
+    const child = spawn(process.execPath, [main, 'dashboard', '--no-open', '--dir', this.directory], {
+      env,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    this.#children.push(child);
+    const [said] = (await once(child.stdout, 'data')) as [Buffer];
+    const end = async () => {
+      child.kill('SIGINT');
+      return ((await once(child, 'exit')) as [number | null])[0];
+    };
+    return { url: /http:\S+/.exec(said.toString())![0], end };
+  }
+
   /** What another `gateway up` says, and how it ends. */
   async refusal(...words: string[]): Promise<string> {
     const flags = ['--address', '127.0.0.1', '--frps', process.env.FRPS!, '--haproxy', process.env.HAPROXY!];

@@ -59,6 +59,26 @@ describe('a gateway outside any cluster', () => {
     assert.match(lost.stdout, /× → 404: no service is published under this host name/);
   });
 
+  it('shows its page to whoever may enter its directory, by frp-k8s dashboard, and to nobody else', async () => {
+    const { url, end } = await machine.dashboard();
+    const { origin } = new URL(url);
+    assert.equal((await fetch(origin)).status, 403);
+    const entered = await fetch(url);
+    const cookie = entered.headers.get('set-cookie')!.split(';', 1)[0]!;
+    const shown = async (path: string) => (await fetch(`${origin}${path}`, { headers: { cookie } })).text();
+    const overview = await shown('/');
+    assert.match(overview, /id="s\/default\/web"/);
+    assert.match(overview, /authority of tunnels/);
+    assert.match(overview, /clients to gateway: 1 of 1 up/);
+    const service = await shown('/services/default/web');
+    assert.match(service, /<th scope="row">\s*laptop\s*<\/th>/);
+    assert.match(service, /web\.example\.com/);
+    const events = await fetch(`${origin}/events?view=%2F`, { headers: { cookie } });
+    const { value } = await events.body!.getReader().read();
+    assert.match(Buffer.from(value).toString(), /^id: \S+\nevent: changes\n/);
+    assert.equal(await end(), 0);
+  });
+
   it('takes further files while it runs, with the Secrets beside them', async () => {
     machine.write(
       'shop.yaml',

@@ -1,4 +1,5 @@
 /** Answers to what people ask a replica about services and routes: what the agent knows, put together at the time of the question. */
+import { byExpiry, type Expiry } from '../../../certs/expiries.ts';
 import { Memory } from '../haproxy/config/memory.ts';
 import { serviceConfigOf, type ServiceConfig } from '../haproxy/config/service-config.ts';
 import type { ServerStats } from '../haproxy/index.ts';
@@ -7,10 +8,10 @@ import { keyOf, ownerKey } from '../ir/service-key.ts';
 import type { View } from '../ir/ir.ts';
 import type { Member } from '../members/members.ts';
 import type { RecentRefusal } from './refused-pods.ts';
-import type { ServiceReport, Summary, Trace, Unserved } from './report-types.ts';
+import type { InstallationReport, JoinedCluster, ServiceReport, Summary, Trace, Unserved } from './report-types.ts';
 import { traceRoute, type Asked } from './route-trace.ts';
 import { placesOf, type Observed, type TrafficReader } from './observed.ts';
-import { serviceReport, summaryOf } from './service-reports.ts';
+import { clusterShares, refusalReport, serviceReport, summaryOf } from './service-reports.ts';
 
 export type { TrafficReader };
 
@@ -27,10 +28,16 @@ export interface InspectionDeps {
   /** names (namespace/name) of all services that there are */
   names: () => Iterable<string>;
   refusals: () => readonly RecentRefusal[];
+  /** those that users and tunnels are shown; absent: not known */
+  certificates?: (() => readonly Expiry[]) | undefined;
+  /** clusters that have joined; absent: none can */
+  joined?: (() => Promise<readonly JoinedCluster[]>) | undefined;
 }
 
 const mostServices = 10_000;
 const mostReasons = 3;
+const mostOfInstallation = 200;
+const mostRefusals = 50;
 
 export class Inspection {
   readonly #deps: InspectionDeps;
@@ -55,6 +62,21 @@ export class Inspection {
     const observe = await this.#observer();
     const sinceOf = (member: Member) => members.sinceOf(member);
     return serviceReport(key, observe(key), { replica, services: this.#configs(), sinceOf, refusals: refusals() });
+  }
+
+  /** What is not of one service alone. */
+  async installation(): Promise<InstallationReport> {
+    const { replica, members, refusals, certificates, joined } = this.#deps;
+    const [observe, clusters] = await Promise.all([this.#observer(), joined?.() ?? []]);
+    return {
+      replica,
+      clusters: clusterShares(members.all, observe),
+      certificates: byExpiry(certificates?.() ?? []).slice(0, mostOfInstallation),
+      joined: clusters.slice(0, mostOfInstallation),
+      refusals: refusals()
+        .slice(-mostRefusals)
+        .map((refusal) => ({ ...refusalReport(refusal), service: refusal.service })),
+    };
   }
 
   async route(asked: Asked): Promise<Trace> {

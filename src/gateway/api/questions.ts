@@ -4,6 +4,9 @@ import type { Asked } from './route-trace.ts';
 
 export type Answer = { status: 200; value: unknown } | { status: 400 | 404; message: string };
 
+/** @param url path and query @throws Error where what answers it does not */
+export type Ask = (url: string) => Promise<Answer | undefined>;
+
 const longest = 2000;
 const mostHeaders = 20;
 
@@ -16,6 +19,7 @@ export async function answerTo(url: string, inspection: Inspection): Promise<Ans
     return value ? { status: 200, value } : { status: 404, message: `this gateway knows no DistributedService ${service}` };
   }
   if (pathname === '/api/summary') return { status: 200, value: await inspection.summary(searchParams.get('namespace') ?? undefined) };
+  if (pathname === '/api/installation') return { status: 200, value: await inspection.installation() };
   if (pathname !== '/api/routes') return undefined;
   const asked = askedIn(searchParams);
   return 'message' in asked ? { status: 400, message: asked.message } : { status: 200, value: await inspection.route(asked) };

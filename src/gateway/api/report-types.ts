@@ -1,4 +1,5 @@
-/** What a replica tells people of services, as JSON: GET /api/summary, /api/services/NAMESPACE/NAME and /api/routes. */
+/** What a replica tells people, as JSON: GET /api/summary, /api/services/NAMESPACE/NAME, /api/routes and /api/installation. */
+import type { Expiry } from '../../../certs/expiries.ts';
 
 /** Of the requests (http, grpc) or connections (tcp) that users make. */
 export interface Traffic {
@@ -132,4 +133,33 @@ export interface Trace {
   steps: TraceStep[];
   /** one for each service that the request may be sent to */
   ends: { share: number; steps: TraceStep[]; end: TraceEnd }[];
+}
+
+/** Backends of one cluster that this replica has. */
+export interface ClusterShare {
+  /** absent: the gateway's own, or clients outside any cluster */
+  cluster?: string;
+  up: number;
+  registered: number;
+}
+
+/** A cluster that has joined this gateway. */
+export interface JoinedCluster {
+  cluster: string;
+  isLinked: boolean;
+  /** RFC 3339, when it was last seen; absent: never */
+  seen?: string;
+  services: number;
+  backends: number;
+}
+
+/** GET /api/installation: what is not of one service alone. */
+export interface InstallationReport {
+  replica: string;
+  clusters: ClusterShare[];
+  /** soonest end first */
+  certificates: Expiry[];
+  joined: JoinedCluster[];
+  /** the last ones, with the service (namespace/name) that they are of */
+  refusals: (RefusalReport & { service: string })[];
 }

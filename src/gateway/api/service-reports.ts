@@ -10,7 +10,7 @@ import { accessReport, rulesOf } from './access-report.ts';
 import { reasonOf } from './check-reasons.ts';
 import { countsOf, placesOf, servingMembers, type Observed, type Place, type TrafficReader } from './observed.ts';
 import type { RecentRefusal } from './refused-pods.ts';
-import type { BackendReport, RefusalReport, RouteReport, ServiceReport, ServiceSummary, Traffic } from './report-types.ts';
+import type { BackendReport, ClusterShare, RefusalReport, RouteReport, ServiceReport, ServiceSummary, Traffic } from './report-types.ts';
 
 const mostBackends = 1000;
 const mostRoutes = 200;
@@ -112,6 +112,14 @@ export const refusalReport = ({ pod, cluster, code, reason, at }: RecentRefusal)
   message: reason,
   at: new Date(at).toISOString(),
 });
+
+/** How many backends of each cluster this replica has, and how many of them get requests. @param observed of a service, namespace/name */
+export function clusterShares(members: Iterable<Member>, observed: (service: string) => Observed): ClusterShare[] {
+  const byCluster = Map.groupBy(members, ({ identity }) => identity.cluster);
+  return [...byCluster]
+    .sort(([one], [other]) => (one < other ? -1 : 1))
+    .map(([cluster, own]) => ({ ...(cluster !== '' && { cluster }), ...countsOf(own, observed) }));
+}
 
 /** By which addresses and choices requests come to a service, in the order in which each address asks. @param key namespace/name */
 export function routesTo(key: string, services: ReadonlyMap<string, ServiceConfig>): RouteReport[] {

@@ -3,7 +3,7 @@
  * with the certificate that replicas have, and for those who know user and password.
  */
 import { createServer, type Server } from 'node:https';
-import { createServer as createPlainServer, type Server as PlainServer, type ServerResponse } from 'node:http';
+import { createServer as createPlainServer, type RequestListener, type Server as PlainServer, type ServerResponse } from 'node:http';
 import type { Credentials } from '../../frp/server-api.ts';
 import { isAuthorized, type ProxyStatus } from './proxy-status.ts';
 import type { Inspection } from './inspection.ts';
@@ -39,9 +39,13 @@ export function createStatusServer(api: StatusApi): Server {
   });
 }
 
-/** The same for whoever reaches it: a socket in a directory that nobody else may enter. */
-export function createLocalStatusServer(api: Omit<StatusApi, 'credentials'>): PlainServer {
+/**
+ * The same for whoever reaches it: a socket in a directory that nobody else may enter.
+ * @param page answers what is not below /api/; absent: nobody
+ */
+export function createLocalStatusServer(api: Omit<StatusApi, 'credentials'>, page?: RequestListener): PlainServer {
   return createPlainServer((request, response) => {
+    if (page && !request.url?.startsWith('/api/')) return void page(request, response);
     answer(request.url ?? '/', api, response).catch((error: Error) => send(response, 503, `${error.message}\n`));
   });
 }
@@ -59,7 +63,7 @@ async function answer(
     return send(
       response,
       404,
-      'not found; served are /api/proxy/tcp, /api/summary, /api/services/NAMESPACE/NAME and /api/routes?host=NAME\n',
+      'not found; served are /api/proxy/tcp, /api/summary, /api/services/NAMESPACE/NAME, /api/routes?host=NAME and /api/installation\n',
     );
   return answered.status === 200 ? json(answered.value) : send(response, answered.status, `${answered.message}\n`);
 }

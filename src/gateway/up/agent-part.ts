@@ -12,12 +12,14 @@ import { createLog, type Log } from '../../log.ts';
 import { gatewayTlsSecretName } from '../../model/names.ts';
 import { stopOnSignal } from '../../process/shutdown.ts';
 import { GatewayAgent } from '../agent.ts';
+import type { AgentOptions } from '../agent-options.ts';
 import { fileHoldings } from '../claims/holdings-store.ts';
 import { everyAddress, hasIpv6, ownUse } from '../haproxy/index.ts';
 import { KeySource } from '../oidc/key-source.ts';
 import { openProxies } from '../proxies.ts';
 import { FileSource } from '../sources/file-source.ts';
 import { Sources } from '../sources/sources.ts';
+import { joinedClusters } from '../links/joined.ts';
 import { FileLinkStore } from '../links/link-store.ts';
 import { openLinks } from '../links/links.ts';
 import { saidByAgent } from '../said-by-agent.ts';
@@ -30,8 +32,14 @@ const beatMs = 1000;
 /** In the form of a Pod's of the StatefulSet. */
 const own = 'gateway-0';
 
+export interface AgentPartOptions extends UpOptions {
+  haproxy: string;
+  /** of the socket that its status is told at */
+  page?: AgentOptions['page'];
+}
+
 /** Runs until a signal ends it: SIGUSR2 takes users elsewhere first. @throws UserError for what a person can mend */
-export async function runAgentPart(config: Config, options: UpOptions & { haproxy: string }): Promise<void> {
+export async function runAgentPart(config: Config, options: AgentPartOptions): Promise<void> {
   const log = createLog(config.logLevel);
   const home = await openHome(options.directory);
   const directory = runDirectory(options.directory);
@@ -55,6 +63,7 @@ export async function runAgentPart(config: Config, options: UpOptions & { haprox
     openFiles: openFiles(),
   });
   const { sources, close: closeSources } = await homeSources(home, config, options, log);
+  const store = new FileLinkStore(linksDirectory(options.directory));
   const agent = new GatewayAgent({
     sources,
     config,
@@ -70,10 +79,12 @@ export async function runAgentPart(config: Config, options: UpOptions & { haprox
     frpsPort: ports.frps,
     directory,
     statusSocket: statusSocket(options.directory),
+    joined: () => joinedClusters(store, Date.now()),
+    ...(options.page && { page: options.page }),
   });
   const links = await openLinks({
     directory: linksDirectory(options.directory),
-    store: new FileLinkStore(linksDirectory(options.directory)),
+    store,
     authority: home.authority,
     addresses: config.gateway.addresses,
     sources,
