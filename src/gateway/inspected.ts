@@ -1,9 +1,11 @@
 /** What the agent of this process knows, for the questions of people (api/inspection.ts). */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { conflictFinding } from '../../webhooks/distributedservices/tenancy.ts';
 import type { Config } from '../config/schema.ts';
 import { describeFinding } from '../model/findings.ts';
 import { usesGateway } from '../model/gateway.ts';
-import type { Unserved } from './api/report-types.ts';
+import type { HaproxyConfigurations, Unserved } from './api/report-types.ts';
 import { Inspection } from './api/inspection.ts';
 import type { Holdings } from './claims/holdings.ts';
 import type { Door } from './door.ts';
@@ -22,9 +24,11 @@ export interface Inspected {
   sources: Sources;
   holdings: Holdings;
   door: Door;
+  /** of the files of the Pod's processes, absolute */
+  directory: string;
 }
 
-export function inspectionOf({ pod, config, view, members, proxies, sources, holdings, door }: Inspected): Inspection {
+export function inspectionOf({ pod, config, view, members, proxies, sources, holdings, door, directory }: Inspected): Inspection {
   return new Inspection({
     replica: pod,
     view,
@@ -39,7 +43,17 @@ export function inspectionOf({ pod, config, view, members, proxies, sources, hol
     unserved: (key) => unserved(key, { config, proxies, sources, holdings }),
     names: () => [...sources.services.all()].map(keyOf),
     refusals: () => door.refusedPods.recent((identity) => sources.podOf(identity)),
+    configurations: () => configurationsIn(directory),
   });
+}
+
+async function configurationsIn(directory: string): Promise<HaproxyConfigurations> {
+  const found: HaproxyConfigurations = {};
+  for (const part of ['users', 'tunnel'] as const) {
+    const text = await readFile(join(directory, part, 'current', 'haproxy.cfg'), 'utf8').catch(() => undefined);
+    if (text !== undefined) found[part] = text;
+  }
+  return found;
 }
 
 /** Why a service is left out, in the words of its status. */

@@ -7,7 +7,7 @@ import { keyOf } from '../ir/service-key.ts';
 import type { View } from '../ir/ir.ts';
 import type { Member } from '../members/members.ts';
 import type { RecentRefusal } from './refused-pods.ts';
-import type { ServiceReport, Summary, Trace, Unserved } from './report-types.ts';
+import type { HaproxyConfigurations, ServiceReport, Summary, Trace, Unserved } from './report-types.ts';
 import { traceRoute, type Asked } from './route-trace.ts';
 import { ownerKey, placesOf, type Observed, type TrafficReader } from './observed.ts';
 import { serviceReport, summaryOf } from './service-reports.ts';
@@ -27,6 +27,7 @@ export interface InspectionDeps {
   /** names (namespace/name) of all services that there are */
   names: () => Iterable<string>;
   refusals: () => readonly RecentRefusal[];
+  configurations: () => Promise<HaproxyConfigurations>;
 }
 
 const mostServices = 10_000;
@@ -55,6 +56,10 @@ export class Inspection {
     const observe = await this.#observer();
     const sinceOf = (member: Member) => members.sinceOf(member);
     return serviceReport(key, observe(key), { replica, services: this.#configs(), sinceOf, refusals: refusals() });
+  }
+
+  configurations(): Promise<HaproxyConfigurations> {
+    return this.#deps.configurations();
   }
 
   async route(asked: Asked): Promise<Trace> {

@@ -133,3 +133,6 @@ export interface Trace {
   /** one for each service that the request may be sent to */
   ends: { share: number; steps: TraceStep[]; end: TraceEnd }[];
 }
+
+/** Text of haproxy.cfg as each HAProxy of the replica has it; absent: there is none yet. */
+export type HaproxyConfigurations = Partial<Record<'users' | 'tunnel', string>>;
