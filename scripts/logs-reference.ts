@@ -43,7 +43,7 @@ what is longer than ${longest.path} bytes of a path or a query is cut off.
 dropped and counted in \`frp_gateway_access_log_lines_total{outcome="dropped"}\`. What the agent is too busy to take, or what ends
 while it restarts, has no line: \`frp_gateway_request_messages_lost_total\` counts the former.
 
-**Request ids**: where the access log is on, a request without the header X-Request-Id is given one, a random UUID, which the backend
+**Request ids**: where the access log or [tracing](../guide/gateway.md#tracing) is on, a request without the header X-Request-Id is given one, a random UUID, which the backend
 gets too.
 
 ## Refusals

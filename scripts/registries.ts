@@ -3,6 +3,7 @@ import { collectDefaultMetrics, Registry } from '@prometheus-io/client';
 import { ControllerMetrics } from '../src/controller/metrics.ts';
 import { GatewayMetrics } from '../src/gateway/telemetry/agent-metrics.ts';
 import { ProxyMetrics } from '../src/gateway/telemetry/proxy-metrics.ts';
+import { SpanMetrics } from '../src/gateway/telemetry/span-exporter.ts';
 import { ToldMetrics } from '../src/gateway/telemetry/told-metrics.ts';
 import { TrafficMetrics } from '../src/gateway/telemetry/traffic-metrics.ts';
 import { WebhookMetrics } from '../src/webhook/server/metrics.ts';
@@ -25,6 +26,7 @@ export function metricsOfPrograms(): Record<'webhook' | 'controller' | 'gateway'
   const traffic = new TrafficMetrics(gateway, () => Promise.reject(new Error('there is no HAProxy')));
   void traffic.close();
   new ToldMetrics(gateway, () => 0);
+  new SpanMetrics(gateway);
   new ProxyMetrics(gateway, {
     reloads: () => 0,
     oldProcesses: () => 0,

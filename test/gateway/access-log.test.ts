@@ -10,6 +10,7 @@ import { defaultConfig, type Config } from '../../src/config/schema.ts';
 import type { UsersSettings } from '../../src/gateway/haproxy/index.ts';
 import type { View } from '../../src/gateway/ir/ir.ts';
 import { openTraffic, type Traffic } from '../../src/gateway/telemetry/traffic.ts';
+import { logTo } from '../../src/log.ts';
 import { both, certificate } from './certificates.ts';
 import { app, freePort, gateway, member, request, service, until, view, type Gateway } from './haproxy-harness.ts';
 import { replicas } from './replicas-harness.ts';
@@ -41,7 +42,15 @@ async function accessLog(t: TestContext, more: Partial<Config['gateway']['access
     return true;
   };
   const stats = () => Promise.reject(new Error('not asked here'));
-  const traffic = await openTraffic({ config, registry: new Registry(), stats, logPort: 0, replica: 'gw-0', write });
+  const traffic = await openTraffic({
+    config,
+    registry: new Registry(),
+    stats,
+    logPort: 0,
+    replica: 'gw-0',
+    write,
+    log: logTo({ write: () => {} }),
+  });
   t.after(() => traffic.close());
   const find = (path: string) => lines.filter((line) => String(line.path).includes(path));
   const of = async (path: string) => {
