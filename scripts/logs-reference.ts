@@ -16,7 +16,7 @@ export function logsPage(): string {
 # Logs
 
 Every program writes lines of JSON to its standard output. Three kinds are for programs to read, and their fields keep their
-names: a **request** of a user, a **refusal** of a sidecar, a **decision** of a webhook. Each has \`event\`, which says the kind, and
+names: a **request** of a user, a **refusal** of a sidecar or a cluster, a **decision** of a webhook. Each has \`event\`, which says the kind, and
 \`reason\`, one of the [reasons](reasons.md). A field that has nothing to say is left out. Other lines, which have no \`event\`, are
 messages for people, and may change.
 
@@ -48,7 +48,8 @@ gets too.
 
 ## Refusals
 
-Of the gateway's agent, level \`warn\`: a sidecar or a connector that may not have what it asks for. Always on.
+Of the gateway's agent, level \`warn\`: a sidecar or a connector that may not have what it asks for, or a cluster that may not join or have a link (of those one a
+second at most, and fifty at once). Always on.
 
 ${table(refusalFields)}
 

@@ -48,11 +48,11 @@ export const requestFields = {
   msg: '`request`',
 } as const;
 
-/** Of a sidecar or a connector that the gateway turns away. */
+/** Of a sidecar, a connector or the link of a cluster that the gateway turns away. */
 export const refusalFields = {
   ...common,
   event: '`refusal`',
-  op: '`Login` (of the tunnel) or `NewProxy` (of one service in it)',
+  op: 'of a sidecar `Login` (of the tunnel) or `NewProxy` (of one service in it); of a cluster `Join`, `Renew` (of its certificate) or `Link`',
   reason: 'why: one of the [reasons](reasons.md)',
   ...ofPods,
   claim: 'what the client says of itself, unproven: `proxy`, at most 300 characters, and `hostname`, at most 253',
