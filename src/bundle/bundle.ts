@@ -13,12 +13,16 @@ export interface BundleFile {
 
 /** A path in the archive has at most 100 bytes. */
 const longestPath = 95;
+/** Objects of a collection, and bytes of all logs together: a bundle is to be sent. */
+const mostObjects = 2000;
+const mostLogs = 64 * 1024 * 1024;
 
 export class Bundle {
   readonly files: BundleFile[] = [];
   /** sentences: what is not in it although it should be, and why */
   readonly missing: string[] = [];
   readonly #addresses: Addresses;
+  #logs = 0;
 
   constructor(addresses: Addresses) {
     this.#addresses = addresses;
@@ -28,7 +32,13 @@ export class Bundle {
   addRead(path: string, what: string, answer: Read<unknown>): void {
     const why = unread(answer);
     if (why !== undefined) this.missing.push(`${path}: ${why}`);
-    else if ('ok' in answer) this.addValue(path, 'isCut' in answer ? `${what}; not all of them, there are too many` : what, answer.ok);
+    else if ('ok' in answer) {
+      const all: unknown = answer.ok;
+      const isLong = Array.isArray(all) && all.length > mostObjects;
+      if (isLong || 'isCut' in answer)
+        this.missing.push(`${path}: there are more than the first ${isLong ? mostObjects : (all as unknown[]).length}`);
+      this.addValue(path, what, isLong ? all.slice(0, mostObjects) : all);
+    }
   }
 
   addValue(path: string, what: string, value: unknown): void {
@@ -36,11 +46,18 @@ export class Bundle {
   }
 
   addLog(path: string, what: string, text: string): void {
-    this.#add(path, what, redactLog(text, this.#addresses));
+    this.#logs += text.length;
+    if (this.#logs > mostLogs) this.missing.push(`${path}: the logs before it have ${mostLogs} bytes already`);
+    else this.#add(path, what, redactLog(text, this.#addresses));
   }
 
   addText(path: string, what: string, text: string): void {
     this.#add(path, what, redactText(text, this.#addresses));
+  }
+
+  /** A text that no request is in, and that has question marks of its own. */
+  addProgram(path: string, what: string, text: string): void {
+    this.#add(path, what, redactText(text, this.#addresses, false));
   }
 
   #add(path: string, what: string, text: string): void {

@@ -3,7 +3,7 @@ import { defaultConfig } from '../config/schema.ts';
 import { allChecks } from '../diagnose/checks/all.ts';
 import { printJson } from '../diagnose/print.ts';
 import type { Probes } from '../diagnose/probes.ts';
-import { itemsOf, read, valueOf, type Read } from '../diagnose/read.ts';
+import { itemsOf, read, unread, valueOf, type Read } from '../diagnose/read.ts';
 import { runChecks } from '../diagnose/run.ts';
 import { podResource, type Pod } from '../diagnose/shapes.ts';
 import type { Snapshot } from '../diagnose/snapshot.ts';
@@ -11,6 +11,7 @@ import type { Reach } from '../explain/reach.ts';
 import { readStatus } from '../explain/status.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { pathOf } from '../kube/types.ts';
+import { gatewayName } from '../model/names.ts';
 import { Bundle } from './bundle.ts';
 import { addObjects, knownAddresses } from './cluster-objects.ts';
 import { hasSidecar } from './objects.ts';
@@ -41,11 +42,15 @@ export async function bundleOfCluster(options: ClusterBundleOptions): Promise<Bu
   onProgress('what status says');
   await addStatus(bundle, options);
   onProgress('the configuration of HAProxy');
-  await addHaproxies(bundle, reach);
+  if (hasGateway(snapshot)) await addHaproxies(bundle, reach);
   await addOwnPods(bundle, options);
   await addSidecars(bundle, options);
   return bundle;
 }
+
+/** Whether it is in this cluster, or nobody may say. */
+const hasGateway = ({ gateway }: Snapshot): boolean =>
+  unread(gateway.pods) !== undefined || itemsOf(gateway.pods).some(({ metadata }) => metadata.labels?.app === gatewayName);
 
 async function addCheck(bundle: Bundle, { snapshot, probes, onProgress }: ClusterBundleOptions): Promise<void> {
   const report = await runChecks(allChecks, { snapshot, probes, told: () => {} }, { onProgress: (title) => onProgress(`check: ${title}`) });

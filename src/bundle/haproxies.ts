@@ -8,7 +8,7 @@ export async function addHaproxies(bundle: Bundle, reach: Reach): Promise<void> 
   bundle.missing.push(...problems.map((problem) => `configuration of HAProxy: ${problem}`));
   for (const { replica, answer } of heard)
     for (const [part, text] of Object.entries(answer))
-      bundle.addText(
+      bundle.addProgram(
         `haproxy/${replica}-${part}.cfg`,
         `configuration of the HAProxy of ${part === 'users' ? 'users' : 'the tunnels'}`,
         withoutHeaders(text),

@@ -21,7 +21,6 @@ const rules: readonly (readonly [pattern: RegExp, by: string])[] = [
     `$1 ${leftOut}`,
   ],
   [/:\/\/[^\s/@"'<>]{1,500}@/g, `://${leftOut}@`],
-  [/(?<=[\w/%.~-])\?[^\s"'<>\\]{1,8000}/g, `?${leftOut}`],
   [/\beyJ[\w-]{5,}(?:\.[\w-]*){0,4}/g, leftOut],
   [/(?<!sha256:)\b[0-9a-fA-F]{32,}\b/g, leftOut],
   [/[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}/g, leftOut],
@@ -30,6 +29,8 @@ const rules: readonly (readonly [pattern: RegExp, by: string])[] = [
 /** Private keys in PEM, also those that are cut off at the end. */
 export const withoutKeys = (text: string): string =>
   text.replace(/-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|$)/g, leftOut);
+
+const query = /(?<=[\w/%.~-])\?[^\s"'<>\\]{1,8000}/g;
 
 const run = /[A-Za-z0-9+/=_-]{24,}/g;
 /** What has letters of both cases and digits without a break is a key or a token, unless it is a path. */
@@ -72,7 +73,9 @@ export const addressesIn = (text: string): string[] =>
     return isIP(bare) === 0 ? [] : [bare];
   });
 
-export function redactText(text: string, addresses: Addresses): string {
-  const without = rules.reduce((rest, [pattern, by]) => rest.replace(pattern, by), withoutKeys(text));
+/** @param hasQueries whether what follows a question mark is what a user said */
+export function redactText(text: string, addresses: Addresses, hasQueries = true): string {
+  const withoutQueries = hasQueries ? withoutKeys(text).replace(query, `?${leftOut}`) : withoutKeys(text);
+  const without = rules.reduce((rest, [pattern, by]) => rest.replace(pattern, by), withoutQueries);
   return addresses.hide(without.replace(run, (found) => (looksRandom(found) ? leftOut : found)));
 }

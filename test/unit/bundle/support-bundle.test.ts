@@ -250,6 +250,20 @@ describe('a support bundle', () => {
     assert.ok(bundle.files.some(({ path }) => path === 'objects/pods.json'));
   });
 
+  it('asks no gateway where there is none, and says of a collection that it is too long', async () => {
+    server.remove('/api/v1/namespaces/frp-gateway/pods/frp-gateway-0');
+    for (let index = 0; index < 2100; index++)
+      server.put(`/apis/frp.io/v1beta1/namespaces/shop/distributedservices/s${index}`, {
+        metadata: { namespace: 'shop', name: `s${index}` },
+        spec: {},
+      } as never);
+    const bundle = await take({ problems: ['there is no gateway'] });
+    const text = bundle.missing.join('\n');
+    assert.doesNotMatch(text, /there is no gateway/);
+    assert.match(text, /objects\/distributedservices\.json: there are more than the first 2000/);
+    assert.equal((JSON.parse(fileOf(bundle, 'objects/distributedservices.json')) as unknown[]).length, 2000);
+  });
+
   it('asks the API server to change nothing', async () => {
     await take();
     assert.deepEqual([...new Set(server.requests.map(({ method }) => method))], ['GET']);
