@@ -271,6 +271,39 @@ test('a connection of tcp has a line when it is closed; TLS that passes through,
   );
 });
 
+test('a connection of tcp that another replica takes has a line at each: who took it, and which backend it was', async (t) => {
+  const echo = createServer((socket) => socket.on('error', () => {}).pipe(socket)).listen(0, '127.0.0.1');
+  await once(echo, 'listening');
+  t.after(() => echo.close());
+  const port = await freePort();
+  const log = await accessLog(t);
+  const db = (members: Parameters<typeof service>[2]) =>
+    view(service('db', { serviceType: 'tcp', expose: { type: 'port', port } }, members));
+  const { port: echoPort } = echo.address() as AddressInfo;
+  const full = db([member('shop/db', '1', echoPort)]);
+  log.traffic.setView(full);
+  const [a] = await replicas(t, [db([]), full], log.settings);
+  const socket = connect(port, a.settings.addresses![0]!).on('error', () => {});
+  socket.write('hello');
+  await once(socket, 'data');
+  socket.end();
+  await until(() => log.lines.length >= 2);
+  const facts = log.lines.map(({ service: name, handedTo, handedOver, backend, reason }) => ({
+    name,
+    handedTo,
+    handedOver,
+    backend,
+    reason,
+  }));
+  assert.deepEqual(
+    facts.toSorted((one) => (one.handedTo === undefined ? 1 : -1)),
+    [
+      { name: 'db', handedTo: 'gw-1', handedOver: undefined, backend: undefined, reason: 'HandedOver' },
+      { name: 'db', handedTo: undefined, handedOver: true, backend: `10.0.0.1:${echoPort}`, reason: 'Completed' },
+    ],
+  );
+});
+
 test('without the access log nothing is told, and no request gets an id', async (t) => {
   const backend = await app(t, 'app');
   const log = await accessLog(t, { enabled: false });

@@ -17,8 +17,8 @@ export interface AccessLogOptions {
 
 /** What is not there is left out. */
 export function accessLine(request: ToldRequest, { settings, names, replica, now = () => new Date() }: AccessLogOptions): RequestLine {
-  const { protocol, address, bytesIn, bytesOut, duration, http, section, entry } = request;
-  const asked = names.entry(entry) ?? (section.startsWith('be-') ? names.service(section) : undefined);
+  const { protocol, address, bytesIn, bytesOut, duration, http, asked: sections } = request;
+  const asked = sections.map((section) => names.service(section)).find((found) => found !== undefined);
   return {
     time: now().toISOString(),
     level: 'info',

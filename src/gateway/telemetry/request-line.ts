@@ -13,8 +13,8 @@ export interface ToldRequest {
   retries: number;
   section: string;
   server: string;
-  /** id of the service that was asked for; empty: none was found */
-  entry: string;
+  /** sections of the service that was asked for, the first that is there */
+  asked: readonly string[];
   isFromReplica: boolean;
   /** milliseconds; undefined: it was cut short */
   duration: number | undefined;
@@ -50,8 +50,10 @@ export interface Served {
   isAnswered: boolean;
 }
 
+const backendPrefix = 'be-';
 const common = 10;
 const ofHttp = 14;
+const ofTcp = 3;
 const count = (text: string): number => (/^[0-9]{1,18}$/.test(text) ? Number(text) : 0);
 /** HAProxy says -1 of what there was not. */
 const some = (text: string): number | undefined => (/^[0-9]{1,18}$/.test(text) ? Number(text) : undefined);
@@ -63,7 +65,7 @@ export function parseToldRequest(line: string): ToldRequest | undefined {
   const fields = line.split('|').map((field) => (field === '-' ? '' : field));
   const [form, address = '', out = '', into = '', ended = '', retries = '', section = '', server = '', entry = '', handed = ''] = fields;
   const protocol = form === lineForms.http ? 'http' : form === lineForms.tcp ? 'tcp' : undefined;
-  if (protocol === undefined || fields.length !== common + (protocol === 'http' ? ofHttp : 1)) return undefined;
+  if (protocol === undefined || fields.length !== common + (protocol === 'http' ? ofHttp : ofTcp)) return undefined;
   const rest = fields.slice(common);
   return {
     protocol,
@@ -74,7 +76,9 @@ export function parseToldRequest(line: string): ToldRequest | undefined {
     retries: count(retries.replace('+', '')),
     section,
     server,
-    entry,
+    asked: [entry && backendPrefix + entry, section, ...(protocol === 'http' ? [] : rest.slice(1))].filter((each) =>
+      each.startsWith(backendPrefix),
+    ),
     isFromReplica: handed !== '' && handed !== '0',
     duration: some(protocol === 'http' ? rest[4]! : rest[0]!),
     http: protocol === 'http' ? httpFacts(rest) : undefined,

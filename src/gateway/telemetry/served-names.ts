@@ -36,11 +36,6 @@ export class ServedNames {
     return service ? nameOf(service) : (this.#gone.get(section) as ServiceName | undefined);
   }
 
-  /** @param id serviceId */
-  entry(id: string): ServiceName | undefined {
-    return this.service(`be-${id}`);
-  }
-
   /** Address of the app, and the cluster that has joined and is its own. */
   backend(section: string, server: string): { backend: string; cluster: string | undefined } | undefined {
     const address = this.#serversOf(section)?.get(server) ?? (this.#gone.get(`${section}/${server}`) as string | undefined);

@@ -173,14 +173,15 @@ describe('a line of the access log', () => {
   });
 
   it('of tcp has what a connection has', () => {
-    const line = `request-tcp|203.0.113.77|120|80|CD|0|${section}|${server}|${id}||5000`;
+    const line = `request-tcp|203.0.113.77|120|80|CD|0|${section}|${server}|${id}||5000|${section}|`;
     const { reason, service, backend, durationMs, protocol, status } = written(line);
     assert.deepEqual(
       { reason, service, backend, durationMs, protocol, status },
       { reason: 'UserGone', service: 'web', backend: '10.0.0.7:80', durationMs: 5000, protocol: 'tcp', status: undefined },
     );
-    const handed = written(`request-tcp|203.0.113.77|120|80|--|0|frp-over|frp-gateway-1|${id}||5000`);
-    assert.deepEqual([handed.reason, handed.handedTo, handed.backend], ['HandedOver', 'frp-gateway-1', undefined]);
+    const over = (rest: string) => written(`request-tcp|203.0.113.77|120|80|--|0|frp-over|frp-gateway-1|${rest}`);
+    for (const handed of [over(`${id}||5000||`), over(`||5000|${section}|`), over(`||5000|frp-streams|${section}`)])
+      assert.deepEqual([handed.reason, handed.handedTo, handed.backend, handed.service], ['HandedOver', 'frp-gateway-1', undefined, 'web']);
   });
 });
 
@@ -191,7 +192,7 @@ describe('names of what a request came to', () => {
     known.setView({ services: [{ ...web, backends: [] }] });
     assert.deepEqual(known.backend(section, server), { backend: '10.0.0.7:80', cluster: 'edge' });
     known.setView({ services: [] });
-    assert.deepEqual(known.entry(id), { namespace: 'shop', service: 'web' });
+    assert.deepEqual(known.service(section), { namespace: 'shop', service: 'web' });
     known.setView({ services: [served('web', '10.0.0.9:80')] });
     assert.equal(known.backend(section, server)?.backend, '10.0.0.9:80');
   });

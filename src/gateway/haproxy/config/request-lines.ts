@@ -27,7 +27,8 @@ const fields = {
     '%[var(txn.trace)]',
     '%[var(txn.trace_parent)]',
   ],
-  tcp: [...own, '%Tt'],
+  // Of a connection that goes to another replica nothing else says whose it is.
+  tcp: [...own, '%Tt', '%[var(txn.target)]', '%[var(txn.stream)]'],
 };
 
 /** Bytes of a line: what is kept of users, in base64, and as much again. */
