@@ -160,18 +160,20 @@ test('a backend that is not there, breaks off, or is left by its user is told ap
       res.writeHead(200, { 'content-length': '1000' });
       res.write('some');
       setTimeout(() => res.destroy(), 50);
-    } else if (req.url === '/hangs') res.writeHead(200).write('some');
-    else req.socket.destroy();
+    } else if (req.url === '/streams') {
+      const timer = setInterval(() => res.write('some'), 10);
+      res.on('close', () => clearInterval(timer));
+    } else req.socket.destroy();
   });
   const { gw, log } = await logged(t, view(web(app1.port, { advanced: { retry: { enabled: true, maxAttempts: 2 } } })));
   await gw.http(host, '/breaks').catch(() => {});
   await gw.http(host, '/fails');
   const socket = connect(gw.settings.httpPort, '127.0.0.1');
-  socket.write(`GET /hangs HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+  socket.write(`GET /streams HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
   await once(socket, 'data');
   socket.destroy();
   assert.equal((await log.of('/breaks')).reason, 'BackendFailed');
-  assert.equal((await log.of('/hangs')).reason, 'UserGone');
+  assert.equal((await log.of('/streams')).reason, 'UserGone');
   const failed = await log.of('/fails');
   assert.deepEqual([failed.reason, failed.status, failed.answeredBy, failed.retries], ['BackendFailed', 502, 'gateway', 1]);
   assert.equal(failed.backend, `10.0.0.1:${app1.port}`);
@@ -283,7 +285,7 @@ test('a connection of tcp that another replica takes has a line at each: who too
   const full = db([member('shop/db', '1', echoPort)]);
   log.traffic.setView(full);
   const [a] = await replicas(t, [db([]), full], log.settings);
-  const socket = connect(port, a.settings.addresses![0]!).on('error', () => {});
+  const socket = connect(port, a.settings.addresses![0]).on('error', () => {});
   socket.write('hello');
   await once(socket, 'data');
   socket.end();
@@ -302,6 +304,20 @@ test('a connection of tcp that another replica takes has a line at each: who too
       { name: 'db', handedTo: undefined, handedOver: true, backend: `10.0.0.1:${echoPort}`, reason: 'Completed' },
     ],
   );
+});
+
+test('behind a load balancer that is trusted the user is whom it names, and of a stranger nobody', async (t) => {
+  const backend = await app(t, 'app');
+  const first = view(web(backend.port));
+  const log = await accessLog(t, { addresses: 'whole' });
+  log.traffic.setView(first);
+  const headers = { 'x-forwarded-for': '203.0.113.9' };
+  const behind = await gateway(t, first, { ...log.settings, trustedProxies: ['127.0.0.0/8'] });
+  await behind.http(host, '/behind', { headers });
+  assert.equal((await log.of('/behind')).user, '203.0.113.9');
+  const open = await gateway(t, first, log.settings);
+  await open.http(host, '/open', { headers });
+  assert.equal((await log.of('/open')).user, '127.0.0.1');
 });
 
 test('without the access log nothing is told, and no request gets an id', async (t) => {
