@@ -116,6 +116,7 @@ describe('spans', () => {
     const { batches, endpoint } = await collector(t, (response) => response.end('{}'));
     const { exporter, count, told } = exporterTo(endpoint);
     for (let index = 0; index < 300; index++) exporter.add(spanFor()!);
+    await until(async () => (await count('sent')) === 300);
     await exporter.close();
     assert.equal(batches.flatMap(({ spans }) => spans).length, 300);
     assert.ok(batches.length <= 3);
