@@ -31,6 +31,7 @@ const layers = {
   'src/monitoring': [],
   'src/explain': ['src/diagnose', 'src/gateway/api', 'src/gateway/up', 'webhooks', 'src/frp', 'src/kube', 'src/link', ...base],
   'src/page': ['src/explain', 'src/diagnose', 'src/gateway/api', 'src/kube', ...base],
+  'src/bundle': ['src/explain', 'src/diagnose', 'src/gateway/api', 'src/gateway/up', 'src/kube', ...base],
   'src/diagnose': ['webhooks', 'src/frp', 'src/kube', 'src/link', ...base],
 
   'src/migrate': ['webhooks', ...base],

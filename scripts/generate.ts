@@ -13,6 +13,7 @@ import { prometheusRule, runbook } from '../src/monitoring/rule-objects.ts';
 import { serviceDashboard } from '../src/monitoring/service-dashboard.ts';
 import { metricsPage } from './metrics-reference.ts';
 import { chartFiles } from './chart/chart.ts';
+import { logsPage } from './logs-reference.ts';
 import { migratePage } from './migrate-reference.ts';
 import { reasonsPage } from './reasons-reference.ts';
 import { referencePage } from './reference.ts';
@@ -36,6 +37,7 @@ const generated: GeneratedFile[] = [
     content: () => header + yaml(customResourceDefinition()),
   },
   { path: 'docs/reference/distributedservice.md', content: referencePage },
+  { path: 'docs/reference/logs.md', content: logsPage },
   { path: 'docs/reference/metrics.md', content: metricsPage },
   { path: 'docs/operations/runbook.md', content: runbook },
   { path: 'manifests/monitoring/rules.yaml', content: () => monitoringHeader + yaml(prometheusRule()) },

@@ -3,6 +3,8 @@ import { collectDefaultMetrics, Registry } from '@prometheus-io/client';
 import { ControllerMetrics } from '../src/controller/metrics.ts';
 import { GatewayMetrics } from '../src/gateway/telemetry/agent-metrics.ts';
 import { ProxyMetrics } from '../src/gateway/telemetry/proxy-metrics.ts';
+import { SpanMetrics } from '../src/gateway/telemetry/span-exporter.ts';
+import { ToldMetrics } from '../src/gateway/telemetry/told-metrics.ts';
 import { TrafficMetrics } from '../src/gateway/telemetry/traffic-metrics.ts';
 import { WebhookMetrics } from '../src/webhook/server/metrics.ts';
 
@@ -23,6 +25,8 @@ export function metricsOfPrograms(): Record<'webhook' | 'controller' | 'gateway'
   new GatewayMetrics(gateway, { members: () => [], view: () => undefined, tunnel: () => undefined });
   const traffic = new TrafficMetrics(gateway, () => Promise.reject(new Error('there is no HAProxy')));
   void traffic.close();
+  new ToldMetrics(gateway, () => 0);
+  new SpanMetrics(gateway);
   new ProxyMetrics(gateway, {
     reloads: () => 0,
     oldProcesses: () => 0,

@@ -10,8 +10,20 @@ const batchMs = 250;
 /** Lines beyond this many bytes are dropped while stdout is stuck, rather than kept in memory. */
 const stuckBytes = 16 * 1024 * 1024;
 
+/** Lines that are told at a stretch: the last waits until stdout has room again. Characters. */
+const waitingLines = 4 * 1024 * 1024;
+
+export interface Output {
+  log: Log;
+  /** Writes whole lines of their own beside the log's. @returns false where they are dropped, because nobody reads stdout fast enough */
+  write: (lines: string) => boolean;
+}
+
 /** A log at a level (trace, debug, info, warn, error) to stdout. Call once: it flushes when the process exits. */
-export function createLog(level: string): Log {
+export const createLog = (level: string): Log => createOutput(level).log;
+
+/** The same, with lines that are no messages. */
+export function createOutput(level: string): Output {
   const stdout = pino.destination({ fd: 1, sync: false, maxLength: stuckBytes });
   // A disk that is full, where the output is a file, ends no program: lines are lost, and the next may find room.
   stdout.on('error', () => {});
@@ -25,7 +37,34 @@ export function createLog(level: string): Log {
       // Nobody reads it any more.
     }
   });
-  return logTo(batched, level);
+  return { log: logTo(batched, level), write: withinReach(stdout) };
+}
+
+/** What a stream does not take at once waits, up to a limit. */
+export function withinReach(
+  stream: { write: (text: string) => boolean; on: (event: 'drain', then: () => void) => unknown },
+  most = waitingLines,
+): (lines: string) => boolean {
+  let isFull = false;
+  let waiting: string[] = [];
+  let size = 0;
+  stream.on('drain', () => {
+    isFull = false;
+    const text = waiting.join('');
+    waiting = [];
+    size = 0;
+    if (text !== '') isFull = !stream.write(text);
+  });
+  return (lines) => {
+    if (!isFull) {
+      isFull = !stream.write(lines);
+      return true;
+    }
+    if (size + lines.length > most) return false;
+    waiting.push(lines);
+    size += lines.length;
+    return true;
+  };
 }
 
 /** pino's own destination has batches too (minLength), but measures the whole batch again with each line. */

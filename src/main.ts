@@ -27,6 +27,7 @@ const commands: Record<string, { summary: string; load: () => Promise<Command> }
   check: { summary: 'what is wrong with an installation and its services, and what to do', load: () => import('./cli/check.ts') },
   explain: { summary: 'why a Pod, a workload, a service or a request is as it is', load: () => import('./cli/explain.ts') },
   status: { summary: 'the installation and its services on one screen', load: () => import('./cli/status.ts') },
+  'support-bundle': { summary: 'an archive of what a maintainer needs, without secrets', load: () => import('./cli/support-bundle.ts') },
   migrate: { summary: "make DistributedServices of frpc's configuration files", load: () => import('./cli/migrate.ts') },
   'client-config': { summary: 'configure frpc outside any cluster for a gateway', load: () => import('./cli/client-config.ts') },
   dashboard: {

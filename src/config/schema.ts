@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { isCidr } from '../net/addresses.ts';
 import { isProxy } from '../net/proxy-url.ts';
 import { frpsSchema } from './frps.ts';
+import { accessLogSchema, tracingSchema } from './telemetry.ts';
 import { portNumber, text } from './values.ts';
 
 /** A duration as in Go, of one unit: 30s, 10m, 720h, 30d. Parsed to milliseconds. */
@@ -141,6 +142,10 @@ export const configSchema = z.strictObject({
       trustedProxies: z.array(text.refine(isCidr, 'must be an IP address or a CIDR such as 10.0.0.0/8')).default([]),
       /** whether user connections begin with a PROXY protocol header, from trustedProxies only */
       proxyProtocol: z.boolean().default(false),
+      /** a line for each request of users; off by default */
+      accessLog: accessLogSchema,
+      /** spans of sampled requests for a collector; absent: none, and no header traceparent is made */
+      tracing: tracingSchema,
     })
     .refine(({ proxyURL, proxySecret }) => proxyURL !== undefined || proxySecret === undefined, {
       path: ['proxySecret'],

@@ -1,10 +1,12 @@
 /** What the agent of this process knows, for the questions of people (api/inspection.ts). */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { conflictFinding } from '../../webhooks/distributedservices/tenancy.ts';
 import { Expiries } from '../../certs/expiries.ts';
 import type { Config } from '../config/schema.ts';
 import { describeFinding } from '../model/findings.ts';
 import { usesGateway } from '../model/gateway.ts';
-import type { JoinedCluster, Unserved } from './api/report-types.ts';
+import type { HaproxyConfigurations, JoinedCluster, Unserved } from './api/report-types.ts';
 import { Inspection } from './api/inspection.ts';
 import type { Holdings } from './claims/holdings.ts';
 import type { Door } from './door.ts';
@@ -26,9 +28,23 @@ export interface Inspected {
   sources: Sources;
   holdings: Holdings;
   door: Door;
+  /** of the files of the Pod's processes, absolute */
+  directory: string;
 }
 
-export function inspectionOf({ pod, config, view, tunnel, joined, members, proxies, sources, holdings, door }: Inspected): Inspection {
+export function inspectionOf({
+  pod,
+  config,
+  view,
+  tunnel,
+  joined,
+  members,
+  proxies,
+  sources,
+  holdings,
+  door,
+  directory,
+}: Inspected): Inspection {
   const expiries = new Expiries();
   return new Inspection({
     replica: pod,
@@ -46,6 +62,7 @@ export function inspectionOf({ pod, config, view, tunnel, joined, members, proxi
     refusals: () => door.refusedPods.recent((identity) => sources.podOf(identity)),
     certificates: () => expiries.of(certificatesShown(view(), tunnel())),
     joined,
+    configurations: () => configurationsIn(directory),
   });
 }
 
@@ -55,6 +72,15 @@ function certificatesShown(view: View | undefined, tunnel: TunnelMaterial | unde
     certificate === undefined ? [] : [[`users of ${keyOf(service)}`, certificate]],
   );
   return tunnel ? [['tunnels', tunnel.serverPem], ['authority of tunnels', tunnel.clientCaPem], ...users] : users;
+}
+
+async function configurationsIn(directory: string): Promise<HaproxyConfigurations> {
+  const found: HaproxyConfigurations = {};
+  for (const part of ['users', 'tunnel'] as const) {
+    const text = await readFile(join(directory, part, 'current', 'haproxy.cfg'), 'utf8').catch(() => undefined);
+    if (text !== undefined) found[part] = text;
+  }
+  return found;
 }
 
 /** Why a service is left out, in the words of its status. */

@@ -37,12 +37,9 @@ import type { CountedTunnels } from './admission/without-login.ts';
 import type { View } from './ir/ir.ts';
 import { gatewayNames } from '../model/gateway.ts';
 import { splitPartKey } from '../model/pools.ts';
-import { parseRequestLine, receiveLog } from './telemetry/request-log.ts';
-import { RequestRates } from './telemetry/request-rates.ts';
-import { RequestTimes } from './telemetry/request-times.ts';
 import { shared } from './waiting.ts';
 import { ProxyMetrics } from './telemetry/proxy-metrics.ts';
-import { TrafficMetrics } from './telemetry/traffic-metrics.ts';
+import { openTraffic } from './telemetry/traffic.ts';
 import { OtherReplicas } from './replicas/other-replicas.ts';
 import { peersPort } from './replicas/peers.ts';
 import type { TrafficReader } from './api/inspection.ts';
@@ -66,6 +63,8 @@ export interface ProxiesOptions {
   pod: string;
   /** UDP port on loopback for HAProxy's log; 0: any */
   logPort: number;
+  /** takes lines of the access log. @returns false where it has no room for them */
+  write: (lines: string) => boolean;
   tunnel?: Partial<Pick<TunnelSettings, 'bind' | 'server' | 'health' | 'link'>>;
   /** port of tunnels and users together; the https port of users itself, or another one beside it. Absent: there is none */
   sharedPort?: number | undefined;
@@ -118,8 +117,6 @@ export interface Proxies {
 
 export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
   const { config, log, directory, pod, registry } = options;
-  const times = new RequestTimes();
-  const rates = new RequestRates();
   const families = { hasIpv6: await hasIpv6() };
   const own = ownAddresses();
   const check = checkWith(options.haproxy);
@@ -170,13 +167,7 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
   let failed: ReadonlyMap<string, string> = new Map();
   const refusals = (): Refusal[] => [...[...failed].map(([service, message]) => ({ service, message })), ...users.refusals].map(ofWhole);
   const stats = shared(() => users.stats(), statesMs);
-  const traffic = new TrafficMetrics(registry, stats, rates);
-  const receiver = await receiveLog(options.logPort, (line) => {
-    const request = parseRequestLine(line);
-    if (!request) return;
-    traffic.observe(request);
-    times.add(request);
-  });
+  const traffic = await openTraffic({ ...options, replica: pod, stats });
   new ProxyMetrics(registry, {
     reloads: () => users.reloads,
     oldProcesses: () => users.old.count,
@@ -220,7 +211,7 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
         proxyProtocol,
         peers: withOwn(peers, { name: pod, ip: own.find(isReachable), port: options.peersPort ?? peersPort }),
         localPeer: pod,
-        requestLog: `127.0.0.1:${receiver.port}`,
+        ...traffic.settings,
       };
       const { users: limit } = options.memory;
       let problems: readonly string[] = [];
@@ -244,10 +235,7 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
     maxTunnels,
     reaches: (port) => users.reaches(port),
     verdicts: async () => (await stats()).servers,
-    traffic: {
-      perSecond: (servers) => rates.perSecond(servers),
-      quantiles: (servers, wanted) => times.quantiles(servers, wanted),
-    },
+    traffic: traffic.reader,
     refusals,
     subscribe: (told) => (changed = told),
     probe: (part, limitMs) => haproxyProbe(join(directory, part, workerSocket))(limitMs),
@@ -256,7 +244,6 @@ export async function openProxies(options: ProxiesOptions): Promise<Proxies> {
     tunnels: tunnel,
     close: async () => {
       fallback.close();
-      receiver.close();
       await Promise.all([users.close(), tunnel.close(), traffic.close()]);
     },
   };

@@ -7,7 +7,7 @@ import { UserError } from '../errors.ts';
 import { loadAccess } from '../kube/access.ts';
 import { KubeClient } from '../kube/client.ts';
 import { text } from '../kube/authority-secret.ts';
-import { createLog, type Log } from '../log.ts';
+import { createOutput, type Log } from '../log.ts';
 import { everyAddress } from '../process/address.ts';
 import { stopOnSignal } from '../process/shutdown.ts';
 import { GatewayAgent } from './agent.ts';
@@ -59,10 +59,11 @@ export async function runGateway(
 ): Promise<void> {
   const { pod, directory } = options;
   const sharedPort = sharedPortOf(config);
-  const log = createLog(config.logLevel);
+  const { log, write } = createOutput(config.logLevel);
   const client = connect();
   const registry = new Registry();
-  const proxies = await openProxies({ ...options, config, log, registry, logPort, sharedPort, tunnel: { link: `127.0.0.1:${linksPort}` } });
+  const tunnel = { link: `127.0.0.1:${linksPort}` };
+  const proxies = await openProxies({ ...options, config, log, write, registry, logPort, sharedPort, tunnel });
   const host = config.host ?? everyAddress();
   const ports = { loopback: loopbackPort, operations: operationsPort, status: config.gateway.apiPort };
   const known = join(directory, 'known');

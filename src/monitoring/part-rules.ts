@@ -182,7 +182,7 @@ const sidecarsRefused: Alert = {
   summary: 'The gateway turns sidecars away: {{ $labels.reason }}',
   description: '{{ $value | humanize }} logins or proxies were refused in ten minutes, for {{ $labels.reason }}.',
   meaning: 'Some Pods do not become backends. Or a stranger tries to join.',
-  look: ['`kubectl -n frp-gateway logs POD -c agent | grep \'"audit":true\'`: who, from where, why'],
+  look: ['`kubectl -n frp-gateway logs POD -c agent | grep \'"event":"refusal"\'`: who, from where, why'],
   act: [
     'Remedies by reason are in the guide of the gateway.',
     'Strangers: nothing gets in; keep the port of tunnels from where no cluster is.',

@@ -43,7 +43,7 @@ describe('Pods of a cluster that has joined', { timeout: 175_000 }, () => {
 
   async function isRefused(reason: string, sidecar: Sidecar): Promise<void> {
     await eventually(`the sidecar is told ${reason}`, () => sidecar.log().includes(`${reason}: `));
-    assert.ok(gateway.lines.some((line) => line.audit === true && line.reason === reason));
+    assert.ok(gateway.lines.some((line) => line.event === 'refusal' && line.reason === reason));
     sidecar.process.kill('SIGKILL');
   }
 

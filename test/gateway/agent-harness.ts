@@ -148,6 +148,7 @@ export class Gateway extends Processes {
       registry,
       directory,
       pod,
+      write: (line) => this.lines.push(JSON.parse(line) as Record<string, unknown>) > 0,
       logPort: this.ports.log,
       tunnel,
       users,

@@ -198,7 +198,7 @@ describe('the gateway', { timeout: 175_000 }, () => {
       const sidecar = await start();
       await eventually(`the sidecar is told ${reason}`, () => sidecar.log().includes(`${reason}: `));
       assert.ok((await metric(`frp_gateway_refusals_total{reason="${reason}"}`)) > before);
-      assert.ok(gateway.lines.some((line) => line.audit === true && line.reason === reason));
+      assert.ok(gateway.lines.some((line) => line.event === 'refusal' && line.reason === reason));
       sidecar.process.kill('SIGKILL');
     }
     const bad = async (end: number, options: Parameters<Gateway['sidecar']>[3], who = pod(end)) => {

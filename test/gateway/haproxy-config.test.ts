@@ -132,6 +132,8 @@ const settings = async (at: string, knowsReplicas: boolean): Promise<UsersSettin
   ],
   localPeer: 'gw-0',
   replicaTls: knowsReplicas ? await replicaTls() : undefined,
+  requestLog: '127.0.0.1:7514',
+  requestLines: { all: knowsReplicas, query: true, sampled: 0.5 },
 });
 
 test('HAProxy takes the configuration of arbitrary services', async (t) => {

@@ -1,5 +1,6 @@
 /** Puts the plugin's decisions together with what the agent knows, waits where a watch may be behind, and tells of refusals. */
 import type { Log } from '../../log.ts';
+import type { RefusalLine } from '../../model/logs/fields.ts';
 import {
   identityOf,
   loginContent,
@@ -116,7 +117,8 @@ export class TunnelAdmission {
     const { cluster, namespace, pod, service } = about ?? { ...identityOf(content.user), service: undefined };
     // The client's own word; the rest was proven.
     const claim = { proxy: content.proxy_name?.slice(0, 300), hostname: content.hostname?.slice(0, 253) };
-    this.#deps.log.warn({ audit: true, op, cluster, namespace, pod, service, reason, claim }, `refused: ${message}`);
+    const line: RefusalLine = { event: 'refusal', op, cluster, namespace, pod, service, reason, claim };
+    this.#deps.log.warn(line, `refused: ${message}`);
     return { reject: true, reject_reason: `${reason}: ${message}` };
   }
 }

@@ -8,7 +8,7 @@ import { keyOf, ownerKey } from '../ir/service-key.ts';
 import type { View } from '../ir/ir.ts';
 import type { Member } from '../members/members.ts';
 import type { RecentRefusal } from './refused-pods.ts';
-import type { InstallationReport, JoinedCluster, ServiceReport, Summary, Trace, Unserved } from './report-types.ts';
+import type { HaproxyConfigurations, InstallationReport, JoinedCluster, ServiceReport, Summary, Trace, Unserved } from './report-types.ts';
 import { traceRoute, type Asked } from './route-trace.ts';
 import { placesOf, type Observed, type TrafficReader } from './observed.ts';
 import { clusterShares, refusalReport, serviceReport, summaryOf } from './service-reports.ts';
@@ -32,6 +32,7 @@ export interface InspectionDeps {
   certificates?: (() => readonly Expiry[]) | undefined;
   /** clusters that have joined; absent: none can */
   joined?: (() => Promise<readonly JoinedCluster[]>) | undefined;
+  configurations: () => Promise<HaproxyConfigurations>;
 }
 
 const mostServices = 10_000;
@@ -77,6 +78,10 @@ export class Inspection {
         .slice(-mostRefusals)
         .map((refusal) => ({ ...refusalReport(refusal), service: refusal.service })),
     };
+  }
+
+  configurations(): Promise<HaproxyConfigurations> {
+    return this.#deps.configurations();
   }
 
   async route(asked: Asked): Promise<Trace> {

@@ -20,6 +20,7 @@ export async function answerTo(url: string, inspection: Inspection): Promise<Ans
   }
   if (pathname === '/api/summary') return { status: 200, value: await inspection.summary(searchParams.get('namespace') ?? undefined) };
   if (pathname === '/api/installation') return { status: 200, value: await inspection.installation() };
+  if (pathname === '/api/haproxy') return { status: 200, value: await inspection.configurations() };
   if (pathname !== '/api/routes') return undefined;
   const asked = askedIn(searchParams);
   return 'message' in asked ? { status: 400, message: asked.message } : { status: 200, value: await inspection.route(asked) };

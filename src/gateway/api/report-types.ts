@@ -163,3 +163,6 @@ export interface InstallationReport {
   /** the last ones, with the service (namespace/name) that they are of */
   refusals: (RefusalReport & { service: string })[];
 }
+
+/** Text of haproxy.cfg as each HAProxy of the replica has it; absent: there is none yet. */
+export type HaproxyConfigurations = Partial<Record<'users' | 'tunnel', string>>;

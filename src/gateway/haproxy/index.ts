@@ -14,5 +14,8 @@ export { ownUse, writtenUse, type MeasureMemory } from './runtime/memory-use.ts'
 export { codeClasses } from './runtime/stats.ts';
 export { UsersProxy, type Applied, type ServerStats, type Stats } from './runtime/users-proxy.ts';
 export { TunnelProxy, type TunnelState } from './runtime/tunnel-proxy.ts';
+export { lineForms, longest } from './config/request-lines.ts';
+export { overBackend } from './config/handover.ts';
+export { streamLoop } from './config/tls.ts';
 export { workerSocket } from './config/global.ts';
 export type { Peer, Rendered, ReplicaState, Server, UsersSettings } from './config/rendered.ts';

@@ -14,6 +14,7 @@ import { watchSession } from '../../link/heartbeat.ts';
 import { alpn, LinkError, paths } from '../../link/protocol.ts';
 import { Rate } from '../../link/rate.ts';
 import type { Log } from '../../log.ts';
+import type { RefusalLine } from '../../model/logs/fields.ts';
 import { join, renew, type JoiningDeps } from './joining.ts';
 import type { ClusterRecord } from './link-store.ts';
 import { keyOf, WaitingRoom } from './waiting-room.ts';
@@ -93,6 +94,13 @@ async function certificateOf(authority: Authority): Promise<{ cert: string; key:
   return { cert: `${certPem.trim()}\n${authority.certPem.trim()}\n`, key: keyPem };
 }
 
+/** In the log; others are of no path that there is. */
+const operations: ReadonlyMap<string, string> = new Map([
+  [paths.join, 'Join'],
+  [paths.renew, 'Renew'],
+  [paths.link, 'Link'],
+]);
+
 /** Never rejects. */
 async function answer(deps: LinkServerDeps, stream: ServerHttp2Stream, path: string, counts: Counts): Promise<void> {
   try {
@@ -119,7 +127,11 @@ async function answer(deps: LinkServerDeps, stream: ServerHttp2Stream, path: str
   } catch (error) {
     const { reason, message } = error instanceof LinkError ? error : new LinkError('Failed', 'the gateway failed; its log says why');
     if (!(error instanceof LinkError)) deps.log.error({ err: error }, 'a request of a cluster failed');
-    else if (counts.told.allows()) deps.log.warn({ path: path.slice(0, 100), reason }, `refused a request of a cluster: ${message}`);
+    else if (counts.told.allows())
+      deps.log.warn(
+        { event: 'refusal', op: operations.get(path), reason } satisfies RefusalLine,
+        `refused a request of a cluster: ${message}`,
+      );
     deps.refused?.(reason);
     respond(stream, error instanceof LinkError ? 403 : 500, { reason, message });
   }

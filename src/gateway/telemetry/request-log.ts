@@ -4,6 +4,7 @@
  * what is lost under load is lost to the sample alone.
  */
 import { createSocket } from 'node:dgram';
+import { readFileSync } from 'node:fs';
 
 export interface TimedRequest {
   /** backend/server, as HAProxy names them */
@@ -31,19 +32,38 @@ export function parseRequestLine(line: string): TimedRequest | undefined {
 export interface LogReceiver {
   /** of UDP, on 127.0.0.1 */
   port: number;
+  /** messages that there was no room for */
+  lost: () => number;
   close: () => void;
 }
 
+/** Bytes that wait for the agent, as far as the kernel allows. */
+const roomBytes = 4 * 1024 * 1024;
+
 /** @param port 0: any @param take each line */
 export function receiveLog(port: number, take: (line: string) => void): Promise<LogReceiver> {
-  const socket = createSocket('udp4');
+  const socket = createSocket({ type: 'udp4', recvBufferSize: roomBytes });
   socket.on('message', (message) => take(message.toString('latin1').trimEnd()));
   return new Promise((resolve, reject) => {
     socket.once('error', reject);
     socket.bind(port, '127.0.0.1', () => {
       socket.off('error', reject);
       socket.on('error', () => {});
-      resolve({ port: socket.address().port, close: () => socket.close() });
+      const { port: own } = socket.address();
+      resolve({ port: own, lost: () => lostAt(own), close: () => socket.close() });
     });
   });
+}
+
+/** What the kernel has counted for a socket on 127.0.0.1 (proc_pid_net(5), the last column); 0 where it does not say. */
+function lostAt(port: number): number {
+  const local = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  try {
+    const row = readFileSync('/proc/net/udp', 'utf8')
+      .split('\n')
+      .find((line) => line.trim().split(/ +/)[1] === local);
+    return Number(row?.trim().split(/ +/).at(-1) ?? 0);
+  } catch {
+    return 0;
+  }
 }

@@ -8,7 +8,7 @@ import type { Material } from '../../../certs/inspect.ts';
 import type { Config } from '../../config/schema.ts';
 import { base64 } from '../../kube/authority-secret.ts';
 import type { Secret } from '../../kube/types.ts';
-import { createLog, type Log } from '../../log.ts';
+import { createOutput, type Log } from '../../log.ts';
 import { gatewayTlsSecretName } from '../../model/names.ts';
 import { stopOnSignal } from '../../process/shutdown.ts';
 import { GatewayAgent } from '../agent.ts';
@@ -40,13 +40,14 @@ export interface AgentPartOptions extends UpOptions {
 
 /** Runs until a signal ends it: SIGUSR2 takes users elsewhere first. @throws UserError for what a person can mend */
 export async function runAgentPart(config: Config, options: AgentPartOptions): Promise<void> {
-  const log = createLog(config.logLevel);
+  const { log, write } = createOutput(config.logLevel);
   const home = await openHome(options.directory);
   const directory = runDirectory(options.directory);
   const registry = new Registry();
   const proxies = await openProxies({
     config,
     log,
+    write,
     registry,
     directory,
     pod: own,

@@ -3,6 +3,7 @@ import manifest from '../../../package.json' with { type: 'json' };
 import { admissions, denials } from './admission.ts';
 import { checkReasons } from './checks.ts';
 import { itemRefusals, linkReasons } from './links.ts';
+import { requestEnds } from './requests.ts';
 import { statusReasons } from './status.ts';
 import type { ReasonText } from './text.ts';
 import { tunnelRefusals } from './tunnels.ts';
@@ -18,6 +19,7 @@ const byPart: readonly (readonly [part: string, texts: Readonly<Record<string, R
   ['webhook, of what it lets in', admissions],
   ['status and Events of a service', statusReasons],
   ['gateway, of a sidecar that it turns away', tunnelRefusals],
+  ['gateway, of how a request of users ended', requestEnds],
   ['link of a cluster to a gateway elsewhere', linkReasons],
   ['gateway, of what a joined cluster tells it', itemRefusals],
   ['frp-k8s check', checkReasons],

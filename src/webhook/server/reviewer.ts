@@ -3,6 +3,7 @@ import { parseReview } from '../../../webhooks/review/parse.ts';
 import { failure, respond } from '../../../webhooks/review/respond.ts';
 import type { AdmissionRequest, Decision, ReviewContext, Webhook } from '../../../webhooks/review/types.ts';
 import type { Log } from '../../log.ts';
+import type { DecisionLine } from '../../model/logs/fields.ts';
 import type { WebhookMetrics } from './metrics.ts';
 
 export interface Answer {
@@ -51,6 +52,7 @@ function report({ log, metrics }: Reporting, { webhook }: Webhook, request: Admi
   // One literal: pino leaves out what is undefined, and each spread would cost as much as the rest.
   log.info(
     {
+      event: 'decision',
       webhook,
       operation,
       namespace,
@@ -62,7 +64,7 @@ function report({ log, metrics }: Reporting, { webhook }: Webhook, request: Admi
       durationMs: Math.round(ms * 1000) / 1000,
       warnings: warnings.length > 0 ? warnings : undefined,
       details,
-    },
+    } satisfies DecisionLine,
     message,
   );
 }
@@ -72,7 +74,19 @@ function reportFailure({ log, metrics }: Reporting, { webhook }: Webhook, reques
   metrics.observe({ webhook, operation: request.operation, decision: 'failed', reason: 'InternalError' }, ms / 1000);
   const { uid, operation, namespace, dryRun } = request;
   log.error(
-    { webhook, operation, namespace, name: nameOf(request), dryRun, uid, decision: 'failed', reason: 'InternalError', err: error },
+    {
+      event: 'decision',
+      webhook,
+      operation,
+      namespace,
+      name: nameOf(request),
+      dryRun,
+      uid,
+      decision: 'failed',
+      reason: 'InternalError',
+      durationMs: Math.round(ms * 1000) / 1000,
+      err: error,
+    } satisfies DecisionLine,
     error.message,
   );
   const message = `${webhook}: internal error in review ${request.uid}: ${error.message}; the log of the frp-k8s webhook has its stack`;

@@ -135,10 +135,10 @@ suite('a cluster that joins the gateway in this one', () => {
       .split('\n')
       .filter((line) => line.includes('NamespaceNotTrusted'))
       .map((line) => JSON.parse(line) as Record<string, unknown>);
-    const { audit, op, cluster, namespace, pod } = audited[0] ?? {};
+    const { event, op, cluster, namespace, pod } = audited[0] ?? {};
     assert.deepEqual(
-      { audit, op, cluster, namespace, pod },
-      { audit: true, op: 'Login', cluster: 'edge', namespace: other, pod: 'edge-1' },
+      { event, op, cluster, namespace, pod },
+      { event: 'refusal', op: 'Login', cluster: 'edge', namespace: other, pod: 'edge-1' },
     );
     await isServedByOwn(other);
   });

@@ -41,6 +41,7 @@ const inspection = new Inspection({
   unserved: () => undefined,
   names: () => names,
   refusals: () => [],
+  configurations: () => Promise.resolve({}),
 });
 
 describe('a replica that is asked by way of the API server', () => {

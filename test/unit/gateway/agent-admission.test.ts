@@ -151,7 +151,7 @@ describe('a login', () => {
     assert.deepEqual(answer, { reject: true, reject_reason: 'WrongAudience: the token is for another audience' });
     assert.deepEqual(reasons, ['WrongAudience']);
     assert.equal(lines.length, 1);
-    assert.equal(lines[0]!.audit, true);
+    assert.equal(lines[0]!.event, 'refusal');
     assert.equal(lines[0]!.op, 'Login');
     assert.equal(lines[0]!.reason, 'WrongAudience');
     assert.ok(!JSON.stringify(lines).includes('"token"'), 'the token is a secret');
@@ -318,10 +318,10 @@ describe('a proxy', () => {
     assert.equal(await of('gone'), 'ServiceDeleted');
     assert.equal(await of('plain'), 'NotThroughGateway');
     assert.deepEqual(reasons, ['UnknownService', 'ServiceDeleted', 'NotThroughGateway']);
-    const { audit, op, namespace, pod, service: named, reason } = lines.at(-1)!;
+    const { event, op, namespace, pod, service: named, reason } = lines.at(-1)!;
     assert.deepEqual(
-      { audit, op, namespace, pod, named, reason },
-      { audit: true, op: 'NewProxy', namespace: 'shop', pod: 'web-1', named: 'plain', reason: 'NotThroughGateway' },
+      { event, op, namespace, pod, named, reason },
+      { event: 'refusal', op: 'NewProxy', namespace: 'shop', pod: 'web-1', named: 'plain', reason: 'NotThroughGateway' },
     );
   });
 

@@ -50,6 +50,7 @@ describe('what a replica tells of the installation', () => {
       traffic: { perSecond: () => 0, quantiles: () => new Map() },
       unserved: () => undefined,
       names: () => [],
+      configurations: () => Promise.resolve({}),
       refusals: () => [{ service: 'shop/web', pod: 'x', uid: 'u', cluster: 'edge', code: 'NotYourGroup', reason: 'no', at: 0 }],
       certificates: () => [expiry('late', '2030-01-01T00:00:00.000Z'), expiry('soon', '2026-01-01T00:00:00.000Z')],
       joined: () => Promise.resolve([{ cluster: 'edge', isLinked: true, services: 1, backends: 2 }]),
@@ -105,6 +106,7 @@ describe('what a replica tells of a service with several pools', () => {
       traffic: { perSecond: (servers) => servers.length, quantiles: () => new Map() },
       unserved: (key) => (key === 'shop/mail' || key === 'shop/pg' ? undefined : { reason: 'UnknownService', message: key }),
       names: () => ['shop/mail', 'shop/pg'],
+      configurations: () => Promise.resolve({}),
       refusals: () => [],
     });
 

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { connect, createServer } from 'node:net';
 import { after, test } from 'node:test';
+import { logTo } from '../../../src/log.ts';
+import { refusalFields } from '../../../src/model/logs/fields.ts';
 import type { LinkState } from '../../../src/link/held-link.ts';
 import { LinkError } from '../../../src/link/protocol.ts';
 import { endOf, heard } from './ends.ts';
@@ -53,6 +55,20 @@ test('a gateway that restarts serves what it was told last before any cluster is
   cluster.end.outbox.delete({ kind: 'service', key: 'prod/s0' });
   await until(() => second.sources.services.size === 49, 'the change');
   assert.equal(later.link.state.isUp, true);
+});
+
+test('a join that is refused has a line in the log of the shape of every refusal, without the token', async () => {
+  const lines: string[] = [];
+  const gateway = await gatewayOf({ log: logTo({ write: (line) => lines.push(line) }) });
+  const token = await gateway.token();
+  await joinAs(token);
+  await assert.rejects(joinAs(token));
+  const refusals = lines.map((line) => JSON.parse(line) as Record<string, unknown>).filter(({ event }) => event === 'refusal');
+  assert.deepEqual(
+    refusals.map(({ level, op, reason }) => ({ level, op, reason })),
+    [{ level: 'warn', op: 'Join', reason: 'TokenUsed' }],
+  );
+  for (const name of Object.keys(refusals[0]!)) assert.ok(name in refusalFields, name);
 });
 
 for (const [what, reason, words, given] of [

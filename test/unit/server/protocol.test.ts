@@ -4,6 +4,7 @@ import { request as httpsRequest } from 'node:https';
 import { after, before, describe, it } from 'node:test';
 import type { AdmissionRequest, Decision, ReviewContext } from '../../../webhooks/review/types.ts';
 import { allow, keepAlive, latch, podReview, send, serving, type ServiceConfig } from './harness.ts';
+import { decisionFields } from '../../../src/model/logs/fields.ts';
 
 let decide: (request: AdmissionRequest, context: ReviewContext) => Decision | Promise<Decision> = () => allow;
 let served: ServiceConfig;
@@ -91,6 +92,7 @@ describe('a review', () => {
     assert.equal(typeof durationMs, 'number');
     assert.deepEqual(line, {
       level: 'info',
+      event: 'decision',
       webhook: 'pods',
       operation: 'CREATE',
       namespace: 'prod',
@@ -102,6 +104,7 @@ describe('a review', () => {
       details: { groups: ['web'] },
       msg: 'injected frpc',
     });
+    for (const name of Object.keys(lines[0]!)) assert.ok(name in decisionFields, `docs/reference/logs.md does not have ${name}`);
   });
 });
 

@@ -8,6 +8,7 @@ import { attemptsHere, failoverLines, unservedLines } from './failover.ts';
 import { peersName } from './global.ts';
 import { duration, hasRequestTime, idleTime, type ServiceConfig } from './service-config.ts';
 import { rateLimits } from './rate-limits.ts';
+import { servedLines } from './request-lines.ts';
 import { serverOptions } from './servers.ts';
 import { waitForTables } from './stick-tables.ts';
 import type { UsersSettings } from './rendered.ts';
@@ -42,7 +43,7 @@ export function backendSection(service: ServiceConfig, { settings, entries }: Co
     ...affinityLines(service),
     // The cookie that binds a user to a server may be one that the app is not to see.
     ...(mode === 'http' ? requestHeaderLines(service) : []),
-    ...(mode === 'http' ? httpLines(service) : tcpLines(service)),
+    ...(mode === 'http' ? [...httpLines(service), ...servedLines(settings)] : tcpLines(service)),
     ...checkLines(service, settings.directory),
   ];
   const name = `# ${service.key.replace(/[^A-Za-z0-9./_-]/g, '_')}`;

@@ -16,6 +16,7 @@ import { isHanded, isStopping, others, replicasBackend } from './other-replicas.
 import { isStuck } from './replica-state.ts';
 import { isAgain, isFinal, nobodyLines, recoveryLines, recoverySections, recoveryServer } from './recovery.ts';
 import { requestLog } from './request-log.ts';
+import { servedReading } from './request-lines.ts';
 import { idleTime, maxTimer, type ServiceConfig } from './service-config.ts';
 import type { UsersSettings } from './rendered.ts';
 
@@ -107,6 +108,7 @@ export function failoverLines(service: ServiceConfig, settings: UsersSettings): 
     `http-request disable-l7-retry if ${isHanded}`,
     ...servers,
     recoveryServer(settings, protocol),
+    ...servedReading(settings),
     ...nobodyLines(service, `{ res.hdr(x-frp-unserved) 502 } !${isHanded}`),
     ...['502', '503', '504'].map(
       (status) => `http-response set-status ${status} if { status 425 } { res.hdr(x-frp-unserved) ${status} } !${isHanded}`,

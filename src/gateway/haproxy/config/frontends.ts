@@ -5,6 +5,7 @@ import { noBackend } from './global.ts';
 import { handStreams } from './failover.ts';
 import { decryptedId, decryptedSocket, fallbackSocket, fromReplicas, intoPort, streamId } from './handover.ts';
 import { others } from './other-replicas.ts';
+import { requestLines, saidRules } from './request-lines.ts';
 import { headerRules } from './request-headers.ts';
 import { hostRule, requestTargetRules } from './request-target.ts';
 import { challengeRules, noChallenge } from './challenges.ts';
@@ -41,6 +42,7 @@ export function webFrontends(services: readonly ServiceConfig[], choices: readon
   const web = (proto: 'http' | 'https') => [
     'mode http',
     `timeout client ${longest}ms`,
+    ...requestLines(settings, 'http'),
     ...clientRules(settings, proto),
     hostNameRule,
     ...(proto === 'http' ? challengeRules : []),
@@ -86,6 +88,7 @@ function sniFrontend(settings: UsersSettings, socket: string): string[][] {
         ...proxied(settings),
         'mode tcp',
         'timeout client 86400s',
+        ...requestLines(settings, 'tcp'),
         'tcp-request inspect-delay 10s',
         'tcp-request content reject if !{ req.ssl_hello_type 1 } WAIT_END',
         ...lookup('txn.target', 'req.ssl_sni', sniMap, sniWildcardsMap),
@@ -104,6 +107,7 @@ function sniFrontend(settings: UsersSettings, socket: string): string[][] {
       ...indent([
         'mode tcp',
         'timeout client 86400s',
+        ...requestLines(settings, 'tcp'),
         `bind ${streamSocket} mode 600 accept-proxy ssl crt-list ${streamList} strict-sni`,
         ...lookup('txn.target', 'ssl_fc_sni', streamsMap, streamWildcardsMap),
         'use_backend %[var(txn.target)] if { var(txn.target) -m found }',
@@ -147,6 +151,7 @@ export function portFrontend(
 const webPort = (port: number, entry: ServiceConfig, choices: readonly string[], settings: UsersSettings, isTls: boolean): string[] => [
   'mode http',
   `timeout client ${Math.max(60_000, idleTime(entry))}ms`,
+  ...requestLines(settings, 'http'),
   ...clientRules(settings, isTls ? 'https' : 'http'),
   ...lookupRules(portRules(port)),
   ...choices,
@@ -156,6 +161,7 @@ const webPort = (port: number, entry: ServiceConfig, choices: readonly string[],
 const tcpPort = (handedAs: string, table: RouteTable, choices: readonly string[], settings: UsersSettings): string[] => [
   'mode tcp',
   'timeout client 86400s',
+  ...requestLines(settings, 'tcp'),
   `clitcpka-idle ${Math.max(1, Math.round(keepAliveTime(table.entry) / 1000))}s`,
   `tcp-request content set-var(txn.routes) str(${table.id})`,
   `tcp-request content set-var(txn.entry) str(${table.entry.id})`,
@@ -186,6 +192,7 @@ function clientRules(settings: UsersSettings, proto: 'http' | 'https'): string[]
   const source = trusted(settings);
   const isTrusted = '{ var(txn.trusted) -m found }';
   return [
+    ...saidRules(settings),
     hostRule,
     ...requestTargetRules,
     'http-request set-var(txn.peer) src',

@@ -83,4 +83,15 @@ export interface UsersSettings {
   lingerSeconds?: number | undefined;
   /** address and port (UDP) that is told how long requests take (request-log.ts). Absent: nobody */
   requestLog?: string | undefined;
+  /** what it is told of each request of users (request-lines.ts); absent: nothing */
+  requestLines?:
+    | {
+        /** every request, or else those alone that are sampled for a trace */
+        all: boolean;
+        /** with the query string */
+        query: boolean;
+        /** part of the requests without a traceparent of their own that are sampled, 0 to 1; absent: there are no traces */
+        sampled?: number | undefined;
+      }
+    | undefined;
 }

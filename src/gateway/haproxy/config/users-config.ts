@@ -98,7 +98,7 @@ function trying<T>(failures: Failures, key: string, make: () => T): T | undefine
 }
 
 /** Settings that nothing in the part of a service depends on. */
-const ofProcess = new Set(['lingerSeconds', 'requestLog', 'state']);
+const ofProcess = new Set(['lingerSeconds', 'state']);
 
 function* composition(
   all: readonly Checked[],
