@@ -1,59 +1,10 @@
 /** `npm run build`: the program as one file, dist/frp-k8s.js, for the image and for `npm pack`. */
-import { Ajv } from 'ajv';
-import ajvStandalone from 'ajv/dist/standalone/index.js';
-import { build, type Plugin } from 'esbuild';
 import { chmod, rm } from 'node:fs/promises';
-import { openApiSchema } from '../src/model/crd.ts';
-import { ajvOptions } from '../src/model/schema-validator.ts';
+import { bundle } from './bundle.ts';
 
 const outfile = 'dist/frp-k8s.js';
 
-/** The schema's validator as code: compiling it when the program starts would cost 100 ms and 15 MB. */
-const compiledSchema: Plugin = {
-  name: 'compiled schema',
-  setup(builder) {
-    builder.onLoad({ filter: /src\/model\/schema-validator\.ts$/ }, () => {
-      const ajv = new Ajv({ ...ajvOptions, code: { source: true, esm: true } });
-      const code = ajvStandalone.default(ajv, ajv.compile(openApiSchema()));
-      return { contents: `${code}\nexport const validator = () => validate;`, loader: 'js', resolveDir: 'src/model' };
-    });
-  },
-};
-
-/** client-node's configuration needs two of its generated classes; the index would bring the models of the whole API. */
-const withoutModels: Plugin = {
-  name: 'without models',
-  setup(builder) {
-    builder.onResolve({ filter: /^\.\/gen\/index\.js$/ }, ({ importer, resolveDir }) =>
-      importer.endsWith('client-node/dist/config.js') ? { path: resolveDir, namespace: 'without-models' } : undefined,
-    );
-    builder.onLoad({ filter: /.*/, namespace: 'without-models' }, ({ path }) => ({
-      resolveDir: path,
-      contents: `
-        export { createConfiguration } from './gen/configuration.js';
-        export { ServerConfiguration } from './gen/servers.js';`,
-    }));
-  },
-};
-
 await rm('dist', { recursive: true, force: true });
-const { metafile } = await build({
-  entryPoints: ['src/main.ts'],
-  outfile,
-  bundle: true,
-  platform: 'node',
-  target: 'node22',
-  format: 'esm',
-  plugins: [compiledSchema, withoutModels],
-  // Packages that are CommonJS call `require` for Node's own modules.
-  banner: { js: "import { createRequire as frpCreateRequire } from 'node:module'; const require = frpCreateRequire(import.meta.url);" },
-  // Less text to read at each start. Names stay, for stack traces that a person can read.
-  minifyWhitespace: true,
-  minifySyntax: true,
-  legalComments: 'none',
-  sourcemap: 'external',
-  metafile: true,
-  logLevel: 'warning',
-});
+const { outputs } = await bundle({ outfile });
 await chmod(outfile, 0o755);
-for (const [file, { bytes }] of Object.entries(metafile.outputs)) console.log(`${file}  ${Math.round(bytes / 1024)} KiB`);
+for (const [file, { bytes }] of Object.entries(outputs)) console.log(`${file}  ${Math.round(bytes / 1024)} KiB`);

@@ -7,6 +7,7 @@ import { upConfig, type UpOptions } from '../gateway/up/settings.ts';
 import { runUp } from '../gateway/up/up.ts';
 import { gatewayPage } from './gateway-page.ts';
 import { durationOption, parseOptions, portOption } from './options.ts';
+import { ownProgram } from '../process/own-program.ts';
 
 export const help = `frp-k8s gateway up: a whole gateway on this machine, without a cluster
 
@@ -73,9 +74,8 @@ export async function run(args: string[]): Promise<number> {
   const config = upConfig(loadConfig(values.config, process.env), options);
   if (values.part === 'agent') await runAgentPart(config, { ...options, haproxy: options.haproxy ?? 'haproxy', page: gatewayPage(config) });
   else {
-    const [node, main] = process.argv as [string, string];
-    const words = [...process.execArgv, main, 'gateway', 'up', ...args];
-    await runUp(config, { ...options, agent: (haproxy) => [node, ...words, '--part', 'agent', '--haproxy', haproxy] });
+    const words: [string, ...string[]] = [...ownProgram(), 'gateway', 'up', ...args];
+    await runUp(config, { ...options, agent: (haproxy) => [...words, '--part', 'agent', '--haproxy', haproxy] });
   }
   return 0;
 }

@@ -29,6 +29,7 @@ import { processesOf, tcpSockets } from './processes.ts';
 import { isShared, type UpOptions } from './settings.ts';
 import { Supervised } from './supervised.ts';
 import { untilUsersGone } from './users.ts';
+import { ownProgram } from '../../process/own-program.ts';
 
 export interface UpDeps extends UpOptions {
   /** how the agent is started: this program and its arguments, for the path of HAProxy */
@@ -185,7 +186,7 @@ async function serve(children: Children, { directory, drainMs, log }: { director
     for (const child of Object.values(children)) child.release();
     log.flush();
     await sleep(300);
-    process.execve!(process.execPath, [process.execPath, ...process.execArgv, ...process.argv.slice(1)], process.env);
+    process.execve!(process.execPath, [...ownProgram(), ...process.argv.slice(2)], process.env);
   }
   log.info({ signal }, `users get ${drainMs / 1000} s to finish; a second signal ends at once`);
   const hurry = new AbortController();
