@@ -3,11 +3,7 @@ import { defaultConfig } from '../../src/config/schema.ts';
 import { valuesSchema } from '../chart/values.ts';
 
 /** As the sources name it, with a tag; the program's own has none. */
-export interface ShippedImages {
-  frpc: string;
-  frps: string;
-  haproxy: string;
-}
+export type ShippedImages = Readonly<Record<'frpc' | 'frps' | 'haproxy', string>>;
 
 /** sha256:… by reference */
 export type Pins = ReadonlyMap<string, string>;

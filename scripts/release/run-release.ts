@@ -42,11 +42,13 @@ The same commit, arguments and base images give the same bytes, but for the sign
   --build-arg X=Y      of the Dockerfile: BASE, HAPROXY, FRPS, NODE; repeat it
   --key FILE           private key to sign with: PEM, ECDSA on P-256
   --dirty              allow changes that are not committed
+  --images-of-others   print which images must be pinned, one a line, and make nothing
 `;
 
 const words = { type: 'string', multiple: true } as const;
 const flag = { type: 'boolean', default: false } as const;
 
+/** @returns a text where that is all that is wanted. @throws Error that names the option */
 function optionsIn(args: string[]) {
   const { values } = parseArgs({
     args,
@@ -62,11 +64,13 @@ function optionsIn(args: string[]) {
       'no-images': flag,
       'no-executables': flag,
       dirty: flag,
+      'images-of-others': flag,
       help: flag,
     },
   });
   const { out, repository, arch = ['amd64'], image = imageNames } = values;
-  if (values.help) return undefined;
+  if (values.help) return usage;
+  if (values['images-of-others']) return `${Object.values(shippedImages()).join('\n')}\n`;
   if (out === undefined) throw new Error('--out DIR is missing');
   if (repository === undefined || !/^[a-z0-9.-]+(:[0-9]+)?(\/[a-z0-9._-]+)*$/.test(repository))
     throw new Error('--repository must be a registry with a path, such as ghcr.io/acme');
@@ -78,7 +82,7 @@ function optionsIn(args: string[]) {
   return { ...values, out: resolve(out), repository, arch: arch as Architecture[], image: image as ImageName[] };
 }
 
-type Options = NonNullable<ReturnType<typeof optionsIn>>;
+type Options = Exclude<ReturnType<typeof optionsIn>, string>;
 
 /** @throws Error where the commit is not what the files are, or a pin is missing */
 function releaseOf({ out, repository, arch, digest = [], dirty, unpinned }: Options, scratch: string): Release {
@@ -129,8 +133,8 @@ function step<T>(name: string, make: () => T): T {
 const scratch = mkdtempSync(join(tmpdir(), 'frp-k8s-release-'));
 try {
   const options = optionsIn(process.argv.slice(2));
-  if (options) await make(options, scratch);
-  else process.stdout.write(usage);
+  if (typeof options === 'string') process.stdout.write(options);
+  else await make(options, scratch);
 } catch (error) {
   say((error as Error).message);
   process.exitCode = 1;
