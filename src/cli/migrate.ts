@@ -12,8 +12,8 @@ export const help = `frp-k8s migrate: DistributedServices from frpc's configurat
 
 usage: frp-k8s migrate -f FILE|DIR|-... [-n NAMESPACE] [--base-domain DOMAIN] [--local-host ADDRESS] [--env-file FILE] [-o yaml|config]
 
-Reads TOML, YAML, JSON and INI, with includes, start, templates and ranges; ConfigMaps that hold such files; and
-DistributedServices of older shapes (frp.io/v1, and v1beta1 whose discovery is a word). Writes DistributedServices that
+Reads TOML, YAML, JSON and INI, with includes, start, templates and ranges; ConfigMaps and Secrets that hold such files;
+and DistributedServices of older shapes (frp.io/v1, and v1beta1 whose discovery is a word). Writes DistributedServices that
 pass validate, and as comments the keys of the installation's configuration, the annotations that Pods get, and all that
 has no counterpart, with what to do about it. No secret of the input is written.
 

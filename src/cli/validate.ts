@@ -19,7 +19,7 @@ import { validateOffline } from '../../webhooks/distributedservices/offline.ts';
 import { problemsOf, type Problem } from '../../webhooks/review/types.ts';
 import { parseOptions } from './options.ts';
 import { countOf } from './report.ts';
-import { messageOf, metadataOf, misplacedGroups, passedOver, podsOf, where, workset, type FoundPod, type Workset } from './workset.ts';
+import { messageOf, misplacedGroups, namespaceOf, passedOver, podsOf, where, workset, type FoundPod, type Workset } from './workset.ts';
 
 export const help = `frp-k8s validate: check DistributedServices, and the frp.io annotations of Pods and workloads, offline
 
@@ -139,7 +139,7 @@ function checkServices(objects: readonly ManifestObject[], others: readonly Mani
   const claims = new Claims(store, config);
   const add = ({ value }: ManifestObject) => {
     const service = defaulted(value) as unknown as DistributedService;
-    store.set({ ...service, metadata: { ...service.metadata, namespace: metadataOf(value).namespace ?? namespace } });
+    store.set({ ...service, metadata: { ...service.metadata, namespace: namespaceOf(value, namespace) } });
   };
   others.filter(isService).forEach(add);
   return objects.filter(isService).map((read) => {

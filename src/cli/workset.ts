@@ -51,7 +51,7 @@ export function workset(
     problems,
     broken: new Set(declared.filter((name) => name !== undefined && !known.has(name)) as string[]),
     contextOf({ value }) {
-      const own = metadataOf(value).namespace ?? namespace;
+      const own = namespaceOf(value, namespace);
       const mode = injection.get(own);
       return {
         namespace: own,
@@ -77,6 +77,12 @@ const objectOrNothing = (value: unknown) => (isObject(value) ? value : undefined
 
 export function metadataOf(value: Record<string, unknown>): Metadata {
   return typeof value.metadata === 'object' && value.metadata !== null ? value.metadata : {};
+}
+
+/** To kubectl an empty namespace is none. @param otherwise of an object that names none */
+export function namespaceOf(value: Record<string, unknown>, otherwise: string): string {
+  const { namespace } = metadataOf(value) as { namespace?: unknown };
+  return typeof namespace === 'string' && namespace !== '' ? namespace : otherwise;
 }
 
 /** For people: `Deployment/web`. */

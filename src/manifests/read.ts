@@ -104,13 +104,19 @@ export function objectsOf(document: ManifestDocument): ManifestObject[] {
   const collect = (value: unknown, pointer: string): ManifestObject[] => {
     if (!isObject(value)) return [];
     if (!isList(value)) return [{ document, pointer, value }];
-    return value.items.flatMap((item, index) => collect(item, `${pointer}/items/${index}`));
+    return value.items.flatMap((item, index) => collect(ofList(value, item), `${pointer}/items/${index}`));
   };
   return collect(document.value, '');
 }
 
 const isList = (value: JsonObject): value is JsonObject & { items: unknown[] } =>
   typeof value.kind === 'string' && value.kind.endsWith('List') && Array.isArray(value.items);
+
+/** The API server names no kinds in a list of one kind, such as a PodList; they are the list's (client-go's unstructured). */
+const ofList = ({ apiVersion, kind }: JsonObject, item: unknown): unknown =>
+  kind === 'List' || !isObject(item) || item.kind !== undefined || item.apiVersion !== undefined
+    ? item
+    : { apiVersion, kind: String(kind).replace(/List$/, ''), ...item };
 
 const manifestEndings = ['.yaml', '.yml', '.json'];
 

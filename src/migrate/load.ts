@@ -6,6 +6,7 @@ import { filesOf, objectsOf, parseManifests, readText, type ManifestObject } fro
 import { isObject, type JsonObject } from '../model/json.ts';
 import { Notes, type Finding } from './findings.ts';
 import { matchesGlob } from './glob.ts';
+import { heldTexts, isOfServer } from './held.ts';
 import type { ClientObjects } from './legacy.ts';
 import { expanded, parseClient, type Environment } from './parse.ts';
 import { noValue } from './template.ts';
@@ -14,6 +15,8 @@ import { noValue } from './template.ts';
 export interface ClientFile extends ClientObjects {
   file: string;
   findings: Finding[];
+  /** of frps; nothing of it is read */
+  isServer?: true;
 }
 
 export interface Loaded {
@@ -46,28 +49,29 @@ function loadFile(file: string, text: string, environment: Environment, included
   if (!/^[ \t{]{0,20}["']?apiVersion["']?[ \t]{0,9}:/m.test(text))
     return { clients: [loadClient(file, text, environment, included)], manifests: [] };
   const manifests = parseManifests(file, text).flatMap(objectsOf);
-  const inConfigMaps = manifests.flatMap(({ value }) => clientsIn(value, file, environment));
-  return { clients: inConfigMaps, manifests };
+  const held = manifests.flatMap(({ value }) => clientsIn(value, file, environment));
+  return { clients: held, manifests };
 }
 
-/** Configurations of frpc in a ConfigMap's data. */
-function clientsIn({ kind, metadata, data }: JsonObject, file: string, environment: Environment): ClientFile[] {
-  if (kind !== 'ConfigMap' || !isObject(data)) return [];
+/** Configurations of frpc that an object holds. */
+function clientsIn(object: JsonObject, file: string, environment: Environment): ClientFile[] {
+  const { kind, metadata } = object;
   const name = isObject(metadata) ? String(metadata.name) : '';
-  return Object.entries(data).flatMap(([key, text]) => {
-    if (typeof text !== 'string' || !/^[ \t]*(\[common\]|\[\[proxies\]\]|["']?proxies["']?[ \t]*:|serverAddr)/m.test(text)) return [];
-    return [loadClient(`${file} (ConfigMap/${name}) ${key}`, text, environment, undefined)];
-  });
+  return heldTexts(object).map(([key, text]) => loadClient(`${file} (${String(kind)}/${name}) ${key}`, text, environment, undefined));
 }
 
 /** @param included undefined where no file can be included */
 function loadClient(file: string, text: string, environment: Environment, included: Set<string> | undefined): ClientFile {
   const notes = new Notes();
+  if (isOfServer(text)) {
+    notes.differs('', 'is a configuration of frps, of which nothing is migrated; its subDomainHost is for --base-domain');
+    return { file, common: {}, proxies: [], visitors: [], findings: notes.findings, isServer: true };
+  }
   const main = expanded(file, text, environment, notes);
   const objects = parseClient(file, main, notes);
   const patterns = Array.isArray(objects.common.includes) ? objects.common.includes.filter((item) => typeof item === 'string') : [];
   for (const pattern of patterns) {
-    if (!included) notes.lost('includes', `${pattern}: files that are included cannot be read from a ConfigMap; name them with -f`);
+    if (!included) notes.lost('includes', `${pattern}: files that are included cannot be read from an object; name them with -f`);
     for (const part of included ? includedFiles(file, pattern, notes) : []) {
       included!.add(path.resolve(part));
       const own = parseClient(part, expanded(part, readBounded(part), environment, notes), notes);

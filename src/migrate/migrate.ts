@@ -16,7 +16,7 @@ import type { ClientFile, Loaded } from './load.ts';
 import { Names } from './names.ts';
 import { fromOlder } from './older.ts';
 import { draftOf } from './proxy.ts';
-import { serverOf } from './server.ts';
+import { serverOf, type ServerPart } from './server.ts';
 import { servicesOf, type Migrated } from './services.ts';
 import { visitorOf } from './visitors.ts';
 
@@ -43,12 +43,10 @@ export function migrate({ clients, manifests }: Loaded, assumptions: Assumptions
   const names = new Names();
   const config: JsonObject = {};
   const remarks: Remark[] = [];
-  const servers = clients.map((client) =>
-    serverOf(
-      client.common,
-      client.proxies.some(({ type }) => type === 'udp'),
-    ),
-  );
+  const servers = clients.map(({ common, proxies, isServer }): ServerPart => {
+    const hasUdp = proxies.some(({ type }) => type === 'udp');
+    return isServer ? { config: {}, advanced: {}, findings: [] } : serverOf(common, hasUdp);
+  });
   for (const [index, { file, findings }] of clients.entries()) {
     const all = [...findings, ...servers[index]!.findings, ...addTo(config, servers[index]!.config)];
     if (all.length > 0) remarks.push({ file, subject: '', findings: all });
@@ -129,7 +127,7 @@ function passedOver(manifests: readonly ManifestObject[], clients: readonly Clie
   return manifests
     .filter((object) => !isService(object) && !clients.some(({ file }) => file.startsWith(`${object.document.file} (${nameOf(object)})`)))
     .map((object): Remark => {
-      const message = 'is neither a DistributedService nor a ConfigMap with a configuration of frpc; left out';
+      const message = 'is neither a DistributedService nor a ConfigMap or Secret with a configuration of frpc; left out';
       return { file: object.document.file, subject: nameOf(object), findings: [{ level: 'differs', field: '', message }] };
     });
 }

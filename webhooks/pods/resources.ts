@@ -15,6 +15,8 @@ export interface ResourceFacts {
   guaranteed: boolean;
   /** resources that the Pod has a request or a limit for as a whole (`spec.resources`) */
   ofPod: readonly string[];
+  /** the limit of CPU for all its containers together */
+  cpuLimitOfPod: string | undefined;
 }
 
 /** A smaller limit throttles the tunnel: with 10m, 27 KB take 199 ms. Cores. */
@@ -29,7 +31,7 @@ const leastCpu = 0.1;
 export function resourcesOf(
   annotations: PodAnnotations,
   { sidecar }: Config,
-  { guaranteed, ofPod }: ResourceFacts,
+  { guaranteed, ofPod, cpuLimitOfPod }: ResourceFacts,
 ): { resources: Resources; warnings: string[] } {
   const cpu = ofPod.includes('cpu') ? {} : pair(annotations, 'Cpu', [sidecar.cpuRequest, sidecar.cpuLimit], guaranteed);
   const memory = ofPod.includes('memory') ? {} : pair(annotations, 'Memory', [sidecar.memoryRequest, sidecar.memoryLimit], guaranteed);
@@ -43,6 +45,10 @@ export function resourcesOf(
     .map(
       (resource) =>
         `annotations frp.io/sidecar-${resource.toLowerCase()}-* have no effect: the Pod has spec.resources for ${resource.toLowerCase()}, which its sidecar shares`,
+    );
+  if (isBelow(cpuLimitOfPod, leastCpu))
+    warnings.push(
+      `the Pod's CPU limit of ${cpuLimitOfPod}, which its sidecar shares, throttles the tunnel; set spec.resources.limits.cpu to more than 100m`,
     );
   if (isBelow(cpu.limit, leastCpu)) {
     warnings.push(
@@ -92,7 +98,12 @@ export function resourceFacts(pod: CheckedPod): ResourceFacts {
   const { requests, limits } = pod.spec.resources ?? {};
   const ofPod = [...new Set([...Object.keys(requests ?? {}), ...Object.keys(limits ?? {})])].sort();
   // Where the Pod says it as a whole, its class depends on that alone.
-  return { guaranteed: ofPod.length === 0 && isGuaranteed(pod), ofPod };
+  const cpuLimit = limits?.cpu;
+  return {
+    guaranteed: ofPod.length === 0 && isGuaranteed(pod),
+    ofPod,
+    cpuLimitOfPod: cpuLimit === undefined ? undefined : String(cpuLimit),
+  };
 }
 
 /** Quality of service class Guaranteed: every container has limits for cpu and memory, and equal requests or none. */

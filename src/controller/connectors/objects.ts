@@ -107,7 +107,7 @@ function containerOf(index: number, { metadata }: DistributedService, isGateway:
     ...(sidecar.imagePullPolicy && { imagePullPolicy: sidecar.imagePullPolicy }),
     command: ['/bin/sh', '-c', run(isGateway ? gatewayStart(config) : plainStart(config.frps))],
     env: memberEnv(metadata.name, !isGateway),
-    resources: resourcesOf({ ports: new Map() }, config, { guaranteed: false, ofPod: [] }).resources,
+    resources: resourcesOf({ ports: new Map() }, config, { guaranteed: false, ofPod: [], cpuLimitOfPod: undefined }).resources,
     ...(drain > 0 && { lifecycle: { preStop: { sleep: { seconds: drain } } } }),
     securityContext: securityContextOf(config),
     volumeMounts: [

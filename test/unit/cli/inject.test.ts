@@ -125,6 +125,16 @@ describe('frp-k8s inject', () => {
     assert.equal(sidecarsIn((await inject(['-f', '-'], `${service}---\n${toYaml(pod)}`)).stdout), 1);
   });
 
+  it('takes an empty namespace for none, as kubectl does, and injects the items of a list of one kind', async () => {
+    const named = file('named.yaml', service.replace('{name: web}', '{name: web, namespace: shop}'));
+    const empty = ['""', 'null'].map((namespace) => toYaml(pod).replace('metadata:', `metadata:\n  namespace: ${namespace}`));
+    for (const text of [...empty, JSON.stringify({ apiVersion: 'v1', kind: 'PodList', items: [template] })]) {
+      const { code, stderr } = await inject(['-n', 'shop', '-f', '-', '--services', named], text);
+      assert.equal(code, 0, stderr);
+      assert.match(stderr, /1 object: 1 injected/);
+    }
+  });
+
   it('leaves a namespace alone that is labelled disabled', async () => {
     const namespace = 'apiVersion: v1\nkind: Namespace\nmetadata: {name: default, labels: {frp.io/injection: disabled}}\n';
     const input = `${namespace}---\n${toYaml(pod)}`;

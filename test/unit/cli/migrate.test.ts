@@ -51,6 +51,44 @@ suite('frp-k8s migrate', () => {
     }
   });
 
+  test('reads configurations in every form that ConfigMaps and Secrets hold them in, and tells those of frps apart', async () => {
+    const proxy = (name: string, port: number) => ({ name, type: 'tcp', localIP: '10.0.0.1', localPort: port, remotePort: port });
+    const json = (name: string, port: number) => JSON.stringify({ proxies: [proxy(name, port)] });
+    const base64 = (text: string) => Buffer.from(text).toString('base64');
+    const frps = '[common]\nbind_port = 7000\nvhost_http_port = 80\nsubdomain_host = example.org\n';
+    const objects = [
+      {
+        kind: 'ConfigMap',
+        data: { 'frpc.json': json('one-line', 1), 'note.txt': 'for port: 7000' },
+        binaryData: { f: base64(json('binary', 2)) },
+      },
+      { kind: 'ConfigMap', data: { 'pool.conf': '[pool]\ntype = tcp\nlocal_ip = 10.0.0.1\nlocal_port = 3\nremote_port = 3\n' } },
+      {
+        kind: 'Secret',
+        data: { 'frpc.json': base64(json('secret', 4)) },
+        stringData: { 'frpc.yaml': JSON.stringify({ proxies: [proxy('plain', 5)] }) },
+      },
+      { kind: 'ConfigMap', data: { 'frps.ini': frps, 'frps.toml': 'bindPort = 7000\nvhostHTTPPort = 80\n' } },
+    ].map((object, at) => JSON.stringify({ apiVersion: 'v1', metadata: { name: `held-${at}` }, ...object }));
+    const { code, stdout, stderr } = await migrate('-f', write('held.yaml', objects.join('\n---\n')), '-f', write('host/frps.ini', frps));
+    assert.equal(code, 0, stderr);
+    assert.deepEqual([...stdout.matchAll(/^ {2}name: (.*)$/gm)].map(([, name]) => name).sort(), [
+      'binary',
+      'one-line',
+      'plain',
+      'pool',
+      'secret',
+    ]);
+    assert.equal(stdout.match(/is a configuration of frps/g)?.length, 3);
+    assert.ok(!stdout.includes('neither a DistributedService'), stdout);
+    // A Secret's visitors are lost by name, not with the object.
+    const visitors = write(
+      'visitors.yaml',
+      JSON.stringify({ apiVersion: 'v1', kind: 'Secret', metadata: {}, data: { f: base64('[[visitors]]\nname = "v"\ntype = "stcp"\n') } }),
+    );
+    assert.equal((await migrate('-f', visitors)).code, 1);
+  });
+
   test('reads what a file includes, relative to the file and once, and nothing that an included file includes', async () => {
     write(
       'inc/confd/a.toml',

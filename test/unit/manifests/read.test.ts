@@ -109,6 +109,17 @@ describe('a manifest', () => {
     );
   });
 
+  it('that is a list of one kind gives its items their kind, as the API server leaves it out there', () => {
+    const text = 'apiVersion: apps/v1\nkind: DeploymentList\nitems: [{metadata: {name: a}}, {apiVersion: v1, kind: Pod}]\n';
+    assert.deepEqual(
+      parseManifests('f', text).flatMap(objectsOf).map(({ value }) => value),
+      [
+        { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'a' } },
+        { apiVersion: 'v1', kind: 'Pod' },
+      ],
+    );
+  });
+
   it('is read or refused with a message, whatever its text is', () => {
     const piece = fc.oneof(fc.string({ unit: 'grapheme', maxLength: 8 }), fc.constantFrom('---\n', '{', '}', '"', "'", '[', ']', ': ', '- ', '&a ', '*a', '<<: ', '\n', '  ', '!!int ', '|', '\t', '#', '? ', '%YAML', '...\n'));
     fc.assert(fc.property(fc.array(piece, { maxLength: 30 }), (pieces) => void message(pieces.join(''))), { numRuns: 400 });

@@ -250,6 +250,16 @@ describe('resources', () => {
     assert.deepEqual(decide(podOf({}, { 'frp.io/sidecar-cpu-limit': '100m' })).warnings, []);
   });
 
+  it('of the Pod as a whole give the warning too, in the words that fit: its sidecar shares them', () => {
+    const warned = (cpu: string | number) => decide(podOf({ resources: { limits: { cpu } } })).warnings;
+    assert.match(
+      warned('50m').join(),
+      /the Pod's CPU limit of 50m, which its sidecar shares, throttles the tunnel; set spec\.resources\.limits\.cpu to more than 100m/,
+    );
+    assert.match(warned(0.05).join(), /CPU limit of 0\.05/);
+    assert.deepEqual(warned('200m'), []);
+  });
+
   it('may be without limits, and with ephemeral storage', () => {
     assert.deepEqual(of(podOf({}, { 'frp.io/sidecar-memory-limit': 'none' })), { requests: { cpu: '10m', memory: '32Mi' } });
     const config = configSchema.parse({ sidecar: { memoryLimit: null, ephemeralStorage: '10Mi' } });
