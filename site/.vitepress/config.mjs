@@ -35,6 +35,8 @@ export default defineConfig({
   title: 'frp-k8s',
   description: 'frp tunnels for Kubernetes, declared: backends that nobody can reach serve traffic all the same',
   base: DOCS_BASE,
+  // No icon is asked for.
+  head: [['link', { rel: 'icon', href: 'data:,' }]],
   srcDir: '../docs',
   outDir: DOCS_OUT,
   rewrites: { 'decisions/README.md': 'decisions/index.md' },

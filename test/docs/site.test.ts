@@ -60,7 +60,8 @@ suite('the documentation site', () => {
         assert.equal(isDark, look.scheme === 'dark', path);
         assert.equal(await page.evaluate('document.documentElement.scrollWidth <= innerWidth'), true, `${path} is wider than the window`);
         assert.equal(await page.evaluate('[...document.images].every(({ complete, naturalWidth }) => complete && naturalWidth > 0)'), true, path);
-        await picture(page, `site-${path.replace(/\W/g, '-')}-${look.scheme}-${look.width}`);
+        // A page of 1,669 lines is no picture.
+        if (!path.startsWith('reference/')) await picture(page, `site-${path.replace('.html', '')}-${look.scheme}-${look.width}`);
       }
       assert.deepEqual(faults, []);
       await page.context().close();
