@@ -84,4 +84,5 @@ export const navigation: readonly Group[] = [
       ['decisions/README', 'Decisions'],
     ],
   },
+  { text: '한국어', pages: [['ko/quick-start', '10분 만에 시작하기']] },
 ];

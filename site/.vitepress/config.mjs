@@ -52,6 +52,7 @@ export default defineConfig({
       { text: 'Concepts', link: '/concepts' },
       { text: 'Reference', link: '/reference/distributedservice' },
       { text: 'Operations', link: '/operations/runbook' },
+      { text: '한국어', link: '/ko/quick-start' },
       { component: 'VersionMenu', props: { versions, current } },
     ],
   },

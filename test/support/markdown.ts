@@ -7,7 +7,7 @@ export const root = join(import.meta.dirname, '../..');
 
 /** Every Markdown file that people read, relative to the project's root. */
 export const markdownFiles: readonly string[] = [
-  ...['README.md', 'CONTRIBUTING.md', 'test/cluster/README.md'],
+  ...['README.md', 'README.ko.md', 'CONTRIBUTING.md', 'test/cluster/README.md'],
   ...globSync('docs/**/*.md', { cwd: root }).sort(),
 ];
 
