@@ -15,8 +15,14 @@ const pace = { line: 0.07, title: 2, end: 5 };
 
 /** What `npm run demo` prints. @returns its lines, without what is beyond the picture's width */
 export function demoLines(): string[] {
-  const printed = execFileSync(process.execPath, ['src/main.ts', 'demo'], { cwd: root, encoding: 'utf8', env: { ...process.env, NO_COLOR: '1' } });
-  return ['$ npm run demo', ...printed.trimEnd().split('\n')].map((line) => (line.length > columns ? `${line.slice(0, columns - 1)}…` : line));
+  const printed = execFileSync(process.execPath, ['src/main.ts', 'demo'], {
+    cwd: root,
+    encoding: 'utf8',
+    env: { ...process.env, NO_COLOR: '1' },
+  });
+  return ['$ npm run demo', ...printed.trimEnd().split('\n')].map((line) =>
+    line.length > columns ? `${line.slice(0, columns - 1)}…` : line,
+  );
 }
 
 const isTitle = (line: string): boolean => /^\d\. /.test(line);
