@@ -12,7 +12,7 @@ const { version } = JSON.parse(readFileSync(path.resolve(site, '../package.json'
 /** Where these pages lie (`/v0.1/`), the versions that lie beside them, and the folder that is written: build.ts says them. */
 const { DOCS_BASE = '/', DOCS_VERSIONS = '', DOCS_OUT = path.join(site, 'dist') } = process.env;
 
-const linkOf = (page) => `/${page.replace(/(^|\/)(index|README)$/, '$1')}`;
+const linkOf = (page) => `/${page.replace(/(^|\/)index$/, '$1')}`;
 const decisions = readdirSync(path.join(docs, 'decisions'))
   .filter((name) => /^\d{4}-/.test(name))
   .sort()
@@ -39,7 +39,6 @@ export default defineConfig({
   head: [['link', { rel: 'icon', href: 'data:,' }]],
   srcDir: '../docs',
   outDir: DOCS_OUT,
-  rewrites: { 'decisions/README.md': 'decisions/index.md' },
   // Pages lie outside of this folder, where nobody finds its packages.
   vite: { resolve: { alias: [{ find: /^vue($|\/)/, replacement: `${path.join(site, 'node_modules/vue')}$1` }] } },
   markdown: { anchor: { slugify: slug }, config: (markdown) => plainPages(markdown, docs) },

@@ -2,7 +2,7 @@
 import { after, before, suite, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { createServer, type Server } from 'node:http';
-import { createReadStream, existsSync, statSync } from 'node:fs';
+import { createReadStream, existsSync, globSync, readFileSync, statSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { extname, join } from 'node:path';
 import type { Browser } from 'playwright-core';
@@ -25,7 +25,12 @@ function serve(): Promise<Server> {
   return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server)));
 }
 
-const pathOf = (page: string): string => (/(^|\/)(index|README)$/.test(page) ? page.replace(/(index|README)$/, 'index.html') : `${page}.html`);
+/** @returns addresses of this site in a page's links, each as the file that it is of */
+const filesLinked = (page: string): string[] =>
+  [...readFileSync(join(dist, page), 'utf8').matchAll(/ href="([^":#]+)/g)].map(([, href]) => {
+    const { pathname } = new URL(href!, `http://site/${page}`);
+    return decodeURI(pathname.endsWith('/') ? `${pathname}index.html` : pathname);
+  });
 
 suite('the documentation site', () => {
   let server: Server;
@@ -42,10 +47,12 @@ suite('the documentation site', () => {
     server.close();
   });
 
-  test('has every page of the menu', () => {
-    const pages = navigation.flatMap((group) => group.pages.map(([page]) => page));
+  test('has every page of the menu, and whatever its pages lead to', () => {
+    const pages = navigation.flatMap((group) => group.pages.map(([page]) => `/${page}.html`));
+    const linked = globSync('**/*.html', { cwd: dist }).flatMap((page) => filesLinked(page));
+    assert.ok(linked.length > 1000);
     assert.deepEqual(
-      pages.filter((page) => !existsSync(join(dist, pathOf(page)))),
+      [...new Set([...pages, ...linked])].filter((file) => !existsSync(join(dist, file))),
       [],
     );
   });
