@@ -5,7 +5,7 @@ import { zones } from './eslint.layers.js';
 
 // Type-aware, because a promise that nobody waits for is this program's likeliest silent bug.
 export default tseslint.config(
-  { ignores: ['dist/', 'node_modules/', 'test/cluster/images/', 'eslint.*.js', '**/*.mjs'] },
+  { ignores: ['**/dist/', '**/node_modules/', 'site/.vitepress/', 'test/cluster/images/', 'eslint.*.js', '**/*.mjs'] },
   ...tseslint.configs.recommendedTypeChecked,
   {
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },

@@ -15,7 +15,7 @@ export function commandsOf(file: string, heading: string, places: readonly strin
   const text = readFileSync(file, 'utf8');
   const section = text.split(/^(?=## )/m).find((part) => part.startsWith(`## ${heading}\n`));
   if (section === undefined) throw new Error(`${file} has no section ${heading}`);
-  const blocks = [...section.matchAll(/^(\S[^\n]*)\n\n```sh\n(.*?)^```$/gms)];
+  const blocks = [...section.matchAll(/^(\S[^\n]*)\n\n```sh[^\n]*\n(.*?)^```$/gms)];
   return blocks.flatMap(([, sentence, block]) => {
     const where = places.find((place) => sentence!.startsWith(place));
     if (where === undefined) throw new Error(`${file}: nobody knows where to run what follows "${sentence}"`);
