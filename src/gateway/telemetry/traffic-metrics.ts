@@ -77,6 +77,11 @@ export class TrafficMetrics {
     }
   }
 
+  /** @param server backend/server, as HAProxy names them */
+  labelsOf(server: string): BackendLabels | undefined {
+    return this.#series.of(server);
+  }
+
   close(): Promise<void> {
     return this.#loop.close();
   }
