@@ -88,7 +88,7 @@ export function parseToldRequest(line: string): ToldRequest | undefined {
 
 function httpFacts(fields: readonly string[]): HttpFacts {
   const [status = '', wait = '', connect = '', response = '', , method = '', host = '', path = '', query = '', requestId = ''] = fields;
-  const [client = '', served = '', trace = '', traceParent = '', scheme = ''] = fields.slice(10);
+  const [client = '', served = '', trace = '', traceParent = ''] = fields.slice(10);
   const times = [wait, connect, response].map(some);
   const whole = [bytes(path), bytes(query)];
   const limits = [longest.path, longest.query];
@@ -106,7 +106,7 @@ function httpFacts(fields: readonly string[]): HttpFacts {
     served: servedIn(said(served)),
     trace: /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(trace) ? trace : '',
     traceParent: /^[0-9a-f]{16}$/.test(traceParent) ? traceParent : '',
-    scheme: scheme === 'https' ? 'https' : 'http',
+    scheme: fields.at(-1) === 'https' ? 'https' : 'http',
   };
 }
 

@@ -37,7 +37,18 @@ function spanFor({ flags = '01', status = '200', method = 'GET', parent = '' } =
       '1',
       '250',
     ],
-    ...[base64(method), base64('a.example.com'), base64('/a'), '', base64('req-1'), '', '', `00-${traceId}-${spanId}-${flags}`, parent, 'https'],
+    ...[
+      base64(method),
+      base64('a.example.com'),
+      base64('/a'),
+      '',
+      base64('req-1'),
+      '',
+      '',
+      `00-${traceId}-${spanId}-${flags}`,
+      parent,
+      'https',
+    ],
   ].join('|');
   const request = parseToldRequest(line)!;
   return spanOf(

@@ -37,7 +37,9 @@ const selectorsIn = (expr: string): [name: string, labels: string[]][] =>
 
 const expressions = [
   ...ruleGroups.flatMap(({ rules }) => rules.map(({ expr }) => expr)),
-  ...[fleetDashboard, serviceDashboard, modelDashboard, dashboardOf('shop', 'web')].flatMap((each) => queriesOf(each).map(({ expr }) => expr)),
+  ...[fleetDashboard, serviceDashboard, modelDashboard, dashboardOf('shop', 'web')].flatMap((each) =>
+    queriesOf(each).map(({ expr }) => expr),
+  ),
 ];
 
 describe('rules and dashboards', () => {

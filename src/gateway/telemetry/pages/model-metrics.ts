@@ -99,7 +99,7 @@ export class ModelMetrics {
 
   #nameOf(owner: string, model: string): string {
     const name = model.slice(0, modelLimits.name).replace(/[^\x20-\x7e]/g, '_');
-    const known = this.#names.get(owner) ?? new Set();
+    const known = this.#names.get(owner) ?? new Set<string>();
     this.#names.set(owner, known);
     if (known.has(name)) return name;
     if (known.size >= modelLimits.ofService) return otherModel;
