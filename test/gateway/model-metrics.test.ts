@@ -104,6 +104,16 @@ describe('metrics of models', { timeout: 180_000 }, () => {
     assert.equal((await gateway.request('vllm.example.com')).status, 200);
   });
 
+  it('have what frps counts of all tunnels beside them', async () => {
+    const told = (await lines()).filter((line) => line.startsWith('frp_gateway_frps_'));
+    for (const line of ['up 1', `clients ${joined}`, `proxies{type="tcp"} ${joined}`])
+      assert.ok(told.includes(`frp_gateway_frps_${line}`), told.join('\n'));
+    assert.ok(
+      told.some((line) => /^frp_gateway_frps_traffic_bytes_total\{direction="out"\} [1-9]/.test(line)),
+      told.join('\n'),
+    );
+  });
+
   it('go with the service that asked for them', async () => {
     gateway.putService(service('ollama', {}));
     await eventually('they are gone', async () => Object.keys(await series('ollama')).length === 0);
