@@ -9,6 +9,7 @@ import { customResourceDefinition } from '../src/model/crd.ts';
 import { expectedPath, migrateCases, printed } from '../test/corpus/migrate/cases.ts';
 import { fleetDashboard } from '../src/monitoring/fleet-dashboard.ts';
 import { dashboardConfigMap } from '../src/monitoring/grafana.ts';
+import { modelDashboard } from '../src/monitoring/model-dashboard.ts';
 import { prometheusRule, runbook } from '../src/monitoring/rule-objects.ts';
 import { serviceDashboard } from '../src/monitoring/service-dashboard.ts';
 import { metricsPage } from './metrics-reference.ts';
@@ -43,6 +44,7 @@ const generated: GeneratedFile[] = [
   { path: 'manifests/monitoring/rules.yaml', content: () => monitoringHeader + yaml(prometheusRule()) },
   { path: 'manifests/monitoring/dashboard-fleet.yaml', content: () => monitoringHeader + yaml(dashboardConfigMap(fleetDashboard)) },
   { path: 'manifests/monitoring/dashboard-service.yaml', content: () => monitoringHeader + yaml(dashboardConfigMap(serviceDashboard)) },
+  { path: 'manifests/monitoring/dashboard-llm.yaml', content: () => monitoringHeader + yaml(dashboardConfigMap(modelDashboard)) },
   { path: 'docs/reference/migrate.md', content: migratePage },
   { path: 'docs/reference/reasons.md', content: reasonsPage },
   ...chartFiles(),

@@ -5,6 +5,8 @@ import { GatewayMetrics } from '../src/gateway/telemetry/agent-metrics.ts';
 import { ProxyMetrics } from '../src/gateway/telemetry/proxy-metrics.ts';
 import { SpanMetrics } from '../src/gateway/telemetry/span-exporter.ts';
 import { ToldMetrics } from '../src/gateway/telemetry/told-metrics.ts';
+import { addFrpsMetrics } from '../src/gateway/telemetry/frps-metrics.ts';
+import { ModelMetrics } from '../src/gateway/telemetry/pages/model-metrics.ts';
 import { TrafficMetrics } from '../src/gateway/telemetry/traffic-metrics.ts';
 import { WebhookMetrics } from '../src/webhook/server/metrics.ts';
 
@@ -26,6 +28,8 @@ export function metricsOfPrograms(): Record<'webhook' | 'controller' | 'gateway'
   const traffic = new TrafficMetrics(gateway, () => Promise.reject(new Error('there is no HAProxy')));
   void traffic.close();
   new ToldMetrics(gateway, () => 0);
+  addFrpsMetrics(gateway, () => Promise.reject(new Error('there is no frps')));
+  new ModelMetrics(gateway, { pages: () => [], skipped: () => 0 });
   new SpanMetrics(gateway);
   new ProxyMetrics(gateway, {
     reloads: () => 0,

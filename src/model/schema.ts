@@ -7,6 +7,7 @@ import { advanced } from './schema/advanced.ts';
 import { backends } from './schema/backends.ts';
 import { expose } from './schema/expose.ts';
 import { loadBalancing } from './schema/load-balancing.ts';
+import { metrics } from './schema/metrics.ts';
 import { routes } from './schema/routes.ts';
 import { security } from './schema/security.ts';
 
@@ -27,6 +28,7 @@ export const specSchema = {
     loadBalancing,
     security,
     advanced,
+    metrics,
     gateway: {
       type: 'boolean',
       description:

@@ -586,6 +586,12 @@ const webhookCases: ServiceCase[] = [
     'spec.security.cors: a tcp service has no requests that could be looked into',
   ),
   webhookTcp(
+    'metrics of tcp',
+    { metrics: { format: 'prometheus' } },
+    'spec.metrics: a page is asked for by HTTP, which the port of a tcp service does not speak; remove it',
+  ),
+  schema('metrics at an address', { metrics: { path: 'http://10.0.0.1/metrics' } }, 'spec.metrics.path in body should match'),
+  webhookTcp(
     'a rewritten Host of tcp',
     { expose: { type: 'port', port: 21001, hostHeader: 'localhost:11434' } },
     'spec.expose.hostHeader: a tcp service has no requests that could be looked into',
@@ -917,6 +923,7 @@ const goodCases: ServiceCase[] = [
     'spec.security.cors: needs the frp-k8s gateway',
     'spec.security.cors.allowHeaders: has neither "*" nor Authorization',
   ),
+  good('metrics of a plain frp server', http({ metrics: { format: 'ollama' } }), 'spec.metrics: needs the frp-k8s gateway'),
   good(
     'headers: what a plain server does not remove, and a password that everyone reads',
     http({

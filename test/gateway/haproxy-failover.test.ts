@@ -6,6 +6,7 @@ import { connect, createServer, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import { connect as connectTls } from 'node:tls';
 import { test, type TestContext } from 'node:test';
+import type { HandedRequests } from '../../src/gateway/haproxy/runtime/stats.ts';
 import { proxyHeader } from '../../src/gateway/replicas/proxy-protocol.ts';
 import { app, freePort, member, request, service, tally, until, view, type Gateway } from './haproxy-harness.ts';
 import { addresses, replicas } from './replicas-harness.ts';
@@ -98,6 +99,20 @@ test('a request that no backend took goes to the other replica whatever its meth
   await ready(a, { method: 'POST', body: 'x=1' });
   assert.equal(there.requests.at(-1)!.body, 'x=1');
   assert.equal(there.requests.at(-1)!.method, 'POST');
+});
+
+test('a request that passes one replica on its way to another one is counted as handed over once', async (t) => {
+  const there = await app(t, 'there');
+  const gone = [{ name: 'gone', port: await freePort() }];
+  const [a] = await replicas(t, [view(web(gone)), view(web(gone)), view(web([there]))]);
+  await ready(a);
+  const handed = async () => {
+    const [{ attempts, movedOn }] = [...(await a.proxy.stats()).handedRequests.values()] as [HandedRequests];
+    return attempts - movedOn;
+  };
+  const before = await handed();
+  for (let count = 0; count < 12; count++) assert.equal(await served(a), 200);
+  assert.equal((await handed()) - before, 12);
 });
 
 test('a request that a backend took and did not answer is not sent again unless it may be', async (t) => {

@@ -13,6 +13,7 @@ import { stringify } from 'yaml';
 import type { JudgedBackend } from '../../src/controller/backends/health.ts';
 import { ControllerMetrics } from '../../src/controller/metrics.ts';
 import { fleetDashboard } from '../../src/monitoring/fleet-dashboard.ts';
+import { modelDashboard } from '../../src/monitoring/model-dashboard.ts';
 import { queriesOf } from '../../src/monitoring/panel.ts';
 import { isAlert } from '../../src/monitoring/rule.ts';
 import { ruleFile, ruleGroups } from '../../src/monitoring/rule-objects.ts';
@@ -24,6 +25,7 @@ import { allow, podReview, serving, type ServiceConfig } from '../unit/server/ha
 import { Gateway } from './agent-harness.ts';
 import { eventually } from './eventually.ts';
 import { freePort } from './haproxy-harness.ts';
+import { ollama, sglang, vllm } from './model-servers.ts';
 import { get } from './requests.ts';
 
 const uid = (end: number) => `3f2a6c1e-0000-4000-8000-${String(end).padStart(12, '0')}`;
@@ -60,21 +62,18 @@ async function total(series: string): Promise<number> {
 }
 
 /** Requests on a few connections, until it is told to end. @returns how many were answered */
-function load(path = '/'): { end: () => Promise<number> } {
+function load(path = '/', host = 'web.example.com'): { end: () => Promise<number> } {
   const agent = new Agent({ keepAlive: true });
   let [isOver, answered] = [false, 0];
   const one = () =>
     new Promise<void>((resolve) => {
-      const outgoing = httpRequest(
-        { host: '127.0.0.1', port: gateway.ports.http, path, agent, headers: { host: 'web.example.com' } },
-        (incoming) => {
-          incoming.resume();
-          incoming.on('end', () => {
-            answered++;
-            resolve();
-          });
-        },
-      );
+      const outgoing = httpRequest({ host: '127.0.0.1', port: gateway.ports.http, path, agent, headers: { host } }, (incoming) => {
+        incoming.resume();
+        incoming.on('end', () => {
+          answered++;
+          resolve();
+        });
+      });
       outgoing.on('error', () => resolve());
       outgoing.end();
     });
@@ -103,6 +102,23 @@ async function joins(end: number): Promise<void> {
   });
   gateway.putPod(pod(end));
   await gateway.sidecar(pod(end), 'web', port);
+}
+
+/** Pools of models: their servers tell of themselves in two formats. */
+async function modelsJoin(): Promise<void> {
+  gateway.putService(service('llm', { metrics: { format: 'prometheus' } }));
+  gateway.putService(service('ollama', { metrics: { format: 'ollama' } }));
+  for (const [at, [name, server]] of (
+    [
+      ['llm', vllm()],
+      ['llm', sglang()],
+      ['ollama', ollama()],
+    ] as const
+  ).entries()) {
+    const own = { namespace: 'shop', name: `${name}-${at}`, uid: uid(at + 10) };
+    gateway.putPod(own);
+    await gateway.sidecar(own, name, await gateway.listen(server));
+  }
 }
 
 /** @returns the port at which it is scraped */
@@ -142,6 +158,7 @@ describe('monitoring', { timeout: 300_000 }, () => {
     gateway.putService(web);
     await joins(1);
     await joins(2);
+    await modelsJoin();
     const registry = new Registry();
     collectDefaultMetrics({ register: registry });
     const controller = new ControllerMetrics(registry, {
@@ -160,7 +177,8 @@ describe('monitoring', { timeout: 300_000 }, () => {
       'frp-controller': await exposing(registry),
       'frp-webhook': await exposing(webhook.metrics.registry),
     });
-    await eventually('both serve', async () => (await gateway.request('web.example.com')).status === 200);
+    for (const name of ['web', 'llm', 'ollama'])
+      await eventually(`${name} serves`, async () => (await gateway.request(`${name}.example.com`)).status === 200);
   });
   after(async () => {
     for (const close of closing.reverse()) await close();
@@ -168,18 +186,20 @@ describe('monitoring', { timeout: 300_000 }, () => {
   });
 
   it('has an answer to every question of every panel, and no alert, under load', async () => {
-    const users = load();
+    const users = ['web', 'llm', 'ollama'].map((name) => load('/', `${name}.example.com`));
     const queries = [fleetDashboard, serviceDashboard, dashboardOf('shop', 'web')].flatMap(queriesOf);
-    const filled = queries.map(({ expr }) =>
-      expr.replaceAll('$__rate_interval', '10s').replaceAll('$namespace', 'shop').replaceAll('$name', 'web'),
-    );
+    const fill = (expr: string, name: string, interval: string) =>
+      expr.replaceAll('$__rate_interval', interval).replaceAll('$namespace', 'shop').replaceAll('$name', name);
+    const filled = queries.map(({ expr }) => fill(expr, 'web', '10s'));
+    // Backends are asked every 15 s, and of servers of one format nobody knows all of it.
+    const ofModels = queriesOf(modelDashboard).map(({ expr }) => ['llm', 'ollama'].map((name) => fill(expr, name, '40s')).join(' or '));
     let empty: string[] = [];
     try {
       await eventually(
         'every panel shows something',
         async () => {
           empty = [];
-          for (const expr of new Set(filled)) if ((await ask(expr)).length === 0) empty.push(expr);
+          for (const expr of new Set([...filled, ...ofModels])) if ((await ask(expr)).length === 0) empty.push(expr);
           return empty.length === 0;
         },
         90_000,
@@ -188,7 +208,7 @@ describe('monitoring', { timeout: 300_000 }, () => {
       await sleep(5000);
       assert.deepEqual(await firing(), expected);
     } finally {
-      await users.end();
+      for (const each of users) await each.end();
     }
   });
 
@@ -216,7 +236,7 @@ describe('monitoring', { timeout: 300_000 }, () => {
 
     await gateway.stopAgent();
     await gateway.startAgent();
-    await eventually('it knows the members', async () => (await total('frp_gateway_members')) === 2);
+    await eventually('it knows the members', async () => (await total('frp_gateway_members')) === 5);
     await sleep(3000);
     assert.equal(await total(series), 0);
     await gateway.request('web.example.com');
@@ -249,9 +269,10 @@ describe('monitoring', { timeout: 300_000 }, () => {
   });
 });
 
-/** What the controller makes of the two Pods, by what the gateway says of them. */
+/** What the controller makes of the two Pods of web, by what the gateway says of them. */
 async function judge(metrics: ControllerMetrics): Promise<void> {
-  const statuses = (await gateway.agent?.statuses().catch(() => undefined)) ?? [];
+  const all = (await gateway.agent?.statuses().catch(() => undefined)) ?? [];
+  const statuses = all.filter(({ name }) => name.includes('web-'));
   const healthy = statuses.filter(({ status }) => status === 'online').length;
   const missing = Array.from({ length: 2 - statuses.length }, (_, at): JudgedBackend => {
     return { id: `${at}`, name: `web-${at}`, address: '10.0.0.9', port: 80, health: 'unhealthy', isUnregistered: true };

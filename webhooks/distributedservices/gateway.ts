@@ -71,6 +71,17 @@ export const gatewayRules: readonly Rule[] = [
     message: 'limits nothing; set requestsPerSecond or connections, or remove it',
   },
   {
+    id: 'R1.47',
+    path: 'spec.metrics',
+    states: 'for http services only, and not with `expose.proxyProtocol`',
+    broken: ({ metrics, serviceType, expose }) =>
+      metrics !== undefined && serviceType !== undefined && (serviceType !== 'http' || expose.proxyProtocol !== undefined),
+    message: ({ serviceType }) =>
+      serviceType === 'http'
+        ? 'cannot be asked for, because the backends expect the PROXY protocol; remove it, or spec.expose.proxyProtocol'
+        : `a page is asked for by HTTP, which the port of a ${serviceType} service does not speak; remove it`,
+  },
+  {
     id: 'R1.29',
     path: 'spec.routes',
     states: 'for http and grpc services only',

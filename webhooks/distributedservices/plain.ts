@@ -89,6 +89,13 @@ const shapingWarnings: readonly Rule[] = [
   },
   {
     id: 'W-1',
+    path: 'spec.metrics',
+    states: 'metrics of backends',
+    broken: ({ metrics }) => metrics !== undefined,
+    message: unapplied,
+  },
+  {
+    id: 'W-1',
     path: 'spec.expose.proxyProtocol',
     states: 'the PROXY protocol',
     broken: ({ expose }) => expose.proxyProtocol !== undefined,

@@ -41,6 +41,8 @@ export interface Subject {
   timeout: Part<Advanced['timeout']>;
   compression: unknown;
   /** undefined where the service has none */
+  metrics: Part<Spec['metrics']> | undefined;
+  /** undefined where the service has none */
   retry: Part<Advanced['retry']> | undefined;
 }
 
@@ -75,6 +77,7 @@ export function subjectOf(object: unknown, namespace: string, config: Config): S
     bandwidth: part('advanced', 'bandwidth') ?? {},
     timeout: part('advanced', 'timeout') ?? {},
     compression: part('advanced')?.compression,
+    metrics: part('metrics'),
     retry: part('advanced', 'retry'),
   };
 }

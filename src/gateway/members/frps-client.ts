@@ -59,9 +59,39 @@ export function clientList(url: string): () => Promise<OnlineClient[]> {
   };
 }
 
-function call(method: 'GET' | 'DELETE', url: URL): Promise<string> {
+/** What frps has counted of all its clients together. */
+export interface FrpsCounts {
+  clients: number;
+  connections: number;
+  /** by type */
+  proxies: Readonly<Record<string, number>>;
+  /** bytes since midnight or its start, whichever is later */
+  traffic: Readonly<Record<'in' | 'out', number>>;
+}
+
+/** Those that it may have; a name of another type would be a series more. */
+const proxyTypes = ['tcp', 'udp', 'http', 'https', 'tcpmux', 'stcp', 'sudp', 'xtcp'];
+const countsTimeoutMs = 1000;
+
+/** @param url such as http://127.0.0.1:7500 @returns asks for them; throws where frps cannot be asked */
+export function frpsCounts(url: string): () => Promise<FrpsCounts> {
+  const target = new URL('/api/serverinfo', url);
+  return async () => {
+    const info = JSON.parse(await call('GET', target, countsTimeoutMs)) as Record<string, unknown>;
+    const number = (value: unknown) => (typeof value === 'number' && Number.isFinite(value) ? value : 0);
+    const byType = (info.proxyTypeCount ?? {}) as Record<string, unknown>;
+    return {
+      clients: number(info.clientCounts),
+      connections: number(info.curConns),
+      proxies: Object.fromEntries(proxyTypes.filter((type) => Object.hasOwn(byType, type)).map((type) => [type, number(byType[type])])),
+      traffic: { in: number(info.totalTrafficIn), out: number(info.totalTrafficOut) },
+    };
+  };
+}
+
+function call(method: 'GET' | 'DELETE', url: URL, limitMs = timeoutMs): Promise<string> {
   return new Promise((resolve, reject) => {
-    const outgoing = request(url, { method, signal: AbortSignal.timeout(timeoutMs) }, (incoming) => {
+    const outgoing = request(url, { method, signal: AbortSignal.timeout(limitMs) }, (incoming) => {
       const chunks: Buffer[] = [];
       incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
       incoming.on('error', reject);

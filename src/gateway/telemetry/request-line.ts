@@ -40,6 +40,7 @@ export interface HttpFacts {
   trace: string;
   /** of the span that the request came from; empty: none */
   traceParent: string;
+  scheme: 'http' | 'https';
 }
 
 export interface Served {
@@ -52,7 +53,7 @@ export interface Served {
 
 const backendPrefix = 'be-';
 const common = 10;
-const ofHttp = 14;
+const ofHttp = 15;
 const ofTcp = 3;
 const count = (text: string): number => (/^[0-9]{1,18}$/.test(text) ? Number(text) : 0);
 /** HAProxy says -1 of what there was not. */
@@ -105,6 +106,7 @@ function httpFacts(fields: readonly string[]): HttpFacts {
     served: servedIn(said(served)),
     trace: /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(trace) ? trace : '',
     traceParent: /^[0-9a-f]{16}$/.test(traceParent) ? traceParent : '',
+    scheme: fields.at(-1) === 'https' ? 'https' : 'http',
   };
 }
 

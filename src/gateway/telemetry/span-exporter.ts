@@ -21,6 +21,8 @@ const patienceMs = 10_000;
 const defaultPauses = { gather: 1000, again: [1000, 3000] as readonly number[], end: 1000 };
 /** With others the collector says that it will never take it. */
 const retriedStatuses = new Set([429, 502, 503, 504]);
+/** That a busy collector may ask for (Retry-After). Milliseconds. */
+const longestWaitMs = 60_000;
 
 export class SpanMetrics {
   readonly #spans: Counter<'outcome'>;
@@ -87,7 +89,8 @@ export class SpanExporter {
         metrics.add('dropped', outcome.rejected);
         return this.#tell(undefined);
       }
-      const wait = outcome.isFinal || this.#stop.signal.aborted ? undefined : this.#pauses.again[attempt];
+      const pauseMs = outcome.isFinal || this.#stop.signal.aborted ? undefined : this.#pauses.again[attempt];
+      const wait = pauseMs === undefined ? undefined : Math.max(pauseMs, outcome.waitMs ?? 0);
       if (wait === undefined) {
         metrics.add('dropped', spans.length);
         return this.#tell(outcome.problem);
@@ -96,7 +99,7 @@ export class SpanExporter {
     }
   }
 
-  async #post(spans: readonly Span[]): Promise<{ rejected: number } | { problem: string; isFinal: boolean }> {
+  async #post(spans: readonly Span[]): Promise<{ rejected: number } | { problem: string; isFinal: boolean; waitMs?: number }> {
     try {
       const response = await fetch(this.#url, {
         method: 'POST',
@@ -107,7 +110,8 @@ export class SpanExporter {
       });
       const text = await response.text();
       if (response.ok) return { rejected: Math.min(spans.length, rejectedIn(text)) };
-      return { problem: `HTTP status ${response.status}`, isFinal: !retriedStatuses.has(response.status) };
+      const waitMs = waitIn(response.headers.get('retry-after'));
+      return { problem: `HTTP status ${response.status}`, isFinal: !retriedStatuses.has(response.status), waitMs };
     } catch (error) {
       const { message, cause } = error as Error & { cause?: Error };
       return { problem: cause?.message ?? message, isFinal: false };
@@ -140,6 +144,10 @@ const urlOf = (endpoint: string): string => {
   if (url.pathname === '/') url.pathname = '/v1/traces';
   return url.href;
 };
+
+/** Milliseconds that a Retry-After in seconds asks for; OTLP has no other one. */
+const waitIn = (header: string | null): number =>
+  header !== null && /^[0-9]{1,9}$/.test(header) ? Math.min(longestWaitMs, Number(header) * 1000) : 0;
 
 /** A collector may take some, and say how many not (ExportTracePartialSuccess). */
 function rejectedIn(text: string): number {

@@ -43,7 +43,8 @@ export function spanOf({ http, duration }: ToldRequest, line: RequestLine, now: 
     startTimeUnixNano: nanoseconds(now - (duration ?? 0)),
     endTimeUnixNano: nanoseconds(now),
     attributes: attributesOf(http, line, hasFailed),
-    status: hasFailed ? { code: statusError, message: String(line.reason) } : {},
+    // A status of HTTP says itself why.
+    status: hasFailed ? { code: statusError, ...(failures.has(line.reason as string) && { message: String(line.reason) }) } : {},
   };
 }
 
@@ -55,14 +56,17 @@ const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPT
 const methodOf = ({ method }: HttpFacts): string => (methods.has(method) ? method : 'HTTP');
 
 function attributesOf(http: HttpFacts, line: RequestLine, hasFailed: boolean): Attribute[] {
+  const [, name, port] = /^(.*?)(?::([0-9]{1,5}))?$/s.exec(http.host) ?? [];
   const values: Record<string, RequestLine[keyof RequestLine]> = {
     'http.request.method': methods.has(http.method) ? http.method : '_OTHER',
     'http.request.method_original': methods.has(http.method) ? undefined : line.method,
     'http.response.status_code': line.status,
-    'server.address': line.host,
+    'server.address': name === '' ? undefined : name,
+    'server.port': port === undefined ? undefined : Number(port),
+    'url.scheme': http.scheme,
     'url.path': line.path,
     'client.address': line.user,
-    'error.type': hasFailed ? line.reason : undefined,
+    'error.type': hasFailed ? (failures.has(line.reason as string) ? line.reason : String(line.status)) : undefined,
     'frp.reason': line.reason,
     'frp.namespace': line.namespace,
     'frp.service': line.service,

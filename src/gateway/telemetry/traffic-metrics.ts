@@ -77,6 +77,11 @@ export class TrafficMetrics {
     }
   }
 
+  /** @param server backend/server, as HAProxy names them */
+  labelsOf(server: string): BackendLabels | undefined {
+    return this.#series.of(server);
+  }
+
   close(): Promise<void> {
     return this.#loop.close();
   }
@@ -84,7 +89,10 @@ export class TrafficMetrics {
   take(read: Stats): void {
     const rows = new Map<string, readonly number[]>([[streamsKey, [read.handedStreams]]]);
     for (const stats of read.servers) rows.set(`${stats.backend}/${stats.server}`, rowOf(stats));
-    for (const { backend, responses } of read.services) rows.set(backend, [read.handedRequests.get(backend) ?? 0, ...responses]);
+    for (const { backend, responses } of read.services) {
+      const { attempts = 0, movedOn = 0 } = read.handedRequests.get(backend) ?? {};
+      rows.set(backend, [attempts, movedOn, ...responses]);
+    }
     this.#last = read;
     this.#servers = new Map(read.servers.map((stats) => [`${stats.backend}/${stats.server}`, stats]));
     for (const [key, since] of this.#counted.take(read, rows)) {
@@ -120,7 +128,9 @@ export class TrafficMetrics {
     countAnswers(metrics.answers, labels, answers);
   }
 
-  #countService(names: { namespace: string; name: string } | undefined, [handed = 0, ...answers]: number[]): void {
+  #countService(names: { namespace: string; name: string } | undefined, [attempts = 0, movedOn = 0, ...answers]: number[]): void {
+    // One that was on its way through a replica when HAProxy was asked last has been counted.
+    const handed = Math.max(0, attempts - movedOn);
     if (!names || handed + answers.reduce((sum, count) => sum + count, 0) === 0) return;
     this.#metrics.handed.inc(names, handed);
     countAnswers(this.#metrics.userAnswers, names, answers);

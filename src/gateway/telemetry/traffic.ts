@@ -4,7 +4,10 @@ import type { Config } from '../../config/schema.ts';
 import type { Log } from '../../log.ts';
 import { streamLoop, type Stats, type UsersSettings } from '../haproxy/index.ts';
 import type { View } from '../ir/ir.ts';
+import { ownerKey } from '../ir/service-key.ts';
 import { accessLine } from './access-log.ts';
+import { BackendPages } from './pages/backend-pages.ts';
+import { ModelMetrics } from './pages/model-metrics.ts';
 import { parseToldRequest } from './request-line.ts';
 import { parseRequestLine, receiveLog } from './request-log.ts';
 import { RequestRates } from './request-rates.ts';
@@ -46,6 +49,11 @@ export async function openTraffic({ config, registry, stats, logPort, replica, w
   const times = new RequestTimes();
   const rates = new RequestRates();
   const metrics = new TrafficMetrics(registry, stats, rates);
+  const pages: BackendPages = new BackendPages({
+    labelsOf: (server) => metrics.labelsOf(server),
+    count: (outcome) => models.count(outcome),
+  });
+  const models = new ModelMetrics(registry, { pages: () => pages.all(), skipped: () => pages.skipped });
   const names = new ServedNames();
   const spans = new SpanMetrics(registry);
   const exporter = tracing && new SpanExporter({ endpoint: tracing.endpoint, replica, metrics: spans, log });
@@ -73,6 +81,8 @@ export async function openTraffic({ config, registry, stats, logPort, replica, w
     },
     setView: (view) => {
       metrics.setView(view);
+      pages.setView(view);
+      models.keep(new Set(view.services.map(({ service }) => ownerKey(service))));
       if (isTelling) names.setView(view);
     },
     reader: {
@@ -81,6 +91,7 @@ export async function openTraffic({ config, registry, stats, logPort, replica, w
     },
     close: async () => {
       receiver.close();
+      pages.close();
       await Promise.all([metrics.close(), exporter?.close()]);
     },
   };

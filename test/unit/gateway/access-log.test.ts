@@ -51,7 +51,7 @@ const haproxySays = (said: Said = {}) =>
     ...['request-http', said.address ?? '203.0.113.77', '120', '80', said.ended ?? '--', '+1', said.section ?? `svc-${id}`],
     ...[said.server ?? 'here', id, '', said.status ?? '200', '1', '2', '30', '40', base64('GET'), base64(said.host ?? 'a.example.com')],
     ...[base64(said.path ?? '/a'), base64(said.query ?? ''), base64(said.requestId ?? 'req-1'), base64(said.client ?? '')],
-    ...[base64(said.served ?? `${section}/${server} 2 1`), '', ''],
+    ...[base64(said.served ?? `${section}/${server} 2 1`), '', '', 'http'],
   ].join('|');
 
 const options: AccessLogOptions = {

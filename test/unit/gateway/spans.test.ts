@@ -37,7 +37,18 @@ function spanFor({ flags = '01', status = '200', method = 'GET', parent = '' } =
       '1',
       '250',
     ],
-    ...[base64(method), base64('a.example.com'), base64('/a'), '', base64('req-1'), '', '', `00-${traceId}-${spanId}-${flags}`, parent],
+    ...[
+      base64(method),
+      base64('a.example.com'),
+      base64('/a'),
+      '',
+      base64('req-1'),
+      '',
+      '',
+      `00-${traceId}-${spanId}-${flags}`,
+      parent,
+      'https',
+    ],
   ].join('|');
   const request = parseToldRequest(line)!;
   return spanOf(
@@ -55,7 +66,7 @@ describe('a span of a request', () => {
     assert.equal(span.startTimeUnixNano, '1699999999873000000');
     const values = Object.fromEntries(span.attributes.map(({ key, value }) => [key, Object.values(value)[0]]));
     assert.equal(values['http.response.status_code'], '200');
-    assert.equal(values['url.path'], '/a');
+    assert.deepEqual([values['server.address'], values['url.scheme'], values['url.path']], ['a.example.com', 'https', '/a']);
     assert.equal(values['client.address'], '203.0.113.0/24');
   });
 
@@ -143,6 +154,20 @@ describe('spans', () => {
     assert.equal(batches.length, 3);
     assert.equal(batches[0]!.path, '/custom/path');
     assert.match(told.join('\n'), /does not take them: HTTP status 400/);
+  });
+
+  it('are kept for as long as a busy collector asks for', async (t) => {
+    const times: number[] = [];
+    const { endpoint } = await collector(t, (response, number) => {
+      times.push(performance.now());
+      if (number === 1) response.writeHead(429, { 'retry-after': '1' });
+      response.end(number === 1 ? '' : '{}');
+    });
+    const { exporter, count } = exporterTo(endpoint);
+    exporter.add(spanFor()!);
+    await until(async () => (await count('sent')) === 1);
+    await exporter.close();
+    assert.ok(times[1]! - times[0]! >= 990, `${times[1]! - times[0]!} ms`);
   });
 
   it('are dropped and counted where nobody takes them, and memory stays bounded', async () => {

@@ -199,7 +199,7 @@ describe('metrics of traffic', () => {
       read({
         servers: [server({ total: 5, queued: 2, failures: 1, responses: [0, 5, 0, 0, 0, 0] })],
         services: [{ backend: section, responses: [0, 5, 0, 1, 0, 0] }],
-        handedRequests: new Map([[section, 2]]),
+        handedRequests: new Map([[section, { attempts: 3, movedOn: 1 }]]),
       }),
     );
     const now = await text();
@@ -226,7 +226,7 @@ describe('metrics of traffic', () => {
 describe('statistics of HAProxy', () => {
   it('are read with what services answered and what other replicas were handed', () => {
     const row = (name: string, values: Record<string, string | number>) =>
-      ['pxname', 'svname', 'stot', 'status', 'hrsp_2xx', 'hrsp_5xx', 'check_status']
+      ['pxname', 'svname', 'stot', 'wredis', 'status', 'hrsp_2xx', 'hrsp_5xx', 'check_status']
         .map((column) => (column === 'pxname' ? name : (values[column] ?? '')))
         .join(',');
     const text = [
@@ -236,9 +236,10 @@ describe('statistics of HAProxy', () => {
       'Maxconn: 200',
       'CurrConns: 4',
       '',
-      '# pxname,svname,stot,status,hrsp_2xx,hrsp_5xx,check_status,',
+      '# pxname,svname,stot,wredis,status,hrsp_2xx,hrsp_5xx,check_status,',
       row('svc-1', { svname: 'here', stot: 9, status: 'no check' }),
-      row('svc-1', { svname: 'gw-1', stot: 3, status: 'UP' }),
+      row('svc-1', { svname: 'gw-1', stot: 3, wredis: 2, status: 'UP' }),
+      row('svc-1', { svname: 'gw-2', stot: 2, status: 'UP' }),
       row('svc-1', { svname: 'again', stot: 1, status: 'no check' }),
       row('svc-1', { svname: 'BACKEND', stot: 13, status: 'UP', hrsp_2xx: 11, hrsp_5xx: 2 }),
       row('be-1', { svname: 's-1', stot: 9, status: 'UP', hrsp_2xx: 8, check_status: 'L7OK' }),
@@ -250,7 +251,7 @@ describe('statistics of HAProxy', () => {
     const { servers, services, handedRequests, ...others } = parseStats(text);
     assert.deepEqual(others, { pid: '77', uptime: 12, connections: 4, maxConnections: 200, handedStreams: 6 });
     assert.deepEqual(services, [{ backend: 'be-1', responses: [0, 11, 0, 0, 2, 0] }]);
-    assert.deepEqual([...handedRequests], [['be-1', 3]]);
+    assert.deepEqual([...handedRequests], [['be-1', { attempts: 5, movedOn: 2 }]]);
     assert.deepEqual(
       servers.map(({ server, total, responses, check }) => [server, total, responses[1], check]),
       [['s-1', 9, 8, 'L7OK']],

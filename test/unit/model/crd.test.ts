@@ -27,6 +27,7 @@ const ours = new Set([
   'spec.security.cors.allowCredentials',
   'spec.security.cors.maxAge',
   'spec.advanced.compression',
+  'spec.metrics.format',
   'spec.advanced.retry.nonIdempotent',
   'spec.routes[].groups[].weight',
 ]);

@@ -8,6 +8,7 @@ import { queriesOf } from '../../../src/monitoring/panel.ts';
 import { isAlert } from '../../../src/monitoring/rule.ts';
 import { alerts, ruleGroups, runbook } from '../../../src/monitoring/rule-objects.ts';
 import { objectiveNames } from '../../../src/monitoring/service-rules.ts';
+import { modelDashboard } from '../../../src/monitoring/model-dashboard.ts';
 import { dashboardOf, serviceDashboard } from '../../../src/monitoring/service-dashboard.ts';
 
 const metrics = Object.values(metricsOfPrograms()).flat();
@@ -36,7 +37,9 @@ const selectorsIn = (expr: string): [name: string, labels: string[]][] =>
 
 const expressions = [
   ...ruleGroups.flatMap(({ rules }) => rules.map(({ expr }) => expr)),
-  ...[fleetDashboard, serviceDashboard, dashboardOf('shop', 'web')].flatMap((each) => queriesOf(each).map(({ expr }) => expr)),
+  ...[fleetDashboard, serviceDashboard, modelDashboard, dashboardOf('shop', 'web')].flatMap((each) =>
+    queriesOf(each).map(({ expr }) => expr),
+  ),
 ];
 
 describe('rules and dashboards', () => {
@@ -77,7 +80,7 @@ describe('rules and dashboards', () => {
   });
 
   it('give panels that lie beside each other and never on each other', () => {
-    for (const dashboard of [fleetDashboard, serviceDashboard]) {
+    for (const dashboard of [fleetDashboard, serviceDashboard, modelDashboard]) {
       const { panels } = grafanaJson(dashboard) as { panels: { id: number; gridPos: Record<'x' | 'y' | 'w' | 'h', number> }[] };
       assert.equal(new Set(panels.map(({ id }) => id)).size, panels.length);
       for (const [at, { gridPos: a }] of panels.entries()) {

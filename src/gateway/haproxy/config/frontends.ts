@@ -42,7 +42,7 @@ export function webFrontends(services: readonly ServiceConfig[], choices: readon
   const web = (proto: 'http' | 'https') => [
     'mode http',
     `timeout client ${longest}ms`,
-    ...requestLines(settings, 'http'),
+    ...requestLines(settings, proto),
     ...clientRules(settings, proto),
     hostNameRule,
     ...(proto === 'http' ? challengeRules : []),
@@ -151,7 +151,7 @@ export function portFrontend(
 const webPort = (port: number, entry: ServiceConfig, choices: readonly string[], settings: UsersSettings, isTls: boolean): string[] => [
   'mode http',
   `timeout client ${Math.max(60_000, idleTime(entry))}ms`,
-  ...requestLines(settings, 'http'),
+  ...requestLines(settings, isTls ? 'https' : 'http'),
   ...clientRules(settings, isTls ? 'https' : 'http'),
   ...lookupRules(portRules(port)),
   ...choices,

@@ -34,11 +34,13 @@ const fields = {
 /** Bytes of a line: what is kept of users, in base64, and as much again. */
 const longestLine = 8192;
 
-/** Directives of a users' frontend: each request or connection is told of when it has ended. */
-export const requestLines = ({ requestLog, requestLines: wanted }: UsersSettings, mode: 'http' | 'tcp'): string[] =>
-  requestLog === undefined || wanted === undefined || (mode === 'tcp' && !wanted.all)
-    ? []
-    : [`log ${requestLog} len ${longestLine} format raw local0 info`, `log-format "${[lineForms[mode], ...fields[mode]].join('|')}"`];
+/** Directives of a users' frontend: each request or connection is told of when it has ended. @param scheme that it comes with */
+export function requestLines({ requestLog, requestLines: wanted }: UsersSettings, scheme: 'http' | 'https' | 'tcp'): string[] {
+  const mode = scheme === 'tcp' ? 'tcp' : 'http';
+  if (requestLog === undefined || wanted === undefined || (mode === 'tcp' && !wanted.all)) return [];
+  const told = [lineForms[mode], ...fields[mode], ...(mode === 'http' ? [scheme] : [])];
+  return [`log ${requestLog} len ${longestLine} format raw local0 info`, `log-format "${told.join('|')}"`];
+}
 
 /** The first rules of such a frontend in mode http, so that what is refused is told of too. */
 export function saidRules({ requestLines: wanted }: UsersSettings): string[] {

@@ -35,6 +35,14 @@ export interface ServiceStats {
   responses: readonly number[];
 }
 
+/** Each number only grows; the difference is how many requests went to other replicas. */
+export interface HandedRequests {
+  /** that other replicas were sent */
+  attempts: number;
+  /** of these, those that were then sent to yet another server, because that replica did not take them */
+  movedOn: number;
+}
+
 export interface Stats {
   /** process id of HAProxy, and seconds since it started */
   pid: string;
@@ -45,8 +53,8 @@ export interface Stats {
   /** those that lead to backends: of sections `be-…` */
   servers: ServerStats[];
   services: ServiceStats[];
-  /** requests that went to other replicas, by the section of the service's servers */
-  handedRequests: ReadonlyMap<string, number>;
+  /** by the section of the service's servers */
+  handedRequests: ReadonlyMap<string, HandedRequests>;
   /** connections of tcp that went to other replicas */
   handedStreams: number;
 }
@@ -55,7 +63,7 @@ export interface Stats {
 export const showStats = 'show info;show stat -1 6 -1';
 
 /** What is read of a line. */
-const numbers = ['scur', 'qcur', 'stot', 'bin', 'bout', 'wretr', 'chkdown', 'idle_conn_cur'] as const;
+const numbers = ['scur', 'qcur', 'stot', 'bin', 'bout', 'wretr', 'chkdown', 'idle_conn_cur', 'wredis'] as const;
 const texts = ['status', 'check_status', 'check_code'] as const;
 const answers = codeClasses.map((name) => `hrsp_${name}`);
 
@@ -78,7 +86,7 @@ export function parseStats(text: string): Stats {
   const placesOf = (names: readonly string[]) => names.map((name) => columns.indexOf(name));
   const places: Places = { numbers: placesOf(numbers), texts: placesOf(texts), answers: placesOf(answers) };
   const info = infoIn(text.slice(0, Math.max(0, at)));
-  const stats: Stats & { handedRequests: Map<string, number> } = {
+  const stats: Stats & { handedRequests: Map<string, HandedRequests> } = {
     pid: info('Pid'),
     uptime: Number(info('Uptime_sec')) || 0,
     connections: Number(info('CurrConns')) || 0,
@@ -109,12 +117,16 @@ function infoIn(text: string): (name: string) => string {
 
 const countAt = (values: readonly string[], place: number): number => Number(values[place] ?? '') || 0;
 const total = (values: readonly string[], places: Places): number => countAt(values, places.numbers[2]!);
+const redispatches = (values: readonly string[], places: Places): number => countAt(values, places.numbers[8]!);
 
-function takeEntrance(values: readonly string[], places: Places, stats: Stats & { handedRequests: Map<string, number> }): void {
+function takeEntrance(values: readonly string[], places: Places, stats: Stats & { handedRequests: Map<string, HandedRequests> }): void {
   const [section = '', server = ''] = values;
   const backend = `be-${section.slice('svc-'.length)}`;
   if (server === 'BACKEND') stats.services.push({ backend, responses: places.answers.map((place) => countAt(values, place)) });
-  else if (!own.has(server)) stats.handedRequests.set(backend, (stats.handedRequests.get(backend) ?? 0) + total(values, places));
+  else if (!own.has(server)) {
+    const { attempts, movedOn } = stats.handedRequests.get(backend) ?? { attempts: 0, movedOn: 0 };
+    stats.handedRequests.set(backend, { attempts: attempts + total(values, places), movedOn: movedOn + redispatches(values, places) });
+  }
 }
 
 function serverOf(values: readonly string[], places: Places): ServerStats {
