@@ -9,7 +9,7 @@ import { groupsOf } from '../../webhooks/pods/decide.ts';
 import { outdatedGroups } from '../../webhooks/pods/outdated.ts';
 import { groupsIn } from '../../webhooks/pods/sidecar.ts';
 import { backendLine, accessLines, bounded, refusalLine, routeText } from './backend-lines.ts';
-import { decisionLines, decisionOf, type DecisionContext } from './decision-lines.ts';
+import { decisionLines, decisionOf, noteLines, type DecisionContext } from './decision-lines.ts';
 import { bad, good, info, unknown, warn, type Explanation, type Line, type Section } from './explanation.ts';
 import { askAll } from './reach.ts';
 import { conditionLines } from './service.ts';
@@ -65,8 +65,9 @@ export function injectionLines(pod: Pod, hasSidecar: boolean, context: DecisionC
   if (decision.outcome !== 'patched') return decisionLines(decision);
   const outdated = outdatedGroups(pod, context.services, context.config);
   const groups = groupsOf(pod, context).join(', ');
-  if (outdated.length === 0) return [good(`injected for ${groups}`)];
-  return [warn(`injected for ${groups}; what it has of ${outdated.join(', ')} is older than the service`, 'PodsOutdated', restart)];
+  const notes = noteLines(decision.warnings);
+  if (outdated.length === 0) return [good(`injected for ${groups}`), ...notes];
+  return [warn(`injected for ${groups}; what it has of ${outdated.join(', ')} is older than the service`, 'PodsOutdated', restart), ...notes];
 }
 
 async function sidecarLines({ client }: World, pod: Pod, container: string): Promise<Line[]> {

@@ -1,9 +1,9 @@
 /** Whether what asks for a sidecar gets one: by the injector's own decision, and by what became of the Pods. */
 import { closest } from '../../closest.ts';
 import { defaultConfig } from '../../config/schema.ts';
-import { annotation, group as prefixGroup, label } from '../../model/names.ts';
+import { annotation, label } from '../../model/names.ts';
 import { ServiceStore } from '../../model/store.ts';
-import { isAnnotation } from '../../../webhooks/pods/annotations.ts';
+import { slipsIn, slipText } from '../../../webhooks/pods/annotation-names.ts';
 import { decidePod, type PodContext } from '../../../webhooks/pods/decide.ts';
 import { namespaceDefaults } from '../../../webhooks/pods/namespace-defaults.ts';
 import { problemsOf } from '../../../webhooks/review/types.ts';
@@ -16,8 +16,6 @@ import type { KubeEvent, Pod, Workload } from '../shapes.ts';
 import type { Snapshot } from '../snapshot.ts';
 
 const after = ['namespace', 'crd'];
-const prefix = `${prefixGroup}/`;
-const known = Object.values(annotation);
 
 const restartOf = ({ kind, metadata }: Workload) =>
   `kubectl -n ${metadata.namespace} rollout restart ${kind.toLowerCase()}/${metadata.name}`;
@@ -234,20 +232,12 @@ function annotate({ kind, metadata }: Workload, annotations: Record<string, stri
   return `kubectl -n ${metadata.namespace} patch ${kind.toLowerCase()} ${metadata.name} --type=merge -p '${patch}'`;
 }
 
-/** Written by the injector. */
-const written = /^frp\.io\/(injected|frpc(-[0-9]+)?\.json)$/;
-/** frp-io/group, frp.io.group, frpio/group: of another prefix, and meant for us all the same. */
-const otherPrefix = /^frp[.-]?io[./-]/i;
-
 function slips(workload: Workload): Said[] {
   const annotations = templateOf(workload).metadata?.annotations ?? {};
-  return Object.entries(annotations).flatMap(([key, value]): Said[] => {
-    if (written.test(key) || isAnnotation(key)) return [];
-    if (!key.startsWith(prefix) && !otherPrefix.test(key)) return [];
-    const near = closest(key.replace(otherPrefix, prefix), known);
-    const hint = near === undefined ? '' : `; did you mean ${near}?`;
-    const remedy = annotate(workload, { [key]: null, ...(near === undefined ? {} : { [near]: value }) });
-    return [warning('AnnotationUnknown', named(workload.kind, workload), `annotation ${key} is not known to frp-k8s${hint}`, remedy)];
+  return slipsIn(annotations).map((slip): Said => {
+    const { key, near } = slip;
+    const remedy = annotate(workload, { [key]: null, ...(near === undefined ? {} : { [near]: annotations[key]! }) });
+    return warning('AnnotationUnknown', named(workload.kind, workload), slipText(slip), remedy);
   });
 }
 

@@ -146,6 +146,14 @@ describe('explain', () => {
     }
   });
 
+  it('names a misspelt annotation, and the one that was meant, of a Pod with a sidecar and of one without', async () => {
+    const { metadata } = injected();
+    putPod({ ...injected(), metadata: { ...metadata, annotations: { ...metadata.annotations, 'frp.io/wieght': '3' } } });
+    assert.match(explanationText(await explainPod(world, 'shop', 'web-1')), /frp\.io\/wieght is not known .*did you mean frp\.io\/weight\?/);
+    putPod({ ...plain, metadata: { ...plain.metadata, annotations: { 'frp.io/gruop': 'web' } } });
+    assert.match(explanationText(await explainPod(world, 'shop', 'web-1')), /frp\.io\/gruop is not known .*did you mean frp\.io\/group\?/);
+  });
+
   it('tells of a service its status, who may use it, and each backend at each replica', async () => {
     putWeb({
       state: 'Degraded',
