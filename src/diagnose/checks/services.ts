@@ -3,6 +3,7 @@ import { membershipsIn } from '../../frp/proxy-names.ts';
 import { group, label } from '../../model/names.ts';
 import type { DistributedService } from '../../model/types.ts';
 import type { Check, CheckContext, Said } from '../finding.ts';
+import { whyNoPods } from '../no-pods.ts';
 import { podProblem } from '../pod-problem.ts';
 import { itemsOf } from '../read.ts';
 import { few, look, warning, wrong } from '../say.ts';
@@ -87,8 +88,9 @@ export const serviceChecks: readonly Check[] = [
     if (condition?.status !== 'False') return [];
     const { reason = '', message = '' } = condition;
     if (reason === 'BackendsStarting') return [warning(reason, objectOf(service), message, describeIt(service))];
+    if (reason === 'NoBackendsFound') return [noBackends(service, snapshot, message)];
     if (reason === 'BackendsUnhealthy') return [unhealthy(service, snapshot, 'error', message)];
-    return [wrong(reason, objectOf(service), message, commandIn(message) ?? remedyFor(service, reason))];
+    return [wrong(reason, objectOf(service), message, commandIn(message) ?? describeIt(service))];
   }),
   each('all-backends', 'every backend of every service is healthy', (service, { snapshot }) => {
     const condition = conditionOf(service, 'BackendsAvailable');
@@ -131,10 +133,19 @@ export const serviceChecks: readonly Check[] = [
   },
 ];
 
-const remedyFor = (service: DistributedService, reason: string): string =>
-  reason === 'NoBackendsFound'
-    ? `put the annotation ${group}/group: ${service.metadata.name} on the Pod template of the workload in namespace ${service.metadata.namespace}, and restart it`
-    : describeIt(service);
+/** Where it has its backends from says who should have made one: the condition knows the service alone. */
+function noBackends(service: DistributedService, snapshot: Snapshot, message: string): Said {
+  const { namespace, name } = service.metadata;
+  const { endpoints, discovery } = service.spec.backends;
+  const isOfPods = endpoints === undefined && (discovery?.mode ?? 'auto') === 'auto';
+  // What is to be done about hosts, names and selectors is the condition's last clause.
+  if (!isOfPods)
+    return wrong('NoBackendsFound', objectOf(service), message, commandIn(message) ?? message.slice(message.lastIndexOf('; ') + 1).trim());
+  const why = whyNoPods(service, snapshot);
+  if (why) return wrong(why.reason, objectOf(service), `0 backends: ${why.message}`, why.remedy);
+  const remedy = `put the annotation ${group}/group: ${name} on the Pod template of the workload in namespace ${namespace}, and restart it`;
+  return wrong('NoBackendsFound', objectOf(service), `0 backends: no workload of namespace ${namespace} asks for it`, remedy);
+}
 
 /** Why the first of the backends is not healthy, as the gateway, the kubelet and the Pod itself say it. */
 function unhealthy(service: DistributedService, { pods }: Snapshot, level: 'error' | 'warning', message: string): Said {

@@ -74,3 +74,18 @@ describe('the remedy of a misspelled group', () => {
     );
   });
 });
+
+describe('the remedy of a quota that is too small', () => {
+  it('raises it by what the missing Pods ask for and one more of a rollout, and has the workload try again', async () => {
+    const draft: Draft = healthy();
+    const message =
+      'pods "web-1" is forbidden: exceeded quota: small, requested: pods=1,requests.cpu=110m, used: pods=2,requests.cpu=1, limited: pods=2,requests.cpu=1';
+    draft.workloads.ok[0].status = { conditions: [{ type: 'ReplicaFailure', status: 'True', message }] };
+    draft.quotas.ok = [{ metadata: { namespace: 'shop', name: 'small' } }];
+    const [finding] = await wrongIn(draft as Snapshot);
+    assert.equal(
+      finding?.remedy,
+      `kubectl -n shop patch resourcequota small --type=merge -p '{"spec":{"hard":{"pods":"4","requests.cpu":"1220m"}}}' && kubectl -n shop rollout restart deployment/web`,
+    );
+  });
+});
