@@ -4,7 +4,7 @@ import type { CheckReason } from '../model/reasons/checks.ts';
 import { quantityValue } from '../frp/units.ts';
 import { itemsOf } from './read.ts';
 import type { KubeEvent, Quota, Workload } from './shapes.ts';
-import type { Snapshot } from './snapshot.ts';
+import type { Around } from './snapshot.ts';
 
 /** What is in the way; `why` goes on where the workload has been named: `its Pods are not made: …`. */
 export interface HeldBack {
@@ -25,16 +25,16 @@ const about = ({ kind, metadata: { namespace, name } }: Workload, verb: string, 
 export const restartOf = (workload: Workload): string => about(workload, 'rollout restart');
 
 /** @param context what the webhooks know @returns undefined where its Pods are there, or will be */
-export function heldBack(workload: Workload, snapshot: Snapshot, context: PodContext): HeldBack | undefined {
+export function heldBack(workload: Workload, around: Around, context: PodContext): HeldBack | undefined {
   if (wantedOf(workload) === 0 && workload.kind !== 'DaemonSet')
     return { reason: 'ScaledToZero', why: 'it is scaled to 0', remedy: about(workload, 'scale', ' --replicas=1') };
-  const answer = answered(workload, itemsOf(snapshot.events));
+  const answer = answered(workload, itemsOf(around.events));
   if (answer === undefined) return undefined;
   // What the webhooks say now is said of the template.
   if (decidePod(workload.spec?.template ?? {}, context).outcome === 'denied') return undefined;
   const why = `its Pods are not made: ${answer}`;
   const [, quota] = /(?:exceeded|failed) quota: ([a-z0-9.-]{1,253})/.exec(answer) ?? [];
-  if (quota !== undefined && isThere(quota, snapshot, workload))
+  if (quota !== undefined && isThere(quota, around, workload))
     return { reason: 'QuotaExceeded', why, remedy: quotaRemedy(workload, quota, answer) };
   const isOver = quota !== undefined || /admission webhook "[^"]*\.frp\.io" denied/.test(answer);
   if (isOver)
@@ -44,7 +44,7 @@ export function heldBack(workload: Workload, snapshot: Snapshot, context: PodCon
       remedy: restartOf(workload),
     };
   if (/failed calling webhook "[^"]*frp\.io"/.test(answer))
-    return { reason: 'WebhookUnreachable', why, remedy: `kubectl -n ${snapshot.installation.name} get pods -l app=frp-webhook` };
+    return { reason: 'WebhookUnreachable', why, remedy: `kubectl -n ${around.installation.name} get pods -l app=frp-webhook` };
   return { reason: 'PodRejected', why, remedy: about(workload, 'describe') };
 }
 
@@ -61,7 +61,7 @@ function answered(workload: Workload, events: readonly KubeEvent[]): string | un
   })?.message;
 }
 
-const isThere = (name: string, { quotas }: Snapshot, { metadata: { namespace } }: Workload): boolean =>
+const isThere = (name: string, { quotas }: Around, { metadata: { namespace } }: Workload): boolean =>
   !('ok' in quotas) || quotas.ok.some(({ metadata }) => metadata.name === name && metadata.namespace === namespace);
 
 /** Raises the quota by what the missing Pods ask for, and one more for a rollout; a quota on what is not named cannot be met so. */

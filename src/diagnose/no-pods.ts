@@ -11,7 +11,7 @@ import { annotate, groupOf, podContexts, templateOf } from './pod-contexts.ts';
 import { itemsOf } from './read.ts';
 import { named, textOf } from './say.ts';
 import type { Workload } from './shapes.ts';
-import type { Snapshot } from './snapshot.ts';
+import type { Around } from './snapshot.ts';
 
 export interface NoPods {
   reason: CheckReason | (string & {});
@@ -20,14 +20,20 @@ export interface NoPods {
   remedy: string;
 }
 
+/** Whether it has its backends from annotated Pods, and none is there. */
+export const isWithoutPods = ({ spec: { backends }, status }: DistributedService): boolean =>
+  backends.endpoints === undefined &&
+  (backends.discovery?.mode ?? 'auto') === 'auto' &&
+  (status?.conditions?.some(({ type, reason }) => type === 'BackendsAvailable' && reason === 'NoBackendsFound') ?? false);
+
 const groupsIn = (workload: Workload): string[] =>
   (groupOf(templateOf(workload).metadata?.annotations) ?? '').split(',').map((group) => group.trim());
 
 /** @returns undefined where no workload of the namespace seems to be meant for it */
-export function whyNoPods({ metadata: { namespace = '', name } }: DistributedService, snapshot: Snapshot): NoPods | undefined {
-  const workloads = itemsOf(snapshot.workloads).filter(({ metadata }) => metadata.namespace === namespace);
+export function whyNoPods({ metadata: { namespace = '', name } }: DistributedService, around: Around): NoPods | undefined {
+  const workloads = itemsOf(around.workloads).filter(({ metadata }) => metadata.namespace === namespace);
   const own = workloads.find((workload) => groupsIn(workload).includes(name));
-  return own ? whyNotThose(own, snapshot) : meantFor(name, workloads, snapshot);
+  return own ? whyNotThose(own, around) : meantFor(name, workloads, around);
 }
 
 const say = (workload: Workload, reason: NoPods['reason'], why: string, remedy: string): NoPods => ({
@@ -36,18 +42,18 @@ const say = (workload: Workload, reason: NoPods['reason'], why: string, remedy: 
   remedy,
 });
 
-function whyNotThose(workload: Workload, snapshot: Snapshot): NoPods {
+function whyNotThose(workload: Workload, around: Around): NoPods {
   const { namespace = '', name } = workload.metadata;
-  const context = podContexts(snapshot)(namespace);
+  const context = podContexts(around)(namespace);
   const template = templateOf(workload);
-  if (itemsOf(snapshot.namespaces).some(({ metadata }) => metadata.name === namespace && metadata.labels?.[label.injection] === 'disabled'))
+  if (itemsOf(around.namespaces).some(({ metadata }) => metadata.name === namespace && metadata.labels?.[label.injection] === 'disabled'))
     return say(
       workload,
       'NamespaceOptedOut',
       `its namespace has the label ${label.injection}: disabled`,
       `kubectl label namespace ${namespace} ${label.injection}- && ${restartOf(workload)}`,
     );
-  const held = heldBack(workload, snapshot, context);
+  const held = heldBack(workload, around, context);
   if (held) return say(workload, held.reason, held.why, held.remedy);
   const decision = decidePod(template, context);
   const [problem] = problemsOf(decision);
@@ -66,11 +72,11 @@ function whyNotThose(workload: Workload, snapshot: Snapshot): NoPods {
 }
 
 /** Of those that name another service, or none: by a slip in the group, or of the annotation's name or place. */
-function meantFor(service: string, workloads: readonly Workload[], snapshot: Snapshot): NoPods | undefined {
+function meantFor(service: string, workloads: readonly Workload[], around: Around): NoPods | undefined {
   for (const workload of workloads) {
     const annotations = templateOf(workload).metadata?.annotations ?? {};
     const group = groupOf(annotations);
-    const { services } = podContexts(snapshot)(workload.metadata.namespace ?? '');
+    const { services } = podContexts(around)(workload.metadata.namespace ?? '');
     if (group !== undefined) {
       if (services.get(workload.metadata.namespace ?? '', group) || closest(group, [service]) === undefined) continue;
       return say(workload, 'UnknownGroup', `its group is ${group}`, annotate(workload, { [annotation.group]: service }));

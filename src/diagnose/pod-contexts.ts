@@ -6,21 +6,23 @@ import { annotation, label } from '../model/names.ts';
 import { ServiceStore } from '../model/store.ts';
 import { itemsOf, valueOf } from './read.ts';
 import type { Workload } from './shapes.ts';
-import type { Snapshot } from './snapshot.ts';
+import type { Around } from './snapshot.ts';
+
+type Known = Pick<Around, 'services' | 'namespaces' | 'config'>;
 
 export const templateOf = ({ spec }: Workload) => spec?.template ?? {};
 export const groupOf = (annotations: Record<string, string> = {}): string | undefined => annotations[annotation.group];
 
-const made = new WeakMap<Snapshot, (namespace: string) => PodContext>();
+const made = new WeakMap<Known, (namespace: string) => PodContext>();
 
 /** Made once for a snapshot. */
-export function podContexts(snapshot: Snapshot): (namespace: string) => PodContext {
+export function podContexts(snapshot: Known): (namespace: string) => PodContext {
   const known = made.get(snapshot) ?? makeContexts(snapshot);
   made.set(snapshot, known);
   return known;
 }
 
-function makeContexts(snapshot: Snapshot): (namespace: string) => PodContext {
+function makeContexts(snapshot: Known): (namespace: string) => PodContext {
   const services = new ServiceStore();
   services.replace([...itemsOf(snapshot.services)]);
   const config = valueOf(snapshot.config) ?? defaultConfig;

@@ -2,7 +2,8 @@
 import type { Config } from '../config/schema.ts';
 import { defaultConfig } from '../config/schema.ts';
 import { read, unread, valueOf, type Read } from '../diagnose/read.ts';
-import { readConfig } from '../diagnose/take.ts';
+import type { Around } from '../diagnose/snapshot.ts';
+import { readConfig, readUsers } from '../diagnose/take.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { distributedServices, namespaces, type KubeObject } from '../kube/types.ts';
 import { defaulted } from '../model/defaults.ts';
@@ -70,4 +71,15 @@ export async function contextOf({ client, config }: World, namespace: string): P
     disabled: mode === 'disabled',
   };
   return { context, gaps };
+}
+
+/** What is around a workload or a service: what could not be read is said. */
+export async function aroundOf({ client, config }: World, namespace: string): Promise<{ around: Around; gaps: Line[] }> {
+  const users = await readUsers(client, namespace);
+  const { services, namespaces: known, workloads, events, quotas } = users;
+  const gaps = [services, known, workloads, events, quotas].flatMap((answer) => {
+    const why = unread(answer);
+    return why === undefined ? [] : [unknown(why)];
+  });
+  return { around: { ...users, config: { ok: config }, installation: { name: config.namespace } }, gaps };
 }

@@ -3,7 +3,7 @@ import { membershipsIn } from '../../frp/proxy-names.ts';
 import { group, label } from '../../model/names.ts';
 import type { DistributedService } from '../../model/types.ts';
 import type { Check, CheckContext, Said } from '../finding.ts';
-import { whyNoPods } from '../no-pods.ts';
+import { isWithoutPods, whyNoPods } from '../no-pods.ts';
 import { podProblem } from '../pod-problem.ts';
 import { itemsOf } from '../read.ts';
 import { few, look, warning, wrong } from '../say.ts';
@@ -136,10 +136,8 @@ export const serviceChecks: readonly Check[] = [
 /** Where it has its backends from says who should have made one: the condition knows the service alone. */
 function noBackends(service: DistributedService, snapshot: Snapshot, message: string): Said {
   const { namespace, name } = service.metadata;
-  const { endpoints, discovery } = service.spec.backends;
-  const isOfPods = endpoints === undefined && (discovery?.mode ?? 'auto') === 'auto';
   // What is to be done about hosts, names and selectors is the condition's last clause.
-  if (!isOfPods)
+  if (!isWithoutPods(service))
     return wrong('NoBackendsFound', objectOf(service), message, commandIn(message) ?? message.slice(message.lastIndexOf('; ') + 1).trim());
   const why = whyNoPods(service, snapshot);
   if (why) return wrong(why.reason, objectOf(service), `0 backends: ${why.message}`, why.remedy);

@@ -149,7 +149,10 @@ describe('explain', () => {
   it('names a misspelt annotation, and the one that was meant, of a Pod with a sidecar and of one without', async () => {
     const { metadata } = injected();
     putPod({ ...injected(), metadata: { ...metadata, annotations: { ...metadata.annotations, 'frp.io/wieght': '3' } } });
-    assert.match(explanationText(await explainPod(world, 'shop', 'web-1')), /frp\.io\/wieght is not known .*did you mean frp\.io\/weight\?/);
+    assert.match(
+      explanationText(await explainPod(world, 'shop', 'web-1')),
+      /frp\.io\/wieght is not known .*did you mean frp\.io\/weight\?/,
+    );
     putPod({ ...plain, metadata: { ...plain.metadata, annotations: { 'frp.io/gruop': 'web' } } });
     assert.match(explanationText(await explainPod(world, 'shop', 'web-1')), /frp\.io\/gruop is not known .*did you mean frp\.io\/group\?/);
   });
@@ -195,6 +198,27 @@ describe('explain', () => {
     };
     api.put('/apis/apps/v1/namespaces/shop/deployments/web', deployment);
     isAsBefore('deployment', await explainWorkload(world, 'Deployment', 'shop', 'web'));
+  });
+
+  it('says of a workload, and of its service, why there are no Pods, as check does', async () => {
+    const message = 'admission webhook "annotated.pods.frp.io" denied the request: there is no DistributedService "web"';
+    const deployment = {
+      metadata: { name: 'web', namespace: 'shop' },
+      spec: {
+        replicas: 1,
+        selector: { matchLabels: { app: 'web' } },
+        template: { ...plain, metadata: { annotations: plain.metadata.annotations } },
+      },
+      status: { conditions: [{ type: 'ReplicaFailure', status: 'True', message }] },
+    };
+    api.put('/apis/apps/v1/namespaces/shop/deployments/web', deployment);
+    const none = { type: 'BackendsAvailable', status: 'False', reason: 'NoBackendsFound', message: '0 backends available' } as const;
+    putWeb({ state: 'Provisioning', activeBackends: 0, totalBackends: 0, conditions: [none] });
+    for (const explanation of [await explainWorkload(world, 'Deployment', 'shop', 'web'), await explainService(world, 'shop', 'web')]) {
+      const text = explanationText(explanation);
+      assert.match(text, /PodsHeldBack: .*its Pods were refused, and would not be now/);
+      assert.match(text, /→ kubectl -n shop rollout restart deployment\/web/);
+    }
   });
 
   it('follows a request, and names the service that wants the host', async () => {
