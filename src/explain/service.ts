@@ -1,6 +1,7 @@
 /** A DistributedService explained: its status, and what each replica of the gateway makes of it. */
 import { isWithoutPods, whyNoPods } from '../diagnose/no-pods.ts';
-import { read, unread } from '../diagnose/read.ts';
+import { closest } from '../closest.ts';
+import { read, unread, valueOf } from '../diagnose/read.ts';
 import { UserError } from '../errors.ts';
 import type { ServiceReport } from '../gateway/api/report-types.ts';
 import { distributedServices } from '../kube/types.ts';
@@ -18,7 +19,7 @@ export async function explainService(world: World, namespace: string, name: stri
   const { client, config, now, gaps, reach } = world;
   const key = `${namespace}/${name}`;
   const found = await read(`get DistributedService ${key}`, () => client.get<DistributedService>(distributedServices, namespace, name));
-  if (!('ok' in found)) throw new UserError(unread(found) ?? `there is no DistributedService ${key}`);
+  if (!('ok' in found)) throw new UserError(unread(found) ?? (await noSuchService(world, namespace, name)));
   const service = found.ok;
   const subject = { kind: 'DistributedService', namespace, name };
   const status = { title: 'Status', lines: [...gaps, ...statusLines(service), ...(await noPodsLines(world, service))] };
@@ -34,6 +35,19 @@ export async function explainService(world: World, namespace: string, name: stri
     };
   const sections = [status, ...reportSections(key, heard, now), { title: 'Not known', lines: silent }];
   return { subject, sections };
+}
+
+/** With the service that was probably meant: of this namespace, or of the name in another one. */
+async function noSuchService({ client }: World, namespace: string, name: string): Promise<string> {
+  const listed = await read('list distributedservices', () => client.list<DistributedService>(distributedServices));
+  const all = (valueOf(listed)?.items ?? []).map(({ metadata }) => metadata);
+  const near = closest(
+    name,
+    all.filter((each) => each.namespace === namespace).map((each) => each.name),
+  );
+  const other = all.find((each) => each.name === name)?.namespace;
+  const meant = near === undefined ? other && `${other}/${name}` : `${namespace}/${near}`;
+  return `there is no DistributedService ${namespace}/${name}${meant === undefined ? '' : `; did you mean ${meant}?`}`;
 }
 
 /** Which workload should have made its Pods, and why it has not, as `check` says it. */

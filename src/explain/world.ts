@@ -22,6 +22,10 @@ export interface World {
   gaps: Line[];
   /** whether `config` is that of the installation, and not the defaults in its place */
   isConfigKnown: boolean;
+  /** namespace of the installation */
+  installation: string;
+  /** whether the webhooks' Deployment is not there at all */
+  isInstallationMissing: boolean;
   reach: Reach;
   /** milliseconds since the epoch */
   now: number;
@@ -30,14 +34,17 @@ export interface World {
 /** @param given configuration of the caller's; absent: that of the installation */
 export async function worldOf(client: KubeClient, installation: string | undefined, given?: Config): Promise<World> {
   const config: Read<Config> = given ? { ok: given } : await readConfig(client, installation);
+  const isInstallationMissing = 'absent' in config;
   const gaps =
-    'ok' in config ? [] : [unknown(`the configuration of the installation is not known (${unread(config) ?? 'it is not there'})`)];
+    'ok' in config || isInstallationMissing ? [] : [unknown(`the configuration of the installation is not known (${unread(config)})`)];
   const isConfigKnown = 'ok' in config;
   return {
     client,
     config: valueOf(config) ?? defaultConfig,
     gaps,
     isConfigKnown,
+    installation: installation ?? defaultConfig.namespace,
+    isInstallationMissing,
     reach: await reachCluster(client, config),
     now: Date.now(),
   };

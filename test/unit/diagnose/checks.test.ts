@@ -89,3 +89,55 @@ describe('the remedy of a quota that is too small', () => {
     );
   });
 });
+
+describe('what is not there to be looked at', () => {
+  it('is not said to be well: the plain frp server where no service goes to one, the gateway where there is none', async () => {
+    const { findings } = await said(healthy());
+    assert.deepEqual(
+      findings.filter(({ check }) => ['plain-server', 'server-certificate'].includes(check)),
+      [],
+    );
+    const draft: Draft = healthy();
+    draft.config.ok.gateway.addresses = [];
+    const without = await said(draft as Snapshot);
+    assert.deepEqual(
+      without.findings.filter(({ check }) => ['gateway-certificate', 'gateway-names', 'ingress', 'users-service'].includes(check)),
+      [],
+    );
+  });
+});
+
+describe('a remedy', () => {
+  it('is one of Helm where the chart made the installation', async () => {
+    const draft: Draft = healthy();
+    for (const each of draft.installation.workloads.ok)
+      each.metadata.annotations = { 'meta.helm.sh/release-name': 'tunnels', 'meta.helm.sh/release-namespace': 'frp-system' };
+    draft.gateway.services.ok = [];
+    draft.mutating.ok = [];
+    const remedies = (await wrongIn(draft as Snapshot)).map(({ remedy }) => remedy ?? '');
+    assert.ok(remedies.includes('helm upgrade tunnels charts/frp-k8s --namespace frp-system --reuse-values --set gateway.enabled=true'));
+    assert.ok(
+      remedies.every((remedy) => !remedy.includes('apply -k')),
+      remedies.join('\n'),
+    );
+  });
+
+  it('makes a Secret that is not there, and allows the use of one that is', async () => {
+    const draft: Draft = healthy();
+    draft.services.ok[0].spec.security = { authentication: { type: 'token', tokenSecret: 'tokens' } };
+    const condition = draft.services.ok[0].status.conditions.find(({ type }: Draft) => type === 'ConfigurationValid');
+    const label = 'kubectl -n shop label secret tokens frp.io/use=true';
+    Object.assign(condition, {
+      status: 'False',
+      reason: 'SecretMissing',
+      message: `Secret shop/tokens (spec.security.authentication.tokenSecret) is not there with the label frp.io/use: "true"; create it, or allow its use with: ${label}`,
+    });
+    const [there] = await wrongIn(draft as Snapshot);
+    assert.equal(there?.remedy, label);
+    const [absent] = await wrongIn(draft as Snapshot, working({ secretMetadata: () => Promise.resolve({ absent: 'Secret' }) }));
+    assert.match(
+      absent?.remedy ?? '',
+      /^kubectl -n shop create secret generic tokens --from-literal=token=.* && kubectl -n shop label secret tokens/,
+    );
+  });
+});

@@ -401,6 +401,15 @@ export const faults: readonly Fault[] = [
     says: ['backends AppNotListening'],
   },
   {
+    fault: 'an app that has gone, of which the health check knows only that it says nothing',
+    breaks: (d) => unhealthyBackend(d, 'GET /health got no HTTP answer'),
+    probes: {
+      logOf: () =>
+        Promise.resolve(ok('[E] connect to local service [127.0.0.1:8080] error: dial tcp 127.0.0.1:8080: connect: connection refused')),
+    },
+    says: ['backends AppNotListening'],
+  },
+  {
     fault: 'a health check that fails',
     breaks: (d) => unhealthyBackend(d, 'GET /health answered 404'),
     says: ['backends HealthCheckFails'],
@@ -480,10 +489,18 @@ export const faults: readonly Fault[] = [
     says: ['plain-server ServerNotReady'],
   },
   {
+    fault: 'a udp service where only the gateway is installed',
+    breaks: (d) =>
+      (d.workloads.ok = []) &&
+      Object.assign(d.services.ok[0].spec, { serviceType: 'udp', gateway: false, expose: { type: 'port', port: 53 } }),
+    says: ['plain-server WorkloadMissing'],
+  },
+  {
     fault: 'a tunnel that is not encrypted',
     breaks: (d) => {
       d.config.ok.gateway.addresses = [];
       d.config.ok.frps.tls = 'off';
+      d.config.ok.frps.address = 'frps.example.com';
     },
     says: ['tunnel-tls TunnelUnauthenticated'],
   },
