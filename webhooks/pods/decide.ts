@@ -84,7 +84,8 @@ function decide(pod: CheckedPod, installation: PodContext): Decision {
   if (denials.of(() => optedOut(annotations))) return skipped('OptedOut', `${names.inject} is "false"`);
   const named = denials.of(() => groupsOf(pod, context));
   const groups = named ?? [];
-  if (groups.length === 0 && denials.found.length === 0) return leftover(pod) ?? { ...notAnnotated, warnings: slipsIn(annotations).map(slipText) };
+  if (groups.length === 0 && denials.found.length === 0)
+    return leftover(pod) ?? { ...notAnnotated, warnings: slipsIn(annotations).map(slipText) };
   if ('kubernetes.io/config.mirror' in annotations) {
     return skipped('StaticPod', 'a static Pod is run by its kubelet from a file; add the sidecar to the file with frp-k8s inject', true);
   }

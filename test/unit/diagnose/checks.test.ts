@@ -125,7 +125,8 @@ describe('a remedy', () => {
   it('makes a Secret that is not there, and allows the use of one that is', async () => {
     const draft: Draft = healthy();
     draft.services.ok[0].spec.security = { authentication: { type: 'token', tokenSecret: 'tokens' } };
-    const condition = draft.services.ok[0].status.conditions.find(({ type }: Draft) => type === 'ConfigurationValid');
+    const conditions = draft.services.ok[0].status.conditions as { type: string }[];
+    const condition = conditions.find(({ type }) => type === 'ConfigurationValid')!;
     const label = 'kubectl -n shop label secret tokens frp.io/use=true';
     Object.assign(condition, {
       status: 'False',

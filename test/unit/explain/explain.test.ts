@@ -262,7 +262,7 @@ describe('explain', () => {
 
   it('says of a connector what it is', async () => {
     const labels = { 'app.kubernetes.io/managed-by': 'frp-k8s', 'app.kubernetes.io/component': 'connector', 'frp.io/service': 'web' };
-    putPod({ ...plain, metadata: { ...plain.metadata, labels, annotations: { [annotation.inject]: 'false' } } } as KubeObject);
+    putPod({ ...plain, metadata: { ...plain.metadata, labels, annotations: { [annotation.inject]: 'false' } } });
     assert.match(explanationText(await explainPod(world, 'shop', 'web-1')), /the connector of shop\/web: it dials the backends/);
   });
 
