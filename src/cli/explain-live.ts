@@ -1,5 +1,5 @@
 /** `explain` of what is there: in a cluster, or at a gateway of this machine. */
-import { unknown, type Explanation } from '../explain/explanation.ts';
+import { bad, unknown, type Explanation } from '../explain/explanation.ts';
 import { explainHost, hostIn } from '../explain/host.ts';
 import { explainPod } from '../explain/pod.ts';
 import { explainService } from '../explain/service.ts';
@@ -26,12 +26,15 @@ export interface LiveOptions {
 }
 
 /** @throws UserError where it is not there, or may not be read */
-export async function explainInCluster(values: LiveOptions, { kind, name }: Wanted): Promise<Explanation> {
+export async function explainInCluster(values: LiveOptions, { kind, name, namespace: written }: Wanted): Promise<Explanation> {
+  if (written !== undefined && values.namespace !== undefined && written !== values.namespace)
+    throw new UserError(`explain: ${kind} ${written}/${name}, and -n ${values.namespace}: say the namespace once`);
+  const wanted = written ?? values.namespace;
   const question = kind === 'host' ? questionOf(values, name) : undefined;
   if (values.dir !== undefined) {
     if (kind !== 'service' && kind !== 'host')
       throw new UserError(`explain: a gateway of this machine (--dir) knows of services and hosts, not of a ${kind}`);
-    return explainAtHome(values.dir, question ?? { service: `${values.namespace ?? 'default'}/${name}` });
+    return explainAtHome(values.dir, question ?? { service: `${wanted ?? 'default'}/${name}` });
   }
   const access = loadAccess(values);
   const client = new KubeClient(access);
@@ -41,7 +44,7 @@ export async function explainInCluster(values: LiveOptions, { kind, name }: Want
       values.installation,
       values.config === undefined ? undefined : loadConfig(values.config, process.env),
     );
-    const namespace = values.namespace ?? access.namespace ?? 'default';
+    const namespace = wanted ?? access.namespace ?? 'default';
     if (!world.isConfigKnown) return withoutConfig(world, kind === 'host' ? { kind, name } : { kind: kindsOf[kind], namespace, name });
     if (question) return await explainHost(world, question);
     if (kind === 'pod') return await explainPod(world, namespace, name);
@@ -53,7 +56,24 @@ export async function explainInCluster(values: LiveOptions, { kind, name }: Want
 }
 
 /** Whether a service goes through a gateway, and what a sidecar should be like, follows from it: by the defaults all of it would be wrong. */
-function withoutConfig({ gaps }: World, subject: Explanation['subject']): Explanation {
+function withoutConfig({ gaps, installation, isInstallationMissing }: World, subject: Explanation['subject']): Explanation {
+  if (isInstallationMissing)
+    return {
+      subject,
+      sections: [
+        {
+          title: 'Installation',
+          lines: [
+            ...gaps,
+            bad(
+              `frp-k8s is not installed in namespace ${installation}, so nothing is injected or observed; what a status says is what it was last`,
+              'NamespaceMissing',
+              'install it (docs/guide/install.md), or name its namespace with --installation',
+            ),
+          ],
+        },
+      ],
+    };
   const remedy = unknown(
     'nothing can be explained without it: this takes rights to get and list deployments and configmaps in the namespace of the installation (--installation), or a copy of its configuration (--config FILE)',
   );

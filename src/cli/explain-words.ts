@@ -14,6 +14,8 @@ export type Word = keyof typeof kindsOf;
 export interface Wanted {
   kind: Word;
   name: string;
+  /** where it was written before the name: NAMESPACE/NAME */
+  namespace?: string;
 }
 
 /** As kubectl takes them too. */
@@ -32,7 +34,7 @@ const others: Readonly<Record<string, Word>> = {
   services: 'service',
 };
 
-/** KIND NAME, or KIND/NAME. @throws UserError @returns undefined where nothing is said and nothing must be */
+/** KIND NAME, KIND/NAME, or with the namespace before the name. @throws UserError @returns undefined where nothing is said and nothing must be */
 export function wantedIn(positionals: readonly string[], mayBeAll: boolean): Wanted | undefined {
   if (positionals.length === 0 && mayBeAll) return undefined;
   const [first = '', ...rest] = positionals;
@@ -43,5 +45,6 @@ export function wantedIn(positionals: readonly string[], mayBeAll: boolean): Wan
     throw new UserError(
       `explain: say what is to be explained: ${Object.keys(kindsOf).join(', ')}, and its name, such as: frp-k8s explain pod web-0`,
     );
-  return { kind, name };
+  const [namespace = '', own = '', ...deeper] = name.split('/');
+  return kind === 'host' || own === '' || deeper.length > 0 ? { kind, name } : { kind, name: own, namespace };
 }

@@ -63,6 +63,8 @@ export interface Check {
   isTraffic?: true;
   /** ids of checks of which none may have found an error: otherwise there is nothing to be looked at here */
   after?: readonly string[];
+  /** whether there is anything here that it could look at; default: yes. Otherwise it is neither asked nor told */
+  applies?: (snapshot: Snapshot) => boolean;
   /** @returns nothing where all is well; the runner then says the title */
   run(context: CheckContext): readonly Said[] | Promise<readonly Said[]>;
 }

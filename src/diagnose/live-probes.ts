@@ -5,18 +5,20 @@ import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { checkServerIdentity, connect as connectTls, type TLSSocket } from 'node:tls';
 import type { Access } from '../kube/access.ts';
 import { errorFrom } from '../kube/errors.ts';
-import { pathOf, type KubeObject } from '../kube/types.ts';
+import { pathOf, secrets, type KubeObject } from '../kube/types.ts';
 import { read, type Read } from './read.ts';
 import type { Answered, Dialled, Probes } from './probes.ts';
 import { podResource } from './shapes.ts';
 
 const patienceMs = 10_000;
 const dialMs = 5000;
+const mostLogLines = 20;
 /** Of an answer no more is kept. Bytes. */
 const mostBody = 1_048_576;
 
 export function liveProbes(access: Access): Probes {
-  const ask = (method: string, path: string, more: { body?: unknown; host?: string } = {}) => askServer(access, method, path, more);
+  const ask = (method: string, path: string, more: { body?: unknown; host?: string; accept?: string } = {}) =>
+    askServer(access, method, path, more);
   return {
     clock: () =>
       read('get /version', async () => {
@@ -56,6 +58,18 @@ export function liveProbes(access: Access): Probes {
           good(answer, `get ${pod}:${port}`);
         return answer;
       }),
+    secretMetadata: (namespace, name) =>
+      read(`get Secret ${namespace}/${name}`, async () => {
+        const accept = 'application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io';
+        return good(await ask('GET', pathOf(secrets, namespace, name), { accept }), `get Secret ${namespace}/${name}`) as KubeObject;
+      }),
+    logOf: (namespace, pod, container) =>
+      read(`get pods/log of namespace ${namespace}`, async () => {
+        const path = `${pathOf(podResource, namespace, pod)}/log?container=${container}&tailLines=${mostLogLines}`;
+        const answer = await ask('GET', path);
+        if (answer.status !== 200) good(answer, `get pods/log of ${namespace}/${pod}`);
+        return answer.body;
+      }),
     dial: (host, port, servername) => dial(host, port, servername),
     resolve: (host) =>
       isIP(host)
@@ -85,11 +99,11 @@ async function askServer(
   { kubeConfig, server }: Access,
   method: string,
   path: string,
-  { body, host }: { body?: unknown; host?: string },
+  { body, host, accept }: { body?: unknown; host?: string; accept?: string },
 ): Promise<Answered> {
   const url = new URL(server.replace(/\/$/, '') + path);
   const text = body === undefined ? undefined : JSON.stringify(body);
-  const headers: Record<string, string> = { 'user-agent': 'frp-k8s', ...(host && { host }) };
+  const headers: Record<string, string> = { 'user-agent': 'frp-k8s', ...(host && { host }), ...(accept && { accept }) };
   if (text !== undefined) Object.assign(headers, { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(text)) });
   // Another Host would be another name in the handshake.
   const options: RequestOptions = { method, headers, ...(isIP(url.hostname) ? {} : { servername: url.hostname }) };

@@ -35,6 +35,10 @@ export interface Probes {
     path: string,
     how?: { host?: string; scheme?: 'https' },
   ): Promise<Read<Answered>>;
+  /** a Secret without its content; absent where it is not there */
+  secretMetadata(namespace: string, name: string): Promise<Read<KubeObject>>;
+  /** the last lines of a container */
+  logOf(namespace: string, pod: string, container: string): Promise<Read<string>>;
   /** a TCP connection from where this runs, with a TLS handshake where `servername` is given */
   dial(host: string, port: number, servername?: string): Promise<Read<Dialled>>;
   /** addresses of a name, from where this runs */

@@ -25,6 +25,7 @@ export async function runChecks(checks: readonly Check[], context: CheckContext,
   for (const check of checks) {
     if (isPre ? !check.isPre : check.isPreOnly) continue;
     if (check.isTraffic && !isTraffic) continue;
+    if (check.applies?.(context.snapshot) === false) continue;
     const because = check.after?.find((id) => failed.has(id));
     if (because !== undefined) {
       // What rests on it in turn is left out too.

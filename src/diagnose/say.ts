@@ -3,7 +3,7 @@ import type { CheckReason } from '../model/reasons/checks.ts';
 import type { KubeObject } from '../kube/types.ts';
 import type { ObjectName, Said } from './finding.ts';
 import type { Snapshot } from './snapshot.ts';
-import { unread, type Read } from './read.ts';
+import { itemsOf, unread, type Read } from './read.ts';
 
 type Reason = CheckReason | (string & {});
 type About = ObjectName | undefined;
@@ -56,9 +56,24 @@ export function few(all: readonly Said[], what: string): readonly Said[] {
   ];
 }
 
-/** Applies what was installed: with the gateway its manifests have those of the installation, and their configuration. */
-export const applyAll = ({ gateway }: Snapshot): string =>
-  `kubectl apply -k manifests/${'ok' in gateway.namespace ? 'gateway' : 'install'}`;
+type Part = 'install' | 'gateway' | 'frps' | 'crd';
+
+/** Values that have the chart make a part. */
+const values: Readonly<Partial<Record<Part, string>>> = { gateway: ' --set gateway.enabled=true', frps: ' --set frpServer.enabled=true' };
+
+/** Applies a part again, in the way that it was installed: Helm writes the release on all that it makes. */
+export function applying({ installation }: Pick<Snapshot, 'installation'>, part: Part): string {
+  const annotations = itemsOf(installation.workloads).map(
+    ({ metadata }) => (metadata.annotations ?? {}) as Record<string, string | undefined>,
+  );
+  const release = annotations.find((each) => each['meta.helm.sh/release-name'] !== undefined);
+  if (release === undefined) return part === 'crd' ? 'kubectl apply --server-side -k manifests/crd' : `kubectl apply -k manifests/${part}`;
+  const namespace = release['meta.helm.sh/release-namespace'] ?? installation.name;
+  return `helm upgrade ${release['meta.helm.sh/release-name']} charts/frp-k8s --namespace ${namespace} --reuse-values${values[part] ?? ''}`;
+}
+
+/** With the gateway its manifests have those of the installation, and their configuration. */
+export const applyAll = (snapshot: Snapshot): string => applying(snapshot, 'ok' in snapshot.gateway.namespace ? 'gateway' : 'install');
 
 /** Lets Pods out to a port, or everybody in: policies add up, so one more is enough, and the one in the way stays as it is. */
 export function allowingPolicy(

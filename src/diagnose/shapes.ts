@@ -57,7 +57,17 @@ export interface Workload extends KubeObject {
     template?: { metadata?: { labels?: Record<string, string>; annotations?: Record<string, string> }; spec?: Pod['spec'] };
     jobTemplate?: { spec?: { template?: { metadata?: { annotations?: Record<string, string> } } } };
   };
-  status?: { replicas?: number; readyReplicas?: number; updatedReplicas?: number; observedGeneration?: number; conditions?: Condition[] };
+  status?: {
+    replicas?: number;
+    readyReplicas?: number;
+    updatedReplicas?: number;
+    observedGeneration?: number;
+    /** of a DaemonSet */
+    desiredNumberScheduled?: number;
+    currentNumberScheduled?: number;
+    numberReady?: number;
+    conditions?: Condition[];
+  };
 }
 
 export interface Webhook {
@@ -119,6 +129,7 @@ export interface PolicyPort {
 }
 
 export interface Quota extends KubeObject {
+  spec?: { hard?: Record<string, string> };
   status?: { hard?: Record<string, string>; used?: Record<string, string> };
 }
 

@@ -62,3 +62,14 @@ export interface Snapshot {
   networkPolicies: Read<readonly NetworkPolicy[]>;
   quotas: Read<readonly Quota[]>;
 }
+
+/** What users have, of one namespace or of all. */
+export type UsersObjects = Pick<
+  Snapshot,
+  'services' | 'namespaces' | 'pods' | 'workloads' | 'ownedSecrets' | 'events' | 'networkPolicies' | 'quotas'
+>;
+
+/** What it takes to say why a workload makes no Pods. */
+export type Around = Pick<Snapshot, 'services' | 'namespaces' | 'workloads' | 'events' | 'quotas' | 'config'> & {
+  installation: Pick<Place, 'name'>;
+};

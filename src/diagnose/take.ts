@@ -47,7 +47,7 @@ import {
   type Webhooks,
   type Workload,
 } from './shapes.ts';
-import type { Place, ServerVersion, Snapshot } from './snapshot.ts';
+import type { Place, ServerVersion, Snapshot, UsersObjects } from './snapshot.ts';
 
 export interface SnapshotOptions {
   /** of users' objects; absent: all */
@@ -202,7 +202,10 @@ function joined<T>(...answers: Read<readonly T[]>[]): Read<readonly T[]> {
 const eventsOf = (reader: Reader, namespace: string | undefined) =>
   reader.all(eventResource, { ...(namespace && { namespace }), fieldSelector: 'type=Warning', most: mostEvents }, keptEvent);
 
-async function usersObjects(reader: Reader, namespace: string | undefined) {
+/** What users have in a namespace. */
+export const readUsers = (client: KubeClient, namespace: string): Promise<UsersObjects> => usersObjects(new Reader(client), namespace);
+
+async function usersObjects(reader: Reader, namespace: string | undefined): Promise<UsersObjects> {
   const of = namespace === undefined ? {} : { namespace };
   const [found, known, pods, sets, owned, events, policies, quotas] = await Promise.all([
     reader.all(distributedServices, of),

@@ -21,10 +21,14 @@ export interface DecisionContext extends PodContext {
 export const decisionOf = (pod: unknown, { disabled, ...context }: DecisionContext): Decision =>
   disabled ? disabledNamespace(context.namespace) : decidePod(pod, context);
 
+/** What the webhook warns of. */
+export const noteLines = (warnings: readonly string[]): Line[] =>
+  warnings.map((text) => warn(text, text.includes('is not known to frp-k8s') ? 'AnnotationUnknown' : undefined));
+
 /** @param remedyOf what is to be done about a problem here, where its message does not say it */
 export function decisionLines(decision: Decision, remedyOf: (reason: string) => string | undefined = () => undefined): Line[] {
   const { outcome, reason, message, warnings } = decision;
-  const notes = warnings.filter((text) => text !== message).map((text) => warn(text));
+  const notes = noteLines(warnings.filter((text) => text !== message));
   switch (outcome) {
     case 'denied':
       return [

@@ -3,7 +3,7 @@ import { UserError } from '../errors.ts';
 import type { ServiceReport, Trace } from '../gateway/api/report-types.ts';
 import type { Explanation } from './explanation.ts';
 import { unknown } from './explanation.ts';
-import { questionPath, traceSections, type HostQuestion } from './host.ts';
+import { questionPath, subjectOf, traceSections, type HostQuestion } from './host.ts';
 import { askAll, reachDirectory } from './reach.ts';
 import { reportSections } from './service.ts';
 
@@ -17,9 +17,8 @@ export async function explainAtHome(directory: string, question: HostQuestion | 
     return { subject: { kind: 'DistributedService', namespace, name }, sections: reportSections(question.service, heard, Date.now()) };
   }
   const { heard, problems } = await askAll<Trace>(reach, questionPath(question));
-  const { method, scheme, host, path } = question;
   return {
-    subject: { kind: 'Request', name: `${method} ${scheme}://${host}${path}` },
+    subject: subjectOf(question),
     sections: [...traceSections(heard), { title: 'Not known', lines: problems.map((problem) => unknown(problem)) }],
   };
 }

@@ -39,15 +39,20 @@ export function questionPath({ host, path, scheme, method, headers, roles }: Hos
   return `/api/routes?${query.toString()}`;
 }
 
+/** Of a port of its own there is neither scheme nor path. */
+export const subjectOf = ({ host, path, scheme, method }: HostQuestion): Explanation['subject'] =>
+  host.startsWith(':')
+    ? { kind: 'Connection', name: `to port ${host.slice(1)}` }
+    : { kind: 'Request', name: `${method} ${scheme}://${host}${path}` };
+
 export async function explainHost(world: World, question: HostQuestion): Promise<Explanation> {
   const { heard, problems } = await askAll<Trace>(world.reach, questionPath(question));
-  const name = `${question.method} ${question.scheme}://${question.host}${question.path}`;
   const claimed =
     heard.length > 0 && heard.every(({ answer }) => answer.steps.every(({ passes }) => passes))
       ? []
       : await claimSection(world, question.host);
   return {
-    subject: { kind: 'Request', name },
+    subject: subjectOf(question),
     sections: [
       ...traceSections(heard),
       ...claimed,
@@ -73,7 +78,8 @@ export function traceSections(heard: readonly Heard<Trace>[]): Section[] {
   });
 }
 
-const stepLine = ({ at, passes, text }: TraceStep): Line => (passes ? good(`${at.padEnd(9)}${text}`) : bad(`${at.padEnd(9)}${text}`));
+const stepLine = ({ at, passes, isUnknown, text }: TraceStep): Line =>
+  isUnknown ? unknown(`${at.padEnd(9)}${text}`) : passes ? good(`${at.padEnd(9)}${text}`) : bad(`${at.padEnd(9)}${text}`);
 
 function endLine({ status, text }: TraceEnd): Line {
   if (status === undefined) return info(`→ ${text}`);
@@ -92,6 +98,7 @@ async function claimSection({ client, config }: World, host: string): Promise<Se
   const lines = claiming
     .slice(0, 20)
     .flatMap(({ service, exposure }) => [info(`${serviceKey(service)} has ${describeExposure(exposure)}`), ...conditionLines(service)]);
-  const nobody = why === undefined && claiming.length === 0 ? [bad(`no DistributedService of this cluster has ${host}`)] : [];
-  return [{ title: `Services of ${host}`, lines: [...lines, ...nobody, ...(why === undefined ? [] : [unknown(why)])] }];
+  const place = host.startsWith(':') ? `port ${host.slice(1)}` : host;
+  const nobody = why === undefined && claiming.length === 0 ? [bad(`no DistributedService of this cluster has ${place}`)] : [];
+  return [{ title: `Services of ${place}`, lines: [...lines, ...nobody, ...(why === undefined ? [] : [unknown(why)])] }];
 }

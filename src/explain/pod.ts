@@ -5,11 +5,12 @@ import { UserError } from '../errors.ts';
 import type { ServiceReport } from '../gateway/api/report-types.ts';
 import { pathOf } from '../kube/types.ts';
 import { usesGateway } from '../model/gateway.ts';
+import { label, manager } from '../model/names.ts';
 import { groupsOf } from '../../webhooks/pods/decide.ts';
 import { outdatedGroups } from '../../webhooks/pods/outdated.ts';
 import { groupsIn } from '../../webhooks/pods/sidecar.ts';
 import { backendLine, accessLines, bounded, refusalLine, routeText } from './backend-lines.ts';
-import { decisionLines, decisionOf, type DecisionContext } from './decision-lines.ts';
+import { decisionLines, decisionOf, noteLines, type DecisionContext } from './decision-lines.ts';
 import { bad, good, info, unknown, warn, type Explanation, type Line, type Section } from './explanation.ts';
 import { askAll } from './reach.ts';
 import { conditionLines } from './service.ts';
@@ -27,7 +28,8 @@ export async function explainPod(world: World, namespace: string, name: string):
   const pod = found.ok;
   const { context, gaps } = await contextOf(world, namespace);
   const sidecars = sidecarsOf(pod);
-  const groups = sidecars.flatMap(({ groups }) => [...groups.keys()]);
+  // One for each address of the gateway has the same groups.
+  const groups = [...new Set(sidecars.flatMap(({ groups }) => [...groups.keys()]))];
   const [said, services] = await Promise.all([
     Promise.all(sidecars.map((sidecar) => sidecarLines(world, pod, sidecar.name))),
     Promise.all(groups.map((group) => serviceSections(world, context, pod, group))),
@@ -47,9 +49,16 @@ const sidecarsOf = ({ spec }: Pod) =>
     .map((container) => ({ name: container.name, groups: groupsIn(container as Parameters<typeof groupsIn>[0]) }))
     .filter(({ groups }) => groups.size > 0);
 
+/** @returns the service whose connector the Pod is of */
+const connectorOf = ({ metadata: { labels = {} } }: Pod): string | undefined =>
+  labels[label.managedBy] === manager && labels[label.component] === 'connector' ? labels[label.service] : undefined;
+
 /** The decision is made again, from the Pod as it is and the services as they are. */
 export function injectionLines(pod: Pod, hasSidecar: boolean, context: DecisionContext): Line[] {
   const { namespace, name } = pod.metadata;
+  const connector = connectorOf(pod);
+  if (connector !== undefined)
+    return [info(`the connector of ${namespace}/${connector}: it dials the backends, and is no Pod that is injected`)];
   const decision = decisionOf(pod, context);
   const restart = `kubectl -n ${namespace} delete pod ${name}, or restart its workload`;
   if (!hasSidecar)
@@ -65,8 +74,12 @@ export function injectionLines(pod: Pod, hasSidecar: boolean, context: DecisionC
   if (decision.outcome !== 'patched') return decisionLines(decision);
   const outdated = outdatedGroups(pod, context.services, context.config);
   const groups = groupsOf(pod, context).join(', ');
-  if (outdated.length === 0) return [good(`injected for ${groups}`)];
-  return [warn(`injected for ${groups}; what it has of ${outdated.join(', ')} is older than the service`, 'PodsOutdated', restart)];
+  const notes = noteLines(decision.warnings);
+  if (outdated.length === 0) return [good(`injected for ${groups}`), ...notes];
+  return [
+    warn(`injected for ${groups}; what it has of ${outdated.join(', ')} is older than the service`, 'PodsOutdated', restart),
+    ...notes,
+  ];
 }
 
 async function sidecarLines({ client }: World, pod: Pod, container: string): Promise<Line[]> {
@@ -82,7 +95,8 @@ async function sidecarLines({ client }: World, pod: Pod, container: string): Pro
     .map((line) => line.replaceAll(/\u001b\[[0-9;]*m/g, '').trimEnd())
     .filter((line) => telling.test(line))
     .slice(-toldLines);
-  const why = unread(log);
+  // Of a container that has not started there is no log, which its state says already.
+  const why = status?.state?.waiting === undefined ? unread(log) : undefined;
   return [
     stateLine(container, status),
     ...told.map((line) => info(`${container}: ${line.slice(0, 300)}`)),
@@ -107,7 +121,7 @@ export function stateLine(container: string, status: ContainerStatus | undefined
 }
 
 async function serviceSections(world: World, context: DecisionContext, pod: Pod, group: string): Promise<Section[]> {
-  const { namespace = '', name, uid } = pod.metadata;
+  const { namespace = '', name } = pod.metadata;
   const title = `Service ${namespace}/${group}`;
   const service = context.services.get(namespace, group);
   if (!service) return [{ title, lines: [bad(`there is no DistributedService ${namespace}/${group}`, 'UnknownGroup')] }];
@@ -123,7 +137,7 @@ async function serviceSections(world: World, context: DecisionContext, pod: Pod,
   if (!usesGateway(service.spec, context.config))
     return [{ title, lines: [...word, ...conditionLines(service), info('it goes through the plain frp server, which tells no more')] }];
   const { heard, problems } = await askAll<ServiceReport>(world.reach, `/api/services/${namespace}/${group}`);
-  const atReplicas = heard.flatMap(({ replica, answer }) => registrationLines(answer, { replica, name, uid, now: world.now }));
+  const atReplicas = heard.flatMap(({ replica, answer }) => registrationLines(answer, { replica, pod, now: world.now }));
   const any = heard[0]?.answer;
   return [
     { title, lines: [...word, ...conditionLines(service), ...atReplicas, ...problems.map((problem) => unknown(problem))] },
@@ -138,20 +152,30 @@ async function serviceSections(world: World, context: DecisionContext, pod: Pod,
   ];
 }
 
-/** What one replica says of one Pod. */
-function registrationLines(
-  report: ServiceReport,
-  { replica, name, uid, now }: { replica: string; name: string; uid: string | undefined; now: number },
-): Line[] {
-  const backends = report.backends.filter(
-    ({ pod, proxy, cluster }) => cluster === undefined && pod === name && (uid === undefined || proxy.endsWith(uid)),
+/** A sidecar registers once the app's port takes a connection: its startup ends then. */
+function notRegistered({ metadata: { namespace, name }, status }: Pod, replica: string): Line {
+  const isWaiting = status?.initContainerStatuses?.some(
+    ({ name: of, started, state }) => /^frpc/.test(of) && started === false && state?.running,
   );
-  const refusals = report.refusals.filter(({ pod, cluster }) => cluster === undefined && pod === name);
+  const text = `${replica}: its sidecar is not registered there`;
+  return isWaiting
+    ? bad(
+        `${text}: it waits until the app's port takes a connection`,
+        'AppNotListening',
+        `see whether the app listens, and at which port: kubectl -n ${namespace} logs ${name}`,
+      )
+    : bad(`${text}, and was not refused of late: it has not come as far`, 'NotRegistered');
+}
+
+/** What one replica says of one Pod. */
+function registrationLines(report: ServiceReport, { replica, pod, now }: { replica: string; pod: Pod; now: number }): Line[] {
+  const { name, uid } = pod.metadata;
+  const backends = report.backends.filter(
+    ({ pod: of, proxy, cluster }) => cluster === undefined && of === name && (uid === undefined || proxy.endsWith(uid)),
+  );
+  const refusals = report.refusals.filter(({ pod: of, cluster }) => cluster === undefined && of === name);
   const unserved = report.unserved && bad(`${replica}: ${report.unserved.message}`, report.unserved.reason);
-  const missing =
-    backends.length + refusals.length > 0
-      ? []
-      : [bad(`${replica}: its sidecar is not registered there, and was not refused of late: it has not come as far`, 'NotRegistered')];
+  const missing = backends.length + refusals.length > 0 ? [] : [notRegistered(pod, replica)];
   return [
     ...(unserved ? [unserved] : []),
     ...backends.map((backend) => backendLine(backend, replica, now)),

@@ -1,5 +1,7 @@
 /** A DistributedService explained: its status, and what each replica of the gateway makes of it. */
-import { read, unread } from '../diagnose/read.ts';
+import { isWithoutPods, whyNoPods } from '../diagnose/no-pods.ts';
+import { closest } from '../closest.ts';
+import { read, unread, valueOf } from '../diagnose/read.ts';
 import { UserError } from '../errors.ts';
 import type { ServiceReport } from '../gateway/api/report-types.ts';
 import { distributedServices } from '../kube/types.ts';
@@ -10,17 +12,17 @@ import { accessLines, backendLine, bounded, refusalLine, routeText, trafficText 
 import { bad, good, info, unknown, type Explanation, type Line, type Section } from './explanation.ts';
 import { countText } from './numbers.ts';
 import { askAll, type Heard } from './reach.ts';
-import type { World } from './world.ts';
+import { aroundOf, type World } from './world.ts';
 
 /** @throws UserError where there is no such service */
 export async function explainService(world: World, namespace: string, name: string): Promise<Explanation> {
   const { client, config, now, gaps, reach } = world;
   const key = `${namespace}/${name}`;
   const found = await read(`get DistributedService ${key}`, () => client.get<DistributedService>(distributedServices, namespace, name));
-  if (!('ok' in found)) throw new UserError(unread(found) ?? `there is no DistributedService ${key}`);
+  if (!('ok' in found)) throw new UserError(unread(found) ?? (await noSuchService(world, namespace, name)));
   const service = found.ok;
   const subject = { kind: 'DistributedService', namespace, name };
-  const status = { title: 'Status', lines: [...gaps, ...statusLines(service)] };
+  const status = { title: 'Status', lines: [...gaps, ...statusLines(service), ...(await noPodsLines(world, service))] };
   const places = exposuresOf(service.spec, config.baseDomain).map((exposure) => info(describeExposure(exposure)));
   if (!usesGateway(service.spec, config))
     return { subject, sections: [status, { title: 'Reached at', lines: places }, { title: 'Backends', lines: endpointLines(service) }] };
@@ -33,6 +35,27 @@ export async function explainService(world: World, namespace: string, name: stri
     };
   const sections = [status, ...reportSections(key, heard, now), { title: 'Not known', lines: silent }];
   return { subject, sections };
+}
+
+/** With the service that was probably meant: of this namespace, or of the name in another one. */
+async function noSuchService({ client }: World, namespace: string, name: string): Promise<string> {
+  const listed = await read('list distributedservices', () => client.list<DistributedService>(distributedServices));
+  const all = (valueOf(listed)?.items ?? []).map(({ metadata }) => metadata);
+  const near = closest(
+    name,
+    all.filter((each) => each.namespace === namespace).map((each) => each.name),
+  );
+  const other = all.find((each) => each.name === name)?.namespace;
+  const meant = near === undefined ? other && `${other}/${name}` : `${namespace}/${near}`;
+  return `there is no DistributedService ${namespace}/${name}${meant === undefined ? '' : `; did you mean ${meant}?`}`;
+}
+
+/** Which workload should have made its Pods, and why it has not, as `check` says it. */
+async function noPodsLines(world: World, service: DistributedService): Promise<Line[]> {
+  if (!isWithoutPods(service)) return [];
+  const { around, gaps } = await aroundOf(world, service.metadata.namespace ?? '');
+  const why = whyNoPods(service, around);
+  return [...(why ? [bad(why.message, why.reason, why.remedy)] : []), ...gaps];
 }
 
 /** What replicas say of a service. @param key namespace/name */

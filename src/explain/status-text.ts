@@ -3,7 +3,7 @@ import { countText, rateText, secondsText } from './numbers.ts';
 import type { ServiceStatus, Status } from './status.ts';
 
 const head = ['SERVICE', 'TYPE', 'STATE', 'BACKENDS', 'REQ/S', 'P99', 'AT', 'WHY'] as const;
-/** Characters. */
+/** Characters; of a wide screen a third. */
 const longestCell = 60;
 
 export interface Screen {
@@ -14,13 +14,15 @@ export interface Screen {
 
 /** Services that are not well come first, where not all have room. */
 export function statusText(status: Status, { columns, rows }: Screen = {}): string {
-  const { parts, services, unknown, cluster, at, more = 0 } = status;
+  const { parts, services, unknown, cluster, at, more = 0, isUnread } = status;
   const well = services.filter(({ state }) => state === 'Running').length;
   const partTexts = parts.map(({ name, ready, wanted }) => `${ready >= wanted ? '√' : '×'} ${name} ${ready}/${wanted}`);
   const top = [
     `${cluster ?? 'the gateway of this machine'}, ${at}`,
     ...partTexts,
-    `${countText(services.length + more, 'service')}, ${well} running${well === services.length ? '' : `, ${services.length - well} not`}`,
+    isUnread
+      ? 'services: not known'
+      : `${countText(services.length + more, 'service')}, ${well} running${well === services.length ? '' : `, ${services.length - well} not`}`,
     '',
   ];
   const notes = unknown.map((text) => `unknown: ${text}`);
@@ -31,14 +33,21 @@ export function statusText(status: Status, { columns, rows }: Screen = {}): stri
   const rest = services.length - shown.length + more;
   const lines = [
     ...top,
-    ...(services.length === 0 ? ['no DistributedService'] : tableOf([[...head], ...shown.map(cellsOf)])),
+    ...(isUnread
+      ? []
+      : services.length === 0
+        ? ['no DistributedService']
+        : tableOf([[...head], ...shown.map((each) => cellsOf(each, columns))])),
     ...(rest > 0 ? [`and ${rest} more`] : []),
     ...(notes.length > 0 ? ['', ...notes] : []),
   ];
   return `${lines.map((line) => (columns === undefined ? line : line.slice(0, columns))).join('\n')}\n`;
 }
 
-function cellsOf({ service, type, state, active, total, perSecond, p99, at, reason, message }: ServiceStatus): string[] {
+function cellsOf(
+  { service, type, state, active, total, perSecond, p99, at, reason, message }: ServiceStatus,
+  columns: number | undefined,
+): string[] {
   const why = reason === undefined ? '' : `${reason}: ${message ?? ''}`;
   return [
     service,
@@ -47,7 +56,7 @@ function cellsOf({ service, type, state, active, total, perSecond, p99, at, reas
     `${active ?? '?'}/${total}`,
     perSecond === undefined ? '?' : rateText(perSecond),
     p99 === undefined ? (perSecond === undefined ? '?' : '-') : secondsText(p99),
-    at.slice(0, longestCell),
+    at.slice(0, Math.max(longestCell, Math.floor((columns ?? 0) / 3))),
     why.replaceAll('\n', ' '),
   ];
 }

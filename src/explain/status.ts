@@ -46,6 +46,8 @@ export interface Status {
   cluster?: string;
   parts: PartStatus[];
   services: ServiceStatus[];
+  /** the services could not be read: `unknown` has why */
+  isUnread?: true;
   /** how many more there are */
   more?: number;
   /** what is not known, and why; sentences */
@@ -74,11 +76,23 @@ export async function readStatus(
     cluster: client.access.server,
     parts: parts.flatMap(itemsOf),
     services: withMeasures(rows.slice(0, mostServices), measured.heard),
+    ...(!('ok' in services) && { isUnread: true as const }),
     ...(rows.length > mostServices && { more: rows.length - mostServices }),
-    unknown: [...parts, services]
-      .flatMap((answer) => unread(answer) ?? [])
+    unknown: lastObserved(parts[0]!, installation)
+      .concat([...parts, services].flatMap((answer) => unread(answer) ?? ('absent' in answer ? `${answer.absent}: there is none` : [])))
       .concat(measured.problems.map((problem) => `request rates and p99: ${problem}`)),
   };
+}
+
+/** Nobody writes a status while no controller runs: what it says is of before. */
+function lastObserved(parts: Read<readonly PartStatus[]>, installation: string): string[] {
+  if (!('ok' in parts)) return [];
+  const controller = parts.ok.find(({ name }) => name === `Deployment ${installation}/frp-controller`);
+  if (controller && controller.ready > 0) return [];
+  const why = controller
+    ? `the controller in namespace ${installation} is not Ready`
+    : `frp-k8s is not installed in namespace ${installation}`;
+  return [`how services are now: ${why}, so what is shown is what was last observed`];
 }
 
 /** Of each no more than what is shown is kept. */
@@ -97,7 +111,9 @@ export function rowOf(service: DistributedService, { baseDomain }: Pick<Config, 
   const { state = 'Pending', activeBackends, totalBackends = 0, externalEndpoint } = status;
   const ready = status.conditions?.find(({ type }) => type === 'Ready');
   const [first] = claimedBy(service, baseDomain);
-  const isWell = ready?.status === 'True';
+  const isWell = ready?.status === 'True' && state === 'Running';
+  // Of one that serves with less than all, the condition that tells of its backends has why.
+  const told = ready?.status === 'True' ? status.conditions?.find(({ type }) => type === 'BackendsAvailable') : ready;
   return {
     service: serviceKey(service),
     type: spec.serviceType,
@@ -105,7 +121,7 @@ export function rowOf(service: DistributedService, { baseDomain }: Pick<Config, 
     ...(activeBackends !== undefined && { active: activeBackends }),
     total: totalBackends,
     at: externalEndpoint ?? (first ? describeExposure(first) : ''),
-    ...(!isWell && { reason: ready?.reason ?? 'Pending', message: ready?.message ?? 'the controller has not seen it yet' }),
+    ...(!isWell && { reason: told?.reason ?? 'Pending', message: told?.message ?? 'the controller has not seen it yet' }),
   };
 }
 

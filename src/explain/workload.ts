@@ -1,15 +1,16 @@
 /** A workload explained: what the injector decides about its template, and how each of its Pods is. */
 import { read, unread, valueOf } from '../diagnose/read.ts';
+import { heldBack, readyOf, wantedOf } from '../diagnose/held-back.ts';
 import { podResource, workloadResources, type Pod, type Workload } from '../diagnose/shapes.ts';
 import { UserError } from '../errors.ts';
 import type { Resource } from '../kube/types.ts';
 import { annotation } from '../model/names.ts';
 import { misplacedGroup } from '../../webhooks/workloads/decide.ts';
 import { bounded } from './backend-lines.ts';
-import { decisionLines, decisionOf } from './decision-lines.ts';
+import { decisionLines, decisionOf, type DecisionContext } from './decision-lines.ts';
 import { bad, good, info, unknown, warn, type Explanation, type Line } from './explanation.ts';
 import { injectionLines, stateLine } from './pod.ts';
-import { contextOf, type World } from './world.ts';
+import { aroundOf, contextOf, type World } from './world.ts';
 
 const pointer = '/spec/template';
 
@@ -39,7 +40,7 @@ export async function explainWorkload(world: World, kind: string, namespace: str
           ...decisionLines(decisionOf(template.pod, context)),
         ],
       },
-      { title: 'Rollout', lines: rolloutLines(workload) },
+      { title: 'Rollout', lines: await rolloutLines(world, workload, context) },
       {
         title: 'Pods',
         lines: [
@@ -56,15 +57,24 @@ export async function explainWorkload(world: World, kind: string, namespace: str
 
 const hasSidecar = ({ spec }: Pod): boolean => (spec?.initContainers ?? []).some(({ name }) => /^frpc(-[1-9][0-9]*)?$/.test(name));
 
-/** What the webhook said of Pods that it refused is in the conditions. */
-function rolloutLines({ spec, status }: Workload): Line[] {
-  const { replicas = 1 } = spec ?? {};
-  const { readyReplicas = 0, conditions = [] } = status ?? {};
+/** Why its Pods are not made, as `check` says it. */
+async function rolloutLines(world: World, workload: Workload, context: DecisionContext): Promise<Line[]> {
+  const [ready, wanted] = [readyOf(workload), wantedOf(workload)];
+  const line = `${ready} of ${wanted} Pods ready`;
+  const conditions = workload.status?.conditions ?? [];
+  const isHeld = conditions.some(({ type, status: is }) => type === 'ReplicaFailure' && is === 'True');
+  if (ready >= wanted && wanted > 0 && !isHeld) return [good(line)];
+  const { around, gaps } = await aroundOf(world, context.namespace);
+  const held = heldBack(workload, around, context);
   const failures = conditions.filter(
-    ({ type, status: is }) => (type === 'ReplicaFailure' && is === 'True') || (type === 'Progressing' && is === 'False'),
+    ({ type, status: is }) => (!held && type === 'ReplicaFailure' && is === 'True') || (type === 'Progressing' && is === 'False'),
   );
-  const line = `${readyReplicas} of ${replicas} Pods ready`;
-  return [readyReplicas >= replicas ? good(line) : warn(line), ...failures.map(({ type, message = '' }) => bad(`${type}: ${message}`))];
+  return [
+    warn(line),
+    ...(held ? [bad(held.why, held.reason, held.remedy)] : []),
+    ...failures.map(({ type, message = '' }) => bad(`${type}: ${message}`)),
+    ...gaps,
+  ];
 }
 
 /** The worst of what is known of a Pod at a glance, and where more is said. */

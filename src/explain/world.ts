@@ -2,7 +2,8 @@
 import type { Config } from '../config/schema.ts';
 import { defaultConfig } from '../config/schema.ts';
 import { read, unread, valueOf, type Read } from '../diagnose/read.ts';
-import { readConfig } from '../diagnose/take.ts';
+import type { Around } from '../diagnose/snapshot.ts';
+import { readConfig, readUsers } from '../diagnose/take.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { distributedServices, namespaces, type KubeObject } from '../kube/types.ts';
 import { defaulted } from '../model/defaults.ts';
@@ -21,6 +22,10 @@ export interface World {
   gaps: Line[];
   /** whether `config` is that of the installation, and not the defaults in its place */
   isConfigKnown: boolean;
+  /** namespace of the installation */
+  installation: string;
+  /** whether the webhooks' Deployment is not there at all */
+  isInstallationMissing: boolean;
   reach: Reach;
   /** milliseconds since the epoch */
   now: number;
@@ -29,14 +34,17 @@ export interface World {
 /** @param given configuration of the caller's; absent: that of the installation */
 export async function worldOf(client: KubeClient, installation: string | undefined, given?: Config): Promise<World> {
   const config: Read<Config> = given ? { ok: given } : await readConfig(client, installation);
+  const isInstallationMissing = 'absent' in config;
   const gaps =
-    'ok' in config ? [] : [unknown(`the configuration of the installation is not known (${unread(config) ?? 'it is not there'})`)];
+    'ok' in config || isInstallationMissing ? [] : [unknown(`the configuration of the installation is not known (${unread(config)})`)];
   const isConfigKnown = 'ok' in config;
   return {
     client,
     config: valueOf(config) ?? defaultConfig,
     gaps,
     isConfigKnown,
+    installation: installation ?? defaultConfig.namespace,
+    isInstallationMissing,
     reach: await reachCluster(client, config),
     now: Date.now(),
   };
@@ -70,4 +78,15 @@ export async function contextOf({ client, config }: World, namespace: string): P
     disabled: mode === 'disabled',
   };
   return { context, gaps };
+}
+
+/** What is around a workload or a service: what could not be read is said. */
+export async function aroundOf({ client, config }: World, namespace: string): Promise<{ around: Around; gaps: Line[] }> {
+  const users = await readUsers(client, namespace);
+  const { services, namespaces: known, workloads, events, quotas } = users;
+  const gaps = [services, known, workloads, events, quotas].flatMap((answer) => {
+    const why = unread(answer);
+    return why === undefined ? [] : [unknown(why)];
+  });
+  return { around: { ...users, config: { ok: config }, installation: { name: config.namespace } }, gaps };
 }

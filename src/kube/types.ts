@@ -70,6 +70,7 @@ export interface ClusterService extends KubeObject {
     ipFamilyPolicy?: string;
     clusterIPs?: string[];
     externalIPs?: string[];
+    selector?: Record<string, string>;
     ports?: { name?: string; port: number; protocol?: string; appProtocol?: string; targetPort?: number | string }[];
   };
   status?: { loadBalancer?: { ingress?: { hostname?: string; ip?: string }[] } };

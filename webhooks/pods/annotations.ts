@@ -5,6 +5,7 @@ import { profiles } from '../../src/frp/tuning.ts';
 import type { ProfileName } from '../../src/model/profiles.ts';
 import { quantityValue } from '../../src/frp/units.ts';
 import { annotation as names } from '../../src/model/names.ts';
+import { isWritten, slipsIn, slipText } from './annotation-names.ts';
 import { Denial, type Denials } from './reasons.ts';
 
 const port = z
@@ -55,11 +56,6 @@ export interface PodAnnotations extends Values {
   ports: ReadonlyMap<string, string>;
 }
 
-const known = new Set<string>(Object.values(names));
-const prefix = 'frp.io/';
-/** Written by the injector: whatever stands there is recomputed. */
-const ours = /^frp\.io\/(injected|frpc(-[0-9]+)?\.json)$/;
-
 /**
  * Reads the annotations that shape a sidecar. What is wrong goes to `denials` as InvalidAnnotation, with the
  * annotation's name, its value and what it must be.
@@ -82,7 +78,7 @@ export function readAnnotations(
   const values: PodAnnotations = { ports };
   const warnings: string[] = [];
   for (const key of Object.keys(annotations)) {
-    if (!key.startsWith(prefix) || ours.test(key)) continue;
+    if (isWritten(key)) continue;
     const text = annotations[key]!;
     if (key.startsWith(names.portOf)) {
       const group = key.slice(names.portOf.length);
@@ -93,17 +89,13 @@ export function readAnnotations(
       take(key, port, text, (value) => ports.set(group, value));
     } else if (Object.hasOwn(fields, key)) {
       take<unknown>(key, fields[key as keyof Fields], text, (value) => Object.assign(values, { [key]: value }));
-    } else if (!known.has(key)) {
-      warnings.push(`annotation ${key} is not known to frp-k8s and has no effect`);
     }
   }
+  warnings.push(...slipsIn(annotations).map(slipText));
   denials.of(() => checkLimit(values, names.sidecarCpuRequest, names.sidecarCpuLimit));
   denials.of(() => checkLimit(values, names.sidecarMemoryRequest, names.sidecarMemoryLimit));
   return { values, wrong, warnings };
 }
-
-/** Whether the key is an annotation of Pods: one that users write. */
-export const isAnnotation = (key: string): boolean => known.has(key) || key.startsWith(names.portOf);
 
 /** The value of one annotation that shapes a sidecar. @throws Denial InvalidAnnotation, whose message ends with what it must be */
 export const readAnnotation = (key: keyof Fields, text: string): unknown => read<unknown>(key, fields[key], text);

@@ -16,6 +16,7 @@ import { listed } from '../review/listed.ts';
 import type { DecisionReason } from '../../src/model/reasons/admission.ts';
 import type { Decision } from '../review/types.ts';
 import { checkNumber, optedOut, readAnnotations, readGroups, type PodAnnotations } from './annotations.ts';
+import { slipsIn, slipText } from './annotation-names.ts';
 import { closest } from '../../src/closest.ts';
 import { withDefaults, type NamespaceReader } from './namespace-defaults.ts';
 import { shapeError, type CheckedPod } from './pod.ts';
@@ -83,7 +84,8 @@ function decide(pod: CheckedPod, installation: PodContext): Decision {
   if (denials.of(() => optedOut(annotations))) return skipped('OptedOut', `${names.inject} is "false"`);
   const named = denials.of(() => groupsOf(pod, context));
   const groups = named ?? [];
-  if (groups.length === 0 && denials.found.length === 0) return leftover(pod) ?? notAnnotated;
+  if (groups.length === 0 && denials.found.length === 0)
+    return leftover(pod) ?? { ...notAnnotated, warnings: slipsIn(annotations).map(slipText) };
   if ('kubernetes.io/config.mirror' in annotations) {
     return skipped('StaticPod', 'a static Pod is run by its kubelet from a file; add the sidecar to the file with frp-k8s inject', true);
   }

@@ -5,7 +5,8 @@
 import type { Config } from '../../src/config/schema.ts';
 import { quantityValue } from '../../src/frp/units.ts';
 import { annotation as names } from '../../src/model/names.ts';
-import { isAnnotation, readAnnotation, type PodAnnotations } from './annotations.ts';
+import { isAnnotation, nearTo } from './annotation-names.ts';
+import { readAnnotation, type PodAnnotations } from './annotations.ts';
 import { Denial } from './reasons.ts';
 
 export interface NamespaceDefaults {
@@ -48,7 +49,7 @@ export function namespaceDefaults(
   const problems: [key: string, problem: string][] = [];
   for (const [key, text] of Object.entries(annotations ?? {})) {
     if (!key.startsWith(prefix)) continue;
-    if (!Object.hasOwn(keys, key)) problems.push([key, isAnnotation(key) ? 'is for Pods only' : 'is not known to frp-k8s']);
+    if (!Object.hasOwn(keys, key)) problems.push([key, isAnnotation(key) ? 'is for Pods only' : unknown(key)]);
     else read(values, key as Key, text, problems);
   }
   refuseCrossed(values, names.sidecarCpuRequest, names.sidecarCpuLimit, problems);
@@ -59,6 +60,11 @@ export function namespaceDefaults(
     known.map(([key, value]) => [keys[key as Key], isLimit(key) ? orNone(value as string) : (value as unknown)]),
   );
   return { values: written, warnings: warningsOf(namespace, problems) };
+}
+
+function unknown(key: string): string {
+  const near = nearTo(key);
+  return `is not known to frp-k8s${near === undefined ? '' : ` (did you mean ${near}?)`}`;
 }
 
 const isLimit = (key: string): boolean => key === names.sidecarCpuLimit || key === names.sidecarMemoryLimit;

@@ -3,6 +3,7 @@
  * and not as an event on a ReplicaSet. Nothing is refused here.
  */
 import { annotation as names } from '../../src/model/names.ts';
+import { slipsIn, slipText } from '../pods/annotation-names.ts';
 import { decidePod, type PodContext } from '../pods/decide.ts';
 import { problemsOf, type Decision } from '../review/types.ts';
 import { podTemplateOf } from './templates.ts';
@@ -19,6 +20,9 @@ export function decideWorkload(object: unknown, context: PodContext): Decision {
       // One warning each: the API server cuts long ones.
       for (const { message } of problemsOf(decision)) warnings.push(`its Pods will be refused: ${message}`);
       warnings.push(...decision.warnings);
+    } else {
+      // Without the group, because its own name is the one that is misspelt.
+      warnings.push(...slipsIn(annotations).map(slipText));
     }
   }
   return { outcome: 'allowed', reason: warnings.length > 0 ? 'Warned' : 'Fine', message: 'workloads are never refused', warnings };

@@ -34,6 +34,8 @@ interface Published {
   name: string;
   /** undefined: not known, or not there */
   service: ClusterService | undefined;
+  /** others of its namespace that lead to the same Pods: users may have their own beside it */
+  beside: readonly ClusterService[];
   reflector: Pick<Reflector<ClusterService>, 'synced' | 'close'>;
 }
 
@@ -87,8 +89,8 @@ export class Entrance {
   /** Where users reach the ports of a server; undefined where nobody says it. */
   addressOf(isGateway: boolean): string | undefined {
     const { gateway, frps } = this.#deps.config;
-    const { service, name, namespace } = this.#published.get(isGateway) ?? {};
-    const [ingress] = service?.status?.loadBalancer?.ingress ?? [];
+    const { service, name, namespace, beside = [] } = this.#published.get(isGateway) ?? {};
+    const [ingress] = [service, ...beside].flatMap((each) => each?.status?.loadBalancer?.ingress ?? []);
     const inCluster = service && `${name}.${namespace}.svc`;
     return (isGateway ? gateway : frps).publicAddress ?? ingress?.hostname ?? ingress?.ip ?? service?.spec?.externalIPs?.[0] ?? inCluster;
   }
@@ -99,9 +101,10 @@ export class Entrance {
   }
 
   #unpublished(exposures: readonly Exposure[], isGateway: boolean, isNamed: boolean): EntranceProblem | undefined {
-    const { service, name, namespace } = this.#published.get(isGateway) ?? {};
+    const { service, name, namespace, beside = [] } = this.#published.get(isGateway) ?? {};
     if (!service) return undefined;
-    const ports = new Set((service.spec?.ports ?? []).map(({ port, protocol = 'TCP' }) => `${protocol} ${port}`));
+    const published = [service, ...beside].flatMap(({ spec }) => spec?.ports ?? []);
+    const ports = new Set(published.map(({ port, protocol = 'TCP' }) => `${protocol} ${port}`));
     const missing = exposures.flatMap((exposure) => {
       if (!('port' in exposure)) return [];
       const protocol = exposure.kind === 'udp' ? 'UDP' : 'TCP';
@@ -115,7 +118,7 @@ export class Entrance {
     const message =
       `${first.protocol} ${are} ${missing.map(({ port }) => port).join(', ')} ${missing.length === 1 ? 'is' : 'are'} not among the ports of Service ${namespace}/${name}, ` +
       `so users ${isNamed ? 'outside the cluster ' : ''}do not reach ${them}; ` +
-      `add ${them} to the manifest of that Service, or now: kubectl -n ${namespace} patch service ${name} --type=json -p '${patch}'`;
+      `add ${them} to ${whereItIsWritten(service, isGateway)}, or now: kubectl -n ${namespace} patch service ${name} --type=json -p '${patch}'`;
     return { reason: 'PortNotPublished', message, isPartial: isNamed };
   }
 
@@ -132,26 +135,36 @@ export class Entrance {
 
   #follow(isGateway: boolean, namespace: string, name: string): void {
     const { client, log, changed } = this.#deps;
-    const set = (service: ClusterService | undefined) => {
-      published.service = service;
+    const all = new Map<string, ClusterService>();
+    const look = () => {
+      published.service = all.get(name);
+      published.beside = [...all.values()].filter((each) => published.service && isBeside(each, published.service));
       changed();
     };
-    const isIt = ({ metadata }: ClusterService) => metadata.name === name;
     const published: Published = {
       namespace,
       name,
       service: undefined,
-      // The right to one object by name is a right to watch it by that field selector only.
+      beside: [],
       reflector: new Reflector<ClusterService>({
         client,
         log,
         resource: services,
         namespace,
-        fieldSelector: `metadata.name=${name}`,
         sink: {
-          replace: (objects) => set(objects.find(isIt)),
-          set: (object) => isIt(object) && set(object),
-          delete: (object) => isIt(object) && set(undefined),
+          replace: (objects) => {
+            all.clear();
+            for (const each of objects) all.set(each.metadata.name, each);
+            look();
+          },
+          set: (object) => {
+            all.set(object.metadata.name, object);
+            look();
+          },
+          delete: (object) => {
+            all.delete(object.metadata.name);
+            look();
+          },
         },
       }),
     };
@@ -171,6 +184,21 @@ export class Entrance {
     if (JSON.stringify(this.#unreachable(false)) !== before && !this.#loop.signal.aborted) this.#deps.changed();
   }
 }
+
+/** Whether it leads to the same Pods. */
+function isBeside({ metadata, spec }: ClusterService, { metadata: own, spec: its }: ClusterService): boolean {
+  const selector = Object.entries(spec?.selector ?? {});
+  const isHeadless = spec?.clusterIPs?.includes('None') === true;
+  return (
+    metadata.name !== own.name && !isHeadless && selector.length > 0 && selector.every(([key, value]) => its?.selector?.[key] === value)
+  );
+}
+
+/** Helm writes its name on all that it makes. */
+const whereItIsWritten = ({ metadata }: ClusterService, isGateway: boolean): string =>
+  metadata.labels?.['app.kubernetes.io/managed-by'] === 'Helm'
+    ? `${isGateway ? 'gateway.service' : 'frpServer'}.ports of the chart's values`
+    : 'the manifest of that Service';
 
 /** @returns why not; undefined where somebody takes the connection */
 function tryToConnect({ host, port }: GatewayAddress, signal: AbortSignal): Promise<string | undefined> {

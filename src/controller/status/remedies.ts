@@ -15,7 +15,7 @@ function sourceOf({ spec: { backends } }: DistributedService): Source {
 export function howToGetBackends(service: DistributedService): string {
   switch (sourceOf(service)) {
     case 'pods':
-      return 'annotate Pods of this namespace with frp.io/group';
+      return `no Pod of this namespace has a sidecar for it: put frp.io/group: ${service.metadata.name} on a Pod template; where it is there, see why no Pods are: frp-k8s check -n ${service.metadata.namespace}`;
     case 'endpoints':
       return 'list hosts in spec.backends.endpoints that have an address';
     case 'dns':

@@ -69,8 +69,8 @@ const served = (
   category: 'certificates',
   title,
   after: ['namespace', 'controller-pods', 'authority'],
+  applies: isWanted,
   run: ({ snapshot }) => {
-    if (!isWanted(snapshot)) return [];
     const place = of(snapshot);
     const object = objectOf(place, name);
     return look(
@@ -156,9 +156,9 @@ export const certificateChecks: readonly Check[] = [
     category: 'certificates',
     title: "the gateway's certificate has every name that sidecars dial",
     after: ['namespace', 'configuration', 'gateway-certificate'],
+    applies: isGatewayHere,
     run: ({ snapshot }) => {
       const { config, installation } = snapshot;
-      if (!isGatewayHere(snapshot)) return [];
       return look(config, (known) =>
         look(secretOf(installation, gatewayTlsSecretName), ({ certificates }) => {
           const leaf = parseable(certificates['tls.crt'] ?? '')[0];

@@ -4,14 +4,13 @@ import { addressText, gatewayAddresses, type GatewayAddress } from '../../model/
 import { annotation, authoritySecretName, gatewayName, joinSecretName, linkSecretName } from '../../model/names.ts';
 import type { Check, CheckContext, Said } from '../finding.ts';
 import { itemsOf, valueOf } from '../read.ts';
-import { look, lookAll, unknown, warning, wrong } from '../say.ts';
+import { applying, look, lookAll, unknown, warning, wrong } from '../say.ts';
 import type { Snapshot } from '../snapshot.ts';
 import { workloadProblems } from '../workload-problem.ts';
 import { isGatewayHere } from './certificates.ts';
 
 const category = 'gateways and links';
 const after = ['namespace', 'configuration'];
-const apply = 'kubectl apply -k manifests/gateway';
 
 /** A name within this cluster, which resolves in it alone: HOST.SERVICE.NAMESPACE.svc */
 const isInCluster = ({ host }: GatewayAddress): boolean => /\.svc(\.|$)/.test(host);
@@ -34,7 +33,12 @@ export const gatewayChecks: readonly Check[] = [
           snapshot.gateway.namespace,
           () => gatewayProblems(snapshot),
           () => [
-            wrong('GatewayMissing', object, `gateway.addresses has ${own.map(addressText).join(', ')}, and there is no gateway`, apply),
+            wrong(
+              'GatewayMissing',
+              object,
+              `gateway.addresses has ${own.map(addressText).join(', ')}, and there is no gateway`,
+              applying(snapshot, 'gateway'),
+            ),
           ],
         );
       }),
@@ -78,7 +82,8 @@ export const gatewayChecks: readonly Check[] = [
     category,
     title: 'users reach the gateway by its Service',
     after: [...after, 'gateway'],
-    run: ({ snapshot }) => (isGatewayHere(snapshot) ? usersService(snapshot) : []),
+    applies: isGatewayHere,
+    run: ({ snapshot }) => usersService(snapshot),
   },
   {
     id: 'links',
@@ -115,8 +120,8 @@ export const gatewayChecks: readonly Check[] = [
   },
 ];
 
-const gatewayProblems = ({ gateway }: Snapshot): readonly Said[] =>
-  workloadProblems(gateway, 'StatefulSet', gatewayName, apply).map((said) =>
+const gatewayProblems = (snapshot: Snapshot): readonly Said[] =>
+  workloadProblems(snapshot.gateway, 'StatefulSet', gatewayName, applying(snapshot, 'gateway')).map((said) =>
     said.reason === 'WorkloadMissing' ? { ...said, reason: 'GatewayMissing' } : said,
   );
 
@@ -172,7 +177,9 @@ function inCluster(address: GatewayAddress, { gateway }: Snapshot, object: Said[
   });
 }
 
-function usersService({ config, gateway: place }: Snapshot): readonly Said[] {
+function usersService(snapshot: Snapshot): readonly Said[] {
+  const { config, gateway: place } = snapshot;
+  const apply = applying(snapshot, 'gateway');
   return lookAll(config, place.services, ({ gateway }, services): readonly Said[] => {
     if (gateway.usersService === '') return [];
     const object = { kind: 'Service', namespace: place.name, name: gateway.usersService };

@@ -1,45 +1,28 @@
 /** Whether what asks for a sidecar gets one: by the injector's own decision, and by what became of the Pods. */
 import { closest } from '../../closest.ts';
-import { defaultConfig } from '../../config/schema.ts';
-import { annotation, group as prefixGroup, label } from '../../model/names.ts';
-import { ServiceStore } from '../../model/store.ts';
-import { isAnnotation } from '../../../webhooks/pods/annotations.ts';
-import { decidePod, type PodContext } from '../../../webhooks/pods/decide.ts';
+import { annotation, label } from '../../model/names.ts';
+import { slipsIn, slipText } from '../../../webhooks/pods/annotation-names.ts';
 import { namespaceDefaults } from '../../../webhooks/pods/namespace-defaults.ts';
+import { decidePod, type PodContext } from '../../../webhooks/pods/decide.ts';
 import { problemsOf } from '../../../webhooks/review/types.ts';
 import { misplacedGroup } from '../../../webhooks/workloads/decide.ts';
 import type { Check, Said } from '../finding.ts';
+import { heldBack, restartOf } from '../held-back.ts';
+import { annotate, groupOf, podContexts, templateOf } from '../pod-contexts.ts';
 import { podProblem } from '../pod-problem.ts';
 import { itemsOf, valueOf } from '../read.ts';
 import { few, look, lookAll, named, warning, wrong } from '../say.ts';
-import type { KubeEvent, Pod, Workload } from '../shapes.ts';
+import type { Pod, Workload } from '../shapes.ts';
 import type { Snapshot } from '../snapshot.ts';
 
 const after = ['namespace', 'crd'];
-const prefix = `${prefixGroup}/`;
-const known = Object.values(annotation);
 
-const restartOf = ({ kind, metadata }: Workload) =>
-  `kubectl -n ${metadata.namespace} rollout restart ${kind.toLowerCase()}/${metadata.name}`;
-const templateOf = ({ spec }: Workload) => spec?.template ?? {};
-const groupOf = (annotations: Record<string, string> = {}): string | undefined => annotations[annotation.group];
 const isOptedOut = (annotations: Record<string, string> = {}): boolean => annotations[annotation.inject] === 'false';
 const hasSidecar = ({ spec }: Pod): boolean =>
   [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])].some(({ name }) => /^frpc(-\d+)?$/.test(name));
 
 const disabledIn = ({ namespaces }: Snapshot): ReadonlySet<string> =>
   new Set(itemsOf(namespaces).flatMap(({ metadata }) => (metadata.labels?.[label.injection] === 'disabled' ? [metadata.name] : [])));
-
-/** What the webhooks know: made once for a run. */
-export function podContexts(snapshot: Snapshot): (namespace: string) => PodContext {
-  const services = new ServiceStore();
-  services.replace([...itemsOf(snapshot.services)]);
-  const config = valueOf(snapshot.config) ?? defaultConfig;
-  const all = itemsOf(snapshot.namespaces);
-  const defaults = new Map(all.map(({ metadata: { name, annotations } }) => [name, namespaceDefaults(name, annotations)]));
-  const enabled = new Set(all.flatMap(({ metadata }) => (metadata.labels?.[label.injection] === 'enabled' ? [metadata.name] : [])));
-  return (namespace) => ({ namespace, services, config, namespaces: defaults, selectorMode: enabled.has(namespace) });
-}
 
 export const injectionChecks: readonly Check[] = [
   {
@@ -177,8 +160,22 @@ export const injectionChecks: readonly Check[] = [
     id: 'pods-made',
     category: 'injection',
     title: 'no Pod of an annotated workload is refused',
-    after,
-    run: ({ snapshot }) => lookAll(snapshot.events, snapshot.workloads, (events, workloads) => notMade(events, workloads)),
+    after: [...after, 'configuration'],
+    run: ({ snapshot }) =>
+      look(snapshot.config, () =>
+        lookAll(snapshot.events, snapshot.workloads, (_, workloads) => {
+          const contextOf = podContexts(snapshot);
+          const said = workloads.flatMap((workload): Said[] => {
+            if (groupOf(templateOf(workload).metadata?.annotations) === undefined) return [];
+            const held = heldBack(workload, snapshot, contextOf(workload.metadata.namespace ?? ''));
+            // Scaling to 0 may be meant; a service that has no backend by it says so.
+            return !held || held.reason === 'ScaledToZero'
+              ? []
+              : [wrong(held.reason, named(workload.kind, workload), held.why, held.remedy)];
+          });
+          return few(said, 'workloads');
+        }),
+      ),
   },
   {
     id: 'orphaned-pods',
@@ -228,60 +225,11 @@ function templateSaid(workload: Workload, contextOf: (namespace: string) => PodC
   return [...denied, ...warnings];
 }
 
-/** The command that sets annotations of a Pod template; null takes one off. */
-function annotate({ kind, metadata }: Workload, annotations: Record<string, string | null>): string {
-  const patch = JSON.stringify({ spec: { template: { metadata: { annotations } } } });
-  return `kubectl -n ${metadata.namespace} patch ${kind.toLowerCase()} ${metadata.name} --type=merge -p '${patch}'`;
-}
-
-/** Written by the injector. */
-const written = /^frp\.io\/(injected|frpc(-[0-9]+)?\.json)$/;
-/** frp-io/group, frp.io.group, frpio/group: of another prefix, and meant for us all the same. */
-const otherPrefix = /^frp[.-]?io[./-]/i;
-
 function slips(workload: Workload): Said[] {
   const annotations = templateOf(workload).metadata?.annotations ?? {};
-  return Object.entries(annotations).flatMap(([key, value]): Said[] => {
-    if (written.test(key) || isAnnotation(key)) return [];
-    if (!key.startsWith(prefix) && !otherPrefix.test(key)) return [];
-    const near = closest(key.replace(otherPrefix, prefix), known);
-    const hint = near === undefined ? '' : `; did you mean ${near}?`;
-    const remedy = annotate(workload, { [key]: null, ...(near === undefined ? {} : { [near]: value }) });
-    return [warning('AnnotationUnknown', named(workload.kind, workload), `annotation ${key} is not known to frp-k8s${hint}`, remedy)];
+  return slipsIn(annotations).map((slip): Said => {
+    const { key, near } = slip;
+    const remedy = annotate(workload, { [key]: null, ...(near === undefined ? {} : { [near]: annotations[key]! }) });
+    return warning('AnnotationUnknown', named(workload.kind, workload), slipText(slip), remedy);
   });
-}
-
-/** What the API server answered a ReplicaSet or another controller that was to make a Pod. */
-function notMade(events: readonly KubeEvent[], workloads: readonly Workload[]): Said[] {
-  const newest = new Map<string, Said>();
-  for (const { reason, message = '', involvedObject } of events) {
-    if (reason !== 'FailedCreate') continue;
-    const { namespace = '', name = '', kind = '' } = involvedObject;
-    const owner = workloads.find(
-      ({ metadata, spec, status }) =>
-        metadata.namespace === namespace &&
-        (name === metadata.name || (kind === 'ReplicaSet' && name.startsWith(`${metadata.name}-`))) &&
-        groupOf(spec?.template?.metadata?.annotations) !== undefined &&
-        // It has got over it.
-        (status?.readyReplicas ?? 0) < (spec?.replicas ?? 1),
-    );
-    if (!owner || /admission webhook "[^"]*\.frp\.io" denied/.test(message)) continue;
-    newest.set(`${namespace}/${owner.metadata.name}`, notMadeSaid(owner, message));
-  }
-  return [...newest.values()];
-}
-
-function notMadeSaid(owner: Workload, message: string): Said {
-  const object = named(owner.kind, owner);
-  const { namespace } = owner.metadata;
-  if (message.includes('exceeded quota') || message.includes('failed quota'))
-    return wrong('QuotaExceeded', object, `its Pods are not made: ${message}`, `kubectl -n ${namespace} describe resourcequota`);
-  if (/failed calling webhook "[^"]*frp\.io"/.test(message))
-    return wrong('WebhookUnreachable', object, `its Pods are not made: ${message}`, 'kubectl -n frp-system get pods -l app=frp-webhook');
-  return wrong(
-    'PodRejected',
-    object,
-    `its Pods are not made: ${message}`,
-    `kubectl -n ${namespace} describe ${owner.kind.toLowerCase()} ${owner.metadata.name}`,
-  );
 }

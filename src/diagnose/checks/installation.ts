@@ -3,14 +3,12 @@ import { group, label, leaseName, manager, plural } from '../../model/names.ts';
 import { customResourceDefinition } from '../../model/crd.ts';
 import type { Check, Said } from '../finding.ts';
 import { valueOf } from '../read.ts';
-import { applyAll, few, look, lookAll, named, warning, wrong } from '../say.ts';
+import { applyAll, applying, few, look, lookAll, named, warning, wrong } from '../say.ts';
 import { containsJson } from '../contains.ts';
 import { imagesOf, workloadProblems } from '../workload-problem.ts';
 import type { Snapshot } from '../snapshot.ts';
 
 const crdName = { kind: 'CustomResourceDefinition', name: `${plural}.${group}` };
-const applyCrd = 'kubectl apply --server-side -k manifests/crd';
-const apply = 'kubectl apply -k manifests/install';
 const leaseFactor = 4;
 
 const deployment = (id: string, title: string, name: string): Check => ({
@@ -27,7 +25,8 @@ export const installationChecks: readonly Check[] = [
     category: 'installation',
     title: 'the namespace of the installation is there',
     after: ['api'],
-    run: ({ snapshot: { installation } }) => {
+    run: ({ snapshot }) => {
+      const { installation } = snapshot;
       const object = { kind: 'Namespace', name: installation.name };
       return look(
         installation.namespace,
@@ -35,7 +34,14 @@ export const installationChecks: readonly Check[] = [
           metadata.deletionTimestamp === undefined
             ? []
             : [wrong('InstallationEnding', object, `it is being deleted since ${metadata.deletionTimestamp}`, 'frp-k8s uninstall')],
-        () => [wrong('NamespaceMissing', object, 'frp-k8s is not installed there', `${apply}, or name its namespace with --system`)],
+        () => [
+          wrong(
+            'NamespaceMissing',
+            object,
+            'frp-k8s is not installed there',
+            `${applying(snapshot, 'install')}, or name its namespace with --system`,
+          ),
+        ],
       );
     },
   },
@@ -44,16 +50,16 @@ export const installationChecks: readonly Check[] = [
     category: 'installation',
     title: 'the CRD of DistributedServices is there and served',
     after: ['namespace'],
-    run: ({ snapshot: { crd } }) =>
+    run: ({ snapshot }) =>
       look(
-        crd,
+        snapshot.crd,
         ({ status }) => {
           const bad = status?.conditions?.find(
             ({ type, status: is }) => (type === 'Established' || type === 'NamesAccepted') && is === 'False',
           );
           return bad ? [wrong('CrdNotEstablished', crdName, bad.message ?? bad.type, `kubectl describe crd ${crdName.name}`)] : [];
         },
-        () => [wrong('CrdMissing', crdName, 'it is not there, so the cluster knows no DistributedServices', applyCrd)],
+        () => [wrong('CrdMissing', crdName, 'it is not there, so the cluster knows no DistributedServices', applying(snapshot, 'crd'))],
       ),
   },
   {
@@ -61,8 +67,8 @@ export const installationChecks: readonly Check[] = [
     category: 'installation',
     title: "the CRD is this program's",
     after: ['namespace', 'crd'],
-    run: ({ snapshot: { crd } }) =>
-      look(crd, ({ spec }) => {
+    run: ({ snapshot }) =>
+      look(snapshot.crd, ({ spec }) => {
         const ours = customResourceDefinition().spec.versions;
         const lacking = ours.flatMap((version) => {
           const theirs = spec?.versions?.find(({ name }) => name === version.name);
@@ -72,7 +78,7 @@ export const installationChecks: readonly Check[] = [
         });
         return lacking.length === 0
           ? []
-          : [warning('CrdDiffers', crdName, `it differs from that of this program: ${lacking.join(', ')}`, applyCrd)];
+          : [warning('CrdDiffers', crdName, `it differs from that of this program: ${lacking.join(', ')}`, applying(snapshot, 'crd'))];
       }),
   },
   deployment('webhook-pods', 'the webhooks run and are Ready', 'frp-webhook'),
@@ -96,8 +102,8 @@ export const installationChecks: readonly Check[] = [
     category: 'installation',
     title: 'all parts run one version of frp-k8s',
     after: ['namespace', 'webhook-pods', 'controller-pods'],
-    run: ({ snapshot: { installation, gateway } }) =>
-      lookAll(installation.workloads, gateway.workloads, (own, others) => {
+    run: ({ snapshot }) =>
+      lookAll(snapshot.installation.workloads, snapshot.gateway.workloads, (own, others) => {
         const images = imagesOf([...own, ...others]);
         if (images.size <= 1) return [];
         const said = [...images].map(([image, parts]) => `${image}: ${parts.join(', ')}`).join('; ');
@@ -106,7 +112,7 @@ export const installationChecks: readonly Check[] = [
             'VersionSkew',
             undefined,
             `there are ${images.size} images of it: ${said}`,
-            'apply manifests/install and manifests/gateway with one image',
+            `let all parts have one image: ${applyAll(snapshot)}`,
           ),
         ];
       }),

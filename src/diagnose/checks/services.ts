@@ -3,9 +3,12 @@ import { membershipsIn } from '../../frp/proxy-names.ts';
 import { group, label } from '../../model/names.ts';
 import type { DistributedService } from '../../model/types.ts';
 import type { Check, CheckContext, Said } from '../finding.ts';
+import { isWithoutPods, whyNoPods } from '../no-pods.ts';
 import { podProblem } from '../pod-problem.ts';
+import { creating } from '../secret-remedy.ts';
 import { itemsOf } from '../read.ts';
 import { few, look, warning, wrong } from '../say.ts';
+import type { Probes } from '../probes.ts';
 import type { Pod } from '../shapes.ts';
 import type { Snapshot } from '../snapshot.ts';
 
@@ -23,24 +26,30 @@ export function commandIn(message: string): string | undefined {
 }
 
 const after = ['namespace', 'crd'];
+/** More than are told by name. */
+const mostTried = 6;
 
 const each = (
   id: string,
   title: string,
-  say: (service: DistributedService, context: CheckContext) => readonly Said[],
+  say: (service: DistributedService, context: CheckContext) => readonly Said[] | Promise<readonly Said[]>,
   more: readonly string[] = [],
 ): Check => ({
   id,
   category: 'services',
   title,
   after: [...after, ...more],
-  run: (context) =>
-    look(context.snapshot.services, (services) =>
-      few(
-        services.filter(({ metadata }) => metadata.deletionTimestamp === undefined).flatMap((service) => say(service, context)),
-        'services',
-      ),
-    ),
+  run: async (context) => {
+    const unread = look(context.snapshot.services, () => []);
+    if (unread.length > 0) return unread;
+    const said: Said[] = [];
+    for (const service of itemsOf(context.snapshot.services)) {
+      if (service.metadata.deletionTimestamp !== undefined) continue;
+      // Of many the first are told, so nothing is tried for the others.
+      said.push(...(await say(service, said.length < mostTried ? context : { snapshot: context.snapshot })));
+    }
+    return few(said, 'services');
+  },
 });
 
 /** A condition that is False, in its own words. */
@@ -78,22 +87,30 @@ export const serviceChecks: readonly Check[] = [
     },
     ['controller-pods', 'leader'],
   ),
-  told('configuration-valid', 'every service can be served as it is written', 'ConfigurationValid', (service, { reason }) =>
-    reason === 'HostConflict' ? `kubectl -n ${service.metadata.namespace} edit dsvc ${service.metadata.name}` : undefined,
-  ),
+  each('configuration-valid', 'every service can be served as it is written', async (service, { probes }) => {
+    const condition = conditionOf(service, 'ConfigurationValid');
+    if (condition?.status !== 'False') return [];
+    const { reason = 'ConfigurationValid', message = '' } = condition;
+    const edit = `kubectl -n ${service.metadata.namespace} edit dsvc ${service.metadata.name}`;
+    const made = reason === 'SecretMissing' ? await creating(service, message, probes) : undefined;
+    const remedy = made ?? commandIn(message) ?? (reason === 'HostConflict' ? edit : describeIt(service));
+    return [wrong(reason, objectOf(service), message, remedy)];
+  }),
   told('network', 'the server of every service answers', 'NetworkReady', () => undefined),
-  each('backends', 'every service has a healthy backend', (service, { snapshot }) => {
+  each('backends', 'every service has a healthy backend', async (service, context) => {
+    const { snapshot } = context;
     const condition = conditionOf(service, 'BackendsAvailable');
     if (condition?.status !== 'False') return [];
     const { reason = '', message = '' } = condition;
     if (reason === 'BackendsStarting') return [warning(reason, objectOf(service), message, describeIt(service))];
-    if (reason === 'BackendsUnhealthy') return [unhealthy(service, snapshot, 'error', message)];
-    return [wrong(reason, objectOf(service), message, commandIn(message) ?? remedyFor(service, reason))];
+    if (reason === 'NoBackendsFound') return [noBackends(service, snapshot, message)];
+    if (reason === 'BackendsUnhealthy') return [await unhealthy(service, context, 'error', message)];
+    return [wrong(reason, objectOf(service), message, commandIn(message) ?? describeIt(service))];
   }),
-  each('all-backends', 'every backend of every service is healthy', (service, { snapshot }) => {
+  each('all-backends', 'every backend of every service is healthy', async (service, context) => {
     const condition = conditionOf(service, 'BackendsAvailable');
     if (condition?.status !== 'True' || !service.status?.endpoints?.some(({ healthy }) => healthy === false)) return [];
-    return [unhealthy(service, snapshot, 'warning', condition.message ?? '')];
+    return [await unhealthy(service, context, 'warning', condition.message ?? '')];
   }),
   each('pods-current', 'every Pod has the newest configuration of its service', (service) => {
     const message = conditionOf(service, 'BackendsAvailable')?.message ?? '';
@@ -131,28 +148,50 @@ export const serviceChecks: readonly Check[] = [
   },
 ];
 
-const remedyFor = (service: DistributedService, reason: string): string =>
-  reason === 'NoBackendsFound'
-    ? `put the annotation ${group}/group: ${service.metadata.name} on the Pod template of the workload in namespace ${service.metadata.namespace}, and restart it`
-    : describeIt(service);
+/** Where it has its backends from says who should have made one: the condition knows the service alone. */
+function noBackends(service: DistributedService, snapshot: Snapshot, message: string): Said {
+  const { namespace, name } = service.metadata;
+  // What is to be done about hosts, names and selectors is the condition's last clause.
+  if (!isWithoutPods(service))
+    return wrong('NoBackendsFound', objectOf(service), message, commandIn(message) ?? message.slice(message.lastIndexOf('; ') + 1).trim());
+  const why = whyNoPods(service, snapshot);
+  if (why) return wrong(why.reason, objectOf(service), `0 backends: ${why.message}`, why.remedy);
+  const remedy = `put the annotation ${group}/group: ${name} on the Pod template of the workload in namespace ${namespace}, and restart it`;
+  return wrong('NoBackendsFound', objectOf(service), `0 backends: no workload of namespace ${namespace} asks for it`, remedy);
+}
 
 /** Why the first of the backends is not healthy, as the gateway, the kubelet and the Pod itself say it. */
-function unhealthy(service: DistributedService, { pods }: Snapshot, level: 'error' | 'warning', message: string): Said {
+async function unhealthy(
+  service: DistributedService,
+  { snapshot: { pods }, probes }: CheckContext,
+  level: 'error' | 'warning',
+  message: string,
+): Promise<Said> {
   const bad = (service.status?.endpoints ?? []).find(({ healthy, reason }) => healthy === false && reason !== undefined);
   const pod = itemsOf(pods).find(({ metadata }) => metadata.namespace === service.metadata.namespace && metadata.name === bad?.name);
   const problem = pod && podProblem(pod);
   const say = (reason: string, text: string, remedy: string): Said => ({ level, reason, object: objectOf(service), message: text, remedy });
   if (problem) return say(problem.reason, `backend ${bad!.name}: ${problem.message}`, problem.remedy ?? describeIt(service));
   const why = bad?.reason ?? '';
+  if (pod && !isListening(pod))
+    return notListening(service, pod, level, `backend ${pod.metadata.name}: its sidecar waits for the app's port`);
   const refused = /refused by the gateway, ([A-Za-z]+)/.exec(why)?.[1];
   if (refused) return say(refused, `backend ${bad!.name} ${why}`, `kubectl -n ${service.metadata.namespace} delete pod ${bad!.name}`);
   if (/port takes no connection|port took no connection|takes no connections/.test(why))
     return notListening(service, pod, level, `backend ${bad!.name}: ${why}`);
+  // An app that has gone looks to HAProxy as one that says nothing: the sidecar knows that nobody takes its connections.
+  const isSilent = /no HTTP answer|TLS handshake/.test(why);
+  if (isSilent && pod && probes && (await isRefusedInside(pod, probes)))
+    return notListening(service, pod, level, `backend ${bad!.name}: ${why}, and its sidecar's connections to the app are refused`);
   if (/answered|did not answer|no HTTP answer|TLS handshake/.test(why))
     return say('HealthCheckFails', `backend ${bad!.name}: ${why}`, `kubectl -n ${service.metadata.namespace} logs ${bad!.name}`);
-  if (pod && !isListening(pod))
-    return notListening(service, pod, level, `backend ${pod.metadata.name}: its sidecar waits for the app's port`);
   return say(level === 'error' ? 'BackendsUnhealthy' : 'BackendPartlyDown', message, commandIn(message) ?? describeIt(service));
+}
+
+/** Whether the last that the sidecar says of the app is that nobody listens (Go's ECONNREFUSED, in frpc's words). */
+async function isRefusedInside({ metadata: { namespace = '', name } }: Pod, probes: Probes): Promise<boolean> {
+  const log = await probes.logOf(namespace, name, 'frpc');
+  return 'ok' in log && /connect to local service .*connection refused/.test(log.ok);
 }
 
 /** The startup of a sidecar ends when the app's port takes a connection. */

@@ -5,8 +5,9 @@ import type { Config } from '../../config/schema.ts';
 import type { Check, Said } from '../finding.ts';
 import { blocking } from '../policies.ts';
 import { itemsOf, valueOf } from '../read.ts';
-import { allowingPolicy, few, look, lookAll, named, warning, wrong } from '../say.ts';
+import { allowingPolicy, applying, few, look, lookAll, named, warning, wrong } from '../say.ts';
 import type { KubeObject } from '../../kube/types.ts';
+import type { DistributedService } from '../../model/types.ts';
 import type { Pod } from '../shapes.ts';
 import type { Place, Snapshot } from '../snapshot.ts';
 import { workloadProblems } from '../workload-problem.ts';
@@ -15,10 +16,16 @@ import { hasPlainServer, isGatewayHere } from './certificates.ts';
 const after = ['namespace', 'crd'];
 
 /** Whether a service goes to the plain frp server. */
-const isPlainUsed = ({ services, config }: Snapshot): boolean => {
+const isPlainUsed = (snapshot: Snapshot): boolean => plainServices(snapshot).length > 0;
+
+const plainServices = ({ services, config }: Snapshot): DistributedService[] => {
   const known = valueOf(config);
-  return known !== undefined && itemsOf(services).some(({ spec }) => !usesGateway(spec, known));
+  return known === undefined ? [] : itemsOf(services).filter(({ spec }) => !usesGateway(spec, known));
 };
+
+/** Whether sidecars dial the one that ships with the installation, and not one of the user's. */
+const isPlainOurs = ({ config, installation }: Snapshot): boolean =>
+  valueOf(config)?.frps.address.startsWith(`frp-server.${installation.name}.svc`) ?? false;
 
 /** One Pod of each namespace and set of labels stands for all. */
 function kindsOf(pods: readonly Pod[]): Pod[] {
@@ -88,10 +95,16 @@ export const tunnelChecks: readonly Check[] = [
     category: 'tunnels',
     title: 'the plain frp server is Ready',
     after: [...after, 'configuration'],
-    run: ({ snapshot }) =>
-      hasPlainServer(snapshot) && isPlainUsed(snapshot)
-        ? workloadProblems(snapshot.installation, 'Deployment', 'frp-server', 'kubectl apply -k manifests/frps').map(asServer)
-        : [],
+    // Without a service that goes to it, or with a server of the user's own, there is none to look at.
+    applies: (snapshot) => isPlainUsed(snapshot) && isPlainOurs(snapshot),
+    run: ({ snapshot }) => {
+      const said = workloadProblems(snapshot.installation, 'Deployment', 'frp-server', applying(snapshot, 'frps')).map(asServer);
+      if (hasPlainServer(snapshot) || !('ok' in snapshot.installation.workloads)) return said;
+      const names = plainServices(snapshot).map(({ metadata: { namespace, name }, spec }) => `${namespace}/${name} (${spec.serviceType})`);
+      const who = names.length > 3 ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more` : names.join(', ');
+      const message = `it is not there, and ${who} go through a plain frp server; install it (of the chart: frpServer.enabled), or name your own in frps.address of the configuration`;
+      return said.map((each) => ({ ...each, message }));
+    },
   },
   egress('egress', 'no NetworkPolicy keeps sidecars from their server', 'PolicyBlocksTunnel', (snapshot, config) =>
     tunnelPorts(config, isPlainUsed(snapshot)).map((port) => ['TCP', port] as const),
@@ -102,13 +115,12 @@ export const tunnelChecks: readonly Check[] = [
     category: 'tunnels',
     title: 'no NetworkPolicy keeps sidecars and users out of the gateway',
     after: [...after, 'configuration'],
-    run: ({ snapshot }) => {
-      if (!isGatewayHere(snapshot)) return [];
-      return lookAll(snapshot.config, snapshot.gateway.networkPolicies, ({ gateway }, policies) => {
+    applies: isGatewayHere,
+    run: ({ snapshot }) =>
+      lookAll(snapshot.config, snapshot.gateway.networkPolicies, ({ gateway }, policies) => {
         const ports = [gateway.tunnelPort, gateway.httpPort, gateway.httpsPort, gateway.apiPort];
         return ports.flatMap((port) => closedPort(snapshot.gateway, policies, port)).slice(0, 1);
-      });
-    },
+      }),
   },
   {
     id: 'refusals',

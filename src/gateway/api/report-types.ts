@@ -116,6 +116,8 @@ export interface TraceStep {
   at: 'frontend' | 'host' | 'path' | 'route' | 'access' | 'rule' | 'limit' | 'pool' | 'backend';
   /** whether the request goes on */
   passes: boolean;
+  /** it depends on what cannot be looked at here, such as whether a credential is a good one; it was taken to pass */
+  isUnknown?: true;
   text: string;
 }
 

@@ -36,6 +36,7 @@ export interface Known {
 }
 
 const passes = (at: TraceStep['at'], text: string): TraceStep => ({ at, passes: true, text });
+const perhaps = (at: TraceStep['at'], text: string): TraceStep => ({ at, passes: true, isUnknown: true, text });
 const stops = (at: TraceStep['at'], text: string): TraceStep => ({ at, passes: false, text });
 
 export function traceRoute(asked: Asked, known: Known): Trace {
@@ -45,15 +46,21 @@ export function traceRoute(asked: Asked, known: Known): Trace {
   const host = asked.host.toLowerCase().replace(/\.$/, '');
   const stream = all.find((service) => service.mode === 'tcp' && isAtStream(service, host, asked.scheme));
   if (stream)
-    return { replica, steps: [passes('host', `${host}: connections for ${stream.key}`)], ends: [{ share: 1, ...poolEnd(stream, known) }] };
+    return {
+      replica,
+      steps: [passes('host', `${portText(host)}: connections for ${stream.key}`)],
+      ends: [{ share: 1, ...poolEnd(stream, known) }],
+    };
   const site = host.startsWith(':') ? host : siteOf(host, all);
   const front = frontendOf(asked, host, all);
   if (!front.passes) return ended([front], { text: front.text });
   if (site === undefined || (host.startsWith(':') && !hasPort(host, all)))
-    return ended([front, stops('host', `no service is published under ${host}`)], {
-      status: 404,
-      text: 'no service is published under this host name',
-    });
+    return host.startsWith(':')
+      ? ended([stops('frontend', `no service has ${portText(host)}`)], { text: 'nothing listens there, so the connection is refused' })
+      : ended([front, stops('host', `no service is published under ${host}`)], {
+          status: 404,
+          text: 'no service is published under this host name',
+        });
   const steps = [front, passes('host', site === host ? `${host} is published` : `${host} is one of ${site}`)];
   const read = requestPath(asked.path);
   if ('problem' in read) return ended([...steps, stops('path', read.problem)], { status: 400, text: read.problem });
@@ -90,6 +97,8 @@ export function traceRoute(asked: Asked, known: Known): Trace {
   });
   return { replica, steps, ends };
 }
+
+const portText = (host: string): string => (host.startsWith(':') ? `port ${host.slice(1)}` : host);
 
 const isAtStream = (service: ServiceConfig, host: string, scheme: Asked['scheme']): boolean =>
   host.startsWith(':')
@@ -162,10 +171,13 @@ const limitsOf = (service: ServiceConfig, entry: ServiceConfig): TraceStep[] =>
     return limits.length === 0 ? [] : [passes('limit', `${key}: ${limits.join(' and ')} from one address, more get 429`)];
   });
 
+/** Where users' credentials are. */
+const credentialHeaders = ['authorization', 'x-api-key'];
+
 /** A service that is reached by a route of another one asks for what both ask for. */
 function accessSteps(
   asking: readonly ServiceConfig[],
-  { roles, method }: Asked,
+  { roles, method, headers }: Asked,
   path: string,
 ): { steps: TraceStep[]; end: TraceEnd | undefined } {
   const steps: TraceStep[] = [];
@@ -176,6 +188,13 @@ function accessSteps(
     if (report.kind === 'unavailable') {
       steps.push(stops('access', who));
       return end(503, `who may use ${key} is not known to the gateway: ${report.reason}`);
+    }
+    const isGiven = roles === undefined && credentialHeaders.some((name) => headers[name] !== undefined);
+    if (report.kind !== 'anybody' && isGiven) {
+      steps.push(perhaps('access', `${who}; whether the credential of this request is one is not judged here`));
+      if (rulesOf(spec).length > 0)
+        steps.push(perhaps('rule', `${key}: its rules depend on the user's roles; say them with --role, or --authenticated for none`));
+      continue;
     }
     if (report.kind !== 'anybody' && roles === undefined) {
       steps.push(stops('access', who));

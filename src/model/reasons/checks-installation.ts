@@ -68,7 +68,7 @@ export const installationReasons = {
     remedy: apply,
   },
   ScaledToZero: {
-    meaning: 'A part of the installation has no replica.',
+    meaning: 'A part of the installation, or the workload of a service, has no replica.',
     cause: 'Somebody has scaled it down.',
     remedy: 'kubectl -n NAMESPACE scale deployment/NAME --replicas=2',
   },

@@ -12,6 +12,11 @@ export const usersReasons = {
     cause: 'It was created while the webhooks were not asked.',
     remedy: 'kubectl -n NAMESPACE delete pod POD, or restart its workload.',
   },
+  PodsHeldBack: {
+    meaning: 'A workload makes no Pods, though nothing is in the way any more.',
+    cause: 'Its Pods were refused before, and Kubernetes waits longer after each refusal, up to a quarter of an hour.',
+    remedy: 'kubectl -n NAMESPACE rollout restart WORKLOAD',
+  },
   AnnotationMisplaced: {
     meaning: 'frp.io/group is on the workload itself, where it has no effect.',
     cause: 'It belongs to the Pod template: spec.template.metadata.annotations.',

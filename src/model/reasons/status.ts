@@ -57,7 +57,8 @@ export const statusReasons = {
   NoBackendsFound: {
     meaning: 'The service has no backend.',
     cause: 'No Pod of the namespace has frp.io/group with its name and a sidecar, or nothing matches its discovery.',
-    remedy: 'Put frp.io/group on the Pod template of the workload and restart it; docs/guide/pods.md.',
+    remedy:
+      'frp-k8s check says which workload is meant and why it has no Pods; where none is, put frp.io/group on its Pod template: docs/guide/pods.md.',
   },
   BackendsStarting: {
     meaning: 'Backends are there, and none has been online yet.',

@@ -181,6 +181,8 @@ const probes: Probes = {
   dryRunPod: () => Promise.resolve(refused),
   dial: () => Promise.resolve(refused),
   resolve: () => Promise.resolve(refused),
+  secretMetadata: () => Promise.resolve(refused),
+  logOf: () => Promise.resolve(refused),
   getFromPod: () => Promise.resolve({ ok: { status: 200, ms: 1, headers: {}, body: 'frp_kept_total{path="/x?planted=1"} 1\n' } }),
 };
 

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
 import fc from 'fast-check';
+import { run as explain } from '../../../src/cli/explain.ts';
 import { run as inject } from '../../../src/cli/inject.ts';
 import { run as uninject } from '../../../src/cli/uninject.ts';
 import { run as validate } from '../../../src/cli/validate.ts';
@@ -196,6 +197,15 @@ describe('a raw manifest', () => {
       /Deployment\/web: annotation frp.io\/group is on the Deployment itself and has no effect there; put it on its Pod template: spec.template.metadata.annotations/;
     assert.match((await injected(file(text))).stderr, said);
     assert.match((await output(validate, '-f', file(text))).stdout, said);
+  });
+
+  it('whose frp.io/group is misspelt is told the nearest name by inject, by validate and by explain', async () => {
+    const pod = 'metadata: {annotations: {frp.io/gruop: web}}, spec: {containers: [{name: a, ports: [{containerPort: 80}]}]}';
+    const text = `apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {template: {${pod}}}\n`;
+    const said = /annotation frp.io\/gruop is not known to frp-k8s and has no effect; did you mean frp.io\/group\?/;
+    assert.match((await injected(file(text))).stderr, said);
+    assert.match((await output(validate, '-f', file(text))).stdout, said);
+    assert.match((await output(explain, '-f', file(text))).stdout, said);
   });
 
   it('of another kind is injected where the configuration lists it', async () => {

@@ -48,6 +48,34 @@ const users = (more: Pick<ClusterService, 'spec' | 'status'>) =>
 describe('the entrance for users', () => {
   const tcp = [{ kind: 'tcp', port: 5432 }] as const;
 
+  it('is another Service of the namespace that leads to the same Pods, and publishes the port', async () => {
+    users({ spec: { selector: { app: 'frp-gateway' }, ports: [{ port: 80 }] } });
+    const found = await start({ addresses: ['127.0.0.1'] });
+    const other = (selector: Record<string, string>) =>
+      api.put('/api/v1/namespaces/frp-gateway/services/mine', {
+        metadata: { name: 'mine', namespace: 'frp-gateway' },
+        spec: { selector, ports: [{ port: 5432 }] },
+        status: { loadBalancer: { ingress: [{ ip: '192.0.2.7' }] } },
+      } as ClusterService);
+    other({ app: 'other' });
+    assert.equal(found.problemOf(tcp, true, true)?.reason, 'PortNotPublished');
+    other({ app: 'frp-gateway' });
+    await until(() => found.problemOf(tcp, true, true) === undefined);
+    assert.equal(found.addressOf(true), '192.0.2.7');
+  });
+
+  it('is said of the values of the chart where Helm made the Service', async () => {
+    api.put('/api/v1/namespaces/frp-gateway/services/frp-gateway-users', {
+      metadata: { name: 'frp-gateway-users', namespace: 'frp-gateway', labels: { 'app.kubernetes.io/managed-by': 'Helm' } },
+      spec: { ports: [{ port: 80 }] },
+    } as ClusterService);
+    const found = await start({ addresses: ['127.0.0.1'] });
+    assert.match(
+      found.problemOf(tcp, true, true)?.message ?? '',
+      /add it to gateway\.service\.ports of the chart's values, or now: kubectl/,
+    );
+  });
+
   it('is missing where the Service for users does not publish the port, with the command that adds it', async () => {
     users({ spec: { ports: [{ port: 80 }] } });
     const found = await start({ addresses: ['127.0.0.1'] });

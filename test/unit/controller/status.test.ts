@@ -33,6 +33,8 @@ function judgedFrom(more: Partial<Backend>, counts?: ProxyCounts) {
   const backend: Backend = { id: 'u0', name: 'api-0', address: '10.0.0.0', port: 80, proxies: 1, ...more };
   return judge([backend], { now, isUdp: false, graceUntil: 0, countsOf: () => counts });
 }
+const howToAnnotate =
+  '0 backends available; no Pod of this namespace has a sidecar for it: put frp.io/group: api on a Pod template; where it is there, see why no Pods are: frp-k8s check -n prod';
 const up = { online: 1, offline: 0 };
 const down = { online: 0, offline: 1 };
 
@@ -122,11 +124,7 @@ describe('the status of a service', () => {
   it('without a backend is Provisioning, and says how to get one', () => {
     const status = settled();
     assert.equal(status.state, 'Provisioning');
-    assert.deepEqual(conditionsOf(status).Ready, [
-      'False',
-      'NoBackendsFound',
-      '0 backends available; annotate Pods of this namespace with frp.io/group',
-    ]);
+    assert.deepEqual(conditionsOf(status).Ready, ['False', 'NoBackendsFound', howToAnnotate]);
   });
 
   it('advises by where the backends come from', () => {
@@ -136,7 +134,7 @@ describe('the status of a service', () => {
     };
     const endpoints = [{ host: 'db.example.com', port: 5432 }];
     const selector = { mode: 'selector' as const, selector: { matchLabels: { app: 'api' } } };
-    assert.equal(remedies({ discovery: { mode: 'auto' } }), '0 backends available; annotate Pods of this namespace with frp.io/group');
+    assert.equal(remedies({ discovery: { mode: 'auto' } }), howToAnnotate);
     assert.equal(remedies({ endpoints }), '0 backends available; list hosts in spec.backends.endpoints that have an address');
     assert.equal(
       remedies({ discovery: { mode: 'dns' } }),

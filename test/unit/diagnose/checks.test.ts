@@ -74,3 +74,71 @@ describe('the remedy of a misspelled group', () => {
     );
   });
 });
+
+describe('the remedy of a quota that is too small', () => {
+  it('raises it by what the missing Pods ask for and one more of a rollout, and has the workload try again', async () => {
+    const draft: Draft = healthy();
+    const message =
+      'pods "web-1" is forbidden: exceeded quota: small, requested: pods=1,requests.cpu=110m, used: pods=2,requests.cpu=1, limited: pods=2,requests.cpu=1';
+    draft.workloads.ok[0].status = { conditions: [{ type: 'ReplicaFailure', status: 'True', message }] };
+    draft.quotas.ok = [{ metadata: { namespace: 'shop', name: 'small' } }];
+    const [finding] = await wrongIn(draft as Snapshot);
+    assert.equal(
+      finding?.remedy,
+      `kubectl -n shop patch resourcequota small --type=merge -p '{"spec":{"hard":{"pods":"4","requests.cpu":"1220m"}}}' && kubectl -n shop rollout restart deployment/web`,
+    );
+  });
+});
+
+describe('what is not there to be looked at', () => {
+  it('is not said to be well: the plain frp server where no service goes to one, the gateway where there is none', async () => {
+    const { findings } = await said(healthy());
+    assert.deepEqual(
+      findings.filter(({ check }) => ['plain-server', 'server-certificate'].includes(check)),
+      [],
+    );
+    const draft: Draft = healthy();
+    draft.config.ok.gateway.addresses = [];
+    const without = await said(draft as Snapshot);
+    assert.deepEqual(
+      without.findings.filter(({ check }) => ['gateway-certificate', 'gateway-names', 'ingress', 'users-service'].includes(check)),
+      [],
+    );
+  });
+});
+
+describe('a remedy', () => {
+  it('is one of Helm where the chart made the installation', async () => {
+    const draft: Draft = healthy();
+    for (const each of draft.installation.workloads.ok)
+      each.metadata.annotations = { 'meta.helm.sh/release-name': 'tunnels', 'meta.helm.sh/release-namespace': 'frp-system' };
+    draft.gateway.services.ok = [];
+    draft.mutating.ok = [];
+    const remedies = (await wrongIn(draft as Snapshot)).map(({ remedy }) => remedy ?? '');
+    assert.ok(remedies.includes('helm upgrade tunnels charts/frp-k8s --namespace frp-system --reuse-values --set gateway.enabled=true'));
+    assert.ok(
+      remedies.every((remedy) => !remedy.includes('apply -k')),
+      remedies.join('\n'),
+    );
+  });
+
+  it('makes a Secret that is not there, and allows the use of one that is', async () => {
+    const draft: Draft = healthy();
+    draft.services.ok[0].spec.security = { authentication: { type: 'token', tokenSecret: 'tokens' } };
+    const conditions = draft.services.ok[0].status.conditions as { type: string }[];
+    const condition = conditions.find(({ type }) => type === 'ConfigurationValid')!;
+    const label = 'kubectl -n shop label secret tokens frp.io/use=true';
+    Object.assign(condition, {
+      status: 'False',
+      reason: 'SecretMissing',
+      message: `Secret shop/tokens (spec.security.authentication.tokenSecret) is not there with the label frp.io/use: "true"; create it, or allow its use with: ${label}`,
+    });
+    const [there] = await wrongIn(draft as Snapshot);
+    assert.equal(there?.remedy, label);
+    const [absent] = await wrongIn(draft as Snapshot, working({ secretMetadata: () => Promise.resolve({ absent: 'Secret' }) }));
+    assert.match(
+      absent?.remedy ?? '',
+      /^kubectl -n shop create secret generic tokens --from-literal=token=.* && kubectl -n shop label secret tokens/,
+    );
+  });
+});

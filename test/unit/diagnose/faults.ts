@@ -25,6 +25,19 @@ const unhealthyBackend = (draft: Draft, reason: string) => {
   draft.services.ok[0].status.endpoints = [{ name: 'web-1', healthy: false, reason }];
   setCondition(draft, 'BackendsAvailable', 'False', 'BackendsUnhealthy', `0 backends available, 1 unhealthy: web-1: ${reason}`);
 };
+const noBackends = (draft: Draft) => {
+  draft.pods.ok = [];
+  draft.services.ok[0].status.endpoints = [];
+  setCondition(
+    draft,
+    'BackendsAvailable',
+    'False',
+    'NoBackendsFound',
+    '0 backends available; no Pod of this namespace has a sidecar for it',
+  );
+};
+const refusedPods = (draft: Draft, message: string) =>
+  (draft.workloads.ok[0].status = { conditions: [{ type: 'ReplicaFailure', status: 'True', message }] });
 const hooks = (draft: Draft, kind: 'mutating' | 'validating') => draft[kind].ok[0].webhooks;
 const deployment = (draft: Draft, name: string) => draft.installation.workloads.ok.find((each: Draft) => each.metadata.name === name);
 export const annotate = (draft: Draft, annotations: object) =>
@@ -260,6 +273,7 @@ export const faults: readonly Fault[] = [
   {
     fault: 'a quota of the namespace',
     breaks: (d) => {
+      d.quotas.ok = [{ metadata: { namespace: 'shop', name: 'small' } }];
       d.workloads.ok[0].status.readyReplicas = 0;
       d.events.ok = [
         {
@@ -300,8 +314,99 @@ export const faults: readonly Fault[] = [
     says: ['backends NoBackendsFound'],
   },
   {
+    fault: 'a workload that is scaled to 0',
+    breaks: (d) => {
+      noBackends(d);
+      d.workloads.ok[0].spec.replicas = 0;
+      d.workloads.ok[0].status = {};
+    },
+    says: ['backends ScaledToZero'],
+  },
+  {
+    fault: 'a workload whose Pods were refused before its service was there, and that waits',
+    breaks: (d) => {
+      noBackends(d);
+      refusedPods(d, 'admission webhook "annotated.pods.frp.io" denied the request: there is no DistributedService "web"');
+    },
+    says: ['pods-made PodsHeldBack', 'backends PodsHeldBack'],
+  },
+  {
+    fault: 'a workload that a quota kept from its Pods, which is gone',
+    breaks: (d) => {
+      noBackends(d);
+      refusedPods(d, 'pods "web-1" is forbidden: exceeded quota: small, requested: pods=1, used: pods=0, limited: pods=0');
+    },
+    says: ['pods-made PodsHeldBack', 'backends PodsHeldBack'],
+  },
+  {
+    fault: 'a quota that keeps a service from its backends',
+    breaks: (d) => {
+      noBackends(d);
+      refusedPods(d, 'pods "web-1" is forbidden: exceeded quota: small, requested: pods=1, used: pods=0, limited: pods=0');
+      d.quotas.ok = [{ metadata: { namespace: 'shop', name: 'small' } }];
+    },
+    says: ['pods-made QuotaExceeded', 'backends QuotaExceeded'],
+  },
+  {
+    fault: 'a service whose only workload is in a namespace that has opted out',
+    breaks: (d) => {
+      noBackends(d);
+      d.namespaces.ok[0].metadata.labels = { 'frp.io/injection': 'disabled' };
+    },
+    says: ['opted-out NamespaceOptedOut', 'backends NamespaceOptedOut'],
+  },
+  {
+    fault: 'a service whose only workload has opted out',
+    breaks: (d) => {
+      noBackends(d);
+      annotate(d, { 'frp.io/inject': 'false' });
+    },
+    says: ['backends OptedOut'],
+  },
+  {
+    fault: 'a service whose only workload has its group under a misspelt name',
+    breaks: (d) => {
+      noBackends(d);
+      const { metadata } = d.workloads.ok[0].spec.template;
+      metadata.annotations = { 'frp.io/gruop': 'web' };
+    },
+    says: ['unknown-annotations AnnotationUnknown', 'backends AnnotationUnknown'],
+  },
+  {
+    fault: 'a service whose only workload names it wrong',
+    breaks: (d) => {
+      noBackends(d);
+      annotate(d, { 'frp.io/group': 'wep' });
+    },
+    says: ['templates UnknownGroup', 'backends UnknownGroup'],
+  },
+  {
+    fault: 'a service whose hosts have no address',
+    breaks: (d) => {
+      d.workloads.ok = d.pods.ok = [];
+      d.services.ok[0].spec.backends = { endpoints: [{ host: 'db.example.com', port: 1 }] };
+      setCondition(
+        d,
+        'BackendsAvailable',
+        'False',
+        'NoBackendsFound',
+        '0 backends available; list hosts in spec.backends.endpoints that have an address',
+      );
+    },
+    says: ['backends NoBackendsFound'],
+  },
+  {
     fault: 'an app that listens elsewhere',
     breaks: (d) => unhealthyBackend(d, 'its port takes no connections'),
+    says: ['backends AppNotListening'],
+  },
+  {
+    fault: 'an app that has gone, of which the health check knows only that it says nothing',
+    breaks: (d) => unhealthyBackend(d, 'GET /health got no HTTP answer'),
+    probes: {
+      logOf: () =>
+        Promise.resolve(ok('[E] connect to local service [127.0.0.1:8080] error: dial tcp 127.0.0.1:8080: connect: connection refused')),
+    },
     says: ['backends AppNotListening'],
   },
   {
@@ -384,10 +489,18 @@ export const faults: readonly Fault[] = [
     says: ['plain-server ServerNotReady'],
   },
   {
+    fault: 'a udp service where only the gateway is installed',
+    breaks: (d) =>
+      (d.workloads.ok = []) &&
+      Object.assign(d.services.ok[0].spec, { serviceType: 'udp', gateway: false, expose: { type: 'port', port: 53 } }),
+    says: ['plain-server WorkloadMissing'],
+  },
+  {
     fault: 'a tunnel that is not encrypted',
     breaks: (d) => {
       d.config.ok.gateway.addresses = [];
       d.config.ok.frps.tls = 'off';
+      d.config.ok.frps.address = 'frps.example.com';
     },
     says: ['tunnel-tls TunnelUnauthenticated'],
   },

@@ -226,6 +226,8 @@ export const working = (more: Partial<Probes> = {}): Probes => ({
   dryRunPod: (pod) => Promise.resolve(ok({ ...pod, spec: { initContainers: [{ name: 'frpc' }] } })),
   getFromPod: () => Promise.resolve(ok({ status: 200, ms: 5, body: '', headers: {} })),
   dial: () => Promise.resolve(ok({ ms: 3, chain: [served.certPem] })),
+  secretMetadata: (namespace, name) => Promise.resolve(ok({ metadata: { namespace, name } })),
+  logOf: () => Promise.resolve(ok('')),
   resolve: (host) => Promise.resolve(ok([host])),
   ...more,
 });

@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { configSchema } from '../../../src/config/schema.ts';
 import { explanationText, exitCodeOf, type Explanation } from '../../../src/explain/explanation.ts';
+import { wantedIn } from '../../../src/cli/explain-words.ts';
 import { explainHost, hostIn } from '../../../src/explain/host.ts';
 import { explainPod } from '../../../src/explain/pod.ts';
 import { explainService } from '../../../src/explain/service.ts';
@@ -88,7 +89,16 @@ describe('explain', () => {
       replica,
       ask: <T>(path: string) => Promise.resolve(path in answers ? { ok: answers[path] as T } : { failed: 'the connection was refused' }),
     });
-    world = { client: api.client, config, gaps: [], isConfigKnown: true, reach: { voices: [voice('frp-gateway-0')], problems: [] }, now };
+    world = {
+      client: api.client,
+      config,
+      gaps: [],
+      isConfigKnown: true,
+      installation: 'frp-system',
+      isInstallationMissing: false,
+      reach: { voices: [voice('frp-gateway-0')], problems: [] },
+      now,
+    };
     api.put('/api/v1/namespaces/shop', { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } });
     putWeb({});
     answers['/api/services/shop/web'] = report;
@@ -146,6 +156,17 @@ describe('explain', () => {
     }
   });
 
+  it('names a misspelt annotation, and the one that was meant, of a Pod with a sidecar and of one without', async () => {
+    const { metadata } = injected();
+    putPod({ ...injected(), metadata: { ...metadata, annotations: { ...metadata.annotations, 'frp.io/wieght': '3' } } });
+    assert.match(
+      explanationText(await explainPod(world, 'shop', 'web-1')),
+      /frp\.io\/wieght is not known .*did you mean frp\.io\/weight\?/,
+    );
+    putPod({ ...plain, metadata: { ...plain.metadata, annotations: { 'frp.io/gruop': 'web' } } });
+    assert.match(explanationText(await explainPod(world, 'shop', 'web-1')), /frp\.io\/gruop is not known .*did you mean frp\.io\/group\?/);
+  });
+
   it('tells of a service its status, who may use it, and each backend at each replica', async () => {
     putWeb({
       state: 'Degraded',
@@ -189,10 +210,87 @@ describe('explain', () => {
     isAsBefore('deployment', await explainWorkload(world, 'Deployment', 'shop', 'web'));
   });
 
+  it('says of a workload, and of its service, why there are no Pods, as check does', async () => {
+    const message = 'admission webhook "annotated.pods.frp.io" denied the request: there is no DistributedService "web"';
+    const deployment = {
+      metadata: { name: 'web', namespace: 'shop' },
+      spec: {
+        replicas: 1,
+        selector: { matchLabels: { app: 'web' } },
+        template: { ...plain, metadata: { annotations: plain.metadata.annotations } },
+      },
+      status: { conditions: [{ type: 'ReplicaFailure', status: 'True', message }] },
+    };
+    api.put('/apis/apps/v1/namespaces/shop/deployments/web', deployment);
+    const none = { type: 'BackendsAvailable', status: 'False', reason: 'NoBackendsFound', message: '0 backends available' } as const;
+    putWeb({ state: 'Provisioning', activeBackends: 0, totalBackends: 0, conditions: [none] });
+    for (const explanation of [await explainWorkload(world, 'Deployment', 'shop', 'web'), await explainService(world, 'shop', 'web')]) {
+      const text = explanationText(explanation);
+      assert.match(text, /PodsHeldBack: .*its Pods were refused, and would not be now/);
+      assert.match(text, /→ kubectl -n shop rollout restart deployment\/web/);
+    }
+  });
+
   it('follows a request, and names the service that wants the host', async () => {
     const asked = { host: 'wbe.example.com', path: '/', scheme: 'http', method: 'GET', headers: [], roles: undefined } as const;
     answers['/api/routes?host=wbe.example.com&path=%2F&scheme=http&method=GET'] = trace;
     isAsBefore('host', await explainHost(world, asked));
+  });
+
+  it('names the service that was probably meant', async () => {
+    putWeb({});
+    await assert.rejects(explainService(world, 'shop', 'wbe'), /there is no DistributedService shop\/wbe; did you mean shop\/web\?/);
+    await assert.rejects(explainService(world, 'other', 'web'), /did you mean shop\/web\?/);
+  });
+
+  it('takes the namespace before the name', () => {
+    for (const words of [['service', 'shop/web'], ['service/shop/web']])
+      assert.deepEqual(wantedIn(words, false), { kind: 'service', name: 'web', namespace: 'shop' });
+    assert.deepEqual(wantedIn(['host', 'a.example.com/b'], false), { kind: 'host', name: 'a.example.com/b' });
+  });
+
+  it('says of a sidecar that waits for the app that it does', async () => {
+    answers['/api/services/shop/web'] = { ...report, backends: [] };
+    putPod(injected(), { phase: 'Pending', initContainerStatuses: [{ name: 'frpc', started: false, state: { running: {} } }] });
+    const text = explanationText(await explainPod(world, 'shop', 'web-1'));
+    answers['/api/services/shop/web'] = report;
+    assert.match(
+      text,
+      /AppNotListening: frp-gateway-0: its sidecar is not registered there: it waits until the app's port takes a connection/,
+    );
+  });
+
+  it('says of a connector what it is', async () => {
+    const labels = { 'app.kubernetes.io/managed-by': 'frp-k8s', 'app.kubernetes.io/component': 'connector', 'frp.io/service': 'web' };
+    putPod({ ...plain, metadata: { ...plain.metadata, labels, annotations: { [annotation.inject]: 'false' } } });
+    assert.match(explanationText(await explainPod(world, 'shop', 'web-1')), /the connector of shop\/web: it dials the backends/);
+  });
+
+  it('does not judge what the gateway cannot know, such as whether a credential is a good one', async () => {
+    const asked = {
+      host: 'web.example.com',
+      path: '/',
+      scheme: 'http',
+      method: 'GET',
+      headers: ['Authorization: x'],
+      roles: undefined,
+    } as const;
+    const step = {
+      at: 'access',
+      passes: true,
+      isUnknown: true,
+      text: 'whether the credential of this request is one is not judged here',
+    } as const;
+    answers['/api/routes?host=web.example.com&path=%2F&scheme=http&method=GET&header=Authorization%3A+x'] = { ...trace, steps: [step] };
+    const explanation = await explainHost(world, asked);
+    assert.match(explanationText(explanation), /\? access {3}whether the credential/);
+  });
+
+  it('calls a port a port', async () => {
+    const asked = { host: ':5432', path: '/', scheme: 'http', method: 'GET', headers: [], roles: undefined } as const;
+    const text = explanationText(await explainHost(world, asked));
+    assert.match(text, /^Connection to port 5432\n/);
+    assert.match(text, /no DistributedService of this cluster has port 5432/);
   });
 
   it('reads hosts as people write them', () => {

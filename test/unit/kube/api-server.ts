@@ -160,7 +160,7 @@ export class ApiServer {
     switch (method) {
       case 'GET':
         if (
-          /^\/api\/v1\/namespaces$|\/(secrets|pods|services|distributedservices|deployments|configmaps|poddisruptionbudgets|endpointslices|certificates|certificaterequests|challenges)$/.test(
+          /^\/api\/v1\/namespaces$|\/(secrets|pods|services|distributedservices|deployments|statefulsets|daemonsets|events|resourcequotas|networkpolicies|configmaps|poddisruptionbudgets|endpointslices|certificates|certificaterequests|challenges)$/.test(
             path,
           )
         )

@@ -45,6 +45,13 @@ describe('a workload', () => {
     );
   });
 
+  it('whose group is misspelt is told the annotation that was meant', () => {
+    for (const key of ['frp.io/gruop', 'frp-io/group', 'frp.io.group', 'frpio/group'])
+      assert.deepEqual(decideWorkload(workload('apps/v1', 'Deployment', template({ [key]: 'web' })), context).warnings, [
+        `annotation ${key} is not known to frp-k8s and has no effect; did you mean frp.io/group?`,
+      ]);
+  });
+
   it('without a template, or of another kind, is left alone', () => {
     for (const object of [null, {}, { apiVersion: 'apps/v1', kind: 'Deployment' }, { apiVersion: 'v1', kind: 'Service' }]) {
       assert.deepEqual(decideWorkload(object, context).warnings, []);
