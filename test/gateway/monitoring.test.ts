@@ -251,7 +251,7 @@ describe('monitoring', { timeout: 300_000 }, () => {
 
 /** What the controller makes of the two Pods, by what the gateway says of them. */
 async function judge(metrics: ControllerMetrics): Promise<void> {
-  const statuses = (await gateway.agent?.statuses().catch(() => undefined)) ?? [];
+  const statuses = (await gateway.agent?.listing().catch(() => undefined))?.proxies ?? [];
   const healthy = statuses.filter(({ status }) => status === 'online').length;
   const missing = Array.from({ length: 2 - statuses.length }, (_, at): JudgedBackend => {
     return { id: `${at}`, name: `web-${at}`, address: '10.0.0.9', port: 80, health: 'unhealthy', isUnregistered: true };

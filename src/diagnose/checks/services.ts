@@ -82,7 +82,7 @@ export const serviceChecks: readonly Check[] = [
     reason === 'HostConflict' ? `kubectl -n ${service.metadata.namespace} edit dsvc ${service.metadata.name}` : undefined,
   ),
   told('network', 'the server of every service answers', 'NetworkReady', () => undefined),
-  each('backends', 'every service has a healthy backend', (service, { snapshot }) => {
+  each('backends', 'every service has a healthy backend at each of its ports', (service, { snapshot }) => {
     const condition = conditionOf(service, 'BackendsAvailable');
     if (condition?.status !== 'False') return [];
     const { reason = '', message = '' } = condition;
