@@ -6,6 +6,7 @@ import { both } from '../kube/sinks.ts';
 import type { KubeObject } from '../kube/types.ts';
 import { Claims, type Conflict } from '../model/claims.ts';
 import { gatewayApiUrls, hasGateway, usesGateway } from '../model/gateway.ts';
+import { closedPorts } from '../model/closed-ports.ts';
 import { exposuresOf } from '../model/exposure.ts';
 import { servingPorts } from '../model/pools.ts';
 import { serviceKey, type ServiceStore } from '../model/store.ts';
@@ -211,6 +212,7 @@ export class FactSource {
       differing: isGateway ? this.#deps.links?.differing(key) : undefined,
       judgement,
       refusedTunnels: isGateway ? this.#gateway.refusedTunnelsOf(key) : undefined,
+      closedPorts: isGateway ? this.#closedPorts(service, judgement) : undefined,
       isGateway,
       outdated: this.#outdated.get(key) ?? new Set(),
       entrance: this.#deps.entrance?.problemOf(
@@ -222,6 +224,15 @@ export class FactSource {
       externalEndpoint: externalEndpointOf(service, config, this.#deps.entrance?.addressOf(isGateway)),
       selector: connectors?.selectorOf?.(service),
     };
+  }
+
+  #closedPorts(service: DistributedService, { backends }: Judgement): Problem | undefined {
+    const key = serviceKey(service);
+    const isPrimary = ({ id, also = [] }: Backend) => [id, ...also].some((each) => this.#gateway.countsOf(key, each)?.isPrimary);
+    return closedPorts(service.spec, {
+      up: (pool) => this.#gateway.upIn(key, pool),
+      primaries: backends.filter(isPrimary).map(({ name }) => name),
+    });
   }
 
   /** What is known of the server; of gateways elsewhere nothing where the one that serves may be the one that cannot be asked. */

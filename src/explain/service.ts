@@ -64,6 +64,7 @@ export function reportSections(key: string, heard: readonly Heard<ServiceReport>
   const routes = any && any.routes.length > 0 ? any.routes.map((route) => routeText(route, key)) : (any?.exposures ?? []);
   const backends = heard.flatMap(({ replica, answer }) => [
     ...(answer.unserved ? [bad(`${replica}: ${answer.unserved.message}`, answer.unserved.reason)] : []),
+    ...(answer.closed ? [bad(`${replica}: ${answer.closed.message}`, answer.closed.reason)] : []),
     info(`${replica}: ${answer.up} of ${countText(answer.registered, 'backend')} up, ${answer.algorithm}, ${trafficText(answer)}`),
     ...bounded(
       sickFirst(answer).map((backend) => backendLine(backend, replica, now)),

@@ -42,7 +42,8 @@ import { ordinalProblem, PeerAddresses, replicasOf, servicesAt, servicesOnline, 
 import type { Applied } from './haproxy/index.ts';
 import { replicaIdentityIn, type ReplicaIdentity } from './sources/replica-identity.ts';
 import type { Proxies } from './proxies.ts';
-import { proxyStatuses, type ProxyStatus } from './api/proxy-status.ts';
+import { poolStatuses } from './api/pool-status.ts';
+import { proxyStatuses, type Listing } from './api/proxy-status.ts';
 import { tunnelMaterial, type TunnelMaterial } from './ir/tunnel-trust.ts';
 import { clusterPortsOf } from './ir/cluster-ports.ts';
 import { claimedPorts, isReserved, servedOnes, viewOf } from './ir/translate.ts';
@@ -121,7 +122,7 @@ export class GatewayAgent {
       registry: options.registry,
     });
     const status = {
-      statuses: () => this.statuses(),
+      listing: () => this.listing(),
       refusals: () => [...this.#proxies.refusals(), ...this.holdings.refusals(), ...this.door.refusals],
       inspection: inspectionOf({ ...options, ...observed, holdings: this.holdings, members: this.#members, door: this.door }),
     };
@@ -188,7 +189,7 @@ export class GatewayAgent {
     this.#users.start();
     this.#warmUp = new WarmUp({
       peers: () => this.#peersServices(),
-      own: async () => servicesOnline(await this.statuses()),
+      own: async () => servicesOnline((await this.listing()).proxies),
       ...(this.#options.warmUpMs === undefined ? {} : { limitMs: this.#options.warmUpMs }),
     });
     void this.#warmUp.done.then(() => !signal.aborted && this.#warmedUp());
@@ -308,11 +309,13 @@ export class GatewayAgent {
     return isReserved(port, config) || this.#claimedPorts.has(port) || this.#proxies.reaches(port);
   }
 
-  /** Whether each member serves. @throws where HAProxy cannot be asked */
-  async statuses(): Promise<ProxyStatus[]> {
+  /** Whether each member serves, and how many each pool has. @throws where HAProxy cannot be asked */
+  async listing(): Promise<Listing> {
     const { services } = this.#sources;
-    const members = proxyStatuses(this.#members.all, await this.#proxies.verdicts(), (key) => services.byKey(key)?.spec);
-    return [...members, ...this.door.refusedPods.statuses((identity) => this.#sources.podOf(identity))];
+    const verdicts = await this.#proxies.verdicts();
+    const members = proxyStatuses(this.#members.all, verdicts, (key) => services.byKey(key)?.spec);
+    const turnedAway = this.door.refusedPods.statuses((identity) => this.#sources.podOf(identity));
+    return { proxies: [...members, ...turnedAway], pools: poolStatuses(services.all(), verdicts) };
   }
 
   #credentials(): Credentials | undefined {

@@ -6,8 +6,8 @@ import type { Proxies } from './proxies.ts';
 export const saidByAgent = (
   agent: GatewayAgent,
   proxies: Pick<Proxies, 'refusals'>,
-): Pick<LinksDeps, 'statuses' | 'refusals' | 'refusedTunnels' | 'conflictsOf'> => ({
-  statuses: () => agent.statuses(),
+): Pick<LinksDeps, 'listing' | 'refusals' | 'refusedTunnels' | 'conflictsOf'> => ({
+  listing: () => agent.listing(),
   refusals: () => proxies.refusals(),
   refusedTunnels: (cluster) => agent.door.refusalsOf(cluster),
   conflictsOf: (service) => agent.holdings.conflictsOf(service),

@@ -57,7 +57,10 @@ const proxy = z.object({
   /** its Pod is turned away, for the reason */
   isRefused: z.literal(true).optional(),
   reason: text.optional(),
+  isPrimary: z.literal(true).optional(),
 });
+/** key: one of several pools of a service of this cluster's (partKey of model/pools.ts); with the backends of all clusters */
+const pool = z.object({ up: z.int().min(0) });
 /** key: namespace/name of a service of this cluster's that is not served as it is, or kind and key of another item */
 const refused = z.object({ reason: z.string().max(64), message: text });
 /** key: namespace/name of a service whose Pods, this cluster's, want more tunnels than they may have; the reason is one word */
@@ -84,7 +87,7 @@ const gateway = z.object({
 /** key: what this gateway does not understand of what it is told */
 const unknown = z.object({});
 
-export const downKinds = { proxy, refused, refusedTunnels, differs, gateway, unknown } as const;
+export const downKinds = { proxy, pool, refused, refusedTunnels, differs, gateway, unknown } as const;
 
 export type Up<K extends keyof typeof upKinds> = z.infer<(typeof upKinds)[K]>;
 export type Down<K extends keyof typeof downKinds> = z.infer<(typeof downKinds)[K]>;

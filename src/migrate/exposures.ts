@@ -12,14 +12,18 @@ const hostPattern = /^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*
 const namePattern = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 const pathPattern = /^\/([A-Za-z0-9_.~!$&'()+,=:@/-]|%[0-9a-fA-F]{2})*$/;
 
-/** None, with a finding, for a proxy without a port of its own. */
+/** None, with a finding, for a proxy whose port nobody can have, or nobody picks. */
 export function byPort(type: 'tcp' | 'udp', fields: Fields, notes: Notes): Exposed[] {
-  const port = fields.number('remotePort');
+  const port = fields.number('remotePort') ?? 0;
   if (isPort(port)) return [{ serviceType: type, expose: { type: 'port', port } }];
-  const problem =
-    port === undefined || port === 0
-      ? 'frps chose a port at random, and only the gateway does (spec.expose.port: 0)'
-      : `${String(port)} is no port`;
+  if (port === 0 && type === 'tcp') {
+    notes.todo(
+      'remotePort',
+      'frps chose a port at each start. With the gateway a port of 30000 to 32767 is picked once and kept, and the status tells it: kubectl get dsvc, column ENDPOINT. A plain frp server does not do that: where that is what you have, write a port and leave spec.gateway out',
+    );
+    return [{ serviceType: type, expose: { type: 'port', port } }];
+  }
+  const problem = port === 0 ? 'frps chose a port, and only the gateway does, which serves no udp' : `${String(port)} is no port`;
   notes.lost('remotePort', `${problem}: choose one, write it there, and run migrate again`);
   return [];
 }

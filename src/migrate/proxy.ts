@@ -89,8 +89,9 @@ function servedOf(
   if (isUdp && healthCheck.type) notes.differs('healthCheck', 'no counterpart: frp-k8s does not check udp backends');
   const specs = exposed.map(({ serviceType, expose }): Spec => ({
     serviceType: terminates ?? serviceType,
-    // The gateway serves no udp.
+    // The gateway serves no udp, and it alone picks a port.
     ...(isUdp && { gateway: false }),
+    ...(expose?.port === 0 && { gateway: true }),
     expose: {
       ...withPlugin(expose ?? {}, result),
       ...(proxyProtocol && { proxyProtocol }),

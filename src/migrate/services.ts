@@ -28,7 +28,7 @@ interface Member {
 
 export function servicesOf(drafts: readonly Draft[], assumptions: Assumptions, names: Names): Migrated[] {
   const bundles = new Map<string, Member[]>();
-  for (const [index, draft] of withSeveralPorts(drafts).entries())
+  for (const [index, draft] of withSeveralPorts(drafts, assumptions).entries())
     for (const [part, spec] of draft.specs.entries()) {
       const place = JSON.stringify([spec.serviceType, spec.expose?.domain, spec.expose?.subdomain, spec.expose?.path, spec.expose?.port]);
       const key = draft.group === undefined ? `${index} ${part}` : `${draft.group}\n${draft.client.server}\n${place}`;

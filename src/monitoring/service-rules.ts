@@ -55,6 +55,21 @@ const noHealthyBackend: Alert = {
   ],
 };
 
+const primary: Alert = {
+  alert: 'FrpNoPrimary',
+  expr: `max by (namespace, name) (${prefix}_primaries) != 1`,
+  for: '2m',
+  severity: 'critical',
+  summary: `{{ $value }} backends of ${service} say that they are the primary`,
+  description: 'Nobody can begin to write: that takes one that says so.',
+  meaning: 'Who writes already goes on where several say so; new connections to the port for writing are closed. Reading goes on.',
+  look: [describe, '`kubectl -n NAMESPACE get pods`: is the primary Ready, and has another one been promoted?'],
+  act: [
+    'None: promote a replica, or mend what answers for the role (`spec.backends.readWrite.roleCheck`).',
+    'Several: end or demote all but the right one. What promotes is to fence; the gateway cannot know which one is right.',
+  ],
+};
+
 const unregistered: Alert = {
   alert: 'FrpBackendsUnregistered',
   expr: `max by (namespace, name) (${prefix}_unregistered_backends) > 0`,
@@ -161,5 +176,5 @@ const slowBurn: Alert = {
 
 export const serviceGroups: readonly RuleGroup[] = [
   { name: 'frp-k8s-objectives', title: 'Objectives', rules: [...windows.map(ratio), latency, errors, slow, fastBurn, slowBurn] },
-  { name: 'frp-k8s-services', title: 'Services', rules: [noHealthyBackend, unregistered, outdated, failed] },
+  { name: 'frp-k8s-services', title: 'Services', rules: [noHealthyBackend, primary, unregistered, outdated, failed] },
 ];

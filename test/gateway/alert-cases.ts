@@ -83,6 +83,8 @@ export const alertCases: readonly AlertCase[] = [
   },
   { alert: 'FrpSeriesMerged', input: { 'frp_gateway_merged_backends{pod="a"}': '3x100' }, at: '65m' },
   { alert: 'FrpNoHealthyBackend', input: { [`frp_distributed_service_backends{${web},state="healthy"}`]: '0x10' }, at: '4m', labels },
+  { alert: 'FrpNoPrimary', input: { [`frp_distributed_service_primaries{${web}}`]: '2x10' }, at: '4m', labels },
+  { alert: 'FrpNoPrimary', input: { [`frp_distributed_service_primaries{${web}}`]: '0x10' }, at: '4m', labels },
   { alert: 'FrpBackendsUnregistered', input: { [`frp_distributed_service_unregistered_backends{${web}}`]: '1x10' }, at: '6m', labels },
   { alert: 'FrpPodsOutdated', input: { [`frp_distributed_service_outdated_pods{${web},pod="web-0"}`]: '1x100' }, at: '62m', labels },
   { alert: 'FrpServicesFailed', input: { 'frp_operator_managed_services{state="Failed"}': '1x20' }, at: '12m' },

@@ -139,7 +139,10 @@ const settings = async (at: string, knowsReplicas: boolean): Promise<UsersSettin
 test('HAProxy takes the configuration of arbitrary services', async (t) => {
   const at = directory(t);
   const pem = both(certificate(t, 'a.example.com'));
-  const some = fc.array(fc.tuple(hostileService, fc.boolean()), { maxLength: 6 });
+  // No two services have one name: nothing that keeps them lets that be.
+  const nameOf = ([pools]: readonly [ServedService[], boolean]) =>
+    `${pools[0]!.service.metadata.namespace}/${pools[0]!.service.metadata.name}`;
+  const some = fc.uniqueArray(fc.tuple(hostileService, fc.boolean()), { maxLength: 6, selector: nameOf });
   await fc.assert(
     fc.asyncProperty(some, fc.boolean(), async (given, knowsReplicas) => {
       const services = given.flatMap(([pools, hasCertificate]) =>

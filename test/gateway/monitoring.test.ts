@@ -271,7 +271,7 @@ describe('monitoring', { timeout: 300_000 }, () => {
 
 /** What the controller makes of the two Pods of web, by what the gateway says of them. */
 async function judge(metrics: ControllerMetrics): Promise<void> {
-  const all = (await gateway.agent?.statuses().catch(() => undefined)) ?? [];
+  const all = (await gateway.agent?.listing().catch(() => undefined))?.proxies ?? [];
   const statuses = all.filter(({ name }) => name.includes('web-'));
   const healthy = statuses.filter(({ status }) => status === 'online').length;
   const missing = Array.from({ length: 2 - statuses.length }, (_, at): JudgedBackend => {

@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { renderClientConfig } from '../../src/frp/client-config.ts';
 import { tuningOf } from '../../src/frp/tuning.ts';
+import type { Listing } from '../../src/gateway/api/proxy-status.ts';
+import type { ServiceReport } from '../../src/gateway/api/report-types.ts';
 import { service } from '../support/services.ts';
 import { Gateway } from './agent-harness.ts';
 import { eventually } from './eventually.ts';
@@ -52,7 +54,14 @@ async function cluster(t: TestContext) {
   const nameAt = (port: number) => ask(port, 'show cluster_name');
   await eventually('writing comes to the primary', async () => (await nameAt(ports.write)) === 'first');
   await eventually('reading comes to the replica', async () => (await nameAt(ports.read)) === 'second');
-  return { ports, first, second, nameAt, gateway };
+  /** What the agent tells the controller, and people. */
+  const tells = (primaries: number, reason: string | undefined) =>
+    eventually(`the agent tells of ${primaries} primaries`, async () => {
+      const { pools } = JSON.parse((await gateway.status('/api/proxy/tcp', credentials)).body) as Pick<Listing, 'pools'>;
+      const report = JSON.parse((await gateway.status('/api/services/shop/pg', credentials)).body) as ServiceReport;
+      return pools.find(({ pool }) => pool === undefined)?.up === primaries && report.closed?.reason === reason;
+    });
+  return { ports, first, second, nameAt, gateway, tells };
 }
 
 test('what is written at one port is read at the other, where nothing can be written', async (t) => {
@@ -68,7 +77,8 @@ test('what is written at one port is read at the other, where nothing can be wri
 });
 
 test('when the primary dies its sessions end, reading goes on, and writing comes to the replica that is promoted', async (t) => {
-  const { ports, first, second, nameAt } = await cluster(t);
+  const { ports, first, second, nameAt, tells } = await cluster(t);
+  await tells(1, undefined);
   await ask(ports.write, 'create table orders (n int); insert into orders values (1)');
   const [writing, reading] = [new Session(ports.write), new Session(ports.read)];
   t.after(() => (writing.end(), reading.end()));
@@ -78,6 +88,7 @@ test('when the primary dies its sessions end, reading goes on, and writing comes
   // psql learns that its connection has ended when it asks.
   while ((await writing.ask('select 1;')) !== undefined);
   await assert.rejects(nameAt(ports.write));
+  await tells(0, 'NoPrimary');
   assert.equal(await reading.ask('select count(*) from orders;'), '1');
   assert.equal(await ask(second.port, 'select pg_promote()'), 't');
   await eventually('writing comes to it', async () => (await nameAt(ports.write)) === 'second');
@@ -87,7 +98,7 @@ test('when the primary dies its sessions end, reading goes on, and writing comes
 });
 
 test('an old primary that comes back as one keeps everybody from writing until it is gone', async (t) => {
-  const { ports, first, second, nameAt } = await cluster(t);
+  const { ports, first, second, nameAt, tells } = await cluster(t);
   await first.stop();
   await ask(second.port, 'select pg_promote()');
   await eventually('writing comes to the new primary', async () => (await nameAt(ports.write)) === 'second');
@@ -98,6 +109,8 @@ test('an old primary that comes back as one keeps everybody from writing until i
       () => true,
     ),
   );
+  await tells(2, 'SeveralPrimaries');
   await first.stop();
+  await tells(1, undefined);
   await eventually('writing comes to the one that is left', async () => (await nameAt(ports.write)) === 'second');
 });

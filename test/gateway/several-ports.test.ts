@@ -78,7 +78,7 @@ describe('several ports through the gateway', { timeout: 120_000 }, () => {
     assert.equal(await greeting(imap), 'imap');
 
     servers.imap.close();
-    const statuses = async () => (await gateway.agent!.statuses()).map(({ status, reason }) => [status, reason]).sort();
+    const statuses = async () => (await gateway.agent!.listing()).proxies.map(({ status, reason }) => [status, reason]).sort();
     await eventually('imap is down', async () => JSON.stringify(await statuses()).includes('port imap: '));
     assert.equal(await greeting(moved), 'smtp');
     const report = await told<ServiceReport>('/api/services/shop/mail');

@@ -113,14 +113,18 @@ function bandwidthOf({ transport: { bandwidthLimit, bandwidthLimitMode } = {} }:
 export function meaningsOfMigration({ config: keys, services }: Migration): Meaning[] {
   const config: Config = configSchema.safeParse(keys).data ?? defaultConfig;
   return services.flatMap(({ service: object, ports }) => {
-    const service = defaulted(object) as unknown as DistributedService;
-    const { backends, expose } = service.spec;
+    const { spec, ...rest } = defaulted(object) as unknown as DistributedService;
+    const { backends, expose } = spec;
+    const isPicked = expose?.port === 0;
+    // Only proxies of a plain server say where users come, and no such server picks a port.
+    const service = isPicked ? { ...rest, spec: { ...spec, gateway: false, expose: { ...expose, port: 30_000 } } } : { ...rest, spec };
     const targets =
       backends.endpoints?.map(({ host, port }) => ({ localIP: host, localPort: port })) ??
       ports.map((port) => ({ localIP: 'localhost', localPort: port }));
     const proxies = targets.flatMap((target) => proxiesOf({ service, namespace: 'default', member: ['m'], ...target }, config));
     return proxies
       .flatMap((proxy) => meaningsOf(JSON.parse(toFrpJson(proxy)) as FrpProxy))
+      .map((meaning) => (isPicked ? { ...meaning, place: 'tcp 0' } : meaning))
       .map((meaning) => ({ ...meaning, place: expose?.tls ? meaning.place.replace(/^(http|https) ([^ ]+).*$/, 'tls $2') : meaning.place }));
   });
 }

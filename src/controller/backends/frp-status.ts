@@ -2,30 +2,23 @@
  * What the frp server's own API says: which proxies are online (frp server/http, GET /api/proxy/{type}). Never a guess.
  * The gateway's replicas answer in the same form; a backend serves where one of them has it online.
  */
-import { ownerOf } from '../../frp/proxy-names.ts';
 import { systemClock, type Clock } from '../../../certs/clock.ts';
 import { askServerApi, type Credentials } from '../../frp/server-api.ts';
 import { Loop } from '../../kube/loop.ts';
-import { reasonOfOthers } from '../../model/reasons/text.ts';
 import type { Problem } from '../problem.ts';
 import type { Backend, ProxyCounts } from './health.ts';
-
-export interface ListedProxy extends Pick<ProxyCounts, 'elsewhere' | 'isRefused' | 'reason'> {
-  name: string;
-  status: string;
-}
-
-/** What a server says, asked by HTTP or told over a link. */
-export interface Listed {
-  proxies?: ListedProxy[] | null;
-  /** the gateway's alone; with a reason, which is one word, what is refused are tunnels of the service's Pods */
-  refused?: { service: string; message: string; reason?: string }[];
-}
-
-/** What one of several gateways says. */
-export interface Told extends Listed {
-  gateway: string;
-}
+import {
+  answerIn,
+  differing,
+  differingOfGateways,
+  merged,
+  mergedOfGateways,
+  nothing,
+  rememberServed,
+  type Answer,
+  type Listed,
+  type Told,
+} from './server-answers.ts';
 
 /** Fields of a service that another cluster, which joined a gateway before, says otherwise. */
 export interface Differing {
@@ -63,26 +56,10 @@ export interface ServerViewOptions {
 const allTypes = ['http', 'https', 'tcp', 'udp'];
 const periodMs = 2000;
 const timeoutMs = 5000;
-/** characters of a reason that are kept */
-const reasonLimit = 300;
-const refusalLimit = 1000;
 /** A single answer that is missing says nothing yet. */
 const failuresUntilUnreachable = 2;
 /** After an outage of the server the sidecars dial again within seconds. */
 const graceMs = 15_000;
-
-type Proxies = Map<string, Map<string, ProxyCounts>>;
-
-/** What servers say. */
-interface Answer {
-  services: Proxies;
-  /** why the gateway's HAProxy does not take a service's configuration, by service (namespace/name) */
-  refused: Map<string, string>;
-  /** why the gateway refuses tunnels of its Pods, by service */
-  refusedTunnels: Map<string, Problem>;
-}
-
-const nothing = { services: new Map(), refused: new Map(), refusedTunnels: new Map() } satisfies Answer;
 
 export class ServerView {
   readonly #options: ServerViewOptions;
@@ -120,6 +97,11 @@ export class ServerView {
   /** @param service namespace/name */
   countsOf(service: string, id: string): ProxyCounts | undefined {
     return this.#said.services.get(service)?.get(id);
+  }
+
+  /** How many backends of a pool are in use, of a service (namespace/name) that has several; undefined where that is not known. */
+  upIn(service: string, pool: string | undefined): number | undefined {
+    return this.#said.pools.get(service)?.get(pool);
   }
 
   /** Why the gateway leaves a service (namespace/name) out, in HAProxy's words; undefined where it does not. */
@@ -205,80 +187,6 @@ export class ServerView {
     const signal = AbortSignal.any([this.#loop.signal, AbortSignal.timeout(timeoutMs)]);
     return (await askServerApi(url, { credentials, authorityPem: this.#options.authority?.(), signal })) as Listed;
   }
-}
-
-function answerIn(lists: readonly Listed[], user?: string): Answer {
-  const services: Proxies = new Map();
-  const refused: Answer['refused'] = new Map();
-  const refusedTunnels: Answer['refusedTunnels'] = new Map();
-  for (const { service, message, reason } of lists.flatMap((list) => list.refused ?? [])) {
-    const text = message.slice(0, refusalLimit);
-    if (reason === undefined) refused.set(service, text);
-    else refusedTunnels.set(service, { reason: reasonOfOthers(reason), message: text });
-  }
-  for (const { name, status, elsewhere, isRefused, reason } of lists.flatMap((list) => list.proxies ?? [])) {
-    const owner = ownerOf(name, user);
-    if (!owner) continue;
-    const backends = services.get(owner.service) ?? new Map<string, ProxyCounts>();
-    services.set(owner.service, backends);
-    const counts = backends.get(owner.id) ?? { online: 0, offline: 0, ...(elsewhere !== undefined && { elsewhere }) };
-    if (isRefused) counts.isRefused = true;
-    else counts[status === 'online' ? 'online' : 'offline']++;
-    if (reason !== undefined) counts.reason = reason.slice(0, reasonLimit);
-    backends.set(owner.id, counts);
-  }
-  return { services, refused, refusedTunnels };
-}
-
-/** A backend that has not been online since it came has not failed: its first check is still to come, or to succeed. */
-function rememberServed(before: Proxies, next: Proxies): void {
-  for (const [service, backends] of next)
-    for (const [id, counts] of backends) counts.hasServed = counts.online > 0 || (before.get(service)?.get(id)?.hasServed ?? false);
-}
-
-/** Of each backend the answer of the replica that has most of it online; one replica that refuses a service is enough. */
-function merged(answers: readonly Answer[]): Answer {
-  const [first, ...others] = answers;
-  if (others.length === 0) return first!;
-  const all: Proxies = new Map();
-  for (const [service, backends] of answers.flatMap(({ services }) => [...services])) {
-    const best = all.get(service) ?? new Map<string, ProxyCounts>();
-    all.set(service, best);
-    for (const [id, counts] of backends) if (isBetter(counts, best.get(id))) best.set(id, counts);
-  }
-  return {
-    services: all,
-    refused: new Map(answers.flatMap(({ refused }) => [...refused])),
-    refusedTunnels: new Map(answers.flatMap(({ refusedTunnels }) => [...refusedTunnels])),
-  };
-}
-
-/** Where none has it online, why one turns it away says more than that another one does not have it. */
-const isBetter = (one: ProxyCounts, other: ProxyCounts | undefined): boolean =>
-  !other || one.online > other.online || (one.online === other.online && !other.isRefused);
-
-/** A service that one gateway refuses and another one takes is served. */
-function mergedOfGateways(answers: readonly Answer[]): Answer {
-  const { refused, ...rest } = merged(answers);
-  return { ...rest, refused: new Map([...refused].filter(([service]) => answers.every((answer) => answer.refused.has(service)))) };
-}
-
-/** Of one gateway the sum says it. */
-const differingOfGateways = (before: ReadonlyMap<string, Answer>, after: ReadonlyMap<string, Answer>): string[] =>
-  [...(Math.max(before.size, after.size) < 2 ? [] : new Set([...before.keys(), ...after.keys()]))].flatMap((gateway) => [
-    ...differing(before.get(gateway) ?? nothing, after.get(gateway) ?? nothing),
-  ]);
-
-function differing(before: Answer, after: Answer): Set<string> {
-  const changed = new Set<string>();
-  const text = (backends?: Map<string, ProxyCounts>) => JSON.stringify([...(backends ?? [])].sort(([a], [b]) => (a < b ? -1 : 1)));
-  for (const service of new Set([...before.services.keys(), ...after.services.keys()]))
-    if (text(before.services.get(service)) !== text(after.services.get(service))) changed.add(service);
-  for (const service of new Set([...before.refused.keys(), ...after.refused.keys()]))
-    if (before.refused.get(service) !== after.refused.get(service)) changed.add(service);
-  for (const service of new Set([...before.refusedTunnels.keys(), ...after.refusedTunnels.keys()]))
-    if (JSON.stringify(before.refusedTunnels.get(service)) !== JSON.stringify(after.refusedTunnels.get(service))) changed.add(service);
-  return changed;
 }
 
 const messageOf = ({ message, cause }: Error): string => (cause instanceof Error && cause.message !== '' ? cause.message : message);

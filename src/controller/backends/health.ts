@@ -93,6 +93,8 @@ export interface ProxyCounts {
   reason?: string;
   /** the gateway turns its Pod away, for the reason */
   isRefused?: true | undefined;
+  /** it says that it is the primary (spec.backends.readWrite) */
+  isPrimary?: true | undefined;
   /** whether it has been online; absent: it has, or nothing speaks against it */
   hasServed?: boolean;
 }

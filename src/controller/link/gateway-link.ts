@@ -6,7 +6,9 @@ import { Outbox } from '../../link/outbox.ts';
 import type { OwnItems } from '../../link/own-items.ts';
 import { defaultLimits, LinkError } from '../../link/protocol.ts';
 import type { Log } from '../../log.ts';
-import type { Differing, Listed, ListedProxy } from '../backends/frp-status.ts';
+import { splitPartKey } from '../../model/pools.ts';
+import type { Differing } from '../backends/frp-status.ts';
+import type { Listed, ListedProxy } from '../backends/server-answers.ts';
 
 export interface GatewayLinkOptions {
   identity: LinkIdentity;
@@ -97,11 +99,16 @@ export class GatewayLink {
     if (!state.isUp) throw new LinkError(state.reason, `${state.message} (since ${new Date(state.since).toISOString()})`);
     if (!this.#hasHeard) throw new LinkError('Starting', 'the gateway has not told anything yet');
     const proxies: ListedProxy[] = [];
+    const pools: NonNullable<Listed['pools']> = [];
     const refused: NonNullable<Listed['refused']> = [];
     for (const { kind, key, value } of this.#inbox.collection.all()) {
       if (kind === 'proxy') {
         const proxy = downKinds.proxy.safeParse(value).data;
         if (proxy) proxies.push({ name: key, ...proxy });
+      } else if (kind === 'pool') {
+        const [service, name] = splitPartKey(key);
+        const said = downKinds.pool.safeParse(value).data;
+        if (said) pools.push({ service, ...(name !== undefined && { pool: name }), ...said });
       } else if (kind === 'refused') {
         const problem = downKinds.refused.safeParse(value).data;
         if (problem) refused.push({ service: key, message: problem.message });
@@ -110,7 +117,7 @@ export class GatewayLink {
         if (problem) refused.push({ service: key, ...problem });
       }
     }
-    return { proxies, refused };
+    return { proxies, pools, refused };
   }
 
   /** @param key namespace/name of a service */

@@ -31,6 +31,8 @@ export interface Facts {
   differing?: readonly Differing[] | undefined;
   /** why the gateway refuses tunnels of its Pods */
   refusedTunnels?: Problem | undefined;
+  /** ports at which users get no connection, though there are healthy backends */
+  closedPorts?: Problem | undefined;
   /** of its Service in the cluster, where it asks for one */
   clusterService?: ClusterServiceOutcome | undefined;
   /** whether the service goes through the gateway */
@@ -160,7 +162,7 @@ const clusterServiceReady = ({ clusterService }: Facts): Fact[] =>
     : [];
 
 function backendsAvailable(
-  { server, gateways = [], judgement, pending, isGateway = false, outdated = new Set() }: Facts,
+  { server, gateways = [], judgement, pending, isGateway = false, outdated = new Set(), closedPorts }: Facts,
   service: DistributedService,
 ): Fact {
   const type = 'BackendsAvailable';
@@ -188,10 +190,14 @@ function backendsAvailable(
       moved.length > 0 ? [`${here} backends available through ${nameOf(isGateway)}`, movedPods(service, moved, isGateway)] : [available];
     const said = [
       ...through,
+      ...(closedPorts ? [closedPorts.message] : []),
       ...(unhealthy > 0 ? [`${unhealthy} unhealthy: ${unhealthyBackends(service, backends, isGateway, outdated)}`] : []),
     ];
     said.push(...older);
-    return { type, status: 'True', reason: 'BackendsReady', message: said.join('; ') };
+    const message = said.join('; ');
+    return closedPorts
+      ? { type, status: 'False', reason: closedPorts.reason, message }
+      : { type, status: 'True', reason: 'BackendsReady', message };
   }
   if (unhealthy === 0) return not('BackendsStarting', `, ${backends.length} starting: ${startingBackends(backends)}`);
   const failing = `, ${unhealthy} unhealthy: ${unhealthyBackends(service, backends, isGateway, outdated)}`;

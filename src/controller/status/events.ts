@@ -66,7 +66,7 @@ function problems(before: DistributedServiceStatus | undefined, after: Distribut
     ['ConfigurationValid', 'CertificatesReady', 'NetworkReady', 'BackendsAvailable', 'TunnelsRefused', 'ClusterServiceReady'] as const
   ).flatMap((type): EventText[] => {
     const now = condition(after, type);
-    if (!isTold(now)) return [];
+    if (!isTold(now, after.state)) return [];
     const then = condition(before, type);
     if (then?.status === now.status && then.reason === now.reason) return [];
     const component = type === 'CertificatesReady' ? certificates : controller;
@@ -75,11 +75,22 @@ function problems(before: DistributedServiceStatus | undefined, after: Distribut
 }
 
 /** Reasons that are told although their condition is no fault of the service's, or none yet. */
-const toldReasons = new Set(['CertificateExpiresSoon', 'PortNotPublished', 'AddressUnreachable', 'RestartPods', 'NameTaken']);
+const toldReasons = new Set([
+  'CertificateExpiresSoon',
+  'PortNotPublished',
+  'AddressUnreachable',
+  'RestartPods',
+  'NameTaken',
+  'SeveralPrimaries',
+]);
+
+/** The same, of a service that has served: while it starts they pass by themselves. */
+const toldOfServing = new Set(['NoPrimary', 'PortWithoutBackend']);
 
 /** Of NetworkReady and BackendsAvailable other Events tell, or nobody: they change with every start of a Pod. */
-function isTold(now: Condition | undefined): now is Condition {
+function isTold(now: Condition | undefined, state: DistributedServiceStatus['state']): now is Condition {
   if (now === undefined) return false;
+  if (toldOfServing.has(now.reason ?? '')) return state !== 'Provisioning';
   if (toldReasons.has(now.reason ?? '') || now.type === 'TunnelsRefused') return true;
   return now.status === 'False' && (now.type === 'ConfigurationValid' || now.type === 'CertificatesReady');
 }

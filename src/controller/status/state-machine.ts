@@ -40,12 +40,15 @@ export interface Eligibility {
   isOutdated: boolean;
   /** Pods are still configured for what the service has left, a plain frp server or the gateway */
   isMoving?: boolean;
+  /** users get no connection at one of its ports, though backends are healthy */
+  hasClosedPort?: boolean;
   /** undefined while the frp server cannot be asked */
   backends: { healthy: number; unhealthy: number } | undefined;
 }
 
 /** The state that the facts call for, given the last one; the way there may have several steps. */
-export function targetState(before: State, { isUsable, wasUnusable, isOutdated, isMoving = false, backends }: Eligibility): State {
+export function targetState(before: State, eligibility: Eligibility): State {
+  const { isUsable, wasUnusable, isMoving = false, backends } = eligibility;
   if (before === 'Terminating') return before;
   if (!isUsable) return 'Failed';
   const hasRun = before === 'Running' || before === 'Updating' || before === 'Degraded';
@@ -55,7 +58,13 @@ export function targetState(before: State, { isUsable, wasUnusable, isOutdated, 
   if (isMoving && (healthy > 0 || hasRun)) return 'Updating';
   if (healthy === 0 && unhealthy > 0) return hasRun || before === 'Failed' ? 'Failed' : 'Provisioning';
   if (healthy === 0) return hasRun ? 'Degraded' : 'Provisioning';
+  return servingState(hasRun, eligibility, unhealthy);
+}
+
+/** Of a service that has healthy backends. */
+function servingState(hasRun: boolean, { isOutdated, hasClosedPort = false }: Eligibility, unhealthy: number): State {
   if (isOutdated) return 'Updating';
+  if (hasClosedPort) return hasRun ? 'Degraded' : 'Provisioning';
   return unhealthy > 0 ? 'Degraded' : 'Running';
 }
 

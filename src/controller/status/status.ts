@@ -41,6 +41,7 @@ export function nextStatus(service: DistributedService, facts: StatusFacts, now:
     wasUnusable: (old.conditions ?? []).some(({ type, status }) => usability.has(type) && status === 'False'),
     isOutdated: (facts.outdated?.size ?? 0) > 0,
     isMoving: backends.some((backend) => isElsewhere(backend, facts.isGateway ?? false)),
+    hasClosedPort: facts.closedPorts !== undefined,
     backends: isKnown && facts.pending === undefined ? { healthy, unhealthy } : undefined,
   });
   const wanted: DistributedServiceStatus = {

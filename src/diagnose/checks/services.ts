@@ -97,7 +97,7 @@ export const serviceChecks: readonly Check[] = [
     return [wrong(reason, objectOf(service), message, remedy)];
   }),
   told('network', 'the server of every service answers', 'NetworkReady', () => undefined),
-  each('backends', 'every service has a healthy backend', async (service, context) => {
+  each('backends', 'every service has a healthy backend at each of its ports', async (service, context) => {
     const { snapshot } = context;
     const condition = conditionOf(service, 'BackendsAvailable');
     if (condition?.status !== 'False') return [];

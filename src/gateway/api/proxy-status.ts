@@ -4,12 +4,13 @@
  */
 import { timingSafeEqual, createHash } from 'node:crypto';
 import { basicAuthorization, type Credentials } from '../../frp/server-api.ts';
-import { partKey, poolsOf } from '../../model/pools.ts';
+import { partKey, poolsOf, type Pool } from '../../model/pools.ts';
 import type { DistributedServiceSpec } from '../../model/types.ts';
 import { backendName } from '../haproxy/config/names.ts';
 import { serverName } from '../ir/server-name.ts';
 import type { Member } from '../members/members.ts';
 import { reasonOf, type CheckedServer } from './check-reasons.ts';
+import type { PoolStatus } from './pool-status.ts';
 
 /** What HAProxy says of a server. */
 export interface ServerVerdict extends CheckedServer {
@@ -26,6 +27,14 @@ export interface ProxyStatus {
   isRefused?: true;
   /** why it is offline, where that is known: `GET /health answered 404` */
   reason?: string;
+  /** it says that it is the primary */
+  isPrimary?: true;
+}
+
+/** What a replica of the gateway tells of its members. */
+export interface Listing {
+  proxies: readonly ProxyStatus[];
+  pools: readonly PoolStatus[];
 }
 
 /** backend/server of members by pool, which are hashes of what they are. */
@@ -52,12 +61,17 @@ export function proxyStatuses(
   return [...members].flatMap((member): ProxyStatus[] => {
     const { name, service, identity, portName } = member;
     const spec = specOf(service);
-    const pools = spec ? poolsOf(spec).filter(({ backendPort }) => backendPort === portName) : [{ name: portName }];
+    const pools: readonly Pick<Pool, 'name' | 'role'>[] = spec
+      ? poolsOf(spec).filter(({ backendPort }) => backendPort === portName)
+      : [{ name: portName }];
     // It takes no users: of where it tells its role, or of a port that the service has no more, which it keeps until it restarts.
     if (pools.length === 0) return [];
-    const found = pools.flatMap((pool) => byServer.get(serverIn(pool.name, member)) ?? []);
+    const found = pools.flatMap(({ name: pool, role }) => {
+      const verdict = byServer.get(serverIn(pool, member));
+      return verdict ? [{ verdict, role }] : [];
+    });
     // One role is enough.
-    const verdict = found.find(({ status }) => status === 'up') ?? found[0];
+    const { verdict, role } = found.find((each) => each.verdict.status === 'up') ?? found[0] ?? {};
     const reason = verdict && spec && reasonOf(verdict, spec);
     return [
       {
@@ -65,6 +79,7 @@ export function proxyStatuses(
         status: verdict?.status === 'up' ? 'online' : 'offline',
         ...(identity.cluster === '' ? {} : { elsewhere: `${identity.cluster}/${identity.pod}` }),
         ...(reason === undefined ? {} : { reason: portName === undefined ? reason : `port ${portName}: ${reason}` }),
+        ...(role === 'primary' && verdict?.status === 'up' && { isPrimary: true }),
       },
     ];
   });

@@ -20,6 +20,8 @@ export interface ServiceSummary extends Traffic {
   registered: number;
   /** why users do not get it from this replica */
   unserved?: Unserved;
+  /** why users get no connection at one of its ports, though backends are up */
+  closed?: Unserved;
 }
 
 export interface Unserved {

@@ -1,16 +1,28 @@
 /** What a replica knows of services and their backends: from the view, the members and HAProxy's numbers. Pure. */
+import { closedPorts } from '../../model/closed-ports.ts';
 import { describeExposure } from '../../model/exposure.ts';
 import { splitPartKey } from '../../model/pools.ts';
 import { sha256 } from '../haproxy/config/escape.ts';
 import { entriesOf, portSite, type PathEntry } from '../haproxy/config/routes.ts';
 import type { ServiceConfig } from '../haproxy/config/service-config.ts';
 import { sniHosts } from '../haproxy/config/tls.ts';
+import type { ServedService } from '../ir/ir.ts';
+import { keyOf } from '../ir/service-key.ts';
 import type { Member } from '../members/members.ts';
 import { accessReport, rulesOf } from './access-report.ts';
 import { reasonOf } from './check-reasons.ts';
 import { countsOf, placesOf, servingMembers, type Observed, type Place, type TrafficReader } from './observed.ts';
 import type { RecentRefusal } from './refused-pods.ts';
-import type { BackendReport, ClusterShare, RefusalReport, RouteReport, ServiceReport, ServiceSummary, Traffic } from './report-types.ts';
+import type {
+  BackendReport,
+  ClusterShare,
+  RefusalReport,
+  RouteReport,
+  ServiceReport,
+  ServiceSummary,
+  Traffic,
+  Unserved,
+} from './report-types.ts';
 
 const mostBackends = 1000;
 const mostRoutes = 200;
@@ -19,16 +31,35 @@ const mostRefusals = 50;
 /** @param key namespace/name */
 export function summaryOf(key: string, observed: Observed): ServiceSummary {
   const { members, traffic, unserved } = observed;
+  const counts = countsOf(members, () => observed);
+  const closed = counts.up > 0 ? closedIn(observed) : undefined;
   return {
     service: key,
-    ...countsOf(members, () => observed),
+    ...counts,
     ...trafficOf(
       servingMembers(members).flatMap((member) => placesOf(member, observed)),
       traffic,
     ),
     ...(unserved && { unserved }),
+    ...(closed && { closed }),
   };
 }
+
+/** The pools of a service with several ports have the spec of one each. */
+function closedIn(observed: Observed): Unserved | undefined {
+  const isUp = ({ stats }: Place) => stats?.status === 'up';
+  const up = servingMembers(observed.members).flatMap((member) =>
+    placesOf(member, observed)
+      .filter(isUp)
+      .map(({ pool }) => ({ pod: member.identity.pod, pool: nameOf(pool) })),
+  );
+  const podsOf = (name: string | undefined) => up.flatMap(({ pod, pool }) => (pool === name ? [pod] : []));
+  const usable = { up: (name: string | undefined) => podsOf(name).length, primaries: podsOf(undefined) };
+  return observed.pools.map(({ service: { spec } }) => closedPorts(spec, usable)).find((closed) => closed !== undefined);
+}
+
+/** Among the pools of its service. */
+const nameOf = ({ service }: ServedService): string | undefined => splitPartKey(keyOf(service))[1];
 
 function trafficOf(places: readonly Place[], traffic: TrafficReader): Traffic {
   const servers = places.map(({ path }) => path);

@@ -5,7 +5,7 @@
 import { createServer, type Server } from 'node:https';
 import { createServer as createPlainServer, type RequestListener, type Server as PlainServer, type ServerResponse } from 'node:http';
 import type { Credentials } from '../../frp/server-api.ts';
-import { isAuthorized, type ProxyStatus } from './proxy-status.ts';
+import { isAuthorized, type Listing } from './proxy-status.ts';
 import type { Inspection } from './inspection.ts';
 import { answerTo } from './questions.ts';
 import { send } from './send.ts';
@@ -20,7 +20,7 @@ export interface RefusedService {
 
 export interface StatusApi {
   /** @throws where HAProxy cannot be asked */
-  statuses: () => Promise<ProxyStatus[]>;
+  listing: () => Promise<Listing>;
   /** services that are left out, because HAProxy refuses their configuration, and those whose Pods have wanted too much */
   refusals: () => readonly RefusedService[];
   inspection: Inspection;
@@ -52,12 +52,12 @@ export function createLocalStatusServer(api: Omit<StatusApi, 'credentials'>, pag
 
 async function answer(
   url: string,
-  { statuses, refusals, inspection }: Omit<StatusApi, 'credentials'>,
+  { listing, refusals, inspection }: Omit<StatusApi, 'credentials'>,
   response: ServerResponse,
 ): Promise<void> {
   const json = (value: unknown) => send(response, 200, JSON.stringify(value), 'application/json');
   const [, kind] = /^\/api\/proxy\/(http|https|tcp|udp)(?:\?|$)/.exec(url) ?? [];
-  if (kind !== undefined) return json(kind === 'tcp' ? { proxies: await statuses(), refused: refusals() } : { proxies: [] });
+  if (kind !== undefined) return json(kind === 'tcp' ? { ...(await listing()), refused: refusals() } : { proxies: [] });
   const answered = await answerTo(url, inspection);
   if (!answered)
     return send(

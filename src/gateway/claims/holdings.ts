@@ -56,6 +56,9 @@ export class Holdings {
   readonly #released = new Set<string>();
   readonly #lost = new Map<string, Conflict[]>();
   #kept: Kept = new Map();
+  /** whether what is to be kept may be something else than at the last look; with it which clusters were current then */
+  #isChanged = true;
+  #current = '';
   #isStarted = false;
   #failure = '';
   #unsubscribe: () => void;
@@ -110,7 +113,7 @@ export class Holdings {
     this.#take(store.read());
     this.#letGo();
     try {
-      if (this.#next()) {
+      if (this.#nextIfChanged()) {
         const kept = await store.change((kept) => {
           this.#take(kept);
           return this.#next();
@@ -126,6 +129,16 @@ export class Holdings {
     }
   }
 
+  /** Looks at all that is held, so only where something may be another. */
+  #nextIfChanged(): Kept | undefined {
+    const current = JSON.stringify(this.#deps.sources.all.map((source) => [source.cluster, source.isCurrent()]));
+    if (!this.#isChanged && current === this.#current) return undefined;
+    this.#current = current;
+    const next = this.#next();
+    this.#isChanged = next !== undefined;
+    return next;
+  }
+
   #next(): Kept | undefined {
     const { all } = this.#deps.sources;
     return nextKept(this.#kept, { held: this.#held, claims: this.#claims, sources: all });
@@ -139,6 +152,7 @@ export class Holdings {
 
   /** What is kept is held, whoever was first here; of the rest, what was held and then what waits, as far as it is free. */
   #judge(kept: Kept): void {
+    this.#isChanged = true;
     const isAway = this.#clustersAway();
     // What is kept no more of a cluster that is away here was let go by a replica that hears it: then it waits like others.
     const isLetGo = (id: string, { cluster }: Claim) => this.#kept.has(id) && !kept.has(id) && isAway.has(cluster);
@@ -170,6 +184,7 @@ export class Holdings {
 
   #changed(before: DistributedService | undefined, after: DistributedService | undefined): void {
     if (!this.#isStarted) return;
+    this.#isChanged = true;
     const claims = new Map((after ? this.#claimsOf(after) : []).map((claim) => [idOf(claim), claim]));
     for (const claim of before ? claimedIn(before, this.#deps.config) : []) {
       const id = claimId(claim.service, claim.exposure);
@@ -219,6 +234,7 @@ export class Holdings {
       }
     }
     if (!isAnyFree) return;
+    this.#isChanged = true;
     for (const [id, claim] of [...this.#waiting]) {
       if (this.#held.conflictOf(claim)) continue;
       this.#waiting.delete(id);

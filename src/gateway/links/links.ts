@@ -19,7 +19,7 @@ import type { Log } from '../../log.ts';
 import type { Conflict } from '../../model/claims.ts';
 import type { DistributedService } from '../../model/types.ts';
 import type { TunnelRefusal } from '../admission/recent-refusals.ts';
-import type { ProxyStatus } from '../api/proxy-status.ts';
+import type { Listing } from '../api/proxy-status.ts';
 import type { Refusal } from '../haproxy/index.ts';
 import { listen as listenAt, portOf } from '../listen.ts';
 import { Journal } from '../sources/journal.ts';
@@ -41,7 +41,7 @@ export interface LinksDeps extends Omit<JoiningDeps, 'now'> {
   sources: Sources;
   config: Config;
   /** as the agent's status API has them */
-  statuses: () => Promise<readonly ProxyStatus[]>;
+  listing: () => Promise<Listing>;
   refusals: () => readonly Refusal[];
   /** services whose Pods in a cluster have wanted too much */
   refusedTunnels?: (cluster: string) => readonly TunnelRefusal[];
@@ -267,26 +267,27 @@ class Clusters {
 
   async #tell(clusters: readonly Cluster[]): Promise<void> {
     if (clusters.length === 0) return;
-    const { statuses, refusals, log } = this.#deps;
+    const { listing, refusals, log } = this.#deps;
     try {
-      const [own, refused] = [ofClusters(await statuses()), refusals()];
-      for (const cluster of clusters) this.#tellCluster(cluster, own.get(cluster.record.name) ?? [], refused);
+      const { proxies, pools } = await listing();
+      const [own, refused] = [ofClusters(proxies), refusals()];
+      for (const cluster of clusters) this.#tellCluster(cluster, { proxies: own.get(cluster.record.name) ?? [], pools }, refused);
     } catch (error) {
       log.warn(`what has become of the clusters' services is not known: ${(error as Error).message}`);
     }
   }
 
-  #tellCluster(cluster: Cluster, statuses: readonly ProxyStatus[], refusals: readonly Refusal[]): void {
+  #tellCluster(cluster: Cluster, listing: Listing, refusals: readonly Refusal[]): void {
     const { conflictsOf, refusedTunnels = () => [], sources, addresses, isReplicated = false } = this.#deps;
     const { record, source, outbox, told } = cluster;
-    const said = itemsFor(source, { statuses, refusals, refusedTunnels: refusedTunnels(record.name), conflictsOf, sources });
+    const said = itemsFor(source, { listing, refusals, refusedTunnels: refusedTunnels(record.name), conflictsOf, sources });
     const gateway = gatewayItem(record, { addresses, isReplicated, authority: authoritiesOf(this.#deps) });
     for (const [kind, items] of Object.entries({ ...said, gateway: [gateway] })) {
       const text = JSON.stringify(items);
       if (told.get(kind) !== text) outbox.replace(kind, items);
       told.set(kind, text);
     }
-    cluster.backends = statuses.length;
+    cluster.backends = listing.proxies.length;
     void this.#noteOne(cluster, 'changes');
   }
 

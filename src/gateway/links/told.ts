@@ -2,11 +2,12 @@
 import type { Item } from '../../link/protocol.ts';
 import { describeExposure } from '../../model/exposure.ts';
 import type { Conflict } from '../../model/claims.ts';
+import { partKey } from '../../model/pools.ts';
 import { serviceKey } from '../../model/store.ts';
 import type { DistributedService, DistributedServiceSpec } from '../../model/types.ts';
 import { equalJson, isObject } from '../../model/json.ts';
 import type { TunnelRefusal } from '../admission/recent-refusals.ts';
-import type { ProxyStatus } from '../api/proxy-status.ts';
+import type { Listing, ProxyStatus } from '../api/proxy-status.ts';
 import type { Refusal } from '../haproxy/index.ts';
 import type { Sources } from '../sources/sources.ts';
 import { describeGrant } from './grant.ts';
@@ -14,8 +15,8 @@ import type { LinkSource } from './link-source.ts';
 import type { ClusterRecord } from './link-store.ts';
 
 export interface Known {
-  /** of the cluster's own proxies (ofClusters) */
-  statuses: readonly ProxyStatus[];
+  /** the cluster's own proxies (ofClusters), and the pools of all services */
+  listing: Listing;
   refusals: readonly Refusal[];
   /** of the cluster's own Pods */
   refusedTunnels: readonly TunnelRefusal[];
@@ -47,12 +48,19 @@ export const gatewayItem = (
 });
 
 /** Items by kind (link/items.ts). */
-export function itemsFor(source: LinkSource, known: Known): Record<'proxy' | 'refused' | 'refusedTunnels' | 'differs' | 'unknown', Item[]> {
-  const proxy = known.statuses.map(({ name, status, isRefused, reason }): Item => ({
+export function itemsFor(
+  source: LinkSource,
+  known: Known,
+): Record<'proxy' | 'pool' | 'refused' | 'refusedTunnels' | 'differs' | 'unknown', Item[]> {
+  const proxy = known.listing.proxies.map(({ name, status, isRefused, reason, isPrimary }): Item => ({
     kind: 'proxy',
     key: name,
-    value: { status, ...(isRefused && { isRefused }), ...(reason !== undefined && { reason }) },
+    value: { status, ...(isRefused && { isRefused }), ...(reason !== undefined && { reason }), ...(isPrimary && { isPrimary }) },
   }));
+  // The cluster's service, whoever else has backends in it.
+  const pool = known.listing.pools.flatMap(({ service, pool: name, up }): Item[] =>
+    source.services.byKey(service) ? [{ kind: 'pool', key: partKey(service, name), value: { up } }] : [],
+  );
   const refused = [...source.refused].map(([id, problem]): Item => ({ kind: 'refused', key: nameOf(id), value: { ...problem } }));
   const refusedTunnels = known.refusedTunnels.map(({ service, reason, message }): Item => ({
     kind: 'refusedTunnels',
@@ -76,7 +84,7 @@ export function itemsFor(source: LinkSource, known: Known): Record<'proxy' | 're
     else if (message !== undefined) refused.push({ kind: 'refused', key, value: { reason: 'GatewayRefused', message } });
   }
   const unknown = [...source.unknown].map((what): Item => ({ kind: 'unknown', key: what, value: {} }));
-  return { proxy, refused, refusedTunnels, differs, unknown };
+  return { proxy, pool, refused, refusedTunnels, differs, unknown };
 }
 
 /** Who is in the way is told where it is one of the cluster's own. */

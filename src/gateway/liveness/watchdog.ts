@@ -22,6 +22,10 @@ export interface WatchdogOptions {
 /** Looks without an answer, one after the other. */
 const stuckAfter = 2;
 const givenUpAfter = 3;
+/** Turns of this process while it waits for an answer; the last one comes with the end of the wait. */
+const turnsOfLook = 5;
+/** With fewer it was starved, or busy, for most of the time: an answer may have lain there. */
+const fewestTurns = 3;
 
 export class Watchdog {
   readonly #options: Required<WatchdogOptions>;
@@ -50,16 +54,20 @@ export class Watchdog {
     if (this.#misses >= givenUpAfter) this.#options.givenUp();
   }
 
-  /** @returns undefined where this process was itself too late to judge */
+  /** @returns undefined where this process had itself no time to take an answer */
   async #look(): Promise<boolean | undefined> {
     const { probe, limitMs } = this.#options;
     const began = performance.now();
+    let turns = 0;
+    const counting = setInterval(() => turns++, limitMs / turnsOfLook);
     try {
       await probe(limitMs);
       return true;
     } catch {
-      const took = performance.now() - began;
-      return took > 1.5 * limitMs ? undefined : false;
+      const isLate = performance.now() - began >= limitMs;
+      return isLate && turns < fewestTurns ? undefined : false;
+    } finally {
+      clearInterval(counting);
     }
   }
 

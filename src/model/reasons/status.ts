@@ -70,6 +70,21 @@ export const statusReasons = {
     cause: 'The health check fails, nothing listens at the port, or the sidecar cannot join the server. The message has which.',
     remedy: 'Mend the app, or correct spec.loadBalancing.healthCheck or frp.io/port.',
   },
+  NoPrimary: {
+    meaning: 'Nobody can write: no backend that can be used says that it is the primary. Reading goes on where there are replicas.',
+    cause: 'The primary is down and no replica has been promoted, its Pod is not ready, or what tells the roles does not answer.',
+    remedy: 'Promote a replica, or mend what answers for the role at spec.backends.readWrite.roleCheck; docs/guide/databases.md.',
+  },
+  SeveralPrimaries: {
+    meaning: 'Several backends say that they are the primary, so nobody may begin to write; who writes already goes on.',
+    cause: 'A role has just moved, which passes in seconds, or an old primary runs on beside the new one.',
+    remedy: 'End or demote all of them but the right one; docs/guide/databases.md.',
+  },
+  PortWithoutBackend: {
+    meaning: 'No backend has a port of the service, so users get no connection there; the other ports are served.',
+    cause: 'The port was added to spec.expose.ports, and Pods and machines have the configuration from before.',
+    remedy: 'Restart the workload, and make the files of machines anew; docs/guide/gateway.md.',
+  },
   RestartPods: {
     meaning: 'The service goes another way now, and no Pod has restarted since.',
     cause: 'spec.gateway, or gateway.addresses of the configuration, has changed.',

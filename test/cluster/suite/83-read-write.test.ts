@@ -1,6 +1,7 @@
 /** `spec.backends.readWrite` with a PostgreSQL primary and its streaming replica, whose roles are told as docs/guide/databases.md shows. */
 import { after, before, suite, test } from 'node:test';
 import assert from 'node:assert/strict';
+import type { DistributedService } from '../../../src/model/types.ts';
 import { testNamespace } from '../support/cluster.ts';
 import { counts } from '../support/controller.ts';
 import { gatewayInstalled, gatewayNamespace, onlineAtBoth, replicaAddress } from '../support/gateway.ts';
@@ -35,6 +36,18 @@ suite('a PostgreSQL primary and its replica through the gateway', () => {
     eventually(`port ${port} leads to ${name}, whichever way`, async () => {
       for (const way of ways.keys()) assert.equal(await nameAt(port, way), name);
     });
+
+  /** @returns the message of the condition */
+  const isReady = async (status: string, reason: string): Promise<string> => {
+    let message = '';
+    await eventually(`it is Ready=${status} with ${reason}`, async () => {
+      const { conditions = [] } = ((await get(ns, 'distributedservice', 'pg')) as DistributedService).status ?? {};
+      const ready = conditions.find(({ type }) => type === 'Ready');
+      assert.deepEqual([ready?.status, ready?.reason], [status, reason]);
+      message = ready?.message ?? '';
+    });
+    return message;
+  };
 
   before(async () => {
     await gatewayInstalled();
@@ -79,12 +92,14 @@ suite('a PostgreSQL primary and its replica through the gateway', () => {
         for (;;) await writing.ask('select 1;');
       }, /psql ended/);
       await eventually('nobody can write', () => assert.rejects(nameAt(write)));
+      await isReady('False', 'NoPrimary');
       assert.deepEqual(await reading.ask('select n from orders;'), ['42']);
       assert.equal(await askServer(ns, 'pg-1', 'select pg_promote()'), 't\n');
       await leadsTo(write, 'pg-1');
       await query(at(write), 'insert into orders values (44)');
       await leadsTo(read, 'pg-1');
       await counts(ns, 'pg', 1, 2);
+      await isReady('True', 'Serving');
     } finally {
       await Promise.all([writing.end(), reading.end()]);
     }
@@ -95,8 +110,10 @@ suite('a PostgreSQL primary and its replica through the gateway', () => {
     await eventually('nobody can write, whichever way', async () => {
       for (const way of ways.keys()) await assert.rejects(nameAt(write, way));
     });
+    assert.match(await isReady('False', 'SeveralPrimaries'), /pg-0 and pg-1 say that they are the primary, so nobody may begin to write/);
     await killServer(ns, 'pg-0');
     await leadsTo(write, 'pg-1');
     assert.equal(await query(at(write), 'select count(*) from orders'), '2\n');
+    await isReady('True', 'Serving');
   });
 });

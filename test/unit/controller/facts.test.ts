@@ -16,10 +16,12 @@ let facts: FactSource;
 let told: string[];
 let proxies: object[];
 let refused: object[];
+let pools: object[];
 beforeEach(async () => {
   refused = [];
+  pools = [];
   proxies = [{ name: 'shop.auth.0a1b2c3d.auth-0.u0', status: 'online' }];
-  api = createServer((_, response) => response.end(JSON.stringify({ proxies, refused })));
+  api = createServer((_, response) => response.end(JSON.stringify({ proxies, refused, pools })));
   api.listen(0, '127.0.0.1');
   await once(api, 'listening');
 });
@@ -37,7 +39,7 @@ function start(gateway: boolean): void {
     hasOwnGateway: () => true,
     config,
     gatewayUrls: [url],
-    services: storeOf(front, auth),
+    services: storeOf(front, auth, database),
     outdated: () => [],
     changed: (key) => told.push(key),
     outdatedChanged: () => {},
@@ -45,6 +47,10 @@ function start(gateway: boolean): void {
   });
 }
 const front = service('front', { routes: [{ path: '/auth', groups: [{ name: 'auth', weight: 1 }] }] });
+const database = service('pg', {
+  serviceType: 'tcp',
+  backends: { discovery: { mode: 'auto' }, readWrite: { writePort: 5432, readPort: 5433 } },
+});
 const auth = service('auth', { expose: { path: '/auth' } });
 const pod = {
   metadata: {
@@ -173,5 +179,46 @@ describe('a service whose Pods want more tunnels than they may have', () => {
     assert.equal(problem, undefined);
     assert.deepEqual(refusedTunnels, { reason: 'TooManyTunnels', message: 'Pod shop/auth-1 has 32 tunnels open' });
     assert.equal(facts.of(front, { ready: true }, undefined, 0).refusedTunnels, undefined);
+  });
+});
+
+describe('a database of which the gateway says who is the primary', () => {
+  const member = (end: number, more: object) => ({ name: `shop.pg.0a1b2c3d.pg-${end}.u${end}`, elsewhere: `edge/pg-${end}`, ...more });
+  const readyOf = (status: DistributedServiceStatus | undefined) => status?.conditions?.find(({ type }) => type === 'Ready');
+  const told = async () => {
+    start(true);
+    await facts.meetServers();
+    return readyOf(nextStatus(database, facts.of(database, { ready: true }, undefined, 0), 0));
+  };
+
+  it('is not Ready while two say that they are, and names them', async () => {
+    proxies = [1, 2].map((end) => member(end, { status: 'online', isPrimary: true }));
+    pools = [
+      { service: 'shop/pg', up: 2 },
+      { service: 'shop/pg', pool: 'read', up: 0 },
+    ];
+    const ready = await told();
+    assert.deepEqual([ready?.status, ready?.reason], ['False', 'SeveralPrimaries']);
+    assert.match(
+      ready?.message ?? '',
+      /^2 backends available; edge\/pg-1 and edge\/pg-2 say that they are the primary, so nobody may begin/,
+    );
+  });
+
+  it('is not Ready while none is, though all can be read', async () => {
+    proxies = [1, 2].map((end) => member(end, { status: 'online' }));
+    pools = [
+      { service: 'shop/pg', up: 0 },
+      { service: 'shop/pg', pool: 'read', up: 2 },
+    ];
+    assert.equal((await told())?.reason, 'NoPrimary');
+  });
+
+  it('is Ready with one, and where the gateway does not say', async () => {
+    proxies = [member(1, { status: 'online', isPrimary: true }), member(2, { status: 'online' })];
+    assert.equal((await told())?.status, 'True');
+    await facts.close();
+    pools = [{ service: 'shop/pg', up: 1 }];
+    assert.equal((await told())?.status, 'True');
   });
 });

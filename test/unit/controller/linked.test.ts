@@ -178,6 +178,40 @@ describe('the controller of a cluster that joins a gateway elsewhere', { timeout
     await until(() => condition('TunnelsRefused') === undefined);
   });
 
+  it('is not Ready while several backends, of whichever cluster, say that they are the primary', async () => {
+    const databasePath = path.replace('/web', '/pg');
+    const roles = { discovery: { mode: 'auto' as const }, readWrite: { writePort: 5432, readPort: 5433 } };
+    const ready = () =>
+      (api.objects.get(databasePath) as DistributedService | undefined)?.status?.conditions?.find(({ type }) => type === 'Ready');
+    api.put(databasePath, service('pg', { serviceType: 'tcp', backends: roles }));
+    gateway.statuses.push({ name: 'shop.pg.00000000.pg-0.uid-7', status: 'online', elsewhere: 'home/pg-0', isPrimary: true });
+    gateway.pools.push({ service: 'shop/pg', up: 2 }, { service: 'shop/pg', pool: 'read', up: 0 }, { service: 'shop/other', up: 1 });
+    // The Pods of this cluster are told of by its watch, so the backend is a Pod.
+    api.put('/api/v1/namespaces/shop/pods/pg-0', {
+      metadata: {
+        name: 'pg-0',
+        namespace: 'shop',
+        uid: 'uid-7',
+        labels: { 'frp.io/sidecar': 'injected' },
+        annotations: {
+          'frp.io/frpc.json': JSON.stringify({
+            auth: { method: 'oidc' },
+            proxies: [{ name: 'shop.pg.00000000.{{ .Envs.POD_NAME }}.{{ .Envs.POD_UID }}', localPort: 5432 }],
+          }),
+        },
+      },
+      status: { phase: 'Running', podIP: '10.1.1.7', conditions: [{ type: 'ContainersReady', status: 'True' }] },
+    } as KubeObject);
+    await until(() => ready()?.reason === 'SeveralPrimaries');
+    assert.match(ready()?.message ?? '', /^1 backends available; 2 backends say that they are the primary/);
+    gateway.pools[0] = { service: 'shop/pg', up: 1 };
+    await until(() => ready()?.status === 'True');
+    gateway.pools.splice(0);
+    gateway.statuses.pop();
+    api.remove(databasePath);
+    api.remove('/api/v1/namespaces/shop/pods/pg-0');
+  });
+
   it('names the fields that a cluster which joined before says otherwise, as long as it does', async () => {
     const other = startCluster(await joinAs(await gateway.token('first')));
     const records = await gateway.store.clusters();

@@ -100,6 +100,28 @@ describe('the status of a service', () => {
     assert.equal(conditionsOf(settled(facts({ judgement: judged(up) }), service({ status }))).TunnelsRefused, undefined);
   });
 
+  it('is not Ready while users get no connection at one of its ports, and an Event tells it once it has served', () => {
+    const judgement = judged(up, up);
+    const running = settled(facts({ judgement }));
+    for (const reason of ['NoPrimary', 'SeveralPrimaries', 'PortWithoutBackend'] as const) {
+      const closed = facts({ judgement, closedPorts: { reason, message: 'nobody can write' } });
+      const status = settled(closed, service({ status: running }));
+      assert.deepEqual(conditionsOf(status).Ready, ['False', reason, '2 backends available; nobody can write']);
+      assert.deepEqual([status.state, status.activeBackends], ['Degraded', 2]);
+      const warnings = eventsBetween(running, status, judgement.backends).filter(({ type }) => type === 'Warning');
+      assert.deepEqual(
+        warnings.map((event) => event.reason),
+        [reason],
+      );
+      assert.deepEqual(eventsBetween(status, status, judgement.backends), []);
+      assert.equal(settled(facts({ judgement }), service({ status })).state, 'Running');
+      const first = settled(closed);
+      assert.equal(first.state, 'Provisioning');
+      const early = eventsBetween(undefined, first, judgement.backends).some((event) => event.reason === reason);
+      assert.equal(early, reason === 'SeveralPrimaries');
+    }
+  });
+
   it('with n healthy backends is Running, with five conditions and its endpoints', () => {
     const status = settled(facts({ judgement: judged(up, up) }));
     assert.equal(status.state, 'Running');

@@ -46,7 +46,7 @@ const inspection = new Inspection({
 
 describe('a replica that is asked by way of the API server', () => {
   const status = createStatusServer({
-    statuses: () => Promise.resolve([]),
+    listing: () => Promise.resolve({ proxies: [], pools: [] }),
     refusals: () => [],
     inspection,
     credentials: () => credentials,

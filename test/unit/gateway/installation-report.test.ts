@@ -1,6 +1,8 @@
 /** What a replica tells of the whole installation: /api/installation. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { reportSections } from '../../../src/explain/service.ts';
+import { statusAtHome } from '../../../src/explain/status.ts';
 import { answerTo } from '../../../src/gateway/api/questions.ts';
 import { Inspection } from '../../../src/gateway/api/inspection.ts';
 import type { InstallationReport } from '../../../src/gateway/api/report-types.ts';
@@ -142,5 +144,30 @@ describe('what a replica tells of a service with several pools', () => {
       report.backends.map(({ pod, state }) => `${pod} ${state}`),
       ['one up', 'two up'],
     );
+  });
+
+  it('says of two primaries that nobody may begin to write, and so does the status of a gateway that has no cluster', async () => {
+    const { spec, ...rest } = service('pg', {
+      serviceType: 'tcp',
+      backends: { discovery: { mode: 'auto' }, readWrite: { writePort: 5432, readPort: 5433 } },
+    });
+    const pools = [pool('pg', { role: 'primary' }), pool('pg:read', { role: 'replica' })].map((each) => ({
+      ...each,
+      service: { ...rest, spec, metadata: each.service.metadata },
+    }));
+    const all = ['one', 'two'].flatMap((pod) => [tunnel('shop/pg', pod), tunnel('shop/pg', pod, '~role')]);
+    const inspection = inspected(
+      pools,
+      all,
+      ['one', 'two'].flatMap((pod) => [statsOf('shop/pg', pod, 'up'), statsOf('shop/pg:read', pod, 'down')]),
+    );
+    const report = (await inspection.service('shop/pg'))!;
+    assert.equal(report.closed?.reason, 'SeveralPrimaries');
+    assert.match(report.closed.message, /^one and two say that they are the primary/);
+    const [backends] = reportSections('shop/pg', [{ replica: 'gw', answer: report }], 0).filter(({ title }) => title === 'Backends');
+    assert.deepEqual([backends?.lines[0]?.level, backends?.lines[0]?.reason], ['error', 'SeveralPrimaries']);
+    const heard = [{ replica: 'gw', answer: await inspection.summary() }];
+    const row = statusAtHome({ heard, problems: [] }, '').services.find(({ service: key }) => key === 'shop/pg');
+    assert.deepEqual([row?.state, row?.reason], ['Degraded', 'SeveralPrimaries']);
   });
 });

@@ -9,6 +9,7 @@ import { endpointsIn, renderConnectorConfig } from '../../../src/frp/connector-c
 import { membershipsIn } from '../../../src/frp/proxy-names.ts';
 import { tuningOf } from '../../../src/frp/tuning.ts';
 import { newProxyContent } from '../../../src/gateway/admission/plugin-protocol.ts';
+import { poolStatuses } from '../../../src/gateway/api/pool-status.ts';
 import { proxyStatuses } from '../../../src/gateway/api/proxy-status.ts';
 import { backendName, renderUsers, type UsersSettings } from '../../../src/gateway/haproxy/index.ts';
 import { serverName } from '../../../src/gateway/ir/server-name.ts';
@@ -259,6 +260,28 @@ describe('a service with roles', () => {
     assert.deepEqual(statuses(verdict(writes, 'down', 'L4CON', 0), verdict(reads, 'down', 'L4CON', 0)), [
       ['offline', 'port 8008, where it is to tell its role, has no tunnel; a Pod from before spec.backends.readWrite restarts'],
     ]);
+  });
+
+  it('tells who says that it is the primary, and how many backends each role has, of all clusters', () => {
+    const others = { identity: { ...identity(2), cluster: 'edge' } };
+    const verdicts = [1, 2].flatMap((end) => [
+      { ...verdict(writes, 'up'), server: serverIn(writes, end) },
+      { ...verdict(reads, 'down'), server: serverIn(reads, end) },
+    ]);
+    const proxies = proxyStatuses([member(1), role(1), member(2, others), role(2)], verdicts, () => pg().spec);
+    assert.deepEqual(
+      proxies.map(({ name, isPrimary }) => [name.split('.')[3], isPrimary]),
+      [
+        ['pg-1', true],
+        ['pg-2', true],
+      ],
+    );
+    assert.deepEqual(poolStatuses([pg(), service('web')], verdicts), [
+      { service: 'shop/pg', up: 2 },
+      { service: 'shop/pg', pool: 'read', up: 0 },
+    ]);
+    const demoted = proxyStatuses([member(1)], [verdict(writes, 'down'), verdict(reads, 'up')], () => pg().spec);
+    assert.deepEqual(demoted[0]?.isPrimary, undefined);
   });
 
   it('has a member that counts once, whatever tunnels it has', async () => {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { createAuthority, type Authority } from '../../../certs/authority.ts';
 import { defaultConfig } from '../../../src/config/schema.ts';
 import type { TunnelRefusal } from '../../../src/gateway/admission/recent-refusals.ts';
+import type { PoolStatus } from '../../../src/gateway/api/pool-status.ts';
 import type { ProxyStatus } from '../../../src/gateway/api/proxy-status.ts';
 import { createToken } from '../../../src/gateway/links/joining.ts';
 import { FileLinkStore, type LinkStore } from '../../../src/gateway/links/link-store.ts';
@@ -28,6 +29,7 @@ export interface TestGateway {
   directory: string;
   port: number;
   statuses: ProxyStatus[];
+  pools: PoolStatus[];
   refusedTunnels: TunnelRefusal[];
   token(cluster?: string, more?: { grant?: object; ttlMs?: number; addresses?: string[] }): Promise<string>;
   close(): Promise<void>;
@@ -63,13 +65,14 @@ export async function startGateway(
   const store = more.store ?? new FileLinkStore(directory);
   const sources = new Sources(home);
   const statuses: ProxyStatus[] = [];
+  const pools: PoolStatus[] = [];
   const refusedTunnels: TunnelRefusal[] = [];
   const { addresses = [] } = more;
   const links = await openLinks({
     authority: shared,
     sources,
     config: defaultConfig,
-    statuses: async () => statuses,
+    listing: async () => ({ proxies: statuses, pools }),
     refusals: () => [],
     refusedTunnels: (cluster) => refusedTunnels.filter((refusal) => refusal.cluster === cluster),
     log: quiet,
@@ -83,7 +86,7 @@ export async function startGateway(
   addresses.push(`127.0.0.1:${port}`);
   const token: TestGateway['token'] = (cluster = 'home', { grant = {}, ttlMs = 900_000, addresses: others } = {}) =>
     createToken({ store, authority: shared, addresses: others ?? addresses }, { cluster, grant, ttlMs });
-  return { links, sources, store, authority: shared, directory, port, statuses, refusedTunnels, token, close: () => links.close() };
+  return { links, sources, store, authority: shared, directory, port, statuses, pools, refusedTunnels, token, close: () => links.close() };
 }
 
 export interface TestCluster {

@@ -136,7 +136,9 @@ const assumptions = fc.record({
 });
 const configuration = fc.record({
   common,
-  proxies: fc.array(proxy, { maxLength: 5 }).map((list) => list.map((item, index) => ({ name: `p${index}`, ...item }))),
+  proxies: fc
+    .array(proxy, { maxLength: 5 })
+    .map((list) => list.map((item, index) => ({ name: index % 2 === 0 ? `p${index}` : `app-${'abcde'[index]!}`, ...item }))),
 });
 
 suite('any configuration of frpc', () => {
