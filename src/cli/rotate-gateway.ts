@@ -59,7 +59,7 @@ async function waitsOf(
   const clusters = [...(await store.clusters()).values()];
   const early =
     since + pauseMs > now
-      ? [`clusters and sidecars have ${durationWords(pauseMs)} for the step before: ${durationWords(since + pauseMs - now)} more`]
+      ? [`sidecars and links need ${durationWords(pauseMs)} for the step before: ${durationWords(since + pauseMs - now)} more`]
       : [];
   if (phase === 'reissue')
     return [
