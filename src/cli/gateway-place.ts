@@ -1,15 +1,18 @@
 /** Where `gateway token` and `gateway clusters` find a gateway: in a directory of this machine, or in a cluster. */
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import type { AuthorityState } from '../../certs/rotation.ts';
 import { UserError } from '../errors.ts';
 import { KubeLinkStore } from '../gateway/links/kube-link-store.ts';
-import { linkHomeIn } from '../gateway/links/link-home.ts';
+import { homeSecretName, linkHomeIn } from '../gateway/links/link-home.ts';
 import { LinkSecrets } from '../gateway/links/link-secrets.ts';
 import { FileLinkStore, type LinkStore } from '../gateway/links/link-store.ts';
 import { markerFile, openHome } from '../gateway/up/home.ts';
 import { knownAddresses } from '../gateway/up/known-addresses.ts';
-import { linksDirectory } from '../gateway/up/layout.ts';
+import { linksDirectory, restartFile, runDirectory } from '../gateway/up/layout.ts';
+import { authorityStateOf, storeAuthorityState } from '../gateway/up/rotation.ts';
 import { loadAccess } from '../kube/access.ts';
+import { authorityStateFrom, storeAuthorityState as storeSecretState } from '../kube/authority-secret.ts';
 import { KubeClient } from '../kube/client.ts';
 
 export const placeOptions = {
@@ -31,7 +34,7 @@ namespace:
   -n, --namespace NS       namespace of the gateway, default frp-gateway
 `;
 
-type PlaceValues = { [option in keyof typeof placeOptions]?: string | undefined };
+export type PlaceValues = { [option in keyof typeof placeOptions]?: string | undefined };
 
 export interface Place {
   store: LinkStore;
@@ -41,7 +44,18 @@ export interface Place {
   addresses(): Promise<string[]>;
   /** signs what the two ends of links are known by; asked for after the addresses. @throws UserError */
   authority(): Promise<{ certPem: string }>;
+  rotation: PlaceRotation;
   close(): void;
+}
+
+/** How far the replacement of its authority is, and its next step. */
+export interface PlaceRotation {
+  /** whether sidecars and machines outside clusters know the gateway by it as well: in a cluster the links alone do */
+  isOfTunnels: boolean;
+  /** @throws UserError where there is no gateway */
+  state(): Promise<AuthorityState>;
+  /** Has the gateway go on with another one, made from the state that was read last. @throws KubeError: somebody else was faster */
+  put(state: AuthorityState): Promise<void>;
 }
 
 /** @param command for errors @throws UserError, KubeError */
@@ -69,6 +83,18 @@ function directoryPlace(command: string, directory: string): Place {
       );
     },
     authority: async () => (await openHome(directory)).authority,
+    rotation: {
+      isOfTunnels: true,
+      state: async () => {
+        await openHome(directory);
+        return authorityStateOf(directory);
+      },
+      put: async (state) => {
+        await storeAuthorityState(directory, state, (await openHome(directory)).issuer);
+        // HAProxy and frps go on; the agent has what it needs from the directory.
+        if (existsSync(runDirectory(directory))) writeFileSync(restartFile(directory, 'agent'), '');
+      },
+    },
     close: () => {},
   };
 }
@@ -95,6 +121,15 @@ async function clusterPlace(command: string, values: Omit<PlaceValues, 'dir'>): 
     check: () => void home(),
     addresses: () => Promise.resolve(home().addresses),
     authority: () => Promise.resolve(home().authority),
+    rotation: {
+      isOfTunnels: false,
+      state: () => {
+        home();
+        return Promise.resolve(authorityStateFrom(secrets.get(homeSecretName)!));
+      },
+      // Its replicas watch the Secret.
+      put: async (state) => void (await storeSecretState(client, secrets.get(homeSecretName)!, state)),
+    },
     close: () => client.close(),
   };
 }

@@ -7,6 +7,7 @@ import { KubeClient } from '../kube/client.ts';
 import { ignoreNotFound } from '../kube/errors.ts';
 import { describe, distributedServices, pods, secrets, type KubeObject, type Resource } from '../kube/types.ts';
 import { annotation, authoritySecretName, groupSecretName, label, webhookAuthoritySecretName } from '../model/names.ts';
+import { placeOptions, type PlaceValues } from './gateway-place.ts';
 import { parseOptions } from './options.ts';
 import { rotateGatewayAuthority } from './rotate-gateway.ts';
 
@@ -15,7 +16,7 @@ export const help = `frp-k8s rotate: replace a key, stating what it interrupts
 usage: frp-k8s rotate group NAME [-n NS] --accept-outage
        frp-k8s rotate ca [--system NS] --accept-outage
        frp-k8s rotate webhook-ca [--system NS]
-       frp-k8s rotate gateway-ca --dir DIR [--clients-renewed] [--accept-outage]
+       frp-k8s rotate gateway-ca [--dir DIR [--clients-renewed] | -n NS] [--accept-outage]
 
 group NAME   Writes another key for the frp group of a DistributedService, and restarts the workloads whose Pods are its
              members, as kubectl rollout restart does. Members with the new key are refused while one with the old key
@@ -26,26 +27,29 @@ ca           Asks the controller for another certificate authority. Certificates
              Secret frp-ca has no annotation ${annotation.rotationPhase} any more.
 webhook-ca   Asks the webhooks for another authority of their serving certificate (Secret frp-webhook-authority). The
              API server trusts both for as long as one is in use, so nothing is interrupted.
-gateway-ca   Takes the next of three steps to another authority of a gateway outside any cluster (frp-k8s gateway up): the new one
-             is trusted beside the old one, then it issues, then the old one goes. Each call says when the next one may come,
-             and refuses to cut off a cluster that has not followed; nothing is interrupted. Clusters that have joined follow by
-             themselves; machines that client-config has configured need another configuration after the first step.
+gateway-ca   Takes the next of three steps to another authority of a gateway that clusters join: the new one is trusted beside the
+             old one, then it issues, then the old one goes. Each call says when the next one may come, and refuses to cut off a
+             cluster that has not followed; nothing is interrupted. Clusters that have joined follow by themselves. Of a gateway
+             outside any cluster (frp-k8s gateway up, --dir) it is that of the tunnels as well, and machines that client-config has
+             configured need another configuration after the first step. Of a gateway in a cluster it is that of the links alone
+             (Secret frp-gateway-links); that of the tunnels is replaced by "rotate ca" there.
 token        The tunnel is authenticated by mTLS: use "rotate ca". The auth token of an frps of your own is in the Secret that
              frps.auth.tokenSecret of the configuration names: change it there.
 
-  -n, --namespace NS       namespace of the service (default: the context's, else default)
+  -n, --namespace NS       namespace of the service (default: the context's, else default), or of the gateway (frp-gateway)
       --system NS          namespace of the installation (default: frp-system)
-      --dir DIR            directory of the gateway
+      --dir DIR            directory of a gateway outside any cluster
+      --kubeconfig FILE    default: KUBECONFIG, else ~/.kube/config
+      --context NAME       default: the current one
       --clients-renewed    every machine outside clusters has a configuration of after the first step
       --accept-outage      needed: without it the command says what would happen, and changes nothing
-
-All but gateway-ca use KUBECONFIG, else ~/.kube/config.
 
 examples:
   frp-k8s rotate group api -n prod --accept-outage
   frp-k8s rotate ca --accept-outage
   frp-k8s rotate webhook-ca
   frp-k8s rotate gateway-ca --dir /var/lib/frp-k8s
+  frp-k8s rotate gateway-ca --context headquarters
 `;
 
 const say = (text: string) => process.stdout.write(`${text}\n`);
@@ -63,9 +67,8 @@ export async function run(args: string[]): Promise<number> {
     'rotate',
     args,
     {
-      namespace: { type: 'string', short: 'n' },
+      ...placeOptions,
       system: { type: 'string', default: 'frp-system' },
-      dir: { type: 'string' },
       'clients-renewed': { type: 'boolean', default: false },
       'accept-outage': { type: 'boolean', default: false },
     },
@@ -75,20 +78,22 @@ export async function run(args: string[]): Promise<number> {
   const isAccepted = values['accept-outage'];
   if (what === 'token')
     throw new UserError('rotate token: there is no frp auth token: the tunnel is authenticated by mTLS; use: frp-k8s rotate ca');
-  if (what === 'ca') return withClient((client) => rotateAuthority(client, values.system, isAccepted));
-  if (what === 'webhook-ca') return withClient((client) => askForAuthority(client, values.system, webhookAuthoritySecretName));
+  if (what === 'ca') return withClient(values, (client) => rotateAuthority(client, values.system, isAccepted));
+  if (what === 'webhook-ca') return withClient(values, (client) => askForAuthority(client, values.system, webhookAuthoritySecretName));
   if (what === 'gateway-ca') {
-    await rotateGatewayAuthority({ dir: values.dir, areClientsRenewed: values['clients-renewed'], isAccepted });
+    const { dir, kubeconfig, context, namespace } = values;
+    const place = { dir, kubeconfig, context, namespace };
+    await rotateGatewayAuthority({ place, areClientsRenewed: values['clients-renewed'], isAccepted });
     return 0;
   }
   if (what !== 'group')
     throw new UserError(`rotate: what to rotate is "group NAME", "ca", "webhook-ca" or "gateway-ca"; see frp-k8s rotate --help`);
   if (name === undefined) throw new UserError('rotate group: the name of a DistributedService is missing; see frp-k8s rotate --help');
-  return withClient((client) => rotateGroup(client, values.namespace ?? client.access.namespace ?? 'default', name, isAccepted));
+  return withClient(values, (client) => rotateGroup(client, values.namespace ?? client.access.namespace ?? 'default', name, isAccepted));
 }
 
-async function withClient(work: (client: KubeClient) => Promise<void>): Promise<number> {
-  const client = new KubeClient(loadAccess());
+async function withClient(from: Pick<PlaceValues, 'kubeconfig' | 'context'>, work: (client: KubeClient) => Promise<void>): Promise<number> {
+  const client = new KubeClient(loadAccess(from));
   try {
     await work(client);
     return 0;

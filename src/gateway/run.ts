@@ -17,7 +17,7 @@ import { Sources } from './sources/sources.ts';
 import { saidByAgent } from './said-by-agent.ts';
 import { KubeLinkStore } from './links/kube-link-store.ts';
 import { kubeKeyOwners } from './links/key-owners-stores.ts';
-import { openLinkHome } from './links/link-home.ts';
+import { followAuthority, openLinkHome } from './links/link-home.ts';
 import { LinkSecrets } from './links/link-secrets.ts';
 import { joinedClusters } from './links/joined.ts';
 import { openLinks } from './links/links.ts';
@@ -118,7 +118,8 @@ async function startLinks({ secrets, store, config, log, sources, agent, proxies
   const home = await openLinkHome(secrets, { config, log });
   if (!home) return secrets;
   const links = await openLinks({
-    ...home,
+    authority: followAuthority(secrets, home.authority, log),
+    addresses: home.addresses,
     directory,
     store,
     owners: kubeKeyOwners(secrets),

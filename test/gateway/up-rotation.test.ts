@@ -61,7 +61,7 @@ test('the authority is replaced in three steps, and whoever follows them loses n
   );
 
   const waits = await refusal();
-  assert.match(waits, /sidecars need 10 min for the step before/);
+  assert.match(waits, /sidecars and links need 10 min for the step before/);
   assert.match(waits, /cluster away has not heard of the new authority yet: .*clusters remove away/);
   assert.match(waits, /need another client-config, .*--clients-renewed/);
   assert.doesNotMatch(await refusal('--clients-renewed'), /client-config, of/);

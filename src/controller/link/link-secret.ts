@@ -17,7 +17,7 @@ import { parseToken, type JoinToken } from '../../link/token.ts';
 import { addressText, gatewayAddresses, hasGateway } from '../../model/gateway.ts';
 import { hasOwnGateway } from '../gateway-place.ts';
 import { proxyIn } from './proxy-secret.ts';
-import { annotation, joinProblemPrefix, joinSecretName, label, linkSecretName, manager } from '../../model/names.ts';
+import { annotation, joinProblemPrefix, joinSecretName, label, linkSecretName, manager, replicaSecretName } from '../../model/names.ts';
 
 export interface LinkSecretDeps {
   client: KubeClient;
@@ -131,7 +131,7 @@ function checkConfigured(deps: LinkSecretDeps, { addresses }: JoinToken): void {
   if (hasOwnGateway(deps))
     throw new LinkError(
       'NotConfigured',
-      `this cluster has a gateway of its own, in namespace ${gateway.namespace}, and its services go through that one; the token has not been used: take that gateway away (manifests/gateway), and join then`,
+      `this cluster has a gateway of its own (Secret ${gateway.namespace}/${replicaSecretName}), and its services go through that one; the token has not been used: let the other cluster join this gateway, or take this one away (kubectl delete -k manifests/gateway) and run frp-k8s join with the token again`,
     );
   if (isDialled) return;
   throw new LinkError(

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { certify, type Authority } from '../../../certs/authority.ts';
 import { keyOfRequest } from '../../../certs/signing-request.ts';
-import { inspectCertificate } from '../../../certs/inspect.ts';
+import { inspectCertificate, splitBundle } from '../../../certs/inspect.ts';
 import { clockProblem, durationWords } from '../../link/clock-words.ts';
 import { certificateLifetimeMs, clusterDnsName } from '../../link/identity.ts';
 import type { JoinAnswer, JoinRequest, RenewRequest } from '../../link/joining.ts';
@@ -13,8 +13,8 @@ import type { ClusterRecord, LinkStore } from './link-store.ts';
 
 export interface JoiningDeps {
   store: LinkStore;
-  /** signs what the two ends of links are known by */
-  authority: Authority;
+  /** signs what the two ends of links are known by; another one in a rotation, also while this runs */
+  authority: () => Authority;
   /** HOST:PORT, as sidecars dial the gateway */
   addresses: readonly string[];
   /** whether each address is that of a replica, which has links of its own; default false: they all lead to one gateway */
@@ -80,7 +80,7 @@ export async function renew(deps: JoiningDeps, cluster: ClusterRecord, { request
 }
 
 async function certified({ authority, now = Date.now }: JoiningDeps, cluster: ClusterRecord, publicKey: string) {
-  const certificate = await certify(authority, publicKey, {
+  const certificate = await certify(authority(), publicKey, {
     commonName: `cluster ${cluster.name}`.slice(0, 64),
     dnsNames: [clusterDnsName(cluster.id)],
     usages: ['clientAuth'],
@@ -99,8 +99,11 @@ const answerOf = (deps: JoiningDeps, { name }: ClusterRecord, certificate: strin
 });
 
 /** PEM of those that a cluster knows the gateway by, the one that has the links first. */
-export const authoritiesOf = ({ authority, authoritiesPem = () => '' }: Pick<JoiningDeps, 'authority' | 'authoritiesPem'>): string =>
-  authoritiesPem().trim() === '' ? authority.bundlePem : `${authority.bundlePem.trim()}\n${authoritiesPem().trim()}\n`;
+export function authoritiesOf({ authority, authoritiesPem = () => '' }: Pick<JoiningDeps, 'authority' | 'authoritiesPem'>): string {
+  const { certPem, bundlePem } = authority();
+  const all = [certPem, ...splitBundle(bundlePem), ...splitBundle(authoritiesPem())].map((pem) => pem.trim());
+  return `${[...new Set(all)].join('\n')}\n`;
+}
 
 const digestOfNothing = digestOfSecret('');
 

@@ -31,6 +31,20 @@ export function linkHomeIn(secrets: LinkSecrets): LinkHome | undefined {
   return secret && { authority: authorityFrom(secret), addresses: addressesIn(text(secret, 'addresses')) };
 }
 
+/** @returns the authority of now: another one in the Secret is taken up at once, one that cannot be read is not */
+export function followAuthority(secrets: LinkSecrets, first: Authority, log: Log): () => Authority {
+  let current = first;
+  secrets.subscribe(({ metadata }) => {
+    if (metadata.name !== homeSecretName) return;
+    try {
+      current = linkHomeIn(secrets)?.authority ?? current;
+    } catch (error) {
+      log.error(`the authority of links stays as it was: ${(error as Error).message}`);
+    }
+  });
+  return () => current;
+}
+
 function addressesIn(json: string): string[] {
   try {
     return JSON.parse(json) as string[];

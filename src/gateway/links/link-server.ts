@@ -30,6 +30,8 @@ export interface LinkServerDeps extends JoiningDeps {
 
 const certificateMs = 30 * 86_400_000;
 const renewalMs = 86_400_000;
+/** How soon another authority has the port. */
+const lookMs = 1000;
 const bodyBytes = 32 * 1024;
 /** Refusals that the log tells, at once and each second: strangers have as many as they like. */
 const toldRefusals = { burst: 50, rate: 1 };
@@ -52,13 +54,12 @@ export async function createLinkServer(deps: LinkServerDeps): Promise<{ server: 
   const sessions = new Set<ServerHttp2Session>();
   const counts: Counts = { room: new WaitingRoom(), told: new Rate(toldRefusals), renewals: new Map() };
   const begun = new Rate(handshakes);
+  const context = new Context(deps.authority);
   const server = createSecureServer({
-    ...(await certificateOf(deps.authority)),
-    ca: deps.authority.bundlePem,
+    ...(await context.next())!,
     requestCert: true,
     // Who joins has no certificate yet.
     rejectUnauthorized: false,
-    minVersion: 'TLSv1.2',
     handshakeTimeout: 10_000,
     ALPNCallback: ({ protocols }) => (protocols.includes(alpn) ? alpn : undefined),
     settings: { maxConcurrentStreams: 8, maxHeaderListSize: 8192 },
@@ -76,7 +77,10 @@ export async function createLinkServer(deps: LinkServerDeps): Promise<{ server: 
     stream.on('error', () => {});
     void answer(deps, stream, String(headers[':path']), counts);
   });
-  const stop = every(systemClock, renewalMs, async () => server.setSecureContext(await certificateOf(deps.authority)));
+  const stop = every(systemClock, lookMs, async () => {
+    const next = await context.next();
+    if (next) server.setSecureContext(next);
+  });
   return {
     server,
     close: async () => {
@@ -87,11 +91,29 @@ export async function createLinkServer(deps: LinkServerDeps): Promise<{ server: 
   };
 }
 
-async function certificateOf(authority: Authority): Promise<{ cert: string; key: string }> {
-  const request = { commonName: 'frp-k8s gateway', dnsNames: [gatewayName], usages: ['serverAuth' as const] };
-  const { certPem, keyPem } = await issue(authority, { ...request, lifetimeMs: certificateMs, now: Date.now() });
-  // The authority goes along: who has only its pin finds it there.
-  return { cert: `${certPem.trim()}\n${authority.certPem.trim()}\n`, key: keyPem };
+/** What the port shows, and whose certificates it takes: anew each day, and at once where the authority is another one. */
+class Context {
+  readonly #authority: () => Authority;
+  #of = '';
+  #renewAt = 0;
+
+  constructor(authority: () => Authority) {
+    this.#authority = authority;
+  }
+
+  /** All that a context is: what is not said anew is lost. @returns undefined where that of before is good */
+  async next() {
+    const authority = this.#authority();
+    const of = `${authority.certPem}${authority.bundlePem}`;
+    const now = Date.now();
+    if (of === this.#of && now < this.#renewAt) return undefined;
+    const request = { commonName: 'frp-k8s gateway', dnsNames: [gatewayName], usages: ['serverAuth' as const] };
+    const { certPem, keyPem } = await issue(authority, { ...request, lifetimeMs: certificateMs, now });
+    [this.#of, this.#renewAt] = [of, now + renewalMs];
+    // The authority goes along: who has only its pin finds it there.
+    const cert = `${certPem.trim()}\n${authority.certPem.trim()}\n`;
+    return { cert, key: keyPem, ca: authority.bundlePem, minVersion: 'TLSv1.2' as const };
+  }
 }
 
 /** In the log; others are of no path that there is. */

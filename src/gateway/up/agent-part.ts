@@ -86,7 +86,7 @@ export async function runAgentPart(config: Config, options: AgentPartOptions): P
   const links = await openLinks({
     directory: linksDirectory(options.directory),
     store,
-    authority: home.authority,
+    authority: () => home.authority,
     addresses: config.gateway.addresses,
     sources,
     config,

@@ -6,7 +6,6 @@ import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { parseAuthority, type Authority } from '../../../certs/authority.ts';
-import { splitBundle } from '../../../certs/inspect.ts';
 import type { AuthorityState } from '../../../certs/rotation.ts';
 import { replaceFile } from '../../process/replace-file.ts';
 
@@ -16,19 +15,13 @@ const schema = z.object({ phase: z.enum(['spread', 'reissue']), since: z.number(
 /** The authority as it is kept, and how far a rotation of it is. @throws Error where a file is missing or damaged */
 export function authorityStateOf(directory: string): AuthorityState {
   const read = (name: string) => readFileSync(file(directory, name), 'utf8');
-  const authority = issuingFirst(parseAuthority(read('ca.crt'), read('ca.key')));
+  const authority = parseAuthority(read('ca.crt'), read('ca.key'));
   const text = textOf(file(directory, 'rotation.json'));
   const { phase, since, nextKeyPem } = text === undefined ? stable : schema.parse(JSON.parse(text));
   return { authority, phase, since, ...(nextKeyPem !== undefined && { nextKeyPem }), isRequested: false };
 }
 
 const stable = { phase: 'stable', since: 0, nextKeyPem: undefined } as const;
-
-/** What the two ends of links are known by is of the first one of those that a gateway tells of (controller/link/link-secret.ts). */
-function issuingFirst({ certPem, keyPem, bundlePem }: Authority): Authority {
-  const others = splitBundle(bundlePem).filter((pem) => pem.trim() !== certPem.trim());
-  return { certPem, keyPem, bundlePem: `${[certPem, ...others].map((pem) => pem.trim()).join('\n')}\n` };
-}
 
 /** Signs what is to last: in phase `spread` the next authority, which everybody that is told of it trusts already. */
 export const lastingAuthority = ({ authority, nextKeyPem }: AuthorityState): Authority =>

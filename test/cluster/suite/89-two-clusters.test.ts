@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { join } from 'node:path';
 import { ask, podsThatAnswer } from '../support/ask.ts';
 import { conditionOf, counts, foreign, statusOf } from '../support/controller.ts';
+import type { Command } from '../support/guide.ts';
 import { HomeCluster } from '../support/home-cluster.ts';
 import { items, kubectl, type Json } from '../support/kubectl.ts';
 import { PhasedLoad } from '../support/phased-load.ts';
@@ -64,7 +65,9 @@ suite('one service in two clusters', { skip: foreign }, () => {
     const ofHome = [...by].reduce((sum, [pod, times]) => sum + (own.has(pod) ? times : 0), 0);
     return { home: ofHome, branch: sent - ofHome, pods: by.size };
   }
-  const clusters = async (): Promise<string> => (await home.onVps(`frp-k8s gateway clusters --dir ${home.directory}`)).stdout;
+  /** What the section on branches has people type on the VPS: two tokens, and who has joined. */
+  const guided = (): Command[] => home.commandsOf('Branches and headquarters', 'One service in several', 'The branch');
+  const clusters = async (): Promise<string> => (await home.onVps(guided().at(-1)!.text)).stdout;
   /** What must not change at home, whatever becomes of the branch. */
   const stateAtHome = async (): Promise<unknown> => {
     const { state, activeBackends, totalBackends, conditions } = await statusOf('shop', 'web');
@@ -78,7 +81,13 @@ suite('one service in two clusters', { skip: foreign }, () => {
   };
 
   test('a second cluster joins by the same commands, and members of both serve', async (t) => {
-    const { cwd, commands } = home.place('branch', await home.token('branch', '--namespaces', 'shop'));
+    const tokens: string[] = [];
+    for (const { text } of guided().slice(0, -1)) {
+      const { code, stdout, stderr } = await home.onVps(text);
+      assert.equal(code, 0, `${text}\n${stderr}`);
+      tokens.push(stdout.trim());
+    }
+    const { cwd, commands } = home.place('branch', tokens.at(-1)!);
     for (const command of commands) {
       const { code, stdout, stderr } = await branch.run(command, cwd);
       assert.equal(code, 0, `${command}\n${stdout}${stderr}`);
@@ -183,7 +192,7 @@ suite('one service in two clusters', { skip: foreign }, () => {
       const left = await home.onVps(`grep -rl --exclude-dir=used-tokens branch ${home.directory}/links; true`);
       assert.equal(left.stdout, '');
       assert.deepEqual(await stateAtHome(), before);
-      const token = await home.token('branch', '--namespaces', 'shop');
+      const token = await home.token('branch', '--namespaces', 'shop,ai');
       const joined = await branch.run(`node ${join(root, 'src/main.ts')} join ${token}`);
       assert.equal(joined.code, 0, joined.stdout + joined.stderr);
       await branchSays('LinkReady', 'True', 'Linked');
@@ -195,5 +204,21 @@ suite('one service in two clusters', { skip: foreign }, () => {
     const { sent, answered: whole, failedAt } = await load.told('removal');
     t.diagnostic(`${sent} sent, ${sent - whole} lost: ${failedAt.join(', ')}`);
     assert.equal((await ask(vpsAddress, { host }, port)).status, 200);
+  });
+
+  test('Ollama of several clusters behind one name, by the guide’s own command: each has the share of its weight', async () => {
+    const [{ text }] = home.commandsOf('GPU nodes of three clusters behind one name', 'The same with Ollama') as [Command];
+    const atHome = await home.atHome(text);
+    assert.equal(atHome.code, 0, atHome.stderr);
+    const atBranch = await branch.run(text.replace('frp.io/weight: "2"', 'frp.io/weight: "1"'));
+    assert.equal(atBranch.code, 0, atBranch.stderr);
+    const ollama = { host: 'ollama.example.com', path: '/api/tags' };
+    await eventually('two of three requests at home', async () => {
+      const shares = [...(await podsThatAnswer(vpsAddress, 30, ollama, port))];
+      const [own] = (await items('ai', 'pod', '-l', 'app=ollama')).map(({ metadata }) => String(metadata.name));
+      assert.deepEqual(shares.map(([, times]) => times).sort(), [10, 20]);
+      assert.equal(new Map(shares).get(own!), 20);
+    });
+    await kubectl('delete', 'namespace', 'ai', '--wait=false');
   });
 });

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 
 export interface Command {
-  /** how the sentence before its block begins, such as "On the VPS" */
+  /** how the paragraph before its block begins, such as "On the VPS" */
   where: string;
   /** with its here-document, if it has one; without `&` at its end */
   text: string;
@@ -10,15 +10,15 @@ export interface Command {
   isBackground: boolean;
 }
 
-/** @param heading text of the section's `##` line @param places how sentences before its blocks begin; any other one is an error */
+/** @param heading text of the section's `##` line @param places how paragraphs before its blocks begin; any other one is an error */
 export function commandsOf(file: string, heading: string, places: readonly string[]): Command[] {
   const text = readFileSync(file, 'utf8');
   const section = text.split(/^(?=## )/m).find((part) => part.startsWith(`## ${heading}\n`));
   if (section === undefined) throw new Error(`${file} has no section ${heading}`);
-  const blocks = [...section.matchAll(/^(\S[^\n]*)\n\n```sh[^\n]*\n(.*?)^```$/gms)];
-  return blocks.flatMap(([, sentence, block]) => {
-    const where = places.find((place) => sentence!.startsWith(place));
-    if (where === undefined) throw new Error(`${file}: nobody knows where to run what follows "${sentence}"`);
+  const blocks = [...section.matchAll(/(?<=\n\n)((?:\S[^\n]*\n)+)\n```sh[^\n]*\n(.*?)^```$/gms)];
+  return blocks.flatMap(([, paragraph, block]) => {
+    const where = places.find((place) => paragraph!.startsWith(place));
+    if (where === undefined) throw new Error(`${file}: nobody knows where to run what follows "${paragraph}"`);
     return split(block!).map((each) => ({ where, text: each.replace(/ &$/, ''), isBackground: each.endsWith(' &') }));
   });
 }

@@ -93,6 +93,10 @@ export class HomeCluster {
     return { cwd, commands: texts.map(({ text }) => this.#withPath(this.#here(text, token))) };
   }
 
+  /** Commands of another section of the guide. @param places how the paragraphs before them begin */
+  commandsOf = (section: string, ...places: string[]): Command[] =>
+    commandsOf(guide, section, places).map((command) => ({ ...command, text: this.#here(command.text) }));
+
   async #follow(command: Command): Promise<Outcome> {
     const text = this.#here(command.text);
     if (command.isBackground) {

@@ -4,17 +4,21 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { isSignedBy, splitBundle } from '../../../certs/inspect.ts';
 import { run as clusters } from '../../../src/cli/gateway-clusters.ts';
 import { run as token } from '../../../src/cli/gateway-token.ts';
+import { run as rotate } from '../../../src/cli/rotate.ts';
 import { configSchema } from '../../../src/config/schema.ts';
 import { KubeLinkStore } from '../../../src/gateway/links/kube-link-store.ts';
-import { openLinkHome } from '../../../src/gateway/links/link-home.ts';
+import { followAuthority, openLinkHome } from '../../../src/gateway/links/link-home.ts';
 import { LinkSecrets } from '../../../src/gateway/links/link-secrets.ts';
+import { withTold } from '../../../src/controller/link/link-secret.ts';
+import { downKinds } from '../../../src/link/items.ts';
 import { parseToken, pinOf } from '../../../src/link/token.ts';
 import { inProcess } from '../../support/command.ts';
 import { until } from '../../support/until.ts';
 import { ApiServer } from '../kube/api-server.ts';
-import { joinAs, quiet, startGateway, type TestGateway } from '../link/joined.ts';
+import { joinAs, quiet, startCluster, startGateway, type TestGateway } from '../link/joined.ts';
 
 describe('the commands of a gateway in a cluster', { timeout: 100_000 }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'frp-k8s-in-cluster-'));
@@ -55,7 +59,8 @@ describe('the commands of a gateway in a cluster', { timeout: 100_000 }, () => {
     await secrets.follow(join(folder, 'secrets.jsonl'), quiet);
     const addresses: string[] = [];
     const config = configSchema.parse({});
-    const { authority } = (await openLinkHome(secrets, { config, log: quiet }))!;
+    const home = (await openLinkHome(secrets, { config, log: quiet }))!;
+    const authority = followAuthority(secrets, home.authority, quiet);
     const directory = join(folder, 'replica');
     gateway = await startGateway({ store: new KubeLinkStore(secrets, 'frp-gateway-0'), authority, addresses, directory });
     await openLinkHome(secrets, { config: configSchema.parse({ gateway: { addresses } }), log: quiet });
@@ -63,7 +68,7 @@ describe('the commands of a gateway in a cluster', { timeout: 100_000 }, () => {
     const { code, stdout, stderr } = await create('--namespaces', 'shop');
     assert.deepEqual([code, stderr], [0, 'token for cluster branch (namespaces shop; any host; any port), to be used once within 15m:\n']);
     const { addresses: dialled, pin } = parseToken(stdout.trim());
-    assert.deepEqual([dialled, pin], [addresses, pinOf(authority.certPem)]);
+    assert.deepEqual([dialled, pin], [addresses, pinOf(authority().certPem)]);
     assert.ok(!JSON.stringify([...api.objects.values()]).includes(stdout.trim()));
 
     const cluster = await joinAs(stdout.trim());
@@ -75,6 +80,49 @@ describe('the commands of a gateway in a cluster', { timeout: 100_000 }, () => {
     const none = await list();
     assert.deepEqual([none.code, none.stdout], [0, '']);
     assert.match((await list('remove', 'branch')).stderr, /no cluster branch has joined this gateway/);
+  });
+
+  it('replace the authority of its links step by step: a cluster that follows can dial after each, and no step cuts one off unasked', async (t) => {
+    let identity = await joinAs((await create()).stdout.trim());
+    const [first] = splitBundle(identity.authorityPem) as [string];
+    // What the controller does with a link (src/controller/link): it keeps what the gateway says of itself, and what it renews.
+    const cluster = startCluster(identity, { identity: () => identity, renewed: async (next) => void (identity = next) });
+    const follow = setInterval(() => {
+      const said = cluster.end.inbox.collection.get({ kind: 'gateway', key: 'gateway' });
+      const next = said && withTold(identity, downKinds.gateway.parse(said.value));
+      if (!next) return;
+      identity = next;
+      cluster.link.wake();
+    }, 20);
+    t.after(async () => {
+      clearInterval(follow);
+      await cluster.close();
+    });
+    const step = (...flags: string[]) => inProcess(rotate, ['gateway-ca', '--kubeconfig', kubeconfig, ...flags]);
+    const known = () => splitBundle(identity.authorityPem).map((pem) => pem.trim());
+    const dialsAgain = async () => {
+      const another = startCluster(identity);
+      try {
+        await until(() => another.link.state.isUp);
+      } finally {
+        await another.close();
+      }
+    };
+
+    assert.match((await step()).stdout, /^step 1 of 3: .*\nthen, in 10 min: frp-k8s rotate gateway-ca\n$/);
+    await until(() => known().length === 2);
+    const next = known()[1]!;
+    const waits = await step();
+    assert.match(waits.stderr, /nothing was changed.*\n.*cluster branch has not heard of the new authority yet/s);
+    assert.match((await step('--accept-outage')).stdout, /^step 2 of 3: /);
+    await until(() => isSignedBy(identity.certPem, next) && known()[0] === next);
+    await dialsAgain();
+    assert.match((await step('--accept-outage')).stdout, new RegExp(`^step 3 of 3: .*${pinOf(next)}`));
+    await until(() => known().length === 1);
+    await dialsAgain();
+    assert.notEqual(known()[0], first.trim());
+    assert.equal(parseToken((await create()).stdout.trim()).pin, pinOf(next));
+    assert.equal((await list('remove', 'branch')).code, 0);
   });
 
   it('find it in another namespace and by another context, and say which of them is not there', async () => {

@@ -73,7 +73,10 @@ test('a cluster with a gateway of its own keeps to it: the token is kept unused,
   const own: Secret = { metadata: { name: 'frp-gateway-replicas', namespace: 'frp-gateway' } };
   secrets.set(own);
   assert.deepEqual(await joinWith({ addresses: ['gw.example.com'] }), { isToBeTriedAgain: false });
-  assert.match(problem(), /^configuration: this cluster has a gateway of its own, in namespace frp-gateway, .* take that gateway away/);
+  assert.match(
+    problem(),
+    /^configuration: this cluster has a gateway of its own \(Secret frp-gateway\/frp-gateway-replicas\), .*kubectl delete -k manifests\/gateway\) and run frp-k8s join/,
+  );
   assert.equal((await gateway.store.clusters()).size, 0);
   secrets.delete(own);
 });

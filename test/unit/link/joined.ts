@@ -56,11 +56,16 @@ const home = (): HomeSource => ({
 
 let authority: Promise<Authority> | undefined;
 
-/** @param more `addresses`: gets that of this gateway, and may have those of other replicas */
+/** @param more `addresses`: gets that of this gateway, and may have those of other replicas; `authority`: as it is, or as it changes */
 export async function startGateway(
-  more: Partial<Omit<LinksDeps, 'addresses'>> & { port?: number; addresses?: string[] } = {},
+  more: Partial<Omit<LinksDeps, 'addresses' | 'authority'>> & {
+    port?: number;
+    addresses?: string[];
+    authority?: Authority | (() => Authority);
+  } = {},
 ): Promise<TestGateway> {
-  const shared = more.authority ?? (await (authority ??= createAuthority({ lifetimeMs: 86_400_000_000, now: Date.now() })));
+  const given = more.authority ?? (await (authority ??= createAuthority({ lifetimeMs: 86_400_000_000, now: Date.now() })));
+  const current = typeof given === 'function' ? given : () => given;
   const directory = more.directory ?? mkdtempSync(join(tmpdir(), 'link-'));
   const store = more.store ?? new FileLinkStore(directory);
   const sources = new Sources(home);
@@ -69,7 +74,6 @@ export async function startGateway(
   const refusedTunnels: TunnelRefusal[] = [];
   const { addresses = [] } = more;
   const links = await openLinks({
-    authority: shared,
     sources,
     config: defaultConfig,
     listing: async () => ({ proxies: statuses, pools }),
@@ -78,6 +82,7 @@ export async function startGateway(
     log: quiet,
     tellMs: 50,
     ...more,
+    authority: current,
     store,
     addresses,
     directory,
@@ -85,8 +90,8 @@ export async function startGateway(
   const port = await links.listen('127.0.0.1', more.port ?? 0);
   addresses.push(`127.0.0.1:${port}`);
   const token: TestGateway['token'] = (cluster = 'home', { grant = {}, ttlMs = 900_000, addresses: others } = {}) =>
-    createToken({ store, authority: shared, addresses: others ?? addresses }, { cluster, grant, ttlMs });
-  return { links, sources, store, authority: shared, directory, port, statuses, pools, refusedTunnels, token, close: () => links.close() };
+    createToken({ store, authority: current(), addresses: others ?? addresses }, { cluster, grant, ttlMs });
+  return { links, sources, store, authority: current(), directory, port, statuses, pools, refusedTunnels, token, close: () => links.close() };
 }
 
 export interface TestCluster {
