@@ -54,7 +54,7 @@ const columns: readonly Column[] = [
   { title: 'Backends up', kind: 'num' },
   { title: 'Requests/s', kind: 'num' },
   { title: 'p99', kind: 'num' },
-  { title: 'Reached at', kind: 'wide' },
+  { title: 'Reached at' },
   { title: 'Why' },
 ];
 
@@ -131,13 +131,17 @@ const body = (fragments: ReadonlyMap<string, Html>, { text, only }: Asked): Html
     <section aria-labelledby="services-title">
       <h2 id="services-title" tabindex="-1">Services</h2>
       <form class="filter" action="/" method="get" role="search" aria-label="Services">
-        <label for="q">Name, address or state</label>
-        <input id="q" name="q" type="search" value="${text}" maxlength="200" autocomplete="off" />
-        <label for="only">Which</label>
-        <select id="only" name="only">
-          <option value="all">all</option>
-          <option value="problems" ${only === 'problems' && html` selected`}>not running</option>
-        </select>
+        <span>
+          <label for="q">Name, address or state</label>
+          <input id="q" name="q" type="search" value="${text}" maxlength="200" autocomplete="off" />
+        </span>
+        <span>
+          <label for="only">Which</label>
+          <select id="only" name="only">
+            <option value="all">all</option>
+            <option value="problems" ${only === 'problems' && html` selected`}>not running</option>
+          </select>
+        </span>
         <button type="submit">Show</button>
       </form>
       ${part('services')}${part('service-pages')}

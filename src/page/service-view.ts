@@ -100,8 +100,8 @@ const reportColumns: readonly Column[] = [
   { title: 'p50', kind: 'num' },
   { title: 'p99', kind: 'num' },
   { title: 'Last check' },
-  { title: 'Address', kind: 'wide' },
-  { title: 'Since (UTC)', kind: 'wide' },
+  { title: 'Address' },
+  { title: 'Since (UTC)' },
 ];
 
 /** Each as it is wanted: of thousands a page is shown. */
@@ -167,6 +167,7 @@ function refusalsFragment({ heard }: ServiceView): Fragment {
     [{ title: 'Time (UTC)' }, { title: 'Pod' }, { title: 'Turned away by' }, { title: 'Why' }],
     rows,
     'Nobody was turned away in the last two minutes.',
+    refusals.length - rows.length,
   );
 }
 
