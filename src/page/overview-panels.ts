@@ -67,7 +67,16 @@ const linkCells = ({ cluster, gateway, isUp, since, reason, detail }: LinkRow): 
 function certificateCells({ name, subject, expires }: Expiry, now: number): TableRow['cells'] {
   const remaining = Date.parse(expires) - now;
   const state = remaining <= 0 ? badge('bad', 'ended') : remaining < soon ? badge('warn', 'ends soon') : badge('ok', 'good');
-  return [name, clipped(subject), timeOf(expires), state];
+  return [name, namesText(subject), timeOf(expires), state];
+}
+
+const mostNames = 3;
+
+/** @param subject names, or one text */
+function namesText(subject: string): string {
+  const names = subject.split(', ');
+  const left = names.length - mostNames;
+  return clipped(left > 1 ? `${names.slice(0, mostNames).join(', ')} and ${left} more` : subject);
 }
 
 const turnCells = ({ at, service, what, reason, message }: Turn): TableRow['cells'] => [

@@ -26,7 +26,7 @@ dd{margin:0}
 table{border-collapse:collapse;width:100%}
 th,td{text-align:left;vertical-align:top;padding:.3rem .6rem .3rem 0;border-bottom:1px solid var(--line);min-width:4rem;overflow-wrap:break-word}
 thead th{color:var(--quiet);font-weight:600;font-size:.85rem}
-tbody th{font-weight:600;min-width:7rem}
+tbody th{font-weight:600;min-width:11rem}
 .num{text-align:right;font-variant-numeric:tabular-nums;width:5.5rem;min-width:5.5rem}
 .filter{display:flex;flex-wrap:wrap;gap:.5rem 1rem;align-items:center;margin:.5rem 0}
 input,select,button{font:inherit;color:inherit;background:var(--panel);border:1px solid var(--edge);border-radius:6px;padding:.3rem .6rem;max-width:100%}
