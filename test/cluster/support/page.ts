@@ -13,7 +13,7 @@ const port = 8090;
 /** @param token undefined: none @returns status of the answer */
 export async function pageStatus(token: string | undefined): Promise<number> {
   const [{ metadata }] = await items(system, 'pod', '-l', 'app=frp-controller');
-  const stream: Duplex = await portForward(loadAccess().kubeConfig, system, metadata.name, port);
+  const stream: Duplex = await portForward(loadAccess().kubeConfig, system, String(metadata.name), port);
   try {
     const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
     const asked = request({ host: 'localhost', path: '/', headers, createConnection: () => stream });
