@@ -59,6 +59,7 @@ export async function run(args: string[]): Promise<number> {
   const port = values.port === undefined ? 0 : portOption('dashboard', 'port', values.port);
   const way = values.dir === undefined ? await controllerWay({ ...values, account: values['service-account'] }) : homeWay(values.dir);
   try {
+    await identified(way);
     const door = await opened({ ...way, port });
     process.stdout.write(`the page, until Ctrl-C (the address opens it once): ${door.url}\n`);
     if (!values['no-open']) openBrowser(door.url);
@@ -68,6 +69,15 @@ export async function run(args: string[]): Promise<number> {
     way.close();
   }
   return 0;
+}
+
+/** Whoever cannot get a token hears of it here, and not in a browser. @throws UserError */
+async function identified({ headers }: Way): Promise<void> {
+  try {
+    await headers();
+  } catch (error) {
+    throw new UserError(`dashboard: there is no token to look with: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 export interface Way extends Omit<DoorOptions, 'port'> {

@@ -9,8 +9,9 @@ import { describeExposure, exposuresOf } from '../model/exposure.ts';
 import { usesGateway } from '../model/gateway.ts';
 import type { DistributedService } from '../model/types.ts';
 import { accessLines, backendLine, bounded, refusalLine, routeText, trafficText } from './backend-lines.ts';
-import { bad, good, info, unknown, type Explanation, type Line, type Section } from './explanation.ts';
+import { bad, good, info, unknown, warn, type Explanation, type Line, type Section } from './explanation.ts';
 import { countText } from './numbers.ts';
+import { partlyDown } from './partly-down.ts';
 import { askAll, type Heard } from './reach.ts';
 import { aroundOf, type World } from './world.ts';
 
@@ -106,7 +107,8 @@ function statusLines(service: DistributedService): Line[] {
 }
 
 /** Conditions that tell of something wrong or not known; of a service that is well: that it serves. */
-export function conditionLines({ status }: DistributedService): Line[] {
+export function conditionLines(service: DistributedService): Line[] {
+  const { status } = service;
   const conditions = (status?.conditions ?? []).filter(({ type }) => type !== 'Ready');
   const ready = status?.conditions?.find(({ type }) => type === 'Ready');
   const told = conditions.flatMap(({ type, status: is, reason, message }): Line[] => {
@@ -114,6 +116,8 @@ export function conditionLines({ status }: DistributedService): Line[] {
     if (isWrong) return [bad(`${type}, ${reason}: ${message}`, reason)];
     return is === 'Unknown' ? [{ ...bad(`${type}, ${reason}: ${message}`, reason), level: 'unknown' }] : [];
   });
+  const some = partlyDown(service);
+  if (some !== undefined) return [warn(`BackendsAvailable: ${some.message}`, some.reason), ...told];
   return told.length === 0 && ready?.status === 'True' ? [good(`Ready: ${ready.message}`)] : told;
 }
 

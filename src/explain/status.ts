@@ -9,6 +9,7 @@ import { describeExposure } from '../model/exposure.ts';
 import { claimedBy } from '../model/claims.ts';
 import { serviceKey } from '../model/store.ts';
 import type { DistributedService } from '../model/types.ts';
+import { partlyDown } from './partly-down.ts';
 import { askAll, type Heard, type Reach } from './reach.ts';
 
 export interface PartStatus {
@@ -28,7 +29,7 @@ export interface ServiceStatus {
   total: number;
   /** where users reach it */
   at: string;
-  /** of the condition Ready, where it is not True */
+  /** of the condition Ready, where it is not True; of one that is Degraded: which backends are down */
   reason?: string;
   message?: string;
   /** a second, over all replicas; absent: not known */
@@ -111,9 +112,7 @@ export function rowOf(service: DistributedService, { baseDomain }: Pick<Config, 
   const { state = 'Pending', activeBackends, totalBackends = 0, externalEndpoint } = status;
   const ready = status.conditions?.find(({ type }) => type === 'Ready');
   const [first] = claimedBy(service, baseDomain);
-  const isWell = ready?.status === 'True' && state === 'Running';
-  // Of one that serves with less than all, the condition that tells of its backends has why.
-  const told = ready?.status === 'True' ? status.conditions?.find(({ type }) => type === 'BackendsAvailable') : ready;
+  const isReady = ready?.status === 'True';
   return {
     service: serviceKey(service),
     type: spec.serviceType,
@@ -121,7 +120,9 @@ export function rowOf(service: DistributedService, { baseDomain }: Pick<Config, 
     ...(activeBackends !== undefined && { active: activeBackends }),
     total: totalBackends,
     at: externalEndpoint ?? (first ? describeExposure(first) : ''),
-    ...(!isWell && { reason: told?.reason ?? 'Pending', message: told?.message ?? 'the controller has not seen it yet' }),
+    ...(isReady
+      ? partlyDown(service)
+      : { reason: ready?.reason ?? 'Pending', message: ready?.message ?? 'the controller has not seen it yet' }),
   };
 }
 

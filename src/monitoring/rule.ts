@@ -1,4 +1,5 @@
 /** What Prometheus is told to compute and to warn of, as values; manifests, runbook and tests are made from them. */
+import { documentationLink, runbookPage } from '../documentation.ts';
 
 export interface Recording {
   record: string;
@@ -31,6 +32,5 @@ export interface RuleGroup {
 
 export const isAlert = (rule: Recording | Alert): rule is Alert => 'alert' in rule;
 
-/** Where the runbook is read; an overlay may say another place. */
-export const runbookUrl = (alert: string): string =>
-  `https://github.com/example/frp-k8s/blob/main/docs/operations/runbook.md#${alert.toLowerCase()}`;
+/** Where the runbook tells of an alert; an overlay may say another place. */
+export const runbookUrl = (alert: string): string => documentationLink(`${runbookPage}#${alert.toLowerCase()}`);

@@ -23,6 +23,7 @@ export function overviewPanels({ at, links, certificates, turns, replicas }: Ove
       [{ title: 'Cluster' }, { title: 'Gateway' }, { title: 'State' }, { title: 'Since or last seen (UTC)' }, { title: 'What is known' }],
       numbered('l', links.slice(0, mostRows), linkCells),
       'No cluster dials this gateway, and this cluster dials no other one.',
+      left(links),
     ),
     tableFragment(
       'certificates',
@@ -30,6 +31,7 @@ export function overviewPanels({ at, links, certificates, turns, replicas }: Ove
       [{ title: 'Certificate' }, { title: 'For' }, { title: 'Ends (UTC)' }, { title: 'State' }],
       numbered('c', certificates.slice(0, mostRows), (each) => certificateCells(each, now)),
       'No certificate is known.',
+      left(certificates),
     ),
     tableFragment(
       'turns',
@@ -44,9 +46,12 @@ export function overviewPanels({ at, links, certificates, turns, replicas }: Ove
       [{ title: 'Time (UTC)' }, { title: 'Service' }, { title: 'Pod' }, { title: 'Turned away by' }, { title: 'Why' }],
       numbered('r', refusals.slice(0, mostRows), refusalCells),
       'Nobody was turned away in the last two minutes.',
+      left(refusals),
     ),
   ];
 }
+
+const left = (all: readonly unknown[]): number => Math.max(0, all.length - mostRows);
 
 const numbered = <T>(prefix: string, all: readonly T[], cellsOf: (each: T) => TableRow['cells']): TableRow[] =>
   all.map((each, index) => ({ id: `${prefix}/${index}`, cells: cellsOf(each) }));
@@ -60,9 +65,18 @@ const linkCells = ({ cluster, gateway, isUp, since, reason, detail }: LinkRow): 
 ];
 
 function certificateCells({ name, subject, expires }: Expiry, now: number): TableRow['cells'] {
-  const left = Date.parse(expires) - now;
-  const state = left <= 0 ? badge('bad', 'ended') : left < soon ? badge('warn', 'ends soon') : badge('ok', 'good');
-  return [name, clipped(subject), timeOf(expires), state];
+  const remaining = Date.parse(expires) - now;
+  const state = remaining <= 0 ? badge('bad', 'ended') : remaining < soon ? badge('warn', 'ends soon') : badge('ok', 'good');
+  return [name, namesText(subject), timeOf(expires), state];
+}
+
+const mostNames = 3;
+
+/** @param subject names, or one text */
+function namesText(subject: string): string {
+  const names = subject.split(', ');
+  const left = names.length - mostNames;
+  return clipped(left > 1 ? `${names.slice(0, mostNames).join(', ')} and ${left} more` : subject);
 }
 
 const turnCells = ({ at, service, what, reason, message }: Turn): TableRow['cells'] => [

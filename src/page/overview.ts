@@ -10,7 +10,7 @@ import { pictureFragment } from './picture.ts';
 import { pathOf, type Wanted } from './query.ts';
 import { paged, pager, tableFragment, type Column, type TableRow } from './table.ts';
 import type { View } from './view.ts';
-import { badge, clipped, latencyText, perSecondText, reasonOf, servicePath, stateBadge, timeOf } from './words.ts';
+import { badge, clipped, isWell, latencyText, perSecondText, reasonOf, serviceBadge, servicePath, timeOf } from './words.ts';
 
 const pageSize = 100;
 
@@ -42,8 +42,9 @@ export function overviewView(overview: Overview, asked: Asked): View {
   };
 }
 
-const isAsked = ({ service, at, state, reason = '' }: ServiceStatus, { text, only }: Asked): boolean =>
-  (only === 'all' || state !== 'Running') && (text === '' || [service, at, state, reason].some((each) => each.includes(text)));
+const isAsked = (row: ServiceStatus, { text, only }: Asked): boolean =>
+  (only === 'all' || !isWell(row)) &&
+  (text === '' || [row.service, row.at, row.state, row.reason ?? ''].some((each) => each.includes(text)));
 
 const foundText = (found: number, { services }: Overview): string =>
   found === services.length ? countText(found, 'service') : `${found} of ${countText(services.length, 'service')}`;
@@ -54,30 +55,35 @@ const columns: readonly Column[] = [
   { title: 'Backends up', kind: 'num' },
   { title: 'Requests/s', kind: 'num' },
   { title: 'p99', kind: 'num' },
-  { title: 'Reached at', kind: 'wide' },
+  { title: 'Reached at' },
   { title: 'Why' },
 ];
 
-const serviceRow = ({ service, type, state, active, total, perSecond, p99, at, reason, message }: ServiceStatus): TableRow => ({
-  id: `s/${service}`,
-  cells: [
+const serviceRow = (row: ServiceStatus): TableRow => ({
+  id: `s/${row.service}`,
+  cells: cellsOf(row),
+});
+
+const cellsOf = (row: ServiceStatus): TableRow['cells'] => {
+  const { service, type, active, total, perSecond, p99, at, reason, message } = row;
+  return [
     html`<a href="${servicePath(service)}">${service}</a>${type !== '' && html` <span class="quiet">${type}</span>`}`,
-    stateBadge(state),
+    serviceBadge(row),
     `${active ?? '?'}/${total}`,
     perSecondText(perSecond),
     latencyText(p99, perSecond !== undefined),
     at,
     reason !== undefined && html`${reasonOf(reason)}: ${clipped(message ?? '')}`,
-  ],
-});
+  ];
+};
 
 function summaryFragment({ at, services, replicas, links }: Overview): Fragment {
-  const running = services.filter(({ state }) => state === 'Running').length;
+  const well = services.filter(isWell).length;
   const backends = services.reduce((sum, { total }) => sum + total, 0);
   const up = services.reduce((sum, { active = 0 }) => sum + active, 0);
   const down = links.filter(({ isUp }) => !isUp).length;
   const facts: readonly [string, Html][] = [
-    ['Services', badge(running === services.length ? 'ok' : 'warn', `${running} of ${services.length} running`)],
+    ['Services', badge(well === services.length ? 'ok' : 'warn', `${well} of ${services.length} healthy`)],
     ['Backends', badge(up === backends ? 'ok' : 'warn', `${up} of ${backends} up`)],
     [
       'Gateway',
@@ -131,13 +137,17 @@ const body = (fragments: ReadonlyMap<string, Html>, { text, only }: Asked): Html
     <section aria-labelledby="services-title">
       <h2 id="services-title" tabindex="-1">Services</h2>
       <form class="filter" action="/" method="get" role="search" aria-label="Services">
-        <label for="q">Name, address or state</label>
-        <input id="q" name="q" type="search" value="${text}" maxlength="200" autocomplete="off" />
-        <label for="only">Which</label>
-        <select id="only" name="only">
-          <option value="all">all</option>
-          <option value="problems" ${only === 'problems' && html` selected`}>not running</option>
-        </select>
+        <span>
+          <label for="q">Name, address or state</label>
+          <input id="q" name="q" type="search" value="${text}" maxlength="200" autocomplete="off" />
+        </span>
+        <span>
+          <label for="only">Which</label>
+          <select id="only" name="only">
+            <option value="all">all</option>
+            <option value="problems" ${only === 'problems' && html` selected`}>with a problem</option>
+          </select>
+        </span>
         <button type="submit">Show</button>
       </form>
       ${part('services')}${part('service-pages')}

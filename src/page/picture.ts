@@ -17,6 +17,8 @@ export interface Edge {
   /** what is said of it: `3 of 4 up` */
   label: string;
   isBad?: boolean;
+  /** that the line is not bad says enough to whoever sees it */
+  isUnlabelled?: boolean;
 }
 
 export interface Picture {
@@ -81,7 +83,10 @@ function boxOf({ title, detail, isBad = false }: Box, { x, y }: { x: number; y: 
   </g>`;
 }
 
-function edgeOf({ from, to, label, isBad = false }: Edge, places: ReadonlyMap<string, { x: number; y: number }>): Html {
+function edgeOf(
+  { from, to, label, isBad = false, isUnlabelled = false }: Edge,
+  places: ReadonlyMap<string, { x: number; y: number }>,
+): Html {
   const [start, end] = [places.get(from), places.get(to)];
   if (!start || !end) return html``;
   const [x1, y1] = [start.x + box.width, start.y + box.height / 2];
@@ -89,6 +94,6 @@ function edgeOf({ from, to, label, isBad = false }: Edge, places: ReadonlyMap<st
   const middle = (x1 + x2) / 2;
   return html`<g class="edge${isBad && ' bad'}">
     <path d="M${x1} ${y1} C${middle} ${y1} ${middle} ${y2} ${x2} ${y2}" />
-    <text x="${middle}" y="${(y1 + y2) / 2 - 5}" text-anchor="middle">${label}</text>
+    ${!isUnlabelled && html`<text x="${middle}" y="${(y1 + y2) / 2 - 5}" text-anchor="middle">${label}</text>`}
   </g>`;
 }

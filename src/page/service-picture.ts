@@ -45,7 +45,7 @@ function measured({ heard }: ServiceView): { left: Box[]; edges: Edge[] } {
       const detail = isFew ? backends[0]!.address : countText(backends.length, 'backend');
       left.set(id, { id, title: group, detail, isBad });
       const label = isFew ? backends[0]!.state : `${up} of ${backends.length} up`;
-      return { from: id, to: `g/${replica}`, label, isBad: up < backends.length };
+      return { from: id, to: `g/${replica}`, label, isBad: up < backends.length, isUnlabelled: isFew && up === backends.length };
     }),
   );
   return { left: [...left.values()], edges };

@@ -9,7 +9,7 @@ import { pathOf } from './query.ts';
 import { servicePicture } from './service-picture.ts';
 import { paged, pager, tableFragment, type Column, type TableRow } from './table.ts';
 import type { View } from './view.ts';
-import { badge, clipped, latencyText, lineItem, perSecondText, reasonOf, stateBadge, timeOf } from './words.ts';
+import { badge, clipped, latencyText, lineItem, perSecondText, reasonOf, serviceBadge, stateBadge, timeOf } from './words.ts';
 
 const pageSize = 100;
 const mostLines = 100;
@@ -50,9 +50,9 @@ export function serviceView(view: ServiceView, key: string, page: number): View 
 }
 
 function summaryFragment({ at, status }: ServiceView): Fragment {
-  const { state, type, active, total, perSecond, current, p99, reason, message } = status;
+  const { type, active, total, perSecond, current, p99, reason, message } = status;
   const facts: readonly [string, Content][] = [
-    ['State', stateBadge(state)],
+    ['State', serviceBadge(status)],
     ...(type === '' ? [] : [['Type', type] satisfies [string, Content]]),
     ['Backends up', `${active ?? '?'} of ${total}`],
     ['Requests/s', perSecondText(perSecond)],
@@ -100,8 +100,8 @@ const reportColumns: readonly Column[] = [
   { title: 'p50', kind: 'num' },
   { title: 'p99', kind: 'num' },
   { title: 'Last check' },
-  { title: 'Address', kind: 'wide' },
-  { title: 'Since (UTC)', kind: 'wide' },
+  { title: 'Address' },
+  { title: 'Since (UTC)' },
 ];
 
 /** Each as it is wanted: of thousands a page is shown. */
@@ -167,6 +167,7 @@ function refusalsFragment({ heard }: ServiceView): Fragment {
     [{ title: 'Time (UTC)' }, { title: 'Pod' }, { title: 'Turned away by' }, { title: 'Why' }],
     rows,
     'Nobody was turned away in the last two minutes.',
+    refusals.length - rows.length,
   );
 }
 
@@ -185,7 +186,7 @@ const body = (fragments: ReadonlyMap<string, Html>, key: string): Html => {
     </section>`;
   return html`<p><a href="/">← All services</a></p>
     <h2 class="service">${key}</h2>
-    ${fragments.get('summary')}${fragments.get('unknown')} ${section('conditions', 'What is wrong')}
+    ${fragments.get('summary')}${fragments.get('unknown')} ${section('conditions', 'How it is')}
     ${section('backends', 'Backends', 'backend-pages')} ${section('picture', 'Who dials where')} ${section('routes', 'Reached at')}
     ${section('access', 'Who may use it')} ${section('refusals', 'Last refusals')}`;
 };

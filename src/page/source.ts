@@ -10,6 +10,7 @@ import { describeExposure, exposuresOf } from '../model/exposure.ts';
 import { serviceKey } from '../model/store.ts';
 import type { DistributedService } from '../model/types.ts';
 import type { LinkRow, Overview, PageSource, ServiceView, StatusBackend, Turn } from './model.ts';
+import { isWell } from './words.ts';
 
 export interface Knowledge {
   /** whose page it is */
@@ -28,7 +29,7 @@ export interface Knowledge {
   };
 }
 
-const mostTurns = 50;
+const mostTurns = 20;
 const mostStatusBackends = 1000;
 
 export const sourceOf = (knowledge: Knowledge): PageSource => ({
@@ -67,8 +68,6 @@ async function overviewOf({ title, reach, cluster }: Knowledge): Promise<Overvie
     unknown: [...new Set([...measured.problems, ...installation.problems])],
   };
 }
-
-const isWell = ({ state }: ServiceStatus): boolean => state === 'Running';
 
 const worstFirst = (rows: readonly ServiceStatus[]): ServiceStatus[] =>
   [...rows].sort((one, other) => Number(isWell(one)) - Number(isWell(other)) || (one.service < other.service ? -1 : 1));

@@ -26,9 +26,9 @@ dd{margin:0}
 table{border-collapse:collapse;width:100%}
 th,td{text-align:left;vertical-align:top;padding:.3rem .6rem .3rem 0;border-bottom:1px solid var(--line);min-width:4rem;overflow-wrap:break-word}
 thead th{color:var(--quiet);font-weight:600;font-size:.85rem}
-tbody th{font-weight:600;min-width:7rem}
-.num{text-align:right;font-variant-numeric:tabular-nums}
-.filter{display:flex;flex-wrap:wrap;gap:.5rem;align-items:center;margin:.5rem 0}
+tbody th{font-weight:600;min-width:11rem}
+.num{text-align:right;font-variant-numeric:tabular-nums;width:5.5rem;min-width:5.5rem}
+.filter{display:flex;flex-wrap:wrap;gap:.5rem 1rem;align-items:center;margin:.5rem 0}
 input,select,button{font:inherit;color:inherit;background:var(--panel);border:1px solid var(--edge);border-radius:6px;padding:.3rem .6rem;max-width:100%}
 button{cursor:pointer}
 button[hidden]{display:none}
@@ -43,5 +43,15 @@ ul{padding-left:1.25rem;margin:.25rem 0}
 .picture .edge.bad path{stroke:var(--bad);stroke-dasharray:6 4}
 .picture .edge text{paint-order:stroke;stroke:var(--ground);stroke-width:4px}
 .picture .edge.bad text{fill:var(--bad)}
-@media (max-width:40rem){.wide{display:none}td:last-child{min-width:14rem}body{font-size:14px}}
+@media (max-width:48rem){
+body{font-size:14px}
+table,tbody{display:block}
+thead{display:none}
+tr{display:flex;flex-wrap:wrap;gap:0 1.25rem;padding:.4rem 0;border-bottom:1px solid var(--line)}
+th,td{border:0;padding:0;min-width:0}
+tbody th{flex-basis:100%}
+td:empty{display:none}
+td::before{content:attr(data-of) ' ';color:var(--quiet)}
+.num{text-align:left;width:auto;min-width:0}
+}
 `;

@@ -4,8 +4,8 @@ import { html, type Content, type Html } from './html.ts';
 
 export interface Column {
   title: string;
-  /** `num`: right-aligned; `wide`: left out where there is little room, and said in the view of the service */
-  kind?: 'num' | 'wide' | undefined;
+  /** right-aligned */
+  kind?: 'num' | undefined;
 }
 
 export interface TableRow {
@@ -15,43 +15,57 @@ export interface TableRow {
   cells: readonly Content[];
 }
 
-/** @param title of the table, for whoever does not see it; @param empty what is said in place of no rows */
-export function tableFragment(id: string, title: string, columns: readonly Column[], rows: readonly TableRow[], empty: string): Fragment {
-  const kindOf = (index: number) => columns[index]?.kind;
+/**
+ * On a narrow screen a row is a block, and each of its cells says its column.
+ * @param title of the table, for whoever does not see it
+ * @param empty what is said in place of no rows
+ * @param left how many rows are not shown
+ */
+export function tableFragment(
+  id: string,
+  title: string,
+  columns: readonly Column[],
+  rows: readonly TableRow[],
+  empty: string,
+  left = 0,
+): Fragment {
+  const columnOf = (index: number): Column => columns[index] ?? { title: '' };
   const fragments = rows.map(({ id: row, cells }): Fragment => ({
     id: row,
     html: html`<tr id="${row}">
       ${cells.map((cell, index) =>
         index === 0
           ? html`<th scope="row">${cell}</th>`
-          : html`<td${kindOf(index) !== undefined && html` class="${kindOf(index)}"`}>${cell}</td>`,
+          : html`<td data-of="${columnOf(index).title}" ${columnOf(index).kind && html` class="${columnOf(index).kind}"`}>${cell}</td>`,
       )}
     </tr>`,
   }));
-  return listFragment(id, fragments, (shown) => around(id, title, columns, shown, rows.length === 0 ? empty : undefined));
+  const note = rows.length === 0 ? empty : left === 0 ? undefined : `and ${left} more`;
+  return listFragment(
+    id,
+    fragments,
+    (shown) =>
+      html`<div id="${id}">
+        ${rows.length > 0 && tableOf(title, columns, shown)} ${note !== undefined && html`<p class="quiet">${note}</p>`}
+      </div>`,
+  );
 }
 
-const around = (id: string, title: string, columns: readonly Column[], rows: readonly Html[], empty: string | undefined): Html =>
-  html`<div id="${id}">
-    ${
-      empty === undefined
-        ? html`<div class="scroll" role="group" aria-label="${title}" tabindex="0">
-            <table>
-              <caption class="unseen">
-                ${title}
-              </caption>
-              <thead>
-                <tr>
-                  ${columns.map(({ title: text, kind }) => html`<th scope="col" ${kind !== undefined && html` class="${kind}"`}>${text}</th>`)}
-                </tr>
-              </thead>
-              <tbody>
-                ${rows}
-              </tbody>
-            </table>
-          </div>`
-        : html`<p class="quiet">${empty}</p>`
-    }
+const tableOf = (title: string, columns: readonly Column[], rows: readonly Html[]): Html =>
+  html`<div class="scroll" role="group" aria-label="${title}" tabindex="0">
+    <table>
+      <caption class="unseen">
+        ${title}
+      </caption>
+      <thead>
+        <tr>
+          ${columns.map(({ title: text, kind }) => html`<th scope="col" ${kind !== undefined && html` class="${kind}"`}>${text}</th>`)}
+        </tr>
+      </thead>
+      <tbody>
+        ${rows}
+      </tbody>
+    </table>
   </div>`;
 
 export interface Paged<T> {

@@ -1,6 +1,7 @@
 /** Parts of text that every view has: states, reasons, times, numbers. */
 import { rateText, secondsText } from '../explain/numbers.ts';
 import type { Line } from '../explain/explanation.ts';
+import type { ServiceStatus } from '../explain/status.ts';
 import { reasonLink } from '../model/reasons/catalogue.ts';
 import { html, type Html } from './html.ts';
 
@@ -25,8 +26,15 @@ const tones: Readonly<Record<string, Tone>> = {
   starting: 'warn',
 };
 
-/** Of a service or a backend; a word that is not known is nothing good. */
+/** Of a backend, or of a service by its word alone; a word that is not known is nothing good. */
 export const stateBadge = (state: string): Html => badge(tones[state] ?? 'bad', state);
+
+/** Whether users get it, and all of its backends serve. */
+export const isWell = ({ state, reason }: ServiceStatus): boolean => state === 'Running' && reason === undefined;
+
+/** It may run, and users may not reach it. */
+export const serviceBadge = (service: ServiceStatus): Html =>
+  service.state === 'Running' && !isWell(service) ? badge('warn', service.state) : stateBadge(service.state);
 
 /** A reason of the catalogue leads to its page. */
 export const reasonOf = (reason: string): Html =>

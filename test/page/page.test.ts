@@ -210,30 +210,4 @@ describe('the page in a browser', () => {
     assert.deepEqual(faults, []);
     await page.context().close();
   });
-
-  it('shows 1,000 services and 5,000 backends, and does not grow while they change', async (t) => {
-    shown = { ...overview, services: many(1000) };
-    service = {
-      ...viewed,
-      heard: [{ replica: 'frp-gateway-0', answer: report(Array.from({ length: 5000 }, (_, index) => backend(`web-${index}`))) }],
-    };
-    const { page } = await openPage(browser);
-    for (const path of ['/', '/services/shop/web']) {
-      await page.goto(`${base}${path}`);
-      await page.getByText('Live', { exact: true }).waitFor();
-      const painted = await page.evaluate<number>(`performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? NaN`);
-      t.diagnostic(`${path}: first contentful paint after ${Math.round(painted)} ms, ${(await page.content()).length} characters`);
-      const nodes = await page.evaluate<number>('document.querySelectorAll("*").length');
-      for (let turn = 1; turn <= 10; turn++) {
-        shown = { ...shown, services: shown.services.map((each) => ({ ...each, perSecond: 1000 + turn })), unknown: [`turn ${turn}.`] };
-        const [heard] = service.heard;
-        const backends = heard!.answer.backends.map((each) => ({ ...each, perSecond: 1000 + turn }));
-        service = { ...service, heard: [{ ...heard!, answer: { ...heard!.answer, backends } }], unknown: [`turn ${turn}.`] };
-        await page.getByText(`turn ${turn}.`).waitFor();
-      }
-      assert.ok(Math.abs((await page.evaluate<number>('document.querySelectorAll("*").length')) - nodes) < 10);
-    }
-    await picture(page, 'many');
-    await page.context().close();
-  });
 });

@@ -1,5 +1,5 @@
 /** Every reason of every part, with what it means: docs/reference/reasons.md is made of this, and `check` and `explain` link to it. */
-import manifest from '../../../package.json' with { type: 'json' };
+import { documentationLink, reasonsPage } from '../../documentation.ts';
 import { admissions, denials } from './admission.ts';
 import { checkReasons } from './checks.ts';
 import { itemRefusals, linkReasons } from './links.ts';
@@ -38,13 +38,9 @@ export const catalogue: readonly Reason[] = byPart
 
 const known = new Set(catalogue.map(({ reason }) => reason));
 
-/** Of the page with all reasons. */
-export const reasonsPage = 'docs/reference/reasons.md';
+/** Of the page with all reasons (src/documentation.ts). */
 export const anchorOf = (reason: string): string => reason.toLowerCase();
 
-/** Where a reason is explained: an address where the program has a home page, else a path in its documentation; undefined of no reason of ours. */
-export function reasonLink(reason: string): string | undefined {
-  if (!known.has(reason)) return undefined;
-  const { homepage } = manifest as { homepage?: string };
-  return `${homepage === undefined ? '' : `${homepage.replace(/\/$/, '')}/`}${reasonsPage}#${anchorOf(reason)}`;
-}
+/** Where a reason is explained: an address, or a path in the documentation; undefined of no reason of ours. */
+export const reasonLink = (reason: string): string | undefined =>
+  known.has(reason) ? documentationLink(`${reasonsPage}#${anchorOf(reason)}`) : undefined;

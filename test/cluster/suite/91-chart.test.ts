@@ -1,17 +1,22 @@
 /** The Helm chart: the same objects as the kustomize bases, and installed, changed, rolled back and removed on a clean cluster. */
 import { after, before, suite, test } from 'node:test';
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { caBundles, caBundlesWritten, client, gatewayNamespace, reachable, system, testNamespace } from '../support/cluster.ts';
+import { caBundles, caBundlesWritten, client, gatewayNamespace, reachable, root, system, testNamespace } from '../support/cluster.ts';
 import { users } from '../support/gateway.ts';
 import { chart, differences, helm, kustomized, manifestsOf, objectsIn, ownImage, rendered, tryHelm } from '../support/helm.ts';
-import { apply, get, gone, kubectl, rolledOut, tryApply, tryKubectl } from '../support/kubectl.ts';
+import { apply, get, gone, items, kubectl, rolledOut, tryApply, tryKubectl } from '../support/kubectl.ts';
 import { deployment, httpService, pod } from '../support/objects.ts';
-import { eventually } from '../support/run.ts';
-import { servedBy } from '../support/traffic.ts';
+import { dashboard, isTold, pageStatus } from '../support/page.ts';
+import { eventually, must, run } from '../support/run.ts';
+import { requests, servedBy } from '../support/traffic.ts';
 
 const install = ['upgrade', '--install', 'frp-k8s', chart, '-n', system, '--create-namespace', '--wait', '--timeout', '4m', ...ownImage];
 const withGateway = ['--set', 'gateway.enabled=true'];
+const seen = ['--set-json', 'config.controller.page={}', '--set', 'config.gateway.accessLog.enabled=true'];
 
 suite('the chart', () => {
   test('has the objects of the kustomize bases', async () => {
@@ -118,12 +123,72 @@ suite('the chart', () => {
 
     test('is there with three commands, and the first request is answered', async (t) => {
       const start = Date.now();
-      await helm(...install, ...withGateway);
+      await helm(...install, ...withGateway, ...seen);
       await testNamespace('chart');
       await apply(httpService('chart', 'web', host));
       await apply(deployment({ namespace: 'chart', name: 'web', frp: { group: 'web' } }));
       await servedBy(host, 1, users);
       t.diagnostic(`${Math.round((Date.now() - start) / 1000)} s from helm install to the first answer`);
+    });
+
+    test('shows its page to whoever may list services, and to nobody else, and tells what changes', async () => {
+      for (const name of ['viewer', 'stranger']) await kubectl('-n', system, 'create', 'serviceaccount', name);
+      await kubectl('create', 'clusterrole', 'chart-viewer', '--verb=list', '--resource=distributedservices.frp.io');
+      await kubectl('create', 'clusterrolebinding', 'chart-viewer', '--clusterrole=chart-viewer', `--serviceaccount=${system}:viewer`);
+      const stranger = (await kubectl('-n', system, 'create', 'token', 'stranger')).trim();
+      assert.deepEqual([await pageStatus(undefined), await pageStatus('wrong'), await pageStatus(stranger)], [401, 401, 403]);
+      const page = await dashboard(`${system}/viewer`);
+      try {
+        assert.match(await page.read('/'), /href="\/services\/chart\/web"/);
+        const [backend] = await items('chart', 'pod', '-l', 'app=web');
+        await eventually('its backend is up', async () =>
+          assert.match(await page.read('/services/chart/web'), new RegExp(`${backend.metadata.name}[^]*frp-gateway-0[^]*L7OK`)),
+        );
+        const changes = await page.changes('/');
+        await apply(httpService('chart', 'later', 'later.chart.example.com'));
+        await isTold(changes, 'chart/later');
+      } finally {
+        page.close();
+        await kubectl('delete', 'clusterrole,clusterrolebinding', 'chart-viewer');
+      }
+    });
+
+    test('writes a line for each request, with its backend and without its query', async () => {
+      await requests(host, 4, '/seen?token=planted-in-query', users);
+      const [{ status }] = await items('chart', 'pod', '-l', 'app=web');
+      await eventually('the lines are there', async () => {
+        const logs = await Promise.all(
+          [0, 1].map((ordinal) => kubectl('-n', gatewayNamespace, 'logs', `frp-gateway-${ordinal}`, '-c', 'agent')),
+        );
+        const lines = logs.flatMap((log) =>
+          log.split('\n').filter((line) => line.includes('"event":"request"') && line.includes('"/seen"')),
+        );
+        assert.equal(lines.length, 4);
+        for (const line of lines) {
+          const { service, backend, reason } = JSON.parse(line) as Record<string, unknown>;
+          assert.deepEqual({ service, backend, reason }, { service: 'web', backend: `${status.podIP}:8080`, reason: 'Completed' });
+        }
+        assert.doesNotMatch(logs.join(''), /planted-in/);
+      });
+    });
+
+    test('gives a support bundle without a secret', async () => {
+      await apply(
+        { apiVersion: 'v1', kind: 'Secret', metadata: { namespace: 'chart', name: 'planted' }, stringData: { token: 'planted-in-secret' } },
+        pod({ namespace: 'chart', name: 'planted', frp: { group: 'web' }, container: { env: [{ name: 'KEY', value: 'planted-in-env' }] } }),
+      );
+      await kubectl('-n', 'chart', 'annotate', 'pod/planted', 'dsvc/web', 'example.com/url=https://user:planted-in-url@db.example.com/');
+      const folder = mkdtempSync(join(tmpdir(), 'frp-k8s-bundle-'));
+      try {
+        await must('node', [`${root}/src/main.ts`, 'support-bundle', '-o', join(folder, 'bundle.tar.gz')]);
+        await must('tar', ['-xzf', join(folder, 'bundle.tar.gz'), '-C', folder]);
+        rmSync(join(folder, 'bundle.tar.gz'));
+        assert.match(await must('grep', ['-rl', 'planted', folder]), /pods/, 'the Pod is in it');
+        assert.equal((await run('grep', ['-r', 'planted-in', folder])).stdout, '');
+      } finally {
+        rmSync(folder, { recursive: true });
+        await kubectl('-n', 'chart', 'delete', 'pod/planted', 'dsvc/later', '--ignore-not-found', '--timeout=60s');
+      }
     });
 
     test('is upgraded and rolled back while Pods are created and users come: none is refused or left without its sidecar', async () => {
@@ -146,7 +211,7 @@ suite('the chart', () => {
       const requests = (async () => {
         while (!isOver) await servedBy(host, 1, users).catch((error: Error) => failures.push(error.message));
       })();
-      await helm(...install, ...withGateway, '--set', 'webhook.replicas=3', '--set', 'config.logLevel=debug');
+      await helm(...install, ...withGateway, ...seen, '--set', 'webhook.replicas=3', '--set', 'config.logLevel=debug');
       assert.equal((await get(system, 'deployment', 'frp-webhook')).spec.replicas, 3);
       await helm('rollback', 'frp-k8s', '1', '-n', system, '--wait', '--timeout', '4m');
       assert.equal((await get(system, 'deployment', 'frp-webhook')).spec.replicas, 2);

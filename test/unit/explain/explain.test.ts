@@ -7,6 +7,7 @@ import { explanationText, exitCodeOf, type Explanation } from '../../../src/expl
 import { wantedIn } from '../../../src/cli/explain-words.ts';
 import { explainHost, hostIn } from '../../../src/explain/host.ts';
 import { explainPod } from '../../../src/explain/pod.ts';
+import { rowOf } from '../../../src/explain/status.ts';
 import { explainService } from '../../../src/explain/service.ts';
 import { explainWorkload } from '../../../src/explain/workload.ts';
 import type { World } from '../../../src/explain/world.ts';
@@ -178,6 +179,38 @@ describe('explain', () => {
       ],
     });
     isAsBefore('service', await explainService(world, 'shop', 'web'));
+  });
+
+  it('tells of a service that users reach which of its backends are down', async () => {
+    const message = '1 backends available; 1 unhealthy: web-1: GET /health answered 503';
+    putWeb({
+      state: 'Degraded',
+      activeBackends: 1,
+      totalBackends: 2,
+      conditions: [
+        { type: 'Ready', status: 'True', reason: 'Serving', message: 'Users reach the service' },
+        { type: 'BackendsAvailable', status: 'True', reason: 'BackendsReady', message },
+      ],
+    });
+    const { lines } = (await explainService(world, 'shop', 'web')).sections[0]!;
+    assert.deepEqual(
+      lines.filter(({ level }) => level !== 'info').map(({ level, text, reason }) => ({ level, text, reason })),
+      [{ level: 'warning', text: `BackendsAvailable: ${message}`, reason: 'BackendPartlyDown' }],
+    );
+    const row = rowOf(
+      {
+        ...web,
+        status: {
+          state: 'Degraded',
+          conditions: [
+            { type: 'Ready', status: 'True', reason: 'Serving', message: '' },
+            { type: 'BackendsAvailable', status: 'True', reason: 'BackendsReady', message },
+          ],
+        },
+      },
+      {},
+    );
+    assert.deepEqual([row.reason, row.message], ['BackendPartlyDown', message]);
   });
 
   it('says why the gateway cannot be asked, and what the status knows all the same', async () => {

@@ -15,12 +15,8 @@ const log = { warn: () => {} };
 
 /** What is shown, and may change. */
 let shown: Overview = overview;
-let asked = 0;
 const source: PageSource = {
-  overview: async () => {
-    asked++;
-    return shown;
-  },
+  overview: async () => shown,
   service: async (key) => (key === 'shop/web' ? viewed : undefined),
 };
 
@@ -165,13 +161,17 @@ describe('the page over HTTP', () => {
     assert.equal(last, 200);
   });
 
-  it('asks once for everybody who looks at the same time', async () => {
-    const own = createPage({ source, log, everyMs: 10_000 });
+  it('asks once for everybody who looks at the same time', async (t) => {
+    let questions = 0;
+    const overviewOnce = () => {
+      questions++;
+      return source.overview();
+    };
+    const own = createPage({ source: { ...source, overview: overviewOnce }, log, everyMs: 10_000 });
+    t.after(() => own.close());
     const at = await own.listen('127.0.0.1', 0);
-    asked = 0;
     await Promise.all([fetched(at, '/'), fetched(at, '/'), fetched(at, '/?q=web')]);
-    assert.equal(asked, 1);
-    await own.close();
+    assert.equal(questions, 1);
   });
 
   it('goes on through another server that listens already', async () => {
