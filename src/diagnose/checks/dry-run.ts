@@ -111,7 +111,7 @@ function refused(message: string, name: string, object: { kind: string; name: st
         `frp-k8s explain service ${name} -n ${object.name}`,
       ),
     ];
-  if (/serviceaccount .* not found/.test(message)) return [unknown(`no Pod could be tried in namespace ${object.name}: ${message}`)];
+  if (/serviceaccount [^ ]{1,260} not found/.test(message)) return [unknown(`no Pod could be tried in namespace ${object.name}: ${message}`)];
   return [
     wrong(
       'PodRejected',
