@@ -4,7 +4,7 @@
  */
 import { createPrivateKey, randomBytes, type KeyObject } from 'node:crypto';
 import { isIP } from 'node:net';
-import type { asn1, pki } from 'node-forge';
+import type { pki } from 'node-forge';
 import { newKey } from './keys.ts';
 import { inspectCertificate, parseCertificate, splitBundle, type Usage } from './inspect.ts';
 import { signerWith } from './signer.ts';
@@ -128,7 +128,7 @@ function subjectAltName({ dnsNames = [], ipAddresses = [] }: CertificateRequest)
 
 function signed(forge: Awaited<ReturnType<typeof loadForge>>, certificate: pki.Certificate, key: KeyObject): string {
   certificate.sign(
-    signerWith(forge, key, () => certificate.tbsCertificate as asn1.Asn1),
+    signerWith(forge, key, () => certificate.tbsCertificate),
     forge.md.sha256.create(),
   );
   return forge.pki.certificateToPem(certificate).replaceAll('\r\n', '\n');
