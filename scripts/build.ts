@@ -1,59 +1,23 @@
-/** `npm run build`: the program as one file, dist/frp-k8s.js, for the image and for `npm pack`. */
-import { Ajv } from 'ajv';
-import ajvStandalone from 'ajv/dist/standalone/index.js';
-import { build, type Plugin } from 'esbuild';
-import { chmod, rm } from 'node:fs/promises';
-import { openApiSchema } from '../src/model/crd.ts';
-import { ajvOptions } from '../src/model/schema-validator.ts';
-
-const outfile = 'dist/frp-k8s.js';
-
-/** The schema's validator as code: compiling it when the program starts would cost 100 ms and 15 MB. */
-const compiledSchema: Plugin = {
-  name: 'compiled schema',
-  setup(builder) {
-    builder.onLoad({ filter: /src\/model\/schema-validator\.ts$/ }, () => {
-      const ajv = new Ajv({ ...ajvOptions, code: { source: true, esm: true } });
-      const code = ajvStandalone.default(ajv, ajv.compile(openApiSchema()));
-      return { contents: `${code}\nexport const validator = () => validate;`, loader: 'js', resolveDir: 'src/model' };
-    });
-  },
-};
-
-/** client-node's configuration needs two of its generated classes; the index would bring the models of the whole API. */
-const withoutModels: Plugin = {
-  name: 'without models',
-  setup(builder) {
-    builder.onResolve({ filter: /^\.\/gen\/index\.js$/ }, ({ importer, resolveDir }) =>
-      importer.endsWith('client-node/dist/config.js') ? { path: resolveDir, namespace: 'without-models' } : undefined,
-    );
-    builder.onLoad({ filter: /.*/, namespace: 'without-models' }, ({ path }) => ({
-      resolveDir: path,
-      contents: `
-        export { createConfiguration } from './gen/configuration.js';
-        export { ServerConfiguration } from './gen/servers.js';`,
-    }));
-  },
-};
+/** `npm run build`: the program for the image and for `npm pack`: dist/frp-k8s.js, and dist/parts, from which a command reads its own. */
+import { chmod, rename, rm } from 'node:fs/promises';
+import { bundle } from './bundle.ts';
 
 await rm('dist', { recursive: true, force: true });
-const { metafile } = await build({
-  entryPoints: ['src/main.ts'],
-  outfile,
-  bundle: true,
-  platform: 'node',
-  target: 'node22',
-  format: 'esm',
-  plugins: [compiledSchema, withoutModels],
-  // Packages that are CommonJS call `require` for Node's own modules.
-  banner: { js: "import { createRequire as frpCreateRequire } from 'node:module'; const require = frpCreateRequire(import.meta.url);" },
-  // Less text to read at each start. Names stay, for stack traces that a person can read.
-  minifyWhitespace: true,
-  minifySyntax: true,
-  legalComments: 'none',
-  sourcemap: 'external',
-  metafile: true,
-  logLevel: 'warning',
-});
-await chmod(outfile, 0o755);
-for (const [file, { bytes }] of Object.entries(metafile.outputs)) console.log(`${file}  ${Math.round(bytes / 1024)} KiB`);
+const { outputs } = await bundle({ directory: 'dist' });
+const read = readAtEachStart('dist/frp-k8s.mjs');
+if (read > 32 * 1024)
+  throw new Error(`every command reads ${Math.round(read / 1024)} KiB before its own parts: what src/main.ts imports is to be small`);
+// The package's own `type` makes a module of it; `bin` has always had this name.
+for (const ending of ['', '.map']) await rename(`dist/frp-k8s.mjs${ending}`, `dist/frp-k8s.js${ending}`);
+await chmod('dist/frp-k8s.js', 0o755);
+const programs = Object.entries(outputs).filter(([file]) => !file.endsWith('.map'));
+const bytes = programs.reduce((sum, [, output]) => sum + output.bytes, 0);
+console.log(`dist/frp-k8s.js and ${programs.length - 1} parts  ${Math.round(bytes / 1024)} KiB`);
+
+/** Bytes of a file, and of what it imports other than lazily. */
+function readAtEachStart(file: string, seen = new Set<string>()): number {
+  if (seen.has(file)) return 0;
+  seen.add(file);
+  const { bytes = 0, imports = [] } = outputs[file] ?? {};
+  return imports.reduce((sum, { kind, path }) => sum + (kind === 'import-statement' ? readAtEachStart(path, seen) : 0), bytes);
+}
