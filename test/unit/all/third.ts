@@ -37,15 +37,15 @@ const unknown = [...apart, ...long].filter((file) => !files.includes(file));
 if (unknown.length > 0) throw new Error(`no test file is named ${unknown.join(', ')}: mend the lists in ${import.meta.filename}`);
 const dealt = [...long, ...files.filter((file) => !apart.includes(file) && !long.includes(file))];
 
-const declare = (file: string) => describe(file, () => import(path.join(folder, file)) as Promise<void>);
+const testsOf = (file: string) => () => import(path.join(folder, file)) as Promise<void>;
 
 /** Declares the tests of every third file. @param which 0, 1 or 2 */
 export function third(which: 0 | 1 | 2): void {
   // There and back: whoever gets the longer one of a round gets the shorter one of the next.
-  for (const [index, file] of dealt.entries()) if ([0, 1, 2, 2, 1, 0][index % 6] === which) declare(file);
+  for (const [index, file] of dealt.entries()) if ([0, 1, 2, 2, 1, 0][index % 6] === which) describe(file, testsOf(file));
 }
 
 /** Declares the tests that have a process of their own. */
 export function others(): void {
-  for (const file of apart) declare(file);
+  for (const file of apart) describe(file, testsOf(file));
 }
