@@ -19,11 +19,12 @@ LABEL org.opencontainers.image.title=frp-k8s \
       org.opencontainers.image.licenses=Apache-2.0
 # .mjs: an ES module without a package.json beside it.
 COPY dist/frp-k8s.js /app/frp-k8s.mjs
+COPY dist/parts /app/parts
 ENV NODE_ENV=production NODE_COMPILE_CACHE=/app/.cache
 
 FROM plain AS compiled
-# Compiles the bundle once, as root, so that every start reads the result (the root file system is read-only later).
-RUN ["node", "/app/frp-k8s.mjs", "--help"]
+# Compiles every part once, as root, so that every start reads the result (the root file system is read-only later).
+RUN ["node", "-e", "const { readdirSync } = require('node:fs'); (async () => { for (const part of readdirSync('/app/parts')) await import('/app/parts/' + part); })()"]
 
 FROM ${START} AS program
 USER 65532:65532

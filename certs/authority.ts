@@ -2,11 +2,12 @@
  * Certificates: an authority of our own, what is wrong with a certificate, and the sources that servers take theirs
  * from. It knows nothing of the cluster or the server (R1.38, R4.16).
  */
-import { createPrivateKey, randomBytes, sign, type KeyObject } from 'node:crypto';
+import { createPrivateKey, randomBytes, type KeyObject } from 'node:crypto';
 import { isIP } from 'node:net';
 import type { pki } from 'node-forge';
 import { newKey } from './keys.ts';
 import { inspectCertificate, parseCertificate, splitBundle, type Usage } from './inspect.ts';
+import { signerWith } from './signer.ts';
 
 export interface Authority {
   /** every certificate that verifiers trust: the issuing one, and during a rotation the ones before and after it */
@@ -125,14 +126,10 @@ function subjectAltName({ dnsNames = [], ipAddresses = [] }: CertificateRequest)
   return altNames.length === 0 ? [] : [{ name: 'subjectAltName', altNames }];
 }
 
-/** Forge encodes; node:crypto signs, because forge's own RSA blocks the event loop for tens of milliseconds. */
 function signed(forge: Awaited<ReturnType<typeof loadForge>>, certificate: pki.Certificate, key: KeyObject): string {
-  const signer = {
-    sign() {
-      const der = forge.asn1.toDer(certificate.tbsCertificate).getBytes();
-      return sign('sha256', Buffer.from(der, 'binary'), key).toString('binary');
-    },
-  };
-  certificate.sign(signer as never, forge.md.sha256.create());
+  certificate.sign(
+    signerWith(forge, key, () => certificate.tbsCertificate),
+    forge.md.sha256.create(),
+  );
   return forge.pki.certificateToPem(certificate).replaceAll('\r\n', '\n');
 }

@@ -1,6 +1,8 @@
 /** Certificate signing requests (RFC 2986): made by whoever keeps the key, read by whoever has the authority. */
-import { createPublicKey } from 'node:crypto';
+import { createPrivateKey, createPublicKey } from 'node:crypto';
+import type { asn1 } from 'node-forge';
 import { newKey } from './keys.ts';
+import { signerWith } from './signer.ts';
 
 const loadForge = async () => (await import('node-forge')).default;
 
@@ -14,7 +16,9 @@ export async function createSigningRequest(commonName: string): Promise<{ reques
   const request = forge.pki.createCertificationRequest();
   request.publicKey = forge.pki.publicKeyFromPem(publicKey);
   request.setSubject([{ name: 'commonName', value: commonName }]);
-  request.sign(forge.pki.privateKeyFromPem(privateKey), forge.md.sha256.create());
+  // The types of forge leave out what it has built to sign.
+  const info = () => (request as unknown as { certificationRequestInfo: asn1.Asn1 }).certificationRequestInfo;
+  request.sign(signerWith(forge, createPrivateKey(privateKey), info), forge.md.sha256.create());
   return { requestPem: forge.pki.certificationRequestToPem(request).replaceAll('\r\n', '\n'), keyPem: privateKey };
 }
 

@@ -1,4 +1,4 @@
-/** The program as one file, by esbuild. */
+/** The program without its sources and packages, by esbuild. */
 import { Ajv } from 'ajv';
 import ajvStandalone from 'ajv/dist/standalone/index.js';
 import { build, type Metafile, type Plugin } from 'esbuild';
@@ -33,11 +33,27 @@ const withoutModels: Plugin = {
   },
 };
 
-/** Writes the bundle and, beside it, its source map. @returns what is in it */
-export async function bundle({ outfile }: { outfile: string }): Promise<Metafile> {
+/** One file, for where one is easy to carry; or a small one with the parts that it imports, of which a command reads its own. */
+export type BundleOutput = { outfile: string } | { directory: string };
+
+/**
+ * Writes the bundle and, beside it, its source map.
+ * With a directory: frp-k8s.js, and parts/*.mjs, which are ES modules wherever they are copied to.
+ * @returns what is in it
+ */
+export async function bundle(output: BundleOutput): Promise<Metafile> {
+  const split = 'directory' in output;
   const { metafile } = await build({
     entryPoints: ['src/main.ts'],
-    outfile,
+    ...(split
+      ? {
+          outdir: output.directory,
+          splitting: true,
+          entryNames: 'frp-k8s',
+          chunkNames: 'parts/[name]-[hash]',
+          outExtension: { '.js': '.mjs' },
+        }
+      : { outfile: output.outfile }),
     bundle: true,
     platform: 'node',
     target: 'node22',

@@ -5,6 +5,21 @@ import type { DistributedService, DistributedServiceSpec } from '../../src/model
 import { service } from './services.ts';
 
 const dnsLabel = fc.stringMatching(/^[a-z]([a-z0-9-]{0,8}[a-z0-9])?$/);
+/**
+ * Any code point but halves of surrogate pairs: what `unit: 'binary'` is, which makes a map of a million characters for each
+ * arbitrary that is built of it.
+ */
+export const anyCharacter = fc
+  .integer({ min: 0, max: 0x10ffff })
+  .filter((code) => code < 0xd800 || code > 0xdfff)
+  .map(
+    (code) => String.fromCodePoint(code),
+    (text) => {
+      const [character, ...others] = String(text);
+      if (typeof text !== 'string' || character === undefined || others.length > 0) throw new Error('not one character');
+      return character.codePointAt(0)!;
+    },
+  );
 /** Text with what breaks templates, JSON, YAML and shells. */
 export const nastyText = fc.oneof(
   fc.string({ unit: 'grapheme' }),

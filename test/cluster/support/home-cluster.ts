@@ -7,6 +7,7 @@ import {
   copyFileSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -31,7 +32,7 @@ export const heading = 'A home cluster and a VPS';
 const places = ['On the VPS', 'At home', 'From anywhere'] as const;
 
 /** What `npm run build` has made, which the image is of as well. */
-const bundle = join(root, 'dist/frp-k8s.js');
+const built = join(root, 'dist');
 
 /** The images of the guide's apps, which nobody can pull here; this one answers every path. */
 const standIn = (port: number): string => `image: ${images.echo}, env: [{name: PORT, value: "${port}"}], securityContext: {runAsUser: 0}`;
@@ -56,9 +57,9 @@ export class HomeCluster {
   constructor(vps: Vps) {
     this.vps = vps;
     chmodSync(this.#root, 0o755);
-    for (const directory of [this.#onVps, this.#atHome, join(this.#root, 'bin')]) mkdirSync(directory);
+    for (const directory of [this.#onVps, this.#atHome, join(this.#root, 'bin'), join(this.#root, 'bin/parts')]) mkdirSync(directory);
     chownSync(this.#onVps, vpsUser, vpsUser);
-    copyFileSync(bundle, this.#program);
+    this.#install();
     writeFileSync(join(this.#root, 'bin/frp-k8s'), `#!/bin/sh\nexec ${process.execPath} ${this.#program} "$@"\n`, { mode: 0o755 });
     // The lab's own may be where only root gets.
     copyFileSync(join(dirname(process.env.FRPC!), 'frps'), join(this.#root, 'bin/frps'));
@@ -202,14 +203,27 @@ export class HomeCluster {
    * @param version that it says it has; undefined: the build of before
    */
   async update(version?: string): Promise<void> {
-    const text = readFileSync(bundle, 'utf8');
-    const next = version === undefined ? text : text.replaceAll(`version:"${programVersion}"`, `version:"${version}"`);
-    assert.ok(version === undefined || next !== text, 'the build says its version');
-    writeFileSync(`${this.#program}.next`, next);
-    renameSync(`${this.#program}.next`, this.#program);
+    this.#install(version);
     const agent = this.leader('agent').pid;
     process.kill(this.#holder().pid, 'SIGHUP');
     await eventually('another agent', async () => assert.notEqual(this.leader('agent').pid, agent));
+  }
+
+  /** Writes each file of the program in place of the one that is there; the one that imports the others comes last. */
+  #install(version = programVersion): void {
+    const said = `version:"${programVersion}"`;
+    const parts = readdirSync(join(built, 'parts')).filter((name) => name.endsWith('.mjs'));
+    const files = parts.map((name) => ({ from: join(built, 'parts', name), to: join(dirname(this.#program), 'parts', name) }));
+    files.push({ from: join(built, 'frp-k8s.js'), to: this.#program });
+    const texts = files.map(({ from }) => readFileSync(from, 'utf8'));
+    assert.ok(
+      texts.some((text) => text.includes(said)),
+      'the build says its version',
+    );
+    for (const [index, { to }] of files.entries()) {
+      writeFileSync(`${to}.next`, texts[index]!.replaceAll(said, `version:"${version}"`));
+      renameSync(`${to}.next`, to);
+    }
   }
 
   /** The process that has the directory, by the number that it has on this side. */

@@ -1,0 +1,3 @@
+import { others } from './third.ts';
+
+others();
