@@ -1,5 +1,5 @@
-# One bundled file on Node.js. The bundle is built first, outside: `npm ci`. So this build needs no
-# network beyond its base image, and the file in the image is the file that the tests ran.
+# The bundle on Node.js. It is built first, outside: `npm ci`. So this build needs no network beyond its base image, and what is
+# in the image is what the tests ran.
 #
 #   npm ci && docker build -t frp-k8s:dev .
 #   npm ci && docker build -t frp-k8s-gateway:dev --target gateway .     a whole gateway: frp-k8s gateway up

@@ -51,6 +51,7 @@ export const navigation: readonly Group[] = [
       ['guide/dashboard', 'The web page'],
       ['operations/monitoring', 'Monitoring'],
       ['operations/runbook', 'Runbook'],
+      ['operations/releases', 'Releases'],
       ['security', 'Security'],
     ],
   },

@@ -191,7 +191,9 @@ async function unhealthy(
 /** Whether the last that the sidecar says of the app is that nobody listens (Go's ECONNREFUSED, in frpc's words). */
 async function isRefusedInside({ metadata: { namespace = '', name } }: Pod, probes: Probes): Promise<boolean> {
   const log = await probes.logOf(namespace, name, 'frpc');
-  return 'ok' in log && /connect to local service .*connection refused/.test(log.ok);
+  return (
+    'ok' in log && log.ok.split('\n').some((line) => line.includes('connect to local service ') && line.includes('connection refused'))
+  );
 }
 
 /** The startup of a sidecar ends when the app's port takes a connection. */

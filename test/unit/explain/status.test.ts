@@ -46,7 +46,7 @@ describe('status', () => {
       { type: 'BackendsAvailable', status: 'True', reason: 'BackendsReady', message: '1 backends available; 1 unhealthy: web-2' },
     ];
     const row = rowOf({ ...service('web'), status: { state: 'Degraded', conditions } } as unknown as DistributedService, config);
-    assert.deepEqual([row.reason, row.message], ['BackendsReady', '1 backends available; 1 unhealthy: web-2']);
+    assert.deepEqual([row.reason, row.message], ['BackendPartlyDown', '1 backends available; 1 unhealthy: web-2']);
   });
 
   it('shows a long address whole where the screen is wide', () => {

@@ -91,7 +91,19 @@ export async function startGateway(
   addresses.push(`127.0.0.1:${port}`);
   const token: TestGateway['token'] = (cluster = 'home', { grant = {}, ttlMs = 900_000, addresses: others } = {}) =>
     createToken({ store, authority: current(), addresses: others ?? addresses }, { cluster, grant, ttlMs });
-  return { links, sources, store, authority: current(), directory, port, statuses, pools, refusedTunnels, token, close: () => links.close() };
+  return {
+    links,
+    sources,
+    store,
+    authority: current(),
+    directory,
+    port,
+    statuses,
+    pools,
+    refusedTunnels,
+    token,
+    close: () => links.close(),
+  };
 }
 
 export interface TestCluster {

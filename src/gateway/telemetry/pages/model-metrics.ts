@@ -110,7 +110,10 @@ export class ModelMetrics {
 
 function* seriesOf({ name, buckets }: Family, value: Value, labels: BackendLabels & { model: string }): Iterable<Series> {
   const metricName = `${prefix}_${name}`;
-  if (typeof value === 'number') return yield { metricName, labels: { ...labels }, value };
+  if (typeof value === 'number') {
+    yield { metricName, labels: { ...labels }, value };
+    return;
+  }
   for (const [at, bound] of buckets!.entries())
     yield { metricName: `${metricName}_bucket`, labels: { ...labels, le: `${bound}` }, value: value.buckets[at]! };
   yield { metricName: `${metricName}_bucket`, labels: { ...labels, le: '+Inf' }, value: value.count };
