@@ -26,16 +26,16 @@ export const executableNode = node.version;
 
 export async function executables(release: Release): Promise<void> {
   const { architectures, scratch, version, out, time } = release;
-  const main = join(scratch, 'frp-k8s.mjs');
-  await bundle({ outfile: main });
+  // By a name alone: where it lies is in the executable.
+  const main = 'frp-k8s.mjs';
+  await bundle({ outfile: join(scratch, main) });
   const builder = nodeOf(process.arch === 'arm64' ? 'arm64' : 'amd64', scratch);
   for (const architecture of architectures) {
     const name = `frp-k8s-${version}-linux-${architecture}`;
     const directory = join(scratch, 'executables', name);
     mkdirSync(directory, { recursive: true });
-    const settings = join(scratch, `${name}.json`);
     writeFileSync(
-      settings,
+      join(scratch, 'executable.json'),
       JSON.stringify({
         main,
         mainFormat: 'module',
@@ -44,7 +44,7 @@ export async function executables(release: Release): Promise<void> {
         disableExperimentalSEAWarning: true,
       }),
     );
-    run(builder, ['--build-sea', settings]);
+    run(builder, ['--build-sea', 'executable.json'], { cwd: scratch });
     copyFileSync('LICENSE', join(directory, 'LICENSE'));
     tarGzip(join(out, `${name}.tar.gz`), join(scratch, 'executables'), name, time);
   }

@@ -9,7 +9,7 @@ import { run } from './run.ts';
 
 interface Bom {
   serialNumber?: string;
-  metadata: { timestamp?: string };
+  metadata: { timestamp?: string; component: { name: string; type: string } };
   components: { type: string; name: string; version: string; [key: string]: unknown }[];
 }
 
@@ -23,7 +23,8 @@ export function billOfMaterials({ out, version, time, pins }: Release): void {
   });
   const node = { type: 'application', name: 'node', version: executableNode, 'bom-ref': `node@${executableNode}` };
   bom.components.push(node, ...images);
-  // npm gives every document a time and a number of its own.
+  // npm names the package by its folder, and gives every document a time and a number of its own.
+  bom.metadata.component = { ...bom.metadata.component, name: 'frp-k8s', type: 'application' };
   bom.metadata.timestamp = new Date(time * 1000).toISOString();
   delete bom.serialNumber;
   bom.serialNumber = `urn:uuid:${uuidOf(JSON.stringify(bom))}`;

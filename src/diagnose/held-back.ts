@@ -64,11 +64,19 @@ function answered(workload: Workload, events: readonly KubeEvent[]): string | un
 const isThere = (name: string, { quotas }: Around, { metadata: { namespace } }: Workload): boolean =>
   !('ok' in quotas) || quotas.ok.some(({ metadata }) => metadata.name === name && metadata.namespace === namespace);
 
+/** Empty where one of the two is not there. */
+function between(text: string, start: string, end: string): string {
+  const [at, from] = [text.indexOf(start), text.indexOf(start) + start.length];
+  const to = text.indexOf(end, from);
+  return at < 0 || to < 0 ? '' : text.slice(from, to);
+}
+
 /** Raises the quota by what the missing Pods ask for, and one more for a rollout; a quota on what is not named cannot be met so. */
 function quotaRemedy(workload: Workload, quota: string, answer: string): string {
   const { namespace } = workload.metadata;
   const describe = `kubectl -n ${namespace} describe resourcequota ${quota}`;
-  const [, requested = '', used = ''] = /requested: (.*?), used: (.*?), limited: /.exec(answer) ?? [];
+  const requested = between(answer, 'requested: ', ', used: ');
+  const used = between(answer, ', used: ', ', limited: ');
   const has = new Map(pairs(used));
   const missing = Math.max(1, wantedOf(workload) - readyOf(workload)) + 1;
   const hard = pairs(requested).map(([key, asked]) => {

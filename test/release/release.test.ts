@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { parseAllDocuments } from 'yaml';
-import lock from '../../package-lock.json' with { type: 'json' };
+import { bundle } from '../../scripts/bundle.ts';
 import { shippedImages } from '../../scripts/release/pins.ts';
 import { programVersion as version } from '../../src/version.ts';
 
@@ -47,6 +47,16 @@ const arguments_ = (out: string, key: string): string[] => [
 
 const release = (directory: string, args: readonly string[]) =>
   sh(process.execPath, ['scripts/release/run-release.ts', ...args], { cwd: directory });
+
+/** NAME@VERSION of the packages that esbuild put into the program. */
+async function bundled(): Promise<string[]> {
+  const { inputs } = await bundle({ outfile: join(scratch, 'bundled.mjs') });
+  const folders = Object.keys(inputs).flatMap((path) => /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path) ?? []);
+  return [...new Set(folders)].map((folder) => {
+    const { name, version } = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8')) as { name: string; version: string };
+    return `${name}@${version}`;
+  });
+}
 
 /** Image of every container, of the Pods of all objects, and of sidecars, as the configuration says. */
 function imagesIn(manifests: string): string[] {
@@ -124,12 +134,8 @@ describe('a release', { concurrency: false }, () => {
   it('has the program as one file that needs no Node.js', () => {
     const program = join(unpacked, `frp-k8s-${version}-linux-amd64.tar.gz`, `frp-k8s-${version}-linux-amd64`, 'frp-k8s');
     assert.equal(done(program, ['--version'], { env: {} }), `${version}\n`);
-    const pod =
-      'apiVersion: v1\nkind: Pod\nmetadata: {name: web, annotations: {frp.io/group: shop}}\nspec: {containers: [{name: web, image: "nginx:1.29", ports: [{containerPort: 80}]}]}\n';
-    const service =
-      'apiVersion: frp.io/v1alpha1\nkind: DistributedService\nmetadata: {name: shop}\nspec: {serviceType: http, expose: {domain: shop.example.com}, backends: {group: shop}}\n';
-    writeFileSync(join(scratch, 'service.yaml'), service);
-    const injected = done(program, ['inject', '-f', '-', '--services', join(scratch, 'service.yaml')], { env: {}, input: pod });
+    const sample = join(root, 'manifests/samples/quick-start.yaml');
+    const injected = done(program, ['inject', '-f', sample, '--services', sample], { env: {} });
     assert.match(injected, /image: docker\.io\/fatedier\/frpc:/);
   });
 
@@ -180,18 +186,15 @@ describe('a release', { concurrency: false }, () => {
     }
   });
 
-  it('names in its bill of materials each package that it has, by the version of the lock file', () => {
+  it('names in its bill of materials each package whose code is in the program', async () => {
     const bom = JSON.parse(readFileSync(file(`frp-k8s-${version}.cdx.json`), 'utf8')) as {
       bomFormat: string;
       components: { name: string; group?: string; version: string; type: string }[];
     };
     assert.equal(bom.bomFormat, 'CycloneDX');
     const named = new Set(bom.components.map(({ group, name, version }) => `${group ? `${group}/` : ''}${name}@${version}`));
-    const packages = Object.entries(lock.packages as Record<string, { version?: string; dev?: boolean; optional?: boolean }>);
-    const wanted = packages
-      .filter(([path, { dev, optional }]) => path !== '' && !dev && !optional)
-      .map(([path, { version }]) => `${path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length)}@${version}`);
-    assert.ok(wanted.length > 20);
+    const wanted = await bundled();
+    assert.ok(wanted.length > 20, wanted.join(', '));
     assert.deepEqual(
       wanted.filter((each) => !named.has(each)),
       [],
@@ -234,6 +237,7 @@ describe('a release that is not made', () => {
   it('is one of changes that are not committed', () => {
     writeFileSync(join(directory, 'README.md'), 'changed\n');
     refused(['--out', join(scratch, 'b'), ...digests], /not committed.*\n.*README\.md/);
+    done('git', ['checkout', '--quiet', 'README.md'], { cwd: directory });
   });
 
   it('is one with a digest or an architecture that is none', () => {
