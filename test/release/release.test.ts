@@ -51,7 +51,9 @@ const release = (directory: string, args: readonly string[]) =>
 /** NAME@VERSION of the packages that esbuild put into the program. */
 async function bundled(): Promise<string[]> {
   const { inputs } = await bundle({ outfile: join(scratch, 'bundled.mjs') });
-  const folders = Object.keys(inputs).flatMap((path) => /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path) ?? []);
+  const folders = Object.keys(inputs)
+    .filter((path) => !path.includes(':'))
+    .flatMap((path) => /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path) ?? []);
   return [...new Set(folders)].map((folder) => {
     const { name, version } = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8')) as { name: string; version: string };
     return `${name}@${version}`;
@@ -110,7 +112,7 @@ describe('a release', { concurrency: false }, () => {
               .digest('hex')}`,
         );
     assert.deepEqual(bytes(other), bytes(one));
-    assert.equal(bytes(one).length, 11);
+    assert.equal(bytes(one).length, 10);
   });
 
   it('has checksums of everything in it, signed as OpenSSL and cosign verify it', () => {
