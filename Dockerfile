@@ -9,11 +9,10 @@
 ARG BASE=docker.io/library/node:24-slim
 ARG HAPROXY=docker.io/library/haproxy:2.6
 ARG FRPS=docker.io/fatedier/frps:v0.71.0
-ARG START=compiled
 
 FROM ${FRPS} AS frps
 
-FROM ${BASE} AS plain
+FROM ${BASE} AS program
 LABEL org.opencontainers.image.title=frp-k8s \
       org.opencontainers.image.description="frpc sidecars for Kubernetes by annotation, and their gateway" \
       org.opencontainers.image.licenses=Apache-2.0
@@ -21,12 +20,9 @@ LABEL org.opencontainers.image.title=frp-k8s \
 COPY dist/frp-k8s.js /app/frp-k8s.mjs
 COPY dist/parts /app/parts
 ENV NODE_ENV=production NODE_COMPILE_CACHE=/app/.cache
-
-FROM plain AS compiled
 # Compiles every part once, as root, so that every start reads the result (the root file system is read-only later).
-RUN ["node", "-e", "const { readdirSync } = require('node:fs'); (async () => { for (const part of readdirSync('/app/parts')) await import('/app/parts/' + part); })()"]
-
-FROM ${START} AS program
+ARG START=compiled
+RUN ["node", "-e", "if (process.env.START === 'compiled') (async () => { for (const part of require('node:fs').readdirSync('/app/parts')) await import('/app/parts/' + part); })()"]
 USER 65532:65532
 ENTRYPOINT ["node", "/app/frp-k8s.mjs"]
 CMD ["--help"]
