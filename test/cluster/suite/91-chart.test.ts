@@ -211,12 +211,15 @@ suite('the chart', () => {
       const requests = (async () => {
         while (!isOver) await servedBy(host, 1, users).catch((error: Error) => failures.push(error.message));
       })();
-      await helm(...install, ...withGateway, ...seen, '--set', 'webhook.replicas=3', '--set', 'config.logLevel=debug');
-      assert.equal((await get(system, 'deployment', 'frp-webhook')).spec.replicas, 3);
-      await helm('rollback', 'frp-k8s', '1', '-n', system, '--wait', '--timeout', '4m');
-      assert.equal((await get(system, 'deployment', 'frp-webhook')).spec.replicas, 2);
-      isOver = true;
-      await Promise.all([pods, requests]);
+      try {
+        await helm(...install, ...withGateway, ...seen, '--set', 'webhook.replicas=3', '--set', 'config.logLevel=debug');
+        assert.equal((await get(system, 'deployment', 'frp-webhook')).spec.replicas, 3);
+        await helm('rollback', 'frp-k8s', '1', '-n', system, '--wait', '--timeout', '4m');
+        assert.equal((await get(system, 'deployment', 'frp-webhook')).spec.replicas, 2);
+      } finally {
+        isOver = true;
+        await Promise.all([pods, requests]);
+      }
       assert.deepEqual(failures, []);
       assert.deepEqual(await caBundles(), bundles, 'Helm leaves the caBundle alone');
     });

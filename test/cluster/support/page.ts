@@ -1,4 +1,5 @@
 /** The controller's web page as somebody reaches it: by a port forward with a token, and by `frp-k8s dashboard`. */
+import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { request, type IncomingMessage } from 'node:http';
@@ -39,7 +40,9 @@ export async function dashboard(account: string): Promise<OpenDashboard> {
   const program = spawn('node', [`${root}/src/main.ts`, 'dashboard', '--no-open', '--service-account', account], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  const [line] = (await once(program.stdout, 'data')) as [Buffer];
+  const ending = once(program, 'exit').then(([code]) => assert.fail(`frp-k8s dashboard ended with ${code}`));
+  const [line] = (await Promise.race([once(program.stdout, 'data'), ending])) as [Buffer];
+  ending.catch(() => {});
   const address = /http:\S+/.exec(line.toString())![0];
   const cookie = (await fetch(address)).headers.get('set-cookie')!.split(';')[0]!;
   const ended = new AbortController();
