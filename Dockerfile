@@ -19,10 +19,10 @@ LABEL org.opencontainers.image.title=frp-k8s \
 # .mjs: an ES module without a package.json beside it.
 COPY dist/frp-k8s.js /app/frp-k8s.mjs
 COPY dist/parts /app/parts
-ENV NODE_ENV=production NODE_COMPILE_CACHE=/app/.cache
 # Compiles every part once, as root, so that every start reads the result (the root file system is read-only later).
 ARG START=compiled
-RUN ["node", "-e", "if (process.env.START === 'compiled') (async () => { for (const part of require('node:fs').readdirSync('/app/parts')) await import('/app/parts/' + part); })()"]
+RUN ["node", "-e", "if (process.env.START === 'compiled') (async () => { require('node:module').enableCompileCache('/app/.cache'); for (const part of require('node:fs').readdirSync('/app/parts')) await import('/app/parts/' + part); })()"]
+ENV NODE_ENV=production NODE_COMPILE_CACHE=/app/.cache
 USER 65532:65532
 ENTRYPOINT ["node", "/app/frp-k8s.mjs"]
 CMD ["--help"]
