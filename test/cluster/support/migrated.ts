@@ -146,7 +146,7 @@ export function movedIn(title: string, { namespace, installed, entrance, isGatew
     test('the status of each service says what is left: the API of that frps, or the ports of a Service before the gateway', async () => {
       await eventually('what the conditions say', async () => {
         const { items } = (await get(namespace, 'distributedservices')) as { items: { spec: Json; status: { conditions: Condition[] } }[] };
-        assert.equal(items.length, 1 + 1 + 3 + 8 + 3);
+        assert.equal(items.length, 1 + 1 + 3 + 2 + 3);
         for (const { spec, status } of items) {
           const { reason } = status.conditions.find(({ type }) => type === 'Ready')!;
           const atGateway = spec.expose.type === 'port' ? 'PortNotPublished' : 'Serving';
