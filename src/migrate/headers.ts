@@ -2,6 +2,7 @@
 import { headerProblem, isCredential, isHost, isValue, type Direction } from '../model/header-changes.ts';
 import type { Spec } from './draft.ts';
 import type { Notes } from './findings.ts';
+import { noValue } from './template.ts';
 
 type Expose = NonNullable<Spec['expose']>;
 export type Headers = NonNullable<NonNullable<Expose['headers']>['request']>;
@@ -38,6 +39,7 @@ export function headersOf(
 function valueProblem(name: string, value: string): string | undefined {
   if (isCredential(name))
     return `${name} has credentials, which everyone who may read DistributedServices would read; let the app have them from a Secret`;
+  if (value.includes(noValue)) return `the value of ${name} is made from an environment variable that is not set; it is left out`;
   if (isValue(value)) return undefined;
   return `the value of ${name} is empty, too long, or has characters that spec.expose.headers does not take; correct it and run migrate again`;
 }

@@ -82,7 +82,8 @@ function loadClient(file: string, text: string, environment: Environment, includ
   }
   if (objects.proxies.length > mostProxies)
     throw new UserError(`${file}: has ${objects.proxies.length} proxies; migrate takes ${mostProxies} at most`);
-  for (const field of unsetFields(objects))
+  // Of the server's address server.ts says what to do.
+  for (const field of unsetFields(objects).filter((name) => name !== 'serverAddr'))
     notes.lost(field, 'is made from an environment variable that is not set; set it, or name a file that does with --env-file');
   return { file, ...objects, findings: notes.findings };
 }

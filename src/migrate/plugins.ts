@@ -36,7 +36,11 @@ export function pluginOf(type: string, proxyType: string, plugin: Fields, notes:
   const rewrites = plugin.text('hostHeaderRewrite');
   const headers = plugin.child('requestHeaders').textsByName('set');
   const files = [plugin.text('crtPath'), plugin.text('keyPath')];
-  plugin.ignore('enableHTTP2');
+  if (plugin.flag('enableHTTP2') === false)
+    notes.differs(
+      'plugin.enableHTTP2',
+      'no counterpart: the gateway offers HTTP/2 to users, and those who do not want it ask for HTTP/1.1',
+    );
   if (!['https2http', 'https2https', 'http2https', 'http2http', 'tls2raw'].includes(type)) {
     notes.lost(
       'plugin',

@@ -84,7 +84,7 @@ function servedOf(
   }
   const name = serviceName(proxy, `${type}${placeOf(exposed[0]!)}`);
   const { terminates } = result;
-  if (terminates) notes.todo('plugin', secretCommand(name));
+  if (terminates) notes.todo('plugin.crtPath, plugin.keyPath', secretCommand(name));
   const isUdp = type === 'udp';
   if (isUdp && healthCheck.type) notes.differs('healthCheck', 'no counterpart: frp-k8s does not check udp backends');
   const specs = exposed.map(({ serviceType, expose }): Spec => ({

@@ -6,6 +6,7 @@ import type { Spec } from './draft.ts';
 import { Fields } from './fields.ts';
 import { isProxy } from '../net/proxy-url.ts';
 import { Notes, type Finding } from './findings.ts';
+import { noValue } from './template.ts';
 
 export interface ServerPart {
   /** keys of the installation's configuration */
@@ -33,11 +34,19 @@ export function serverOf(common: JsonObject, hasUdp: boolean): ServerPart {
 function addressOf(fields: Fields, notes: Notes): { frps?: JsonObject } {
   const address = fields.text('serverAddr')?.replace(/^\[(.*)\]$/, '$1');
   const port = fields.number('serverPort') ?? 7000;
-  if (address === undefined) return {};
+  const keys = port === 7000 ? 'frps.address' : `frps.address and frps.port (${port})`;
+  if (address === undefined) {
+    if (port !== 7000) notes.todo('serverPort', `is of a server that the file does not name: set ${keys} of the configuration`);
+    return {};
+  }
+  if (address.includes(noValue)) {
+    notes.todo('serverAddr', `is made from an environment variable that is not set: set ${keys} of the configuration`);
+    return { frps: {} };
+  }
   if (isOwnMachine(address)) {
     notes.todo(
       'serverAddr',
-      `${JSON.stringify(address)} is the machine itself, which Pods reach by another name: set frps.address of the configuration`,
+      `${JSON.stringify(address)} is the machine itself, which Pods reach by another name: set ${keys} of the configuration`,
     );
     return { frps: {} };
   }
@@ -58,14 +67,17 @@ function logOf(fields: Fields, notes: Notes): { sidecar?: JsonObject } {
   const log = fields.child('log');
   const level = log.text('level');
   if (log.isSet('to') && log.path !== '') notes.differs('log.to', 'needs nothing: sidecars write to the log of their container');
-  log.ignore('maxDays', 'disablePrintColor');
+  const dropped = ['maxDays', 'disablePrintColor'].filter((name) => log.isSet(name)).map((name) => `log.${name}`);
+  if (dropped.length > 0) notes.differs(dropped.join(', '), 'no counterpart: a sidecar writes plain lines, which the cluster keeps');
+  if (level !== undefined && !levels.includes(level)) notes.lost('log.level', `must be one of ${levels.join(', ')}; frp refuses it too`);
   return level !== undefined && level !== 'info' && levels.includes(level) ? { sidecar: { logLevel: level } } : {};
 }
 
 function authOf(fields: Fields, frps: JsonObject, notes: Notes): void {
   const auth = fields.child('auth');
   const isOidc = auth.text('method') === 'oidc';
-  const hasToken = [auth.isSet('token'), auth.isSet('tokenSource')].some(Boolean);
+  const token = ['token', 'tokenSource'].filter((name) => auth.isSet(name)).map((name) => `auth.${name}`);
+  const hasToken = token.length > 0;
   const oidc = auth.isSet('oidc');
   const additionalScopes = auth.texts('additionalScopes').filter((scope) => scope === 'HeartBeats' || scope === 'NewWorkConns');
   if (isOidc || (oidc && !hasToken))
@@ -75,8 +87,9 @@ function authOf(fields: Fields, frps: JsonObject, notes: Notes): void {
     );
   else if (hasToken) {
     frps.auth = { tokenSecret: 'frps-token', ...(additionalScopes.length > 0 && { additionalScopes }) };
-    notes.todo('auth.token', `is in a Secret, of which every sidecar has a copy. Make it: ${secret('frps-token', 'token', 'FILE')}`);
+    notes.todo(token.join(', '), `is in a Secret, of which every sidecar has a copy. Make it: ${secret('frps-token', 'token', 'FILE')}`);
   }
+  if (oidc && !isOidc && hasToken) notes.differs('auth.oidc', 'needs nothing: frpc logs in by its token, because auth.method is not oidc');
   if (fields.isSet('metadatas'))
     notes.todo('metadatas', 'put those that are no secret into frps.metadatas of the configuration: Pods have them in an annotation');
   const user = fields.text('user');
@@ -141,8 +154,9 @@ function transportOf(fields: Fields, frps: JsonObject, notes: Notes): NonNullabl
 
 function tlsOf(tls: Fields, frps: JsonObject, notes: Notes): void {
   const serverName = tls.text('serverName');
-  if (serverName !== undefined) frps.serverName = serverName;
-  tls.ignore('disableCustomTLSFirstByte');
+  if (serverName !== undefined && !serverName.includes(noValue)) frps.serverName = serverName;
+  if (tls.flag('disableCustomTLSFirstByte') === false)
+    notes.differs('transport.tls.disableCustomTLSFirstByte', 'needs nothing: sidecars begin with TLS at once, which frps takes too');
   const has = (name: string): boolean => tls.isSet(name);
   const [presents, verifies] = [[has('certFile'), has('keyFile')].some(Boolean), has('trustedCaFile')];
   frps.tls = tls.flag('enable') === false ? 'off' : presents ? 'mutual' : verifies ? 'server' : 'unverified';
@@ -160,7 +174,13 @@ function tlsOf(tls: Fields, frps: JsonObject, notes: Notes): void {
 
 /** About the program frpc, which a sidecar has settings of its own for. */
 function selfOf(fields: Fields, frps: JsonObject, hasUdp: boolean, notes: Notes): void {
-  fields.ignore('version', 'start', 'includes', 'loginFailExit', 'clientID', 'natHoleStunServer');
+  // Of the form of the file, which load.ts has read.
+  fields.ignore('version', 'start', 'includes');
+  if (fields.flag('loginFailExit') !== undefined)
+    notes.differs('loginFailExit', 'needs nothing: a sidecar that cannot log in tries again, and does not end');
+  if (fields.isSet('clientID')) notes.differs('clientID', "no counterpart: it told this frpc from others on frps' dashboard");
+  if (fields.isSet('natHoleStunServer'))
+    notes.differs('natHoleStunServer', 'no counterpart: it is for proxies of type xtcp alone, which become no service');
   const packet = fields.number('udpPacketSize') ?? 1500;
   if (packet !== 1500 && hasUdp) {
     if (packet > 0 && packet <= largestPacket) frps.udpPacketSize = packet;

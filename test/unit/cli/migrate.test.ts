@@ -113,6 +113,16 @@ suite('frp-k8s migrate', () => {
     assert.ok(!stdout.includes('s3cr3t'));
   });
 
+  test('prints nothing of what a variable that is not set should have been, and leaves the address of the server to a person', async () => {
+    const unset = '{{ .Envs.MIGRATE_UNSET }}';
+    const server = simple.replace('"vps.example.com"', `"${unset}"\nserverPort = 7001\ntransport.tls.serverName = "${unset}"`);
+    const { stdout } = await migrate('-f', write('unset.toml', `${server}requestHeaders.set.x-a = "${unset}"\n`));
+    assert.doesNotMatch(stdout, /: <no value>/);
+    assert.match(stdout.replaceAll(/\n# +/g, ' '), /TO DO: serverAddr: .*set frps\.address and frps\.port \(7001\) of the configuration/);
+    const addressAlone = await migrate('-f', write('unset-address.toml', simple.replace('vps.example.com', unset)));
+    assert.equal(addressAlone.code, 0, addressAlone.stdout);
+  });
+
   test('a secret from a variable that is not set loses nothing', async () => {
     const { code, stdout } = await migrate('-f', write('token.toml', `auth.token = "{{ .Envs.MIGRATE_TOKEN }}"\n${simple}`));
     assert.equal(code, 0);
