@@ -5,6 +5,7 @@ import { parseJson } from '../manifests/json.ts';
 import { parseYaml, YamlError } from '../manifests/yaml.ts';
 import { isObject, listOf, type JsonObject } from '../model/json.ts';
 import type { Notes } from './findings.ts';
+import { firstDocument } from './first-document.ts';
 import { IniError, parseIni } from './ini.ts';
 import { fromIni, hasCommon, type ClientObjects } from './legacy.ts';
 import { expandTemplate } from './template.ts';
@@ -37,7 +38,7 @@ const unsetText = (name: string): string =>
 /** @param text after its templates were expanded @throws UserError that names the line, and quotes nothing */
 export function parseClient(file: string, text: string, notes: Notes): ClientObjects {
   if (isIni(file, text)) return ofIni(file, text, notes);
-  const value = parseAny(file, text);
+  const value = parseAny(file, text, notes);
   if (!isObject(value)) throw new UserError(`${file}: is no configuration of frpc: it holds no keys`);
   const { proxies, visitors, ...common } = value;
   for (const key of Object.keys(common)) if (key.startsWith('.')) delete common[key];
@@ -78,17 +79,17 @@ function ofIni(file: string, text: string, notes: Notes): ClientObjects {
   }
 }
 
-function parseAny(file: string, text: string): unknown {
+function parseAny(file: string, text: string, notes: Notes): unknown {
   const isJson = /^\s*\{/.test(text.slice(0, 10_000));
   if (isJson && !/\.(toml|ya?ml)$/i.test(file)) return json(file, text);
-  if (/\.ya?ml$/i.test(file)) return yaml(file, text);
+  if (/\.ya?ml$/i.test(file)) return yaml(file, text, notes);
   try {
     return parseToml(text, { maxDepth: 100 });
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
     const problem = `${file}:${error.line}: not valid TOML: ${error.message.split('\n')[0]!.replace(/^Invalid TOML document: /, '')}`;
     if (/\.toml$/i.test(file) || !/^[ \t]*[A-Za-z"'-][\w"' -]{0,100}:/m.test(text)) throw new UserError(problem);
-    return yaml(file, text);
+    return yaml(file, text, notes);
   }
 }
 
@@ -100,7 +101,10 @@ function json(file: string, text: string): unknown {
   }
 }
 
-function yaml(file: string, text: string): unknown {
+function yaml(file: string, whole: string, notes: Notes): unknown {
+  const { text, furtherLine } = firstDocument(whole);
+  if (furtherLine !== undefined)
+    notes.differs('', `${file}:${furtherLine}: is of a further YAML document, which frp does not read; left out`);
   try {
     return parseYaml(text.endsWith('\n') ? text : `${text}\n`);
   } catch (error) {

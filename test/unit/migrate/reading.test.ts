@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
+import { firstDocument } from '../../../src/migrate/first-document.ts';
 import { Notes } from '../../../src/migrate/findings.ts';
 import { matchesGlob } from '../../../src/migrate/glob.ts';
 import { parseIni } from '../../../src/migrate/ini.ts';
@@ -142,6 +143,27 @@ suite('a configuration', () => {
         (error: Error) => line.test(error.message) && !error.message.includes('s3cr3t'),
         file,
       );
+  });
+
+  test('in YAML is its first document alone, as for frp, and what is behind it is told with its line', () => {
+    const first = '# frpc\n---\nserverAddr: a.example.com\n';
+    for (const [rest, line] of [
+      ['---\nserverAddr: b.example.com\n', 5],
+      ['...\n# end\n---\nserverAddr: "\n', 7],
+      ['--- {serverAddr: b}\n', 4],
+      ['---\n# nothing\n...\n', undefined],
+      ['', undefined],
+    ] as const) {
+      const notes = new Notes();
+      assert.deepEqual(parseClient('a.yaml', first + rest, notes).common, { serverAddr: 'a.example.com' });
+      assert.deepEqual(
+        notes.findings.map(({ level, message }) => [level, message.slice(0, 8)]),
+        line === undefined ? [] : [['differs', `a.yaml:${line}`]],
+        rest,
+      );
+    }
+    const text = 'serverAddr: |\n  a\n ---\n  b\nuser: "x\n  --- y"\n';
+    assert.deepEqual(firstDocument(text), { text });
   });
 
   test('cannot set the prototype of anything', () => {
