@@ -8,7 +8,7 @@ import { Notes, type Finding } from './findings.ts';
 import { matchesGlob } from './glob.ts';
 import { heldTexts, isOfServer } from './held.ts';
 import type { ClientObjects } from './legacy.ts';
-import { expanded, parseClient, type Environment } from './parse.ts';
+import { readClient, type Environment } from './parse.ts';
 import { noValue } from './template.ts';
 
 /** One configuration of frpc, with what it includes. */
@@ -67,14 +67,13 @@ function loadClient(file: string, text: string, environment: Environment, includ
     notes.differs('', 'is a configuration of frps, of which nothing is migrated; its subDomainHost is for --base-domain');
     return { file, common: {}, proxies: [], visitors: [], findings: notes.findings, isServer: true };
   }
-  const main = expanded(file, text, environment, notes);
-  const objects = parseClient(file, main, notes);
+  const objects = readClient(file, text, environment, notes);
   const patterns = Array.isArray(objects.common.includes) ? objects.common.includes.filter((item) => typeof item === 'string') : [];
   for (const pattern of patterns) {
     if (!included) notes.lost('includes', `${pattern}: files that are included cannot be read from an object; name them with -f`);
     for (const part of included ? includedFiles(file, pattern, notes) : []) {
       included!.add(path.resolve(part));
-      const own = parseClient(part, expanded(part, readBounded(part), environment, notes), notes);
+      const own = readClient(part, readBounded(part), environment, notes);
       if (own.common.includes !== undefined) notes.differs('includes', `${part} includes files itself, which frp passes over; left out`);
       objects.proxies.push(...own.proxies);
       objects.visitors.push(...own.visitors);

@@ -8,24 +8,41 @@ import type { Notes } from './findings.ts';
 import { firstDocument } from './first-document.ts';
 import { IniError, parseIni } from './ini.ts';
 import { fromIni, hasCommon, type ClientObjects } from './legacy.ts';
-import { expandTemplate } from './template.ts';
+import { shown } from './template-parse.ts';
+import { expandTemplate, type Expanded } from './template.ts';
 
 export interface Environment {
   /** variables that templates may read */
   variables: Readonly<Record<string, string | undefined>>;
 }
 
-/** The text with its templates expanded; what is not is told. @throws UserError */
-export function expanded(file: string, text: string, { variables }: Environment, notes: Notes): string {
+/**
+ * The text with its templates expanded, as objects; what is not expanded is told.
+ * @throws UserError that names the line, and quotes nothing but templates, without the texts in them
+ */
+export function readClient(file: string, text: string, environment: Environment, notes: Notes): ClientObjects {
+  const { text: main, unset, unknown } = expanded(file, text, environment);
+  const passed = unknown.map(({ source, line }) => `${shown(source)} (line ${line})`);
+  for (const name of unset) notes.todo(`{{ .Envs.${name} }}`, unsetText(name));
+  for (const action of passed)
+    notes.lost(
+      action,
+      'no counterpart: migrate expands environment variables, parseNumberRange and parseNumberRangePair. Write what it stands for',
+    );
   try {
-    const result = expandTemplate(text, variables);
-    for (const name of result.unset) notes.todo(`{{ .Envs.${name} }}`, unsetText(name));
-    for (const source of result.unknown)
-      notes.lost(
-        source.replaceAll(/\s+/g, ' '),
-        'no counterpart: migrate expands environment variables, parseNumberRange and parseNumberRangePair. Write what it stands for',
-      );
-    return result.text;
+    return parseClient(file, main, notes);
+  } catch (error) {
+    const missing = [...passed, ...unset.map((name) => `the variable ${name}`)].slice(0, 5);
+    if (!(error instanceof UserError) || missing.length === 0) throw error;
+    throw new UserError(
+      `${error.message}. Its template was not expanded whole, which may be why: ${missing.join(', ')}; write what it stands for`,
+    );
+  }
+}
+
+function expanded(file: string, text: string, { variables }: Environment): Expanded {
+  try {
+    return expandTemplate(text, variables);
   } catch (error) {
     if (error instanceof RangeError || error instanceof SyntaxError) throw new UserError(`${file}: ${error.message}`);
     throw error;

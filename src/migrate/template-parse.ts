@@ -2,10 +2,20 @@
 
 export type TemplateNode =
   | { kind: 'text'; text: string }
-  | { kind: 'value'; words: string[]; source: string }
-  | { kind: 'range'; variables: string[]; words: string[]; body: TemplateNode[]; source: string }
+  | ({ kind: 'value'; words: string[] } & Written)
+  | ({ kind: 'range'; variables: string[]; words: string[]; body: TemplateNode[] } & Written)
   /** a block that is not known: with all that is in it */
-  | { kind: 'unknown'; source: string };
+  | ({ kind: 'unknown' } & Written);
+
+/** An action as it is written, its first 80 characters, and the line that it begins at, from 1. */
+export interface Written {
+  source: string;
+  line: number;
+}
+
+/** An action for people: on one line, without the texts in quotes, which may be secrets. */
+export const shown = (source: string): string =>
+  source.replaceAll(/"(?:\\.|[^"\\])*(?:"|\\?$)|`[^`]*(?:`|$)/gs, '"…"').replaceAll(/\s+/g, ' ');
 
 interface Action {
   words: string[];
@@ -16,18 +26,22 @@ interface Action {
   end: number;
 }
 
+type Block = { words: string[] } & Written;
+
 const blocks = ['range', 'if', 'with', 'define', 'block'];
 const deepest = 50;
 
 /** @throws SyntaxError for what is not closed, or nested more than 50 deep */
 export function parseTemplate(text: string): TemplateNode[] {
-  const open: { nodes: TemplateNode[]; block?: { words: string[]; source: string } }[] = [{ nodes: [] }];
+  const open: { nodes: TemplateNode[]; block?: Block }[] = [{ nodes: [] }];
   let at = 0;
+  let line = 1;
   let trims = false;
   for (;;) {
     const start = text.indexOf('{{', at);
-    const action = start < 0 ? undefined : actionAt(text, start);
     let part = text.slice(at, start < 0 ? text.length : start);
+    line += linesIn(part);
+    const action = start < 0 ? undefined : actionAt(text, start, line);
     if (trims) part = part.trimStart();
     if (action?.trimsBefore) part = part.trimEnd();
     const top = open.at(-1)!;
@@ -35,33 +49,39 @@ export function parseTemplate(text: string): TemplateNode[] {
     if (!action) break;
     at = action.end;
     trims = action.trimsAfter;
-    const [head = ''] = action.words;
-    if (action.words.length === 0) continue;
+    const { words, source } = action;
+    const written = { words, source, line };
+    line += linesIn(text.slice(start, action.end));
+    const [head = ''] = words;
+    if (words.length === 0) continue;
     if (blocks.includes(head)) {
       if (open.length > deepest) throw new SyntaxError('its template is nested too deeply');
-      open.push({ nodes: [], block: action });
+      open.push({ nodes: [], block: written });
     } else if (head === 'end') {
-      if (!top.block) throw new SyntaxError('its template has an {{ end }} too many');
+      if (!top.block) throw new SyntaxError(`its template has an {{ end }} too many (line ${written.line})`);
       open.pop();
       open.at(-1)!.nodes.push(blockOf(top.block, top.nodes));
-    } else top.nodes.push({ kind: 'value', words: action.words, source: action.source });
+    } else top.nodes.push({ kind: 'value', ...written });
   }
-  if (open.length > 1) throw new SyntaxError(`${open.at(-1)!.block!.source} of its template has no {{ end }}`);
+  const unclosed = open.at(-1)!.block;
+  if (unclosed) throw new SyntaxError(`${shown(unclosed.source)} of its template (line ${unclosed.line}) has no {{ end }}`);
   return open[0]!.nodes;
 }
 
+const linesIn = (text: string): number => text.split('\n').length - 1;
+
 /** `range $i, $v := …`, `range $v := …` or `range …`, without `else`. */
-function blockOf({ words, source }: { words: string[]; source: string }, body: TemplateNode[]): TemplateNode {
+function blockOf({ words, source, line }: Block, body: TemplateNode[]): TemplateNode {
   const assignment = words.indexOf(':=');
   const variables = assignment < 0 ? [] : words.slice(1, assignment).filter((word) => word !== ',');
   const hasElse = body.some((node) => node.kind === 'value' && node.words[0] === 'else');
   const isKnown = words[0] === 'range' && !hasElse && variables.length <= 2 && variables.every((name) => name.startsWith('$'));
-  if (!isKnown) return { kind: 'unknown', source };
-  return { kind: 'range', variables, words: words.slice(assignment < 0 ? 1 : assignment + 1), body, source };
+  if (!isKnown) return { kind: 'unknown', source, line };
+  return { kind: 'range', variables, words: words.slice(assignment < 0 ? 1 : assignment + 1), body, source, line };
 }
 
 /** @throws SyntaxError for an action without an end */
-function actionAt(text: string, start: number): Action {
+function actionAt(text: string, start: number, line: number): Action {
   let at = start + 2;
   const trimsBefore = text[at] === '-' && /\s/.test(text[at + 1] ?? '');
   if (trimsBefore) at++;
@@ -76,7 +96,8 @@ function actionAt(text: string, start: number): Action {
       return { words, source: text.slice(start, Math.min(end, start + 80)), trimsBefore, trimsAfter: isTrim, end };
     }
     const word = wordAt(text, at);
-    if (word === undefined) throw new SyntaxError(`${text.slice(start, start + 40).split('\n')[0]} of its template is not closed`);
+    if (word === undefined)
+      throw new SyntaxError(`${shown(text.slice(start, start + 40).split('\n')[0]!)} of its template (line ${line}) is not closed`);
     words.push(word);
     at += word.length;
   }

@@ -2,7 +2,7 @@
  * Go templates in a configuration, as far as frp documents them: environment variables, and `range` over parseNumberRange and
  * parseNumberRangePair (frp pkg/config/template.go). What is beyond that is left empty, as frp leaves an unset variable, and named.
  */
-import { parseTemplate, type TemplateNode } from './template-parse.ts';
+import { parseTemplate, type TemplateNode, type Written } from './template-parse.ts';
 import { numbersOf } from './ranges.ts';
 
 /** What Go's template engine writes for a variable that is not set. */
@@ -12,8 +12,8 @@ export interface Expanded {
   text: string;
   /** environment variables that the text reads and that are not set */
   unset: string[];
-  /** actions that are not expanded, as they are written */
-  unknown: string[];
+  /** actions that are not expanded, each at its first place */
+  unknown: Written[];
 }
 
 type Item = number | { First: number; Second: number };
@@ -31,7 +31,10 @@ const mostTurns = 200_000;
 export function expandTemplate(text: string, environment: Readonly<Record<string, string | undefined>>): Expanded {
   if (!text.includes('{{')) return { text, unset: [], unknown: [] };
   const unset = new Set<string>();
-  const unknown = new Set<string>();
+  const unknown = new Map<string, Written>();
+  const pass = ({ source, line }: Written): void => {
+    if (!unknown.has(source)) unknown.set(source, { source, line });
+  };
   const out: string[] = [];
   let size = 0;
   let turns = 0;
@@ -53,20 +56,20 @@ export function expandTemplate(text: string, environment: Readonly<Record<string
   const walk = (nodes: readonly TemplateNode[], scope: ReadonlyMap<string, Value>): void => {
     for (const node of nodes) {
       if (node.kind === 'text') write(node.text);
-      else if (node.kind === 'unknown') unknown.add(node.source);
+      else if (node.kind === 'unknown') pass(node);
       else if (node.kind === 'value') {
         const value = evaluate(node.words, scope, envOf);
-        if (value === undefined) unknown.add(node.source);
+        if (value === undefined) pass(node);
         write(value === undefined || typeof value === 'object' ? noValue : String(value));
       } else {
         const items = evaluate(node.words, scope, envOf);
-        if (!Array.isArray(items)) unknown.add(node.source);
+        if (!Array.isArray(items)) pass(node);
         else for (const [index, item] of items.entries()) turn(node.body, scopeOf(node.variables, index, item, scope));
       }
     }
   };
   walk(parseTemplate(text), new Map());
-  return { text: out.join(''), unset: [...unset], unknown: [...unknown] };
+  return { text: out.join(''), unset: [...unset], unknown: [...unknown.values()] };
 }
 
 function scopeOf(variables: readonly string[], index: number, item: Item, outer: ReadonlyMap<string, Value>): Map<string, Value> {

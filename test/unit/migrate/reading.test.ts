@@ -4,7 +4,7 @@ import { firstDocument } from '../../../src/migrate/first-document.ts';
 import { Notes } from '../../../src/migrate/findings.ts';
 import { matchesGlob } from '../../../src/migrate/glob.ts';
 import { parseIni } from '../../../src/migrate/ini.ts';
-import { parseClient } from '../../../src/migrate/parse.ts';
+import { parseClient, readClient } from '../../../src/migrate/parse.ts';
 import { numbersOf } from '../../../src/migrate/ranges.ts';
 import { expandTemplate } from '../../../src/migrate/template.ts';
 
@@ -78,11 +78,14 @@ suite('templates', () => {
   });
 
   test('name what is not set, and what is not known', () => {
-    const result = expandTemplate('{{ .Envs.NONE }} {{ printf "%d" 1 }} {{ if .Envs.A }}x{{ else }}y{{ end }}', { A: '1' });
+    const result = expandTemplate('{{ .Envs.NONE }}\n{{ printf\n"%d" 1 }} {{ if .Envs.A }}x{{ else }}y{{ end }}', { A: '1' });
     assert.deepEqual(result, {
-      text: '<no value> <no value> ',
+      text: '<no value>\n<no value> ',
       unset: ['NONE'],
-      unknown: ['{{ printf "%d" 1 }}', '{{ if .Envs.A }}'],
+      unknown: [
+        { source: '{{ printf\n"%d" 1 }}', line: 2 },
+        { source: '{{ if .Envs.A }}', line: 3 },
+      ],
     });
   });
 
@@ -142,6 +145,32 @@ suite('a configuration', () => {
         () => parseClient(file, text, new Notes()),
         (error: Error) => line.test(error.message) && !error.message.includes('s3cr3t'),
         file,
+      );
+  });
+
+  test('whose template is not expanded says which and where, also where the rest cannot be read, and quotes no text of it', () => {
+    const notes = new Notes();
+    readClient('a.toml', '\nuser = "{{ default "s3cr3t" .Envs.A }}"\n', { variables: {} }, notes);
+    assert.deepEqual(
+      notes.findings.map(({ level, field }) => [level, field]),
+      [
+        ['todo', '{{ .Envs.A }}'],
+        ['lost', '{{ default "…" .Envs.A }} (line 2)'],
+      ],
+    );
+    for (const [text, problem] of [
+      [
+        'serverAddr = "x"\nserverPort = {{ default "s3cr3t" .Envs.A }}\n',
+        /^a\.toml:2: not valid TOML: .*its template .*: \{\{ default "…" \.Envs\.A \}\} \(line 2\)/i,
+      ],
+      ['serverPort = {{ .Envs.PORT }}\n', /^a\.toml:1: not valid TOML: .*the variable PORT/],
+      ['\n\nuser = "{{ default "s3cr3t', /^a\.toml: \{\{ default "…" of its template \(line 3\) is not closed/],
+      ['\n{{ range parseNumberRange "1" }}', /\(line 2\) has no \{\{ end \}\}/],
+    ] as const)
+      assert.throws(
+        () => readClient('a.toml', text, { variables: {} }, new Notes()),
+        (error: Error) => problem.test(error.message) && !error.message.includes('s3cr3t'),
+        text,
       );
   });
 
