@@ -1,4 +1,5 @@
 /** Where users reach a proxy, as `expose` of one or several services: a service has one host, one path or one port. */
+import { domainToASCII } from 'node:url';
 import type { Assumptions, Spec } from './draft.ts';
 import type { Fields } from './fields.ts';
 import type { Notes } from './findings.ts';
@@ -30,12 +31,14 @@ export function byPort(type: 'tcp' | 'udp', fields: Fields, notes: Notes): Expos
 
 /** The hosts of a proxy, one service each; a subdomain goes with the first. */
 export function byHost(fields: Fields, { baseDomain }: Assumptions, notes: Notes): Expose[] {
-  const exposes: Expose[] = [...new Set(fields.texts('customDomains').map((domain) => domain.toLowerCase()))].flatMap((domain) => {
+  const domains = fields.texts('customDomains').map((domain) => asHost(domain, 'customDomains', notes));
+  const exposes: Expose[] = [...new Set(domains)].flatMap((domain) => {
     if (domain.length <= 253 && hostPattern.test(domain)) return [{ domain }];
     notes.lost('customDomains', `${JSON.stringify(domain)} is no host name for spec.expose.domain; name the host that users ask for`);
     return [];
   });
-  const subdomain = fields.text('subdomain')?.toLowerCase();
+  const given = fields.text('subdomain');
+  const subdomain = given === undefined ? undefined : asHost(given, 'subdomain', notes);
   if (subdomain === undefined) return exposes;
   if (subdomain.length > 63 || !namePattern.test(subdomain))
     notes.lost('subdomain', `${JSON.stringify(subdomain)} is no name for spec.expose.subdomain; choose another`);
@@ -47,6 +50,17 @@ export function byHost(fields: Fields, { baseDomain }: Assumptions, notes: Notes
   else if (exposes.length > 0) exposes[0]!.subdomain = subdomain;
   else exposes.push({ type: 'subdomain', subdomain });
   return exposes;
+}
+
+/** As users' programs ask for it: in small letters, without the dot of the root, in the ASCII form of IDNA. */
+function asHost(written: string, field: string, notes: Notes): string {
+  const name = written.replace(/\.$/, '').toLowerCase();
+  // What is no part of a name alone would be read as a part of an address.
+  const isForeign = /[^\x00-\x7f]/.test(name) && !/[\s%/@:?#[\]\\]/.test(name);
+  const host = (isForeign && domainToASCII(name)) || name;
+  if (host !== written && hostPattern.test(host))
+    notes.differs(field, `${JSON.stringify(written)} is written ${host}, as browsers ask for it`);
+  return host;
 }
 
 /** Each host with each path. */

@@ -41,6 +41,8 @@ function valueProblem(name: string, value: string): string | undefined {
     return `${name} has credentials, which everyone who may read DistributedServices would read; let the app have them from a Secret`;
   if (value.includes(noValue)) return `the value of ${name} is made from an environment variable that is not set; it is left out`;
   if (isValue(value)) return undefined;
+  if (/[^\x00-\x7f]/.test(value))
+    return `the value of ${name} has characters beyond ASCII, which servers and apps read in different ways (RFC 9110, 5.5), so spec.expose.headers takes none: let the app have it in its own settings, or percent-encode it if the app decodes that`;
   return `the value of ${name} is empty, too long, or has characters that spec.expose.headers does not take; correct it and run migrate again`;
 }
 

@@ -120,7 +120,7 @@ function backendsOf(members: readonly Member[], { localHost }: Assumptions): Pla
         field: 'localIP',
         message: `"${host}" must be a name that Pods of the service's namespace resolve, such as a Service there`,
       });
-  const exceptions = endpoints.flatMap(({ host }) => exceptionFor(host) ?? []);
+  const exceptions = endpoints.filter((target) => !bad.includes(target)).flatMap(({ host }) => exceptionFor(host) ?? []);
   if (exceptions.length > 0)
     findings.push({
       level: 'todo',
