@@ -6,11 +6,11 @@ import { decisionLines, decisionOf } from '../explain/decision-lines.ts';
 import { explanationText, exitCodeOf, type Explanation, type Line } from '../explain/explanation.ts';
 import { ManifestServices } from '../explain/manifest.ts';
 import { asReviewed } from '../manifests/json.ts';
-import { readManifests, type ManifestObject } from '../manifests/read.ts';
+import { namespaceOf, readManifests, type ManifestObject } from '../manifests/read.ts';
 import { kind as serviceKind } from '../model/names.ts';
 import type { LiveOptions } from './explain-live.ts';
 import { kindsOf, wantedIn, type Wanted } from './explain-words.ts';
-import { messageOf, metadataOf, misplacedGroups, passedOver, podsOf, where, workset } from './workset.ts';
+import { messageOf, metadataOf, misplacedGroups, noObject, passedOver, podsOf, where, workset } from './workset.ts';
 
 export const help = `frp-k8s explain: why a Pod, a workload, a service or a request is as it is
 
@@ -94,7 +94,10 @@ async function explainLive(values: Values, wanted: Wanted): Promise<Explanation>
 function explainFiles({ filename, services, config: file, namespace = 'default' }: Values, wanted: Wanted | undefined): Explanation[] {
   const config = loadConfig(file, process.env);
   const documents = readManifests(filename);
-  const input = workset(documents, readManifests(services), config, namespace);
+  const others = readManifests(services);
+  const bad = [...documents, ...others].flatMap(noObject);
+  if (bad.length > 0) throw new UserError(`explain: ${bad.join('\nfrp-k8s: explain: ')}`);
+  const input = workset(documents, others, config, namespace);
   const known = new ManifestServices(config, namespace);
   const explained = new Map<ManifestObject, Line[]>();
   for (const object of input.objects) if (object.value.kind === serviceKind) explained.set(object, known.linesOf(asReviewed(object.value)));
@@ -112,7 +115,8 @@ function explainFiles({ filename, services, config: file, namespace = 'default' 
       `explain: ${filename.join(', ')}: there is no ${wanted ? `${kindsOf[wanted.kind]} ${wanted.name}` : 'Pod, workload or DistributedService'} in it`,
     );
   return chosen.map(([object, lines]): Explanation => {
-    const { name = '', namespace: own = namespace } = metadataOf(object.value);
+    const { name = '' } = metadataOf(object.value);
+    const own = namespaceOf(object.value, namespace);
     const about = notes.filter((note) => note.startsWith(`${where(object)}: `)).map((note) => note.slice(where(object).length + 2));
     const warnings = about.map((text): Line => ({ level: 'warning', text }));
     return {

@@ -7,7 +7,7 @@ import { UserError } from '../errors.ts';
 import { parseOptions } from './options.ts';
 import { formats, output, type Format, type Rewrite } from './rewrite.ts';
 import { Report } from './report.ts';
-import { messageOf, misplacedGroups, passedOver, podsOf, where, workset } from './workset.ts';
+import { messageOf, misplacedGroups, noObject, passedOver, podsOf, where, workset } from './workset.ts';
 
 export const help = `frp-k8s inject: add frpc sidecars to manifests, as the webhook does it on admission
 
@@ -45,8 +45,11 @@ export async function run(args: string[]): Promise<number> {
     throw new UserError(`inject: -o ${options.output}: must be one of: ${formats.join(', ')}`);
   const config = loadConfig(options.config, process.env);
   const documents = readManifests(options.filename);
-  const input = workset(documents, readManifests(options.services), config, options.namespace);
+  const others = readManifests(options.services);
+  const input = workset(documents, others, config, options.namespace);
 
+  const bad = [...documents, ...others].flatMap(noObject);
+  if (bad.length > 0) throw new UserError(problemText(bad));
   if (input.problems.length > 0) throw new UserError(problemText(input.problems));
   const errors: string[] = [];
   const rewrites: Rewrite[] = [];

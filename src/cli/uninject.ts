@@ -5,7 +5,7 @@ import { UserError } from '../errors.ts';
 import { parseOptions } from './options.ts';
 import { formats, output, type Format } from './rewrite.ts';
 import { countOf } from './report.ts';
-import { podsOf, where } from './workset.ts';
+import { noObject, podsOf, where } from './workset.ts';
 
 export const help = `frp-k8s uninject: take frpc sidecars out of manifests, back to the original
 
@@ -28,6 +28,8 @@ export async function run(args: string[]): Promise<number> {
   if (!(formats as readonly string[]).includes(options.output))
     throw new UserError(`uninject: -o ${options.output}: must be one of: ${formats.join(', ')}`);
   const documents = readManifests(options.filename);
+  const bad = documents.flatMap(noObject);
+  if (bad.length > 0) throw new UserError(`uninject: ${bad.join('\nfrp-k8s: uninject: ')}`);
   const objects = documents.flatMap(objectsOf);
   const rewrites = podsOf(objects, 'any')
     .map(({ object, pod, pointer }) => ({ object, pointer, patch: uninjectionPatch(pod) }))

@@ -4,13 +4,12 @@ import type { Config } from '../config/schema.ts';
 import { loadConfig } from '../config/load.ts';
 import { UserError } from '../errors.ts';
 import { asReviewed } from '../manifests/json.ts';
-import { objectsOf, readManifests, type ManifestDocument, type ManifestObject } from '../manifests/read.ts';
+import { namespaceOf, objectsOf, readManifests, type ManifestObject } from '../manifests/read.ts';
 import { Claims } from '../model/claims.ts';
 import { defaulted } from '../model/defaults.ts';
 import { describeFinding } from '../model/findings.ts';
 import { exposuresOf } from '../model/exposure.ts';
 import { usesGateway } from '../model/gateway.ts';
-import { isObject } from '../model/json.ts';
 import { group, kind as serviceKind } from '../model/names.ts';
 import { unservable } from '../model/plainmode.ts';
 import { ServiceStore } from '../model/store.ts';
@@ -19,7 +18,7 @@ import { validateOffline } from '../../webhooks/distributedservices/offline.ts';
 import { problemsOf, type Problem } from '../../webhooks/review/types.ts';
 import { parseOptions } from './options.ts';
 import { countOf } from './report.ts';
-import { messageOf, misplacedGroups, namespaceOf, passedOver, podsOf, where, workset, type FoundPod, type Workset } from './workset.ts';
+import { messageOf, misplacedGroups, noObject, passedOver, podsOf, where, workset, type FoundPod, type Workset } from './workset.ts';
 
 export const help = `frp-k8s validate: check DistributedServices, and the frp.io annotations of Pods and workloads, offline
 
@@ -75,7 +74,7 @@ export async function run(args: string[]): Promise<number> {
     ...checkServices(objects, others.flatMap(objectsOf), config, options.values.namespace),
     ...podsOf(objects, config.workloadKinds).map((found) => checkPod(found, input)),
   ];
-  const errors = [...documents.flatMap(noObject), ...reports.flatMap((report) => report.errors)];
+  const errors = [...[...documents, ...others].flatMap(noObject), ...reports.flatMap((report) => report.errors)];
   const warnings = [
     ...reports.flatMap((report) => report.warnings),
     ...misplacedGroups(objects, config.workloadKinds),
@@ -99,12 +98,6 @@ function summary(objects: number, reports: readonly Report[]): string {
   ];
   return `${countOf(objects, 'object')}: ${parts.join(', ')}`;
 }
-
-/** kubectl refuses such a document. */
-const noObject = ({ file, line, value }: ManifestDocument): string[] =>
-  value === undefined || isObject(value)
-    ? []
-    : [`${file}:${line}: a document must be an object with apiVersion and kind, not ${Array.isArray(value) ? 'a list' : typeof value}`];
 
 function checkPod(found: FoundPod, input: Workset): Report {
   const { object, pod, pointer } = found;

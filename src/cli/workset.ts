@@ -10,7 +10,7 @@ import type { Problem } from '../../webhooks/review/types.ts';
 import { misplacedGroup } from '../../webhooks/workloads/decide.ts';
 import { annotatedTemplatesIn, kindOf, podTemplateOf, refusesSidecars, type FurtherKinds } from '../../webhooks/workloads/templates.ts';
 import { asReviewed } from '../manifests/json.ts';
-import { objectsOf, type ManifestDocument, type ManifestObject } from '../manifests/read.ts';
+import { namespaceOf, objectsOf, type ManifestDocument, type ManifestObject } from '../manifests/read.ts';
 
 export interface Workset {
   objects: ManifestObject[];
@@ -65,6 +65,12 @@ export function workset(
   };
 }
 
+/** What is wrong with a document that is no object, which kubectl refuses: a list at the top, a text, a number. */
+export const noObject = ({ file, line, value }: ManifestDocument): string[] =>
+  value === undefined || isObject(value)
+    ? []
+    : [`${file}:${line}: a document must be an object with apiVersion and kind, not ${Array.isArray(value) ? 'a list' : typeof value}`];
+
 export interface Metadata {
   name?: string;
   generateName?: string;
@@ -77,12 +83,6 @@ const objectOrNothing = (value: unknown) => (isObject(value) ? value : undefined
 
 export function metadataOf(value: Record<string, unknown>): Metadata {
   return typeof value.metadata === 'object' && value.metadata !== null ? value.metadata : {};
-}
-
-/** To kubectl an empty namespace is none. @param otherwise of an object that names none */
-export function namespaceOf(value: Record<string, unknown>, otherwise: string): string {
-  const { namespace } = metadataOf(value) as { namespace?: unknown };
-  return typeof namespace === 'string' && namespace !== '' ? namespace : otherwise;
 }
 
 /** For people: `Deployment/web`. */

@@ -2,6 +2,7 @@
 import { validateOffline } from '../../webhooks/distributedservices/offline.ts';
 import type { Config } from '../config/schema.ts';
 import { Claims } from '../model/claims.ts';
+import { namespaceOf } from '../manifests/read.ts';
 import { defaulted } from '../model/defaults.ts';
 import { describeExposure, exposuresOf } from '../model/exposure.ts';
 import { describeFinding } from '../model/findings.ts';
@@ -29,7 +30,7 @@ export class ManifestServices {
     const notes = warnings.map((text) => warn(text));
     if (findings.length > 0) return [...findings.map((finding) => bad(describeFinding(finding))), ...notes];
     const service = defaulted(object) as unknown as DistributedService;
-    const stored = { ...service, metadata: { ...service.metadata, namespace: service.metadata.namespace ?? this.#namespace } };
+    const stored = { ...service, metadata: { ...service.metadata, namespace: namespaceOf(object, this.#namespace) } };
     this.#store.set(stored);
     const { spec } = stored;
     const places = exposuresOf(spec, this.#config.baseDomain).map(describeExposure);

@@ -109,6 +109,12 @@ export function objectsOf(document: ManifestDocument): ManifestObject[] {
   return collect(document.value, '');
 }
 
+/** To kubectl an empty namespace is none. @param otherwise of an object that names none */
+export function namespaceOf({ metadata }: JsonObject, otherwise: string): string {
+  const namespace = isObject(metadata) ? metadata.namespace : undefined;
+  return typeof namespace === 'string' && namespace !== '' ? namespace : otherwise;
+}
+
 const isList = (value: JsonObject): value is JsonObject & { items: unknown[] } =>
   typeof value.kind === 'string' && value.kind.endsWith('List') && Array.isArray(value.items);
 

@@ -9,7 +9,7 @@ import { equalJson, isObject, type JsonObject } from '../model/json.ts';
 import { group as apiGroup, kind } from '../model/names.ts';
 import { ServiceStore } from '../model/store.ts';
 import type { DistributedService } from '../model/types.ts';
-import type { ManifestObject } from '../manifests/read.ts';
+import { namespaceOf, type ManifestObject } from '../manifests/read.ts';
 import type { Assumptions, ClientPart, Draft, Unserved } from './draft.ts';
 import type { Finding } from './findings.ts';
 import type { ClientFile, Loaded } from './load.ts';
@@ -139,7 +139,7 @@ function olderOf({ document, value }: ManifestObject, { namespace }: Assumptions
   const services = objects.map((service, index) => {
     const metadata = isObject(service.metadata) ? service.metadata : {};
     const spec = inOrder(isObject(service.spec) ? service.spec : {});
-    const placed = namespace !== undefined && metadata.namespace === undefined ? { ...metadata, namespace } : metadata;
+    const placed = namespace !== undefined && namespaceOf(service, '') === '' ? { ...metadata, namespace } : metadata;
     return {
       service: { ...service, metadata: placed, spec },
       file: document.file,
@@ -172,7 +172,7 @@ function checked(
   const refused: Remark[] = [];
   const valid = services.filter((migrated) => {
     const { findings } = validateOffline(migrated.service, { config, claims, namespace });
-    const { name, namespace: own } = migrated.service.metadata as { name: string; namespace?: string };
+    const { name } = migrated.service.metadata as { name: string };
     if (findings.length > 0) {
       const subject =
         migrated.proxies.length > 0 ? `proxy ${migrated.proxies.map((proxy) => `"${proxy}"`).join(', ')}` : `DistributedService "${name}"`;
@@ -185,7 +185,7 @@ function checked(
       return false;
     }
     const complete = defaulted(migrated.service) as unknown as DistributedService;
-    store.set({ ...complete, metadata: { ...complete.metadata, namespace: own ?? namespace } });
+    store.set({ ...complete, metadata: { ...complete.metadata, namespace: namespaceOf(migrated.service, namespace) } });
     return true;
   });
   return { valid, refused };

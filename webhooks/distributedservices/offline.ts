@@ -30,7 +30,7 @@ export interface OfflineContext {
 
 /**
  * Findings have the texts of Kubernetes 1.36 and of the webhook. A finding of the webhook about a field that the
- * schema refuses already is left out: it would only be its echo.
+ * schema refuses already is left out, and so is a warning: it would only be its echo.
  */
 export function validateOffline(object: unknown, { config, claims, namespace = 'default' }: OfflineContext): Validation {
   const decoding = decodingFindings(object);
@@ -40,8 +40,10 @@ export function validateOffline(object: unknown, { config, claims, namespace = '
   const schema = schemaFindings(complete);
   const own = objectAt(object, 'metadata')?.namespace;
   const { errors, warnings } = review(complete, typeof own === 'string' && own !== '' ? own : namespace, { config, claims });
-  const webhook = errors.filter((error) => !schema.some((finding) => concernsSame(finding.path, error.path)));
-  return validation({ decoding, schema, webhook }, [...defaultService(read).warnings, ...warnings.map(describeFinding)]);
+  const isEcho = ({ path }: Finding): boolean => schema.some((finding) => concernsSame(finding.path, path));
+  const webhook = errors.filter((error) => !isEcho(error));
+  const told = warnings.filter((warning) => !isEcho(warning)).map(describeFinding);
+  return validation({ decoding, schema, webhook }, [...defaultService(read).warnings, ...told]);
 }
 
 /** Whether one path is the other or leads to it. */
