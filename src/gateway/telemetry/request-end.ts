@@ -32,6 +32,8 @@ export function endOf(request: ToldRequest): RequestEnd {
   const [who = '-', stage = '-'] = ended;
   // No server was reached: it waited for one (Q), or for its connection (C).
   if ((who === 'S' || who === 's') && (stage === 'Q' || stage === 'C')) return 'NoBackend';
+  // Of the gateway's rules (LR) one alone answers so (haproxy/config/authentication.ts): no backend was looked for.
+  if (who === 'L' && stage === 'R' && http?.status === 503) return 'AccessUnknown';
   const first = byFirst[who];
   if (first !== undefined) return first;
   if (http === undefined) {

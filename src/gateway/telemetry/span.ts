@@ -49,7 +49,7 @@ export function spanOf({ http, duration }: ToldRequest, line: RequestLine, now: 
 }
 
 /** Reasons that are the gateway's or the backend's doing (model/reasons/requests.ts). */
-const failures = new Set(['NoBackend', 'BackendFailed', 'BackendTooSlow', 'BackendWithdrawn', 'GatewayFailed']);
+const failures = new Set(['AccessUnknown', 'NoBackend', 'BackendFailed', 'BackendTooSlow', 'BackendWithdrawn', 'GatewayFailed']);
 
 /** Others than these are one, by the conventions: a user may send any word. */
 const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH']);

@@ -17,6 +17,11 @@ export const requestEnds = {
     cause: 'No rule of spec.security.authorization allows this method and path for their roles.',
     remedy: 'Give the user the role, or change the rules of the service.',
   },
+  AccessUnknown: {
+    meaning: 'The gateway does not know who may use the service, so it lets nobody in; no backend was asked.',
+    cause: 'The Secret with its tokens, keys or passwords is missing or has no label frp.io/use, or its issuer was never reached.',
+    remedy: 'Run frp-k8s explain service NAME -n NAMESPACE, which says what is missing.',
+  },
   NotPublished: {
     meaning: 'No service is published under this host, path or port.',
     cause: 'A slip in the name, a service that is not there any more, or somebody who scans.',

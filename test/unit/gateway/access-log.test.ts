@@ -149,6 +149,8 @@ describe('a line of the access log', () => {
       [{ ...own, ended: 'LR', status: '401' }, 'NotAuthenticated', 'gateway'],
       [{ ...own, ended: 'LR', status: '308' }, 'Redirected', 'gateway'],
       [{ ...own, ended: 'LR', status: '429' }, 'TooManyRequests', 'gateway'],
+      [{ ...own, ended: 'LR', status: '503', server: '<NOSRV>' }, 'AccessUnknown', 'gateway'],
+      [{ served: `${section}/<NOSRV> 0`, ended: 'LH', status: '503' }, 'NoBackend', 'gateway'],
       [{ ...own, ended: 'PR', status: '400' }, 'BadRequest', 'gateway'],
       [{ served: `${section}/${server} 2`, status: '502' }, 'BackendFailed', 'gateway'],
       [{ served: `${section}/<NOSRV> 0`, status: '503' }, 'NoBackend', 'gateway'],
