@@ -553,7 +553,9 @@ const webhookCases: ServiceCase[] = [
     [
       ['/a;b', 'path parameters (";x") are left out of what is compared; leave them out'],
       ['/a%3Bb/*', 'path parameters (";x") are left out'],
-      ['/a?b=1', 'a path ends before "?" and "#"; leave out what follows'],
+      ['/a?b=1', 'a path ends before "?" and "#", encoded ones too; leave out what follows'],
+      ['/a%3Fb', 'a path ends before "?" and "#", encoded ones too'],
+      ['/a%23', 'a path ends before "?" and "#", encoded ones too'],
       ['/a#b', 'a path ends before "?" and "#"'],
       ['/a\\b', 'the gateway refuses encoded slashes, backslashes, control characters'],
       ['/a%5cb', 'the gateway refuses encoded slashes, backslashes'],

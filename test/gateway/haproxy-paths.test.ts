@@ -8,6 +8,7 @@ import { test, type TestContext } from 'node:test';
 import fc from 'fast-check';
 import type { Access } from '../../src/gateway/ir/ir.ts';
 import type { DistributedServiceSpec } from '../../src/model/types.ts';
+import { readings } from '../support/path-readings.ts';
 import { unreachable } from '../../webhooks/distributedservices/paths.ts';
 import { app, freePort, gateway, member, service, view } from './haproxy-harness.ts';
 
@@ -26,20 +27,6 @@ const client =
     const [head = '', body = ''] = answer.split('\r\n\r\n');
     return { status: Number(head.split(' ')[1]), body };
   };
-
-/** How servers of different kinds read a path: decoded or not, with parameters or without, slashes of both kinds. */
-function readings(path: string): string[] {
-  const decode = (text: string) => text.replace(/%([0-9a-f]{2})/gi, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)));
-  const strip = (text: string) => text.replace(/;[^/]*/g, '');
-  const resolve = (text: string) => {
-    const kept: string[] = [];
-    for (const segment of text.replaceAll('\\', '/').split('/'))
-      if (segment === '..') kept.pop();
-      else if (segment !== '' && segment !== '.') kept.push(segment);
-    return `/${kept.join('/')}`;
-  };
-  return [path, decode(path), strip(path), strip(decode(path)), decode(strip(path))].map(resolve);
-}
 
 const isAt = (top: string) => (path: string) => path === top || path.startsWith(`${top}/`);
 const isForbidden = (path: string) =>
@@ -100,6 +87,18 @@ const spellings: readonly [spelling: string, expected: number | string][] = [
   ['/admin%3Ba=1/x', 403],
   ['/admin%3b', 403],
   ['/admin/x;a=1', 403],
+  ['/admin%3Fx', 403],
+  ['/admin%23', 403],
+  ['/%61dmin%3f/x', 403],
+  ['/admin;a%3Fx', 400],
+  ['/api;%3F/users:purge', 400],
+  ['/t;x/a%23.secret', 400],
+  ['/a%3Fx;y', 400],
+  ['/exact/.%23', 400],
+  ['/exact/x/..%3fy', 400],
+  ['/exact%3Fx', 403],
+  ['/t/a.secret%23x', 403],
+  ['/a%3fx%23y', '/a%3Fx%23y'],
   ['/%61dmin;a/x', 403],
   ['/;/admin/x', 400],
   ['/;a=1/admin/x', 400],
@@ -318,6 +317,9 @@ const tokens = fc.constantFrom(
     '%3b',
     '%',
     '%25',
+    '%3F',
+    '%3f',
+    '%23',
   ],
   ...['exact', 't', '.secret', '100%25', 'api', 'users', ':', '%3a', 'purge', '%00', '?', '#', '*', '%c0%af', '%20', '~', '%7e'],
 );
@@ -444,6 +446,9 @@ test('a path that leads out of an exposed path or a route, or to another group b
     ['/api/;/../../secret', 404],
     ['/api;/secret', 400],
     ['/api;x', 400],
+    ['/api%3Fx', 400],
+    ['/api%23/secret', 400],
+    ['/api/x%3Fy', 'api /api/x%3Fy'],
     ['/api%3Bx/secret', 400],
     ['/api%2f..%2fsecret', 400],
     ['/api\\..\\secret', 400],
@@ -466,6 +471,9 @@ test('a path that leads out of an exposed path or a route, or to another group b
     ['/admin;x/y', 400],
     ['/admin;x', 400],
     ['/admin%3bx/y', 400],
+    ['/admin%3fx/y', 400],
+    ['/admin%23', 400],
+    ['/x%3F/admin', 'main /x%3F/admin'],
     ['/;/admin', 400],
     ['/x;y/admin', 'main /x;y/admin'],
     ['/admin/x;y', 'admin /admin/x;y'],

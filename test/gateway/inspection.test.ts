@@ -167,6 +167,8 @@ describe('what a replica tells people', { timeout: 175_000 }, () => {
       { host: 'web.example.com', path: '/a;x=1/b' },
       { host: 'web.example.com', path: '/x;y=1/../api' },
       { host: 'web.example.com', path: '/api;v=1' },
+      { host: 'web.example.com', path: '/api%3Fv=1' },
+      { host: 'web.example.com', path: '/a%23b' },
       { host: 'nobody.example.com' },
       { host: 'locked.example.com', path: '/public' },
       { host: 'locked.example.com', path: '/private' },

@@ -2,7 +2,7 @@
 
 /** What is wrong and what to do about it, by what a path without its encoding has; the first one that holds is told. */
 const problems: readonly [broken: (text: string, encoded: string) => boolean, problem: string][] = [
-  [(_, encoded) => /[?#]/.test(encoded), 'a path ends before "?" and "#"; leave out what follows'],
+  [(text) => /[?#]/.test(text), 'a path ends before "?" and "#", encoded ones too; leave out what follows'],
   [
     (text, encoded) => /[\0-\x1f\x7f\\]/.test(text) || /%2f/i.test(encoded) || /%(?![0-9a-f]{2})/i.test(encoded),
     'the gateway refuses encoded slashes, backslashes, control characters and incomplete encodings; write the path without them',

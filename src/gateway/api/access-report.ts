@@ -2,6 +2,7 @@
 import type { DistributedServiceSpec } from '../../model/types.ts';
 import { matchesPath } from '../haproxy/config/globs.ts';
 import type { Access } from '../ir/ir.ts';
+import { plainPath } from './request-path.ts';
 import type { AccessReport, RuleReport } from './report-types.ts';
 
 export function accessReport(access: Access): AccessReport {
@@ -60,13 +61,13 @@ export interface RuledRequest {
 
 /**
  * What rules say of a request, as the gateway's HAProxy asks them (config/authorization.ts): a rule allows what it matches with
- * and without path parameters, and binds what it matches either way.
+ * and without path parameters and what follows an encoded `?` or `#`, and binds what it matches either way.
  */
 export function verdictOf(
   rules: readonly RuleReport[],
   { method, path, roles }: RuledRequest,
 ): { allowed: boolean; by?: RuleReport; text: string } {
-  const forms = [path, path.replace(/;[^/]*/g, '')];
+  const forms = [path, plainPath(path)];
   const binding = rules.filter((rule) => forms.some((form) => matchesPath(rule.path, form)));
   if (binding.length === 0) return { allowed: true, text: 'no rule is for this path' };
   const matching = binding.filter((rule) => forms.every((form) => matchesPath(rule.path, form)) && hasMethod(rule, method));

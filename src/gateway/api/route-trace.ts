@@ -8,7 +8,7 @@ import { entriesOf, portSite, webExposures, type PathEntry } from '../haproxy/co
 import type { ServiceConfig } from '../haproxy/config/service-config.ts';
 import { sniHosts } from '../haproxy/config/tls.ts';
 import { accessReport, describeAccess, rulesOf, verdictOf } from './access-report.ts';
-import { requestPath } from './request-path.ts';
+import { plainPath, requestPath } from './request-path.ts';
 import type { ServiceSummary, Trace, TraceEnd, TraceStep } from './report-types.ts';
 import { choicesAt } from './service-reports.ts';
 
@@ -67,8 +67,8 @@ export function traceRoute(asked: Asked, known: Known): Trace {
   const { path } = read;
   const entries = all.flatMap((service) => entriesOf(service, services)).filter(({ prefix }) => prefix.startsWith(`${site}/`));
   const found = longestOf(entries, `${site}${path}/`);
-  const plain = longestOf(entries, `${site}${path.replace(/;[^/]*/g, '')}/`);
-  if (found !== plain && path.includes(';')) {
+  const plain = longestOf(entries, `${site}${plainPath(path)}/`);
+  if (found !== plain) {
     const text = 'the path leads elsewhere without its parameters';
     return ended([...steps, stops('path', text)], { status: 400, text });
   }

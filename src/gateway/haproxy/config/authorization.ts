@@ -1,7 +1,8 @@
 /**
  * Rules by path, method and role. A path that is matched needs one rule that lists method and role; a rule without
- * path, methods or roles is for all. Paths are compared decoded; where a path has parameters (`/a;x=1`), with them and without
- * them, because some servers leave them out: a rule allows what it matches both ways, and binds what it matches either way.
+ * path, methods or roles is for all. Paths are compared decoded, and by case; where a path has parameters (`/a;x=1`) or an
+ * encoded `?` or `#`, with and without what some servers leave out: a rule allows what it matches both ways, and binds what it
+ * matches either way.
  */
 import type { DistributedServiceSpec } from '../../../model/types.ts';
 import { answer, printable, roleHash, when } from './escape.ts';

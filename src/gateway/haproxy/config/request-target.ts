@@ -23,10 +23,10 @@ const wellFormed = [
 const accepted = `^(?:[!"$&-\\[\\]-~]++|%(?:2[0-9a-e]|[346][0-9a-f]|5[0-9abd-f]|7[0-9a-e])|${wellFormed})*+$`;
 
 /**
- * Left after dot segments and double slashes are gone: dots, or nothing, with path parameters. Servers that know these
- * parameters (RFC 3986, 3.3) would resolve such a segment, others would not. A last segment may be parameters alone.
+ * Left after dot segments and double slashes are gone: dots, or nothing, with path parameters or an encoded end of the path.
+ * Servers that know these (RFC 3986, 3.3) would resolve such a segment, others would not. A last segment may be parameters alone.
  */
-const ambiguous = '//|/\\.\\.?(/|;|%3B|$)|/(;|%3B)[^/]*/';
+const ambiguous = '//|/\\.\\.?(/|;|%3B|%3F|%23|$)|/(;|%3B)[^/]*/';
 
 /**
  * Of a frontend: the path comes to one form (RFC 3986, 6.2.2), without scheme and host. The query stays as it is, and
@@ -44,6 +44,8 @@ export const requestTargetRules: readonly string[] = [
     (normalizer) => `http-request normalize-uri ${normalizer}`,
   ),
   `${answer(400, 'the path has a segment of nothing but dots or parameters, which can be read in two ways')} if { path -m reg '${ambiguous}' }`,
+  // A server may leave out either of them, both in any order, or none.
+  `${answer(400, 'the path has parameters and an encoded ? or #, which can be read in several ways')} if { path -m sub ; %3B } { path -m sub %3F %23 }`,
   'http-request set-uri %[path]?%[var(txn.query)] if { var(txn.query) -m found }',
 ];
 
@@ -53,8 +55,11 @@ const host = '^([a-z0-9_-]+(\\.[a-z0-9_-]+)*\\.?|\\[[0-9a-f:.]+\\])(:[0-9]*)?$';
 /** Of a frontend: a Host that is none is refused, for it goes into redirects, headers and look-ups by the end of a name. */
 export const hostRule = `${answer(400, 'the header Host is not a host name')} if { req.fhdr(host),length gt 260 } or { req.fhdr(host) -m found } !{ req.fhdr(host) -m reg -i '${host}' }`;
 
-/** Of a request whose path is in that form: the path decoded, without path parameters. */
-export const withoutParameters = 'path,url_dec,regsub(;[^/]*,,g)';
+/**
+ * Of a request whose path is in that form: the path decoded, without path parameters, and up to an encoded `?` or `#`, where
+ * the path ends to servers that decode before they split. In quotes, for `#` would begin a comment.
+ */
+export const withoutParameters = '"path,url_dec,field(1,?#),regsub(;[^/]*,,g)"';
 
-/** Condition: a path that has path parameters. */
-export const hasParameters = '{ path -m sub ; %3B }';
+/** Condition: a path for which that is another one. */
+export const hasParameters = '{ path -m sub ; %3B %3F %23 }';

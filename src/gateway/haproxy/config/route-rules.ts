@@ -17,7 +17,7 @@ export const lookupRules = (site: readonly string[]): string[] => [
   // Decoded, as most backends read it: another spelling of a path must not lead elsewhere.
   'http-request set-var(txn.path) path,url_dec',
   `http-request set-var(txn.found) var(txn.site),concat(,txn.path,/),map_beg(${pathsMap})`,
-  // Without its parameters a path may be another one, to servers that know them: both must lead to the same place.
+  // Without its parameters, or what follows an encoded ? or #, a path may be another one to a server: both must lead to the same place.
   `http-request set-var(txn.plain) ${withoutParameters} if ${hasParameters}`,
   `http-request set-var(txn.plain) var(txn.site),concat(,txn.plain,/),map_beg(${pathsMap}) if { var(txn.plain) -m found }`,
   `${answer(400, 'the path leads elsewhere without its parameters')} if { var(txn.plain) -m found } !{ var(txn.plain),strcmp(txn.found) eq 0 }`,
