@@ -83,6 +83,26 @@ const linkDown: Alert = {
   ],
 };
 
+const filesFull: Alert = {
+  alert: 'FrpOpenFilesNearLimit',
+  expr: 'process_open_fds{job=~"frp-(webhook|controller|gateway)"} / process_max_fds{job=~"frp-(webhook|controller|gateway)"} > 0.8',
+  for: '10m',
+  severity: 'warning',
+  summary: '{{ $labels.pod }} of {{ $labels.job }} has {{ $value | humanizePercentage }} of the files open that it may have',
+  description:
+    'Connections count as files. {{ $labels.pod }} ({{ $labels.instance }}) opens more of them than its limit (RLIMIT_NOFILE) has room for.',
+  meaning:
+    'Nothing is wrong yet. At the limit the webhook, the controller or the agent takes no further connection and reads no further file.',
+  look: [
+    '`process_open_fds{job=~"frp-.+"}`: does it grow all the time, or with the number of Pods?',
+    '`kubectl -n NAMESPACE logs POD --tail=200`: errors with EMFILE',
+  ],
+  act: [
+    'It grows with the number of Pods: raise the limit of open files of the container runtime on the nodes (LimitNOFILE).',
+    'It grows all the time: delete the Pod, the others serve meanwhile, and report it with the log.',
+  ],
+};
+
 const webhookErrors: Alert = {
   alert: 'FrpWebhookErrors',
   expr: 'sum by (webhook) (rate(frp_webhook_requests_total{decision="failed"}[5m])) / sum by (webhook) (rate(frp_webhook_requests_total[5m])) > 0.01',
@@ -214,7 +234,7 @@ const merged: Alert = {
 };
 
 export const partGroups: readonly RuleGroup[] = [
-  { name: 'frp-k8s-parts', title: 'Parts', rules: [webhookDown, controllerDown, gatewayDown, haproxyDown, linkDown] },
+  { name: 'frp-k8s-parts', title: 'Parts', rules: [webhookDown, controllerDown, gatewayDown, haproxyDown, linkDown, filesFull] },
   { name: 'frp-k8s-control', title: 'Webhook and controller', rules: [webhookErrors, webhookSlow, reconcileErrors] },
   { name: 'frp-k8s-certificates', title: 'Certificates', rules: [certificateSoon, certificateEnds] },
   { name: 'frp-k8s-gateway', title: 'Gateway', rules: [configurationRefused, sidecarsRefused, connectionsFull, merged] },

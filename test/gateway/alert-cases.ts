@@ -12,6 +12,7 @@ export interface AlertCase {
 const web = 'namespace="shop",name="web"';
 const labels = { namespace: 'shop', name: 'web' };
 const job = (name: string) => `up{job="${name}",instance="a:80",pod="${name}-0"}`;
+const agent = 'job="frp-gateway",pod="frp-gateway-0"';
 const responses = (code: string) => `frp_distributed_service_responses_total{${web},code="${code}"}`;
 const bucket = (le: string) =>
   `frp_distributed_service_request_duration_seconds_bucket{${web},backend="10.0.0.1:80",cluster="",le="${le}"}`;
@@ -32,6 +33,12 @@ export const alertCases: readonly AlertCase[] = [
     input: { 'frp_gateway_haproxy_up{pod="frp-gateway-1"}': '0x10' },
     at: '3m',
     labels: { pod: 'frp-gateway-1' },
+  },
+  {
+    alert: 'FrpOpenFilesNearLimit',
+    input: { [`process_open_fds{${agent}}`]: '900x20', [`process_max_fds{${agent}}`]: '1024x20' },
+    at: '11m',
+    labels: { job: 'frp-gateway', pod: 'frp-gateway-0' },
   },
   {
     alert: 'FrpLinkDown',
@@ -112,6 +119,11 @@ export const alertCases: readonly AlertCase[] = [
 ];
 
 export const silentCases: readonly AlertCase[] = [
+  {
+    alert: 'FrpOpenFilesNearLimit',
+    input: { [`process_open_fds{${agent}}`]: '500x20', [`process_max_fds{${agent}}`]: '1024x20' },
+    at: '15m',
+  },
   // There never was a gateway.
   { alert: 'FrpGatewayDown', input: { [job('frp-webhook')]: '1x60' }, at: '50m' },
   { alert: 'FrpGatewayDown', input: { [job('frp-gateway')]: '1 1 0 1x60' }, at: '50m' },

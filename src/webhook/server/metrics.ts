@@ -1,4 +1,5 @@
 /** The webhook server's metrics. */
+import { readdirSync, readFileSync } from 'node:fs';
 import { Counter, Gauge, Histogram, Registry } from '@prometheus-io/client';
 
 /** Seconds. A decision takes well below a millisecond; the upper ones show waiting for a group (2 s) and the API server's limit (30 s). */
@@ -77,6 +78,12 @@ function registerProcessMetrics(registry: Registry): void {
   gauge('nodejs_eventloop_utilization', 'Part of the time since the start that the event loop was busy.', () => {
     return performance.eventLoopUtilization().utilization;
   });
+  if (process.platform === 'linux') {
+    const limit = Number(/^Max open files +([0-9]+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1] ?? Infinity);
+    // Without the one that reads them.
+    gauge('process_open_fds', 'Open file descriptors.', () => readdirSync('/proc/self/fd').length - 1);
+    gauge('process_max_fds', 'How many file descriptors the process may have open.', () => limit);
+  }
   let counted = 0;
   const cpu: Counter = new Counter({
     name: 'process_cpu_seconds_total',

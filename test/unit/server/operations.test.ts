@@ -44,6 +44,8 @@ describe('the plain port', () => {
       'process_resident_memory_bytes',
       'process_cpu_seconds_total',
       'process_start_time_seconds',
+      'process_open_fds',
+      'process_max_fds',
       'nodejs_eventloop_utilization',
     ]) {
       assert.match(text, new RegExp(`^${name} [0-9.e+]+$`, 'm'));
