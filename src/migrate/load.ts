@@ -74,7 +74,11 @@ function loadClient(file: string, text: string, environment: Environment, includ
     for (const part of included ? includedFiles(file, pattern, notes) : []) {
       included!.add(path.resolve(part));
       const own = readClient(part, readBounded(part), environment, notes);
-      if (own.common.includes !== undefined) notes.differs('includes', `${part} includes files itself, which frp passes over; left out`);
+      const { includes, ...others } = own.common;
+      if (includes !== undefined) notes.differs('includes', `${part} includes files itself, which frp passes over; left out`);
+      const keys = Object.keys(others).join(', ');
+      if (keys !== '')
+        notes.differs('includes', `${part}: of a file that is included frp reads the proxies and visitors alone; left out: ${keys}`);
       objects.proxies.push(...own.proxies);
       objects.visitors.push(...own.visitors);
     }

@@ -65,7 +65,9 @@ export function parseClient(file: string, text: string, notes: Notes): ClientObj
 function objects(value: unknown, field: string, notes: Notes): JsonObject[] {
   if (value !== undefined && value !== null && !Array.isArray(value))
     notes.lost(field, 'must be a list, such as [[proxies]] in TOML; frp refuses it too');
-  return listOf(value).filter(isObject);
+  const list = listOf(value);
+  if (!list.every(isObject)) notes.lost(field, 'must have objects alone; frp refuses it too. What is none is left out');
+  return list.filter(isObject);
 }
 
 /** frp takes for INI what has a section `[common]`. Without one it takes nothing for it, and what is no TOML is told apart here. */

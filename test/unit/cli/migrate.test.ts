@@ -92,7 +92,7 @@ suite('frp-k8s migrate', () => {
   test('reads what a file includes, relative to the file and once, and nothing that an included file includes', async () => {
     write(
       'inc/confd/a.toml',
-      'includes = ["../*.toml"]\n[[proxies]]\nname = "a"\ntype = "tcp"\nlocalIP = "10.0.0.1"\nlocalPort = 1\nremotePort = 1001\n',
+      'user = "ann"\nincludes = ["../*.toml"]\n[[proxies]]\nname = "a"\ntype = "tcp"\nlocalIP = "10.0.0.1"\nlocalPort = 1\nremotePort = 1001\n',
     );
     symlinkSync('..', path.join(directory, 'inc/confd/up'));
     write('inc/frpc.toml', `includes = ["./confd/*"]\n${simple}`);
@@ -100,6 +100,7 @@ suite('frp-k8s migrate', () => {
     assert.equal(code, 0, stderr);
     assert.equal(stdout.match(/^kind: DistributedService$/gm)?.length, 2);
     assert.match(stdout, /includes files itself/);
+    assert.match(stdout.replaceAll(/\n# +/g, ' '), /of a file that is included frp reads the proxies and visitors alone; left out: user -/);
   });
 
   test('takes variables from --env-file before those of the environment, and names those that are not set', async () => {

@@ -195,6 +195,18 @@ suite('a configuration', () => {
     assert.deepEqual(firstDocument(text), { text });
   });
 
+  test('names a list of proxies that has something else in it', () => {
+    const notes = new Notes();
+    assert.equal(parseClient('a.yaml', 'proxies: [ssh, {name: a}]\nvisitors: 5\n', notes).proxies.length, 1);
+    assert.deepEqual(
+      notes.findings.map(({ level, field }) => [level, field]),
+      [
+        ['lost', 'proxies'],
+        ['lost', 'visitors'],
+      ],
+    );
+  });
+
   test('cannot set the prototype of anything', () => {
     const text = '{"__proto__": {"polluted": true}, "proxies": [{"name": "a", "__proto__": {"polluted": true}}]}';
     parseClient('a.json', text, new Notes());
