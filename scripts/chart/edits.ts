@@ -1,7 +1,6 @@
 /** What the chart's values change in the objects of the kustomize bases. */
-import type { Json, Manifest, Template } from './template.ts';
-
-type Edit = (object: Manifest, template: Template) => void;
+import { networkPolicyConditions, networkPolicyEdits } from './network-policies.ts';
+import type { Edit, Json, Manifest, Template } from './template.ts';
 
 const at = (object: Json, ...path: (string | number)[]): Manifest => {
   let node: Json = object;
@@ -176,6 +175,7 @@ const edits: Readonly<Record<string, Edit>> = {
     ]);
     spec.issuerRef = template.block(`.Values.certManager.issuerRef | default (dict ${own.join(' ')})`);
   },
+  ...networkPolicyEdits,
   'PriorityClass frp-k8s': (object, template) => void (object.value = template.value('int .Values.priorityClass.value')),
 };
 
@@ -186,6 +186,7 @@ const conditions: Readonly<Record<string, string>> = {
   'PodDisruptionBudget frp-webhook': '.Values.webhook.podDisruptionBudget.enabled',
   'PodDisruptionBudget frp-gateway': '.Values.gateway.podDisruptionBudget.enabled',
   'NetworkPolicy frp-controller': '.Values.networkPolicy.enabled',
+  ...networkPolicyConditions,
   'ClusterRoleBinding frp-k8s-secrets': 'not .Values.secretsByNamespace',
   'RoleBinding frp-k8s-secrets frp-system': '.Values.secretsByNamespace',
   'Role frp-k8s-webhook': 'not .Values.certManager.enabled',
@@ -222,7 +223,9 @@ function inNamespaces(object: Manifest, template: Template): Manifest {
     if (typeof value === 'object' && value !== null)
       return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, visit(each, name)]));
     if (typeof value !== 'string') return value;
-    const isGateway = value === 'frp-gateway' && (key === 'namespace' || (object.kind === 'Namespace' && key === 'name'));
+    const isGateway =
+      value === 'frp-gateway' &&
+      (key === 'namespace' || key === 'kubernetes.io/metadata.name' || (object.kind === 'Namespace' && key === 'name'));
     const text = isGateway ? gatewayNamespace : value.replaceAll('frp-system', release);
     return /Policy$/.test(object.kind as string) ? text.replaceAll("'frp-gateway'", `'${gatewayNamespace}'`) : text;
   };

@@ -84,3 +84,6 @@ export class Template {
       .join('\n');
   }
 }
+
+/** What the values change in an object. Changes the object. */
+export type Edit = (object: Manifest, template: Template) => void;

@@ -57,6 +57,17 @@ const imageValue = (repository: string, tag: string, what: string) =>
     .prefault({})
     .describe(what);
 
+const tcp = (port: number) => ({ protocol: 'TCP', port });
+
+const destination = (peers: Record<string, unknown>[], ports: Record<string, unknown>[], what: string) =>
+  z
+    .strictObject({
+      peers: list.default(peers).describe('As in a NetworkPolicy: {ipBlock}, {namespaceSelector, podSelector}.'),
+      ports: list.min(1).default(ports).describe('As in a NetworkPolicy: {protocol, port}.'),
+    })
+    .prefault({})
+    .describe(what);
+
 const condition = z.strictObject({ name: z.string().min(1), expression: z.string().min(1) });
 
 const webhook = z.strictObject({
@@ -153,7 +164,25 @@ export const valuesSchema = z.strictObject({
     .prefault({})
     .describe('Without the webhooks no annotated Pod is created: they go before ordinary workloads.'),
   networkPolicy: z
-    .strictObject({ enabled: z.boolean().default(true).describe('Who may ask the controller for its metrics.') })
+    .strictObject({
+      enabled: z.boolean().default(true).describe('Who may ask the controller for its metrics.'),
+      everyPart: z
+        .boolean()
+        .default(false)
+        .describe('For every part, ingress and egress: what docs/guide/security.md lists ("Who dials whom"), and nothing else.'),
+      apiServer: destination([], [tcp(443), tcp(6443)], 'The API server, which is no Pod. Without peers: these ports of every address.'),
+      dns: destination(
+        [
+          { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'kube-system' } } },
+          { ipBlock: { cidr: '169.254.20.10/32' } },
+        ],
+        [{ protocol: 'UDP', port: 53 }, tcp(53)],
+        'The DNS: of kube-system, or NodeLocal DNSCache.',
+      ),
+      tunnelsFrom: list.default([]).describe('Peers whose tunnels are let in. None: everybody, and their certificates decide.'),
+      controllerEgress: list.default([]).describe('Further rules: an API of an frps of yours, a proxy on the way to a gateway.'),
+      gatewayEgress: list.default([]).describe('Further rules: issuers at another port than 443, the collector of config.gateway.tracing.'),
+    })
     .prefault({})
     .describe('NetworkPolicies.'),
   certManager: z

@@ -47,3 +47,19 @@ config.yaml: |
   {{- $.Files.Get (printf "files/gateway/%s" $name) | nindent 2 }}
 {{- end }}
 {{- end -}}
+
+{{/* Ports that sidecars dial, by the configuration: of the gateway, of the plain frp server, and of addresses with a port of their own. */}}
+{{- define "frp-k8s.tunnelPorts" -}}
+{{- $gateway := .Values.config.gateway | default dict -}}
+{{- $server := .Values.config.frps | default dict -}}
+{{- $ports := list (int (get $gateway "tunnelPort" | default 7000)) (int (get $server "port" | default 7000)) -}}
+{{- range $address := get $gateway "addresses" | default list -}}
+{{- with regexFind ":[0-9]+$" $address -}}
+{{- $ports = append $ports (int (trimPrefix ":" .)) -}}
+{{- end -}}
+{{- end -}}
+{{- range $port := uniq $ports }}
+- protocol: TCP
+  port: {{ $port }}
+{{- end }}
+{{- end -}}

@@ -25,6 +25,7 @@ suite('the chart', () => {
       ['gateway', { 'gateway.enabled': true }],
       ['cert-manager', { 'certManager.enabled': true }],
       ['secrets-by-namespace', { secretsByNamespace: true }],
+      ['network-policies', { 'gateway.enabled': true, 'networkPolicy.everyPart': true }],
     ];
     for (const [base, values] of bases) {
       const theirs = await kustomized(base);
@@ -32,8 +33,8 @@ suite('the chart', () => {
       theirs.delete(`Namespace /${system}`);
       assert.deepEqual(differences(objectsIn(await rendered(values)), theirs), [], base);
     }
-    const server = await kustomized('frps');
-    const ours = objectsIn(await rendered({ 'frpServer.enabled': true }));
+    const server = new Map([...(await kustomized('frps')), ...(await kustomized('network-policies/frp-server'))]);
+    const ours = objectsIn(await rendered({ 'frpServer.enabled': true, 'networkPolicy.everyPart': true }));
     assert.deepEqual(differences(new Map([...ours].filter(([key]) => server.has(key))), server), []);
   });
 
@@ -88,6 +89,19 @@ suite('the chart', () => {
           matchConditions: [{ name: 'not-ci', expression: "!object.metadata.namespace.startsWith('ci-')" }],
           namespaceSelector: [{ key: 'team', operator: 'Exists' }],
           podDisruptionBudget: { enabled: false },
+        },
+      },
+      'network policies for every part, with addresses and namespaces': {
+        'gateway.enabled': true,
+        'frpServer.enabled': true,
+        'config.gateway': { tunnelPort: 7001, addresses: ['gw-0.example.com', 'gw-1.example.com:7443', '[2001:db8::1]'] },
+        networkPolicy: {
+          everyPart: true,
+          apiServer: { peers: [{ ipBlock: { cidr: '192.0.2.10/32' } }], ports: [{ protocol: 'TCP', port: 8443 }] },
+          dns: { peers: [], ports: [{ protocol: 'UDP', port: 5353 }] },
+          tunnelsFrom: [{ namespaceSelector: { matchLabels: { 'frp.io/client': 'true' } } }],
+          controllerEgress: [{ ports: [{ protocol: 'TCP', port: 3128 }] }],
+          gatewayEgress: [{ ports: [{ protocol: 'TCP', port: 4318 }] }],
         },
       },
       'OpenShift, without a network policy, Secrets by namespace': {
