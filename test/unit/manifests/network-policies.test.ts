@@ -54,11 +54,11 @@ const ends: Record<Exclude<Who, 'kubelet'>, End> = {
 };
 const stranger: End = { namespace: 'elsewhere', labels: { app: 'stranger' } };
 
-const connection = ({ from, to, port, protocol = 'TCP' }: Omit<Flow, 'why'>): Connection => ({
+const connection = ({ from, to, port, protocol }: Omit<Flow, 'why'>): Connection => ({
   from: ends[from as 'users'],
   to: ends[to as 'users'],
   port,
-  protocol,
+  protocol: protocol ?? 'TCP',
 });
 const listening = rows.filter(({ isLoopback }) => !isLoopback);
 const isOwnPort = (to: Who, port: number) => flows.some((flow) => flow.to === to && flow.port === port && flow.until === undefined);
