@@ -57,6 +57,7 @@ suite('backup and restore', () => {
 
   before(async () => {
     await gatewayInstalled();
+    await eventually('services of other suites are gone', async () => assert.deepEqual(await items('', 'distributedservices', '-A'), []));
     await testNamespace(ns);
     await apply(...objects, ...apps);
     await Promise.all(['web', 'plain'].map((name) => rolledOut(ns, name)));
