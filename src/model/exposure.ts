@@ -60,7 +60,8 @@ export function isRoutedOnly({ serviceType, expose }: DistributedServiceSpec): b
 /** The host names of a spec: its domain and its subdomain below the base domain. */
 export function hostsOf(spec: DistributedServiceSpec, baseDomain: string | undefined): string[] {
   const { domain, subdomain } = spec.expose ?? {};
-  const hosts = domain === undefined ? [] : [domain];
+  // The schema refuses every other type, and a webhook that throws would hide what it says.
+  const hosts = typeof domain === 'string' ? [domain] : [];
   if (subdomain !== undefined && baseDomain !== undefined) hosts.push(`${subdomain}.${baseDomain}`);
   return [...new Set(hosts)];
 }

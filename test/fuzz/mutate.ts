@@ -29,7 +29,7 @@ function bytesOf(input: Buffer, { pool, words }: Given, random: Random): Buffer 
   const at = random.int(input.length + 1);
   const until = Math.min(input.length, at + random.int(random.once(4) ? 4096 : 16));
   const between = (part: Buffer | string) => Buffer.concat([input.subarray(0, at), Buffer.from(part as string), input.subarray(until)]);
-  switch (random.int(9)) {
+  switch (random.int(12)) {
     case 0:
       return between('');
     case 1:
@@ -52,6 +52,10 @@ function bytesOf(input: Buffer, { pool, words }: Given, random: Random): Buffer 
       return input.subarray(0, at);
     case 7:
       return linesOf(input, random);
+    case 8:
+    case 9:
+    case 10:
+      return valuesOf(input, { pool, words }, random);
     default:
       return between(random.pick(odd).repeat(1 + random.int(random.once(8) ? 5000 : 4)));
   }
@@ -88,6 +92,19 @@ function linesOf(input: Buffer, random: Random): Buffer {
   if (random.once(2)) lines.splice(one, 1);
   lines.splice(other, 0, ...Array<string>(1 + random.int(3)).fill(line));
   return Buffer.from(lines.join('\n'), 'latin1');
+}
+
+/** What is behind a key, in a line of its own as in TOML, INI and YAML, or a text in quotation marks. */
+function valuesOf(input: Buffer, { pool, words }: Given, random: Random): Buffer {
+  const text = input.toString('latin1');
+  const places = [...text.matchAll(/(?<=^[ \t]{0,20}[\w.-]{1,80}[ \t]{0,3}[=:])[^\n]*$|"[^"\n]*"/gm)];
+  if (places.length === 0) return input;
+  const place = random.pick(places);
+  const other = random.pick(pool).toString('latin1');
+  const others = random.once(3) ? [...other.slice(0, 20_000).matchAll(/(?<=[=:])[^\n]*$|"[^"\n]*"/gm)].map(([found]) => found) : [];
+  const fresh = `${random.pick(words)}${random.pick(odd)}${random.once(2) ? random.pick(words) : ''}`;
+  const next = others.length > 0 ? random.pick(others) : random.once(3) ? String(random.int(100_000)) : JSON.stringify(fresh);
+  return Buffer.from(text.slice(0, place.index) + next + text.slice(place.index + place[0].length), 'latin1');
 }
 
 /** undefined: no JSON, or so deep that a walk through it would be what fails */

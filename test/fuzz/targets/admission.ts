@@ -36,7 +36,7 @@ function checked(webhook: Webhook, input: Buffer, { status, body }: { status: nu
   assert.ok(status === 200 || status === 400, `${webhook.path} answers ${status}: ${body.slice(0, 500)}`);
   assert.ok(body.length <= answerLimit(input.length), `${webhook.path} answers ${input.length} bytes with ${body.length}`);
   const answer = JSON.parse(body) as Answered;
-  if (status === 400) return `400 ${wayOf(answer.message ?? '')}`;
+  if (status === 400) return `400 ${wayOf(answer.message ?? '').slice(0, 30)}`;
   const { request } = JSON.parse(input.toString('utf8')) as Review;
   const { response } = answer;
   assert.equal(answer.kind, 'AdmissionReview');

@@ -54,6 +54,7 @@ export const target: Target = {
   corpus,
   isJson: false,
   words: [
+    '\nkind: DistributedService\nspec: {}\n---\n',
     '[common]',
     '[[proxies]]',
     '[[visitors]]',

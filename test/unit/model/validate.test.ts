@@ -91,6 +91,11 @@ suite('validation offline', () => {
     assert.equal(validateOffline(wide(1025), context).layer, 'schema');
   });
 
+  test('refuses by its type a host that is a list, which looks like a wildcard as text', () => {
+    const { layer, findings } = validateOffline(service({ ...good, expose: { domain: ['*.example.com'] } }), context);
+    assert.deepEqual([layer, findings[0]?.path], ['schema', 'spec.expose.domain']);
+  });
+
   test('answers for any JSON', () => {
     fc.assert(
       fc.property(fc.oneof(fc.jsonValue(), anyService), (value) => void validateOffline(value, context)),
