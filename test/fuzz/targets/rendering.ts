@@ -108,8 +108,23 @@ const alone = rendered([]);
 const own = [...sectionsOf(alone.config)].filter(([, section]) => section.includes(serverName('zz-bystander/bystander', '1')));
 assert.ok(own.length > 0, 'the bystander has no backend');
 
+/** What means something to HAProxy, each before a mark that nothing else has: where the mark is, such a text of a user is. */
+const marked = [' ', "'", '"', '%', '$', '\\', '#', '; http-request allow ', "x' if TRUE ", '%[src] '].map((text) => `${text}ZQ`);
+
+/** Texts of users are in quotation marks, and where HAProxy reads a log format `%` stands for itself. */
+function checkQuoting(config: string): void {
+  for (const line of config.split('\n')) {
+    if (!line.includes('ZQ')) continue;
+    const bare = line.replace(/\\'/g, '').replace(/'[^']*'|"(?:[^"\\]|\\.)*"/g, '');
+    assert.doesNotMatch(bare, /[ '"%$\\#]ZQ/, `a text of a user is bare in: ${line.slice(0, 500)}`);
+    if (/set-header|lf-string| hdr /.test(line))
+      assert.doesNotMatch(line, /(?<!%)(?:%%)*%(?:\[src\] )?ZQ/, `% of a user is read in: ${line.slice(0, 500)}`);
+  }
+}
+
 function check(result: ReturnType<typeof rendered>): void {
   assert.doesNotMatch(result.config, /[\x00-\x08\x0b-\x1f\x7f]/, 'a control character is in the configuration');
+  checkQuoting(result.config);
   for (const section of result.config.match(/^\S.*/gm) ?? [])
     assert.match(section, /^(#.*|global|defaults|peers replicas|(frontend|backend|listen) (frp|svc|be|rate)-[a-z0-9-]+)$/);
   for (const line of result.config.match(/^ +server (?!gw-0$).*/gm) ?? [])
@@ -137,6 +152,14 @@ function* corpus(): Iterable<Buffer> {
         services.map((service, index) => ({ service, access: ['none', 'keys', 'jwt', 'unavailable'][index % 4], texts: ['a', 'b', 'c'] })),
       ),
     );
+  for (const mark of marked) {
+    const headers = { request: { set: { 'X-A': mark } }, response: { set: { 'X-B': mark } } };
+    const authorization = { enabled: true, rules: [{ path: '/a', roles: [mark] }] };
+    const routes = [{ path: '/b', headers: { 'X-C': mark }, groups: [{ name: 'marked' }] }];
+    const marks = { expose: { domain: 'marked.example.com', headers }, security: { authorization }, routes };
+    for (const access of ['keys', 'jwt', 'unavailable'])
+      yield Buffer.from(JSON.stringify([{ service: serviceOf('marked', marks), access, texts: [mark, mark, mark] }]));
+  }
   const objects = serviceCases.map(({ object }) => object);
   for (const object of objects) yield of(object);
   for (const service of fc.sample(validService, { numRuns: 150, seed: 1 }))
@@ -147,11 +170,9 @@ export const target: Target = {
   corpus,
   isJson: true,
   words: [
-    "'; http-request allow",
-    '"',
+    ...marked,
     '%[src]',
     '${HOME}',
-    '\\',
     '# comment',
     '\n  server x 1.2.3.4:80',
     'a.example.com',
