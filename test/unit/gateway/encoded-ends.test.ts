@@ -18,6 +18,12 @@ function mayAsk(path: string): boolean {
   return 'path' in read && verdictOf(rules, { method: 'GET', path: read.path, roles: [] }).allowed;
 }
 
+/** What the backend gets of it: HAProxy passes on the path that it has resolved. */
+function forwarded(path: string): string {
+  const read = requestPath(path);
+  return 'path' in read ? read.path.replaceAll('?', '%3F').replaceAll('#', '%23') : '';
+}
+
 test('a rule binds a path that is below it up to an encoded ? or #, whatever follows', () => {
   for (const path of ['/admin%3Fx', '/admin%23', '/admin%3f/x', '/admin;a%3Fx', '/admin%3Fx;y', '/%61dmin%23'])
     assert.equal(mayAsk(path), false, path);
@@ -38,7 +44,7 @@ test('no reading of a path that passes is one that a rule forbids', () => {
     '/admin%3Fx',
     '/admin;%3F/x',
   ];
-  const holds = (path: string): boolean => !mayAsk(path) || !readings(path.replace(/\?.*/s, '')).some(isForbidden);
+  const holds = (path: string): boolean => !mayAsk(path) || !readings(forwarded(path)).some(isForbidden);
   for (const path of attacks) assert.ok(holds(path), path);
   fc.assert(fc.property(paths, holds), { numRuns: 5000 });
   assert.equal(mayAsk('/wiki/Steins;Gate'), true);
