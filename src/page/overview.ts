@@ -2,6 +2,7 @@
 import { countText } from '../explain/numbers.ts';
 import type { ServiceStatus } from '../explain/status.ts';
 import type { Fragment } from './fragment.ts';
+import { factsWithin } from './facts.ts';
 import { html, type Html } from './html.ts';
 import type { Overview } from './model.ts';
 import { overviewPanels } from './overview-panels.ts';
@@ -100,15 +101,7 @@ function summaryFragment({ at, services, replicas, links }: Overview): Fragment 
   ];
   return {
     id: 'summary',
-    html: html`<dl id="summary" class="facts">
-      ${facts.map(
-        ([name, fact]) =>
-          html`<div>
-            <dt>${name}</dt>
-            <dd>${fact}</dd>
-          </div>`,
-      )}
-    </dl>`,
+    html: html`<dl id="summary" class="facts">${factsWithin(facts)}</dl>`,
   };
 }
 

@@ -1,6 +1,7 @@
 /** The view of one service: its state, its backends at each replica of the gateway, how requests come to it, who may use it. */
 import type { BackendReport } from '../gateway/api/report-types.ts';
 import type { Fragment } from './fragment.ts';
+import { factsWithin } from './facts.ts';
 import { html, type Content, type Html } from './html.ts';
 import type { ServiceView } from './model.ts';
 import { unknownFragment } from './overview.ts';
@@ -63,15 +64,7 @@ function summaryFragment({ at, status }: ServiceView): Fragment {
   return {
     id: 'summary',
     html: html`<div id="summary">
-      <dl class="facts">
-        ${facts.map(
-          ([name, fact]) =>
-            html`<div>
-              <dt>${name}</dt>
-              <dd>${fact}</dd>
-            </div>`,
-        )}
-      </dl>
+      <dl class="facts">${factsWithin(facts)}</dl>
       ${reason !== undefined && html`<p>${reasonOf(reason)}: ${message}</p>`}
     </div>`,
   };
