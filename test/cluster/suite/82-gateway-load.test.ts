@@ -9,6 +9,7 @@ import { gatewayInstalled } from '../support/gateway.ts';
 import { GatewayLoad, losses, summary } from '../support/gateway-load.ts';
 import { exchanges } from '../support/gateway-rotations.ts';
 import { ns, subjects } from '../support/gateway-subjects.ts';
+import { saidMeanwhile } from '../support/said-meanwhile.ts';
 
 suite('the gateway under load', { skip: foreign }, () => {
   let load: GatewayLoad | undefined;
@@ -23,8 +24,10 @@ suite('the gateway under load', { skip: foreign }, () => {
 
   for (const step of [...changes, ...faults, ...exchanges].filter(({ isLong }) => !isLong))
     test(`loses nothing: ${step.name}`, async (t) => {
+      const began = Date.now();
       const told = await load!.during(step);
       t.diagnostic(summary(told));
+      if (losses(told).length > 0) for (const line of await saidMeanwhile(ns, began)) t.diagnostic(line);
       assert.deepEqual(losses(told), []);
     });
 
