@@ -17,6 +17,7 @@ export interface RawManifest {
 const counts: Record<string, number> = {
   'aliases.yaml': 2,
   'dapr.yaml': 1,
+  'empty-namespace.yaml': 2,
   'indentation.yaml': 1,
   'istio-cni.yaml': 1,
   'istio-cronjob.yaml': 1,
@@ -30,6 +31,7 @@ const counts: Record<string, number> = {
   'linkerd.yaml': 2,
   'no-newline.json': 1,
   'partial.yaml': 0,
+  'pod-list.json': 2,
   'podspec-twice.yaml': 3,
   'resources.yaml': 3,
   'stream.json': 1,

@@ -17,7 +17,7 @@ import { contextWith } from '../corpus/context.ts';
 
 export const namespace = 'evil';
 /** Services that are put together; their names are p0, p1, …, so that routes meet each other. */
-export const batchSize = 10;
+export const batchSize = 5;
 
 export interface Poison {
   service: DistributedService;
@@ -134,6 +134,7 @@ const wanted = fc
     // Where it is told where it is put: host and port are its own.
     expose: {
       ...expose,
+      tls: certificateOf(expose.tls),
       subdomain: undefined,
       port: isByPort ? 1 : undefined,
       ports: undefined,
@@ -157,6 +158,10 @@ const wanted = fc
     })),
     backends: { discovery: { mode: 'auto' } },
   }));
+
+/** Of a Secret or of an issuer, as one service has one of them: an issuer has to be one that the installation lists. */
+const certificateOf = (tls: unknown): object | undefined =>
+  typeof tls === 'object' && tls !== null && 'secretName' in tls ? { ...tls, issuerRef: undefined } : (tls as object | undefined);
 
 /** Of a service with several. */
 const namesOfPorts = ['a', `${'b'.repeat(13)}-9`];
@@ -185,22 +190,45 @@ function serviceOf(value: Wanted, index: number, port: number): DistributedServi
   }) as unknown as DistributedService;
 }
 
+/** Bytes of an object; etcd's limit, which is below the API server's. */
+const largest = 1.5 * 1024 * 1024;
+
 /** Whether the API server, with the webhooks, takes it. */
 export const isAdmitted = (service: DistributedService): boolean =>
-  validateOffline(service, { ...contextWith([], config), namespace }).layer === undefined;
+  JSON.stringify(service).length <= largest && validateOffline(service, { ...contextWith([], config), namespace }).layer === undefined;
 
-/** Parts are left out until the rest is admitted: a spec of which every part is extreme seldom is. */
-function admitted(value: Wanted): Wanted | undefined {
-  const less: (keyof Wanted)[] = ['loadBalancing', 'advanced', 'routes', 'security'];
-  for (let without = 0; without < 2 ** less.length; without++) {
-    const kept = { ...value };
-    less.forEach((name, bit) => {
-      if (without & (1 << bit)) Object.assign(kept, { [name]: undefined });
-    });
-    for (const expose of [kept.expose, { ...kept.expose, tls: undefined }, { ...kept.expose, tls: undefined, proxyProtocol: undefined }])
-      if (isAdmitted(serviceOf({ ...kept, expose }, 0, 40_000))) return { ...kept, expose };
-  }
-  return undefined;
+/** The parts that a spec may have or not: what is left without them is nearly always admitted. */
+const parts = ['loadBalancing', 'advanced', 'routes', 'security'] as const;
+const bare = (value: Wanted): Wanted => ({
+  ...value,
+  ...Object.fromEntries(parts.map((name) => [name, undefined])),
+  expose: Object.assign({ ...value.expose }, { tls: undefined, proxyProtocol: undefined }),
+});
+
+/**
+ * As much of a spec as is admitted: one of which every part is extreme seldom is. Parts are added one after the other, and of a part
+ * that is not admitted as a whole its fields.
+ * @param first the part that is added first, and so is left out least
+ */
+function admitted(value: Wanted, first: number): Wanted | undefined {
+  let kept = bare(value);
+  const add = (more: Partial<Wanted>): boolean => {
+    const next = { ...kept, ...more };
+    if (!isAdmitted(serviceOf(next, 0, 40_000))) return false;
+    kept = next;
+    return true;
+  };
+  const addPart = (name: 'expose' | (typeof parts)[number], part: object | undefined): void => {
+    if (part === undefined || add({ [name]: part }) || Array.isArray(part)) return;
+    for (const [field, content] of Object.entries(part) as [string, unknown][]) add({ [name]: { ...kept[name], [field]: content } });
+  };
+  if (!add({})) return undefined;
+  const all = ['expose', ...parts] as const;
+  all.forEach((_, index) => {
+    const name = all[(first + index) % all.length]!;
+    addPart(name, value[name]);
+  });
+  return kept;
 }
 
 const rsa = (modulusLength: number) => generateKeyPairSync('rsa', { modulusLength }).privateKey;
@@ -341,8 +369,9 @@ const hash = fc.integer({ min: 0, max: 0xffffffff }).map((value) => value.toStri
  * @param issuer URL of a server that answers `jwks` at /keys below it
  */
 export const poison = (index: number, port: number, issuer: string): fc.Arbitrary<Poison> =>
-  wanted
-    .map(admitted)
+  fc
+    .tuple(wanted, fc.nat(parts.length))
+    .map(([value, first]) => admitted(value, first))
     .filter((value) => value !== undefined)
     .chain((value) => {
       const service = serviceOf(value, index, port);

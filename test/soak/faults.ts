@@ -5,6 +5,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { root, testNamespace } from '../cluster/support/cluster.ts';
 import { apiServerAway, beyond, hangs, type Bounded } from '../cluster/support/gateway-hangs.ts';
+import { reloadFaults } from '../cluster/support/gateway-reloads.ts';
 import { failed, GatewayLoad, losses, summary, type Told } from '../cluster/support/gateway-load.ts';
 import { ns, subjects } from '../cluster/support/gateway-subjects.ts';
 import { gatewayInstalled } from '../cluster/support/gateway.ts';
@@ -14,7 +15,7 @@ const rate = Number(process.env.SOAK_RATE ?? 100);
 const only = process.env.SOAK_STEPS === undefined ? undefined : new RegExp(process.env.SOAK_STEPS);
 const say = (text: string): void => console.log(`${new Date().toISOString()} ${text}`);
 
-const steps = [...hangs, apiServerAway].filter(({ name }) => only?.test(name) ?? true);
+const steps = [...hangs, ...reloadFaults, apiServerAway].filter(({ name }) => only?.test(name) ?? true);
 
 await gatewayInstalled();
 await testNamespace(ns);
@@ -34,14 +35,14 @@ writeFileSync(`${root}/artifacts/soak-faults.json`, `${JSON.stringify({ rate, fa
 console.log(table());
 if (all.some(({ problems }) => problems.length > 0)) process.exitCode = 1;
 
-function boundOf({ lateMs, outageSeconds }: Bounded): string {
+function boundOf({ lateMs, outageSeconds, isAbsent }: Bounded): string {
   const late = `${lateMs / 1000} s at most`;
-  return outageSeconds === undefined ? `0 lost, ${late}` : `503 for ${outageSeconds} s, ${late}`;
+  return outageSeconds === undefined ? `0 lost, ${late}` : `${isAbsent ? 'nobody' : '503'} for ${outageSeconds} s, ${late}`;
 }
 
 /** Late: answered after 2 s. Held: in the hands of a HAProxy that died. Refused: by a Pod that nobody could take out of the Service. */
 function table(): string {
-  const heads = ['fault', 'sent', 'lost', 'held', 'refused', 'late', 'slowest ms', '503 for ms', 'bound', 'kept'];
+  const heads = ['fault', 'sent', 'lost', 'held', 'refused', 'late', 'slowest ms', 'outage ms', 'bound', 'kept'];
   const rows = all.map(({ told, problems, bound }) => {
     const { http, https, step } = told;
     const { lost, refused } = failed(told);

@@ -16,6 +16,8 @@ const send = (object: unknown, ...options: string[]): Promise<Outcome> =>
   run('kubectl', ['apply', ...options, '-f', '-'], { input: JSON.stringify(object) });
 const program = path.join(import.meta.dirname, '../../../src/main.ts');
 const dryRun = ['--dry-run=server', '-o', 'json'];
+/** For objects that name no namespace. */
+const create = ['create', '-n', 'corpus', ...dryRun, '-f', '-'];
 
 interface Expected {
   refused?: string[];
@@ -66,9 +68,9 @@ suite('raw manifests', { concurrency: 4 }, () => {
         input: services,
       });
       assert.equal(code, 0, stderr);
-      const plain = await run('kubectl', ['create', ...dryRun, '-f', '-'], { input: text });
+      const plain = await run('kubectl', create, { input: text });
       assert.equal(plain.code, 0, plain.stderr);
-      const outcome = await run('kubectl', ['create', ...dryRun, '-f', '-'], { input: stdout });
+      const outcome = await run('kubectl', create, { input: stdout });
       assert.equal(outcome.code, 0, outcome.stderr);
       assert.equal(outcome.stdout.match(/"name": "frpc",/g)?.length, injected);
     });

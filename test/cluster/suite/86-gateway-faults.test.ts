@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { testNamespace } from '../support/cluster.ts';
 import { foreign } from '../support/controller.ts';
 import { beyond, hangs, lostAfterMs } from '../support/gateway-hangs.ts';
+import { reloadFaults } from '../support/gateway-reloads.ts';
 import { gatewayInstalled } from '../support/gateway.ts';
 import { GatewayLoad, summary } from '../support/gateway-load.ts';
 import { ns, subjects } from '../support/gateway-subjects.ts';
@@ -19,7 +20,7 @@ suite('faults of the gateway under load', { skip: foreign }, () => {
   });
   after(async () => void (await load?.end()));
 
-  for (const step of hangs.filter(({ isLong }) => !isLong))
+  for (const step of [...hangs, ...reloadFaults].filter(({ isLong }) => !isLong))
     test(`no user's request is lost beyond the bound when ${step.name}`, async (t) => {
       const told = await load!.during(step);
       t.diagnostic(summary(told));

@@ -23,6 +23,7 @@ const long = [
   'controller/linked.test.ts',
   'controller/two-gateways.test.ts',
   'server/strangers.test.ts',
+  'server/reviews-memory.test.ts',
   'controller/gateway-copies.test.ts',
   'controller/secrets-by-namespace.test.ts',
   'controller/connectors.test.ts',

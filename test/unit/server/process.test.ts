@@ -1,73 +1,17 @@
+/** The program itself as a process, asked as the API server asks it. */
 import assert from 'node:assert/strict';
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { createInterface } from 'node:readline';
 import { after, describe, it } from 'node:test';
-import { newCertificate, keepAlive, podReview, send, type ServiceConfig } from './harness.ts';
+import { keepAlive, podReview, send } from './harness.ts';
+import { main, Programs } from './programs.ts';
 
-const folder = mkdtempSync(path.join(tmpdir(), 'frp-k8s-serve-'));
-const children: ChildProcess[] = [];
-after(() => {
-  for (const child of children) child.kill('SIGKILL');
-  rmSync(folder, { recursive: true });
-});
-
-const { certPem, keyPem, caPem } = await newCertificate();
-const [certFile, keyFile, services] = ['tls.crt', 'tls.key', 'services.yaml'].map((name) => path.join(folder, name)) as [
-  string,
-  string,
-  string,
-];
-writeFileSync(certFile, certPem);
-writeFileSync(keyFile, keyPem);
-writeFileSync(
-  services,
-  `apiVersion: frp.io/v1beta1
+const programs = await Programs.create(`apiVersion: frp.io/v1beta1
 kind: DistributedService
 metadata: { name: web, namespace: prod }
 spec: { serviceType: tcp, backends: { discovery: { mode: selector, selector: { matchLabels: { app: web } }, port: 80 } }, expose: { type: port, port: 6000 } }
-`,
-);
-
-interface Line {
-  msg: string;
-  port?: number;
-  metricsPort?: number;
-}
-
-/** The real program. `line` resolves with the first line of its log whose message begins so. */
-async function program(config: string) {
-  const file = path.join(folder, `${children.length}.yaml`);
-  writeFileSync(file, `host: 127.0.0.1\nport: 0\nmetricsPort: 0\n${config}`);
-  const main = path.join(import.meta.dirname, '..', '..', '..', 'src', 'main.ts');
-  const child = spawn(process.execPath, [main, 'serve', '--config', file, '--services', services], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env: { PATH: process.env.PATH, FRPK8S_TLS_CERT_FILE: certFile, FRPK8S_TLS_KEY_FILE: keyFile },
-  });
-  children.push(child);
-  const lines: Line[] = [];
-  const reader = createInterface(child.stdout);
-  reader.on('line', (text) => lines.push(JSON.parse(text) as Line));
-  const line = async (start: string): Promise<Line> => {
-    for (;;) {
-      const found = lines.find(({ msg }) => msg.startsWith(start));
-      if (found) return found;
-      await once(reader, 'line');
-    }
-  };
-  const { port, metricsPort } = await line('serving admission reviews');
-  return {
-    child,
-    lines,
-    line,
-    served: { port, ca: caPem } as ServiceConfig,
-    operations: `http://127.0.0.1:${metricsPort}`,
-    exit: once(child, 'close'),
-  };
-}
+`);
+after(() => programs.close());
 
 const pod = {
   metadata: { generateName: 'web-', annotations: { 'frp.io/group': 'web' } },
@@ -76,7 +20,7 @@ const pod = {
 
 describe('frp-k8s serve', () => {
   it('injects a sidecar, and after SIGTERM drains and ends well', async () => {
-    const { child, lines, line, served, operations, exit } = await program('drainSeconds: 2\n');
+    const { child, lines, line, served, operations, exit } = await programs.serve('drainSeconds: 2\n');
     const agent = keepAlive(served);
     assert.equal((await fetch(`${operations}/readyz`)).status, 200);
     const before = await send(served, podReview({ object: pod }), { agent });
@@ -97,12 +41,11 @@ describe('frp-k8s serve', () => {
   });
 
   it('without a cluster and without files says that files are the embedded default', async () => {
-    const main = path.join(import.meta.dirname, '..', '..', '..', 'src', 'main.ts');
     const child = spawn(process.execPath, [main, 'serve'], {
       stdio: ['ignore', 'ignore', 'pipe'],
-      env: { PATH: process.env.PATH, HOME: folder },
+      env: { PATH: process.env.PATH, HOME: programs.folder },
     });
-    children.push(child);
+    programs.owns(child);
     let stderr = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
     assert.deepEqual(await once(child, 'close'), [1, null]);
@@ -110,7 +53,7 @@ describe('frp-k8s serve', () => {
   });
 
   it('ends at once on a second signal, with its log written', async () => {
-    const { child, lines, line, exit } = await program('drainSeconds: 300\n');
+    const { child, lines, line, exit } = await programs.serve('drainSeconds: 300\n');
     child.kill('SIGTERM');
     await line('draining for 300 s');
     child.kill('SIGINT');
