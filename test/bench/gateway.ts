@@ -9,6 +9,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import type { FleetSize } from './gateway/fleet.ts';
 import type { BenchOptions } from './gateway/inside.ts';
+import { labFolder, namespaces, onPath } from './namespaces.ts';
 import { buildChisel, buildGenerator } from './servers.ts';
 
 const help = `usage: npm run bench:gateway -- [options]
@@ -53,7 +54,7 @@ else process.exitCode = bench();
 
 /** @returns the exit code */
 function bench(): number {
-  const lab = execFileSync(path.join(root, 'test', 'cluster', 'lab'), ['path', 'frp'], { encoding: 'utf8' }).trim();
+  const lab = labFolder('frp');
   const programs = {
     haproxy: process.env.HAPROXY ?? onPath('haproxy'),
     frps: process.env.FRPS ?? path.join(lab, 'frps'),
@@ -100,15 +101,4 @@ function fleetOf(text: string): FleetSize {
   if (!(services! > 0) || !(members! > 0))
     throw new Error(`--fleet ${text}: must be two numbers, of services and of members of each, such as 1000,5`);
   return { services: services!, members: members! };
-}
-
-/** Options of unshare(1). Its first process ends, and with it all others. */
-function namespaces(): string[] {
-  const own = process.getuid?.() === 0 ? [] : ['--map-root-user'];
-  return [...own, '--net', '--pid', '--fork', '--mount-proc', '--kill-child'];
-}
-
-function onPath(program: string): string {
-  const folders = `${process.env.PATH}:/usr/sbin`.split(':').map((folder) => path.join(folder, program));
-  return folders.find(existsSync) ?? program;
 }

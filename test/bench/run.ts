@@ -9,7 +9,9 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { measureAdmission } from './admission.ts';
 import { measureCommandLine } from './command-line.ts';
+import type { ControllerOptions } from './controller-alone.ts';
 import { sizes } from './inputs.ts';
+import { labFolder, namespaces, onPath } from './namespaces.ts';
 import { aims } from './record/aims.ts';
 import { instructionCounter } from './record/instructions.ts';
 import { changes, commitOf, lastRun, loadNow, thisMachine, writeRun, type Run } from './record/results.ts';
@@ -25,7 +27,7 @@ is compared and not written.
 
   --short          a minute, for CI: fewer rounds, 100 sidecars, no 10,000 services; exit code 1 where a ratio is more than twice its aim
   --peers          the gateway beside chisel too, another tunnel, built from its Go module
-  --only PART      admission, commands, gateway or fleet; may be repeated (all; --short: not fleet)
+  --only PART      admission, commands, controller, gateway or fleet; may be repeated (all; --short: not controller and fleet)
   --rounds N       rounds of each comparison (3)
   --seconds N      measured time of a round (4; --short: 0.5)
   --size SIZE      of reviews: small (2 KB), typical (8 KB) or large (97 KB); may be repeated (all)
@@ -36,10 +38,12 @@ is compared and not written.
 One thing again: npm run bench -- --only admission --size typical --rounds 9
 It needs Go for the load generator, and what npm run bench:gateway -- --help names for the gateway; what lacks is told, and its aims are
 "not measured". Instructions are counted by perf, else by valgrind (only of short commands, and not with --short), else not.
-The controller has a bench of its own, on a cluster: npm run bench:controller.
+The controller has an API server without a node here: kube-apiserver of the lab, or KUBE_APISERVER, and Debian's etcd. On a whole cluster:
+npm run bench:controller.
 `;
 
-const parts = ['admission', 'commands', 'gateway', 'fleet'] as const;
+const parts = ['admission', 'commands', 'controller', 'gateway', 'fleet'] as const;
+const notShort: readonly string[] = ['controller', 'fleet'];
 const { values: options } = parseArgs({
   options: {
     short: { type: 'boolean', default: false },
@@ -70,7 +74,7 @@ else {
 /** @returns the exit code */
 async function bench(folder: string): Promise<number> {
   const { short: isShort } = options;
-  const wanted = new Set<string>(options.only ?? parts.filter((part) => !isShort || part !== 'fleet'));
+  const wanted = new Set<string>(options.only ?? parts.filter((part) => !isShort || !notShort.includes(part)));
   for (const part of wanted)
     if (!parts.some((each) => each === part)) throw new Error(`--only ${part}: must be one of ${parts.join(', ')}`);
   const [machine, loadAtStart] = [thisMachine(), loadNow()];
@@ -83,8 +87,9 @@ async function bench(folder: string): Promise<number> {
     const counter = instructionCounter();
     if (!counter) console.log('Instructions are not counted: neither perf nor valgrind can do it here.');
     const used = isShort && counter?.name === 'valgrind' ? undefined : counter;
-    measurements.push(...measureCommandLine({ rounds: isShort ? 5 : 15, injections: isShort ? 1 : 3, counter: used, program, folder }));
+    measurements.push(...measureCommandLine({ rounds: isShort ? 5 : 15, injections: isShort ? 1 : 2, counter: used, program, folder }));
   }
+  if (wanted.has('controller')) measurements.push(...controller(folder));
   if (wanted.has('gateway')) measurements.push(...gateway(folder, gatewayOptions()));
   if (wanted.has('fleet')) measurements.push(...fleets(folder));
   return tell({
@@ -110,6 +115,26 @@ function admission(folder: string): Promise<Measurement[]> {
   });
 }
 
+/** With as many services as the aims have. */
+function controller(folder: string): Measurement[] {
+  const services = 500;
+  const record = path.join(folder, 'controller.json');
+  const apiServer = process.env.KUBE_APISERVER ?? path.join(labFolder('k8s'), 'kube-apiserver');
+  const inside: ControllerOptions = { services, record, apiServer, etcd: onPath('etcd') };
+  const script = path.join(import.meta.dirname, 'controller-alone.ts');
+  for (const each of [apiServer, inside.etcd])
+    if (!existsSync(each)) {
+      console.log(`The controller is not measured: there is no ${each} (test/cluster/lab build; apt-get install etcd-server).`);
+      return [];
+    }
+  spawnSync('unshare', [...namespaces(), process.execPath, script, JSON.stringify(inside)], { stdio: 'inherit' });
+  const all = existsSync(record) ? (JSON.parse(readFileSync(record, 'utf8')) as Measurement[]) : [];
+  const aimed = ['converge', 'delete'].flatMap((what) =>
+    all.filter(({ id }) => id === `controller.${services}.${what}`).map(({ value }) => ({ id: `controller.${what}`, value })),
+  );
+  return [...all, ...aimed];
+}
+
 function gatewayOptions(): string[] {
   const { short: isShort, peers, rounds, sidecars, seconds } = options;
   return [
@@ -131,9 +156,9 @@ function gateway(folder: string, more: readonly string[]): Measurement[] {
 
 /** The agent's memory with many members, and what a member's change costs among few services and among many. */
 function fleets(folder: string): Measurement[] {
-  const all = ['1000,5', '10,1', '10000,1'].flatMap((size) => gateway(folder, ['--fleet', size]));
+  const all = ['1000,5', '10,1', '2000,1'].flatMap((size) => gateway(folder, ['--fleet', size]));
   const of = (id: string) => all.find((each) => each.id === id)?.value;
-  const [rss, few, many] = ['1000x5.agent.rss', '10x1.agent.change', '10000x1.agent.change'].map((id) => of(`fleet.${id}`));
+  const [rss, few, many] = ['1000x5.agent.rss', '10x1.agent.change', '2000x1.agent.change'].map((id) => of(`fleet.${id}`));
   return [
     ...all,
     ...(rss === undefined ? [] : [{ id: 'gateway.agent.rss', value: rss }]),

@@ -31,6 +31,8 @@ const parts = ['agent', 'users'] as const;
 const memory = 8 * 2 ** 30;
 const rounds = 10;
 const idleSeconds = 20;
+/** Ten thousand services are read, rendered and checked first. */
+const patienceSeconds = 300;
 const firstPort = 10_100;
 const tenants = 50;
 const noCheck = { loadBalancing: { healthCheck: { enabled: false } } };
@@ -46,7 +48,7 @@ export async function measureFleet(bench: Installation, standIn: StandInMembers,
     }
   }
   standIn.write();
-  await bench.startGateway(memory);
+  await bench.startGateway(memory, patienceSeconds);
   await untilAnswer(bench, size.services - 1);
   await untilRest(bench);
   const resident = bench.processes.residentMb();
@@ -114,7 +116,7 @@ async function untilServers(bench: Installation, count: number): Promise<void> {
 
 async function untilAnswer(bench: Installation, index: number): Promise<void> {
   const host = `s${index}.example.com`;
-  await bench.eventually(`${host} answers`, async () => (await statusOf(host)) === 200, 300, 250);
+  await bench.eventually(`${host} answers`, async () => (await statusOf(host)) === 200, patienceSeconds, 250);
 }
 
 /** 0 where nobody answers. */

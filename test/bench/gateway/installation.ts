@@ -151,8 +151,8 @@ ${appPorts.map((port) => `  server pod-${port} 127.0.0.1:${port} check inter 10s
     await this.eventually('the plain frps is healthy', () => isOk(plainApi, '/healthz'));
   }
 
-  /** @param memory limit of each HAProxy's container, bytes @returns when it is ready */
-  async startGateway(memory = memoryLimit): Promise<void> {
+  /** @param memory limit of each HAProxy's container, bytes @param seconds that its parts have until they are ready */
+  async startGateway(memory = memoryLimit, seconds = 30): Promise<void> {
     await putInstallation(this);
     const agent = [path.join(root, 'dist', 'frp-k8s.js'), 'gateway', '--directory', this.directory];
     agent.push('--config', this.write('config.yaml', stringify(this.#settings)));
@@ -163,7 +163,7 @@ ${appPorts.map((port) => `  server pod-${port} 127.0.0.1:${port} check inter 10s
       HAPROXY_USERS_MEMORY: `${memory}`,
       HAPROXY_TUNNEL_MEMORY: `${memory}`,
     });
-    await this.eventually('the agent has started', () => isOk(ports.agent, '/startedz'));
+    await this.eventually('the agent has started', () => isOk(ports.agent, '/startedz'), seconds);
     this.processes.start('frps', this.programs.frps, ['-c', manifest('gateway/frps.toml')]);
     // As the supervisors of their containers do.
     for (const part of ['users', 'tunnel'] as const)
@@ -173,7 +173,7 @@ ${appPorts.map((port) => `  server pod-${port} 127.0.0.1:${port} check inter 10s
       );
     this.startProxy('tunnel');
     this.startProxy('users');
-    await this.eventually('the gateway is ready', () => isOk(ports.agent, '/readyz'));
+    await this.eventually('the gateway is ready', () => isOk(ports.agent, '/readyz'), seconds);
   }
 
   startProxy(name: 'tunnel' | 'users'): void {

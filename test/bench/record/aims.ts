@@ -44,7 +44,7 @@ const lines: readonly Line[] = [
   ['gateway.reconnect.5000', '5,000 sidecars are back', 'figure', 's', 30],
   ['gateway.reconnect.p99', 'p99 of users while sidecars reconnect : before', 'ratio', 'ms', 2],
   ['gateway.agent.rss', 'RSS of the agent, 1,000 services with 5,000 members', 'figure', 'MB', 150],
-  ['gateway.change', "the agent's CPU for a member's change, 10,000 services : 10 services", 'ratio', 'ms', 1],
+  ['gateway.change', "the agent's CPU for a member's change, 2,000 services : 10 services", 'ratio', 'ms', 1],
   ['sidecar.cpu', 'CPU of frpc for a request, 25 connections : plain frpc', 'ratio', 'µs', 1],
   ['sidecar.rss', 'RSS of frpc : plain frpc', 'ratio', 'MB', 1],
 ];
