@@ -60,7 +60,7 @@ export async function measureAdmission(options: AdmissionOptions): Promise<Measu
 }
 
 /** Requests until the code that answers them has been compiled. */
-const warmUp: Record<Size, number> = { small: 4000, typical: 2000, large: 500 };
+const warmUp: Record<Size, number> = { small: 3000, typical: 1500, large: 400 };
 
 type Figure = 'req_s' | 'p50_ms' | 'p99_ms' | 'cpu_ms_per_req' | 'rss_peak_mb';
 const middle = (loads: readonly Load[], key: Figure) => median(loads.map((each) => each[key]));

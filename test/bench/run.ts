@@ -25,7 +25,7 @@ HAProxy alone, all of them in turns, so that what else the machine does falls on
 reached, writes bench/results/DATE-COMMIT.json (which git ignores), and tells what changed since the newest file there. A part alone
 is compared and not written.
 
-  --short          a minute, for CI: fewer rounds, 100 sidecars, no 10,000 services; exit code 1 where a ratio is more than twice its aim
+  --short          a minute, for CI: less of everything, no 10,000 services; exit code 1 where a ratio is more than twice its aim
   --peers          the gateway beside chisel too, another tunnel, built from its Go module
   --only PART      admission, commands, controller, gateway or fleet; may be repeated (all; --short: not controller and fleet)
   --rounds N       rounds of each comparison (3)
@@ -87,7 +87,7 @@ async function bench(folder: string): Promise<number> {
     const counter = instructionCounter();
     if (!counter) console.log('Instructions are not counted: neither perf nor valgrind can do it here.');
     const used = isShort && counter?.name === 'valgrind' ? undefined : counter;
-    measurements.push(...measureCommandLine({ rounds: isShort ? 5 : 15, injections: isShort ? 1 : 2, counter: used, program, folder }));
+    measurements.push(...measureCommandLine({ rounds: isShort ? 5 : 15, injections: isShort ? { runs: 1, pods: 200 } : { runs: 2, pods: 1000 }, counter: used, program, folder }));
   }
   if (wanted.has('controller')) measurements.push(...controller(folder));
   if (wanted.has('gateway')) measurements.push(...gateway(folder, gatewayOptions()));
