@@ -52,6 +52,7 @@ export const navigation: readonly Group[] = [
       ['operations/monitoring', 'Monitoring'],
       ['operations/runbook', 'Runbook'],
       ['operations/capacity', 'Capacity plan'],
+      ['guide/performance', 'Performance'],
       ['operations/backup', 'Backup and restore'],
       ['operations/removal', 'Keys and removal'],
       ['operations/releases', 'Releases'],

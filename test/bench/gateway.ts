@@ -7,8 +7,10 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import type { FleetSize } from './gateway/fleet.ts';
 import type { BenchOptions } from './gateway/inside.ts';
-import { buildGenerator } from './servers.ts';
+import { labFolder, namespaces, onPath } from './namespaces.ts';
+import { buildChisel, buildGenerator } from './servers.ts';
 
 const help = `usage: npm run bench:gateway -- [options]
 
@@ -17,7 +19,11 @@ const help = `usage: npm run bench:gateway -- [options]
   --sidecars N     how many lose their tunnels at once; 0: leave it out (500). 5000 on two cores takes minutes
   --edits MINUTES  instead: 200 edits of services a minute, with a connection of a user held in every HAProxy that they start
   --idle N         instead: as many connections of users as HAProxy takes, of N that are tried and that stay idle
+  --fleet S,M      instead: S services with M members each: the agent's memory, and its CPU at rest and for a member's change
   --shared-port    instead: users' https by a port of its own, and by the one that tunnels share with users
+  --short          only beside a plain frp server, by two loads
+  --peers          beside chisel too, another tunnel, which is built from its Go module outside the tree
+  --record FILE    write the measurements to it
   --no-build       measure dist/frp-k8s.js as it is
   --help
 
@@ -32,7 +38,11 @@ const { values: options } = parseArgs({
     sidecars: { type: 'string', default: '500' },
     edits: { type: 'string', default: '0' },
     idle: { type: 'string', default: '0' },
+    fleet: { type: 'string' },
     'shared-port': { type: 'boolean', default: false },
+    short: { type: 'boolean', default: false },
+    peers: { type: 'boolean', default: false },
+    record: { type: 'string' },
     'no-build': { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -44,7 +54,7 @@ else process.exitCode = bench();
 
 /** @returns the exit code */
 function bench(): number {
-  const lab = execFileSync(path.join(root, 'test', 'cluster', 'lab'), ['path', 'frp'], { encoding: 'utf8' }).trim();
+  const lab = labFolder('frp');
   const programs = {
     haproxy: process.env.HAPROXY ?? onPath('haproxy'),
     frps: process.env.FRPS ?? path.join(lab, 'frps'),
@@ -71,23 +81,24 @@ function bench(): number {
     edits: Number(options.edits),
     idle: Number(options.idle),
     sharedPort: options['shared-port'],
+    fleet: options.fleet === undefined ? undefined : fleetOf(options.fleet),
+    isShort: options.short,
+    chisel: options.peers ? buildChisel() : undefined,
+    record: options.record,
     generator: buildGenerator(),
     programs,
   };
   const args = [...unshare, path.join(import.meta.dirname, 'gateway', 'inside.ts'), JSON.stringify(inside)];
-  const timeout = 130_000 + 100 * inside.sidecars + 60_000 * inside.edits + 10 * inside.idle;
+  const fleet = inside.fleet ? 300_000 + 100 * inside.fleet.services : 0;
+  const timeout = 200_000 + 130 * inside.sidecars + 60_000 * inside.edits + 10 * inside.idle + fleet;
   const { status } = spawnSync('unshare', args, { stdio: 'inherit', timeout, killSignal: 'SIGKILL' });
   if (status === null) console.log(`The gateway: not done in ${timeout / 1000} s; try fewer sidecars, or an idle machine.`);
   return status ?? 1;
 }
 
-/** Options of unshare(1). Its first process ends, and with it all others. */
-function namespaces(): string[] {
-  const own = process.getuid?.() === 0 ? [] : ['--map-root-user'];
-  return [...own, '--net', '--pid', '--fork', '--mount-proc', '--kill-child'];
-}
-
-function onPath(program: string): string {
-  const folders = `${process.env.PATH}:/usr/sbin`.split(':').map((folder) => path.join(folder, program));
-  return folders.find(existsSync) ?? program;
+function fleetOf(text: string): FleetSize {
+  const [services, members] = text.split(',').map(Number);
+  if (!(services! > 0) || !(members! > 0))
+    throw new Error(`--fleet ${text}: must be two numbers, of services and of members of each, such as 1000,5`);
+  return { services: services!, members: members! };
 }

@@ -4,17 +4,16 @@
  * (links/frps-stand-in.ts). In namespaces of its own.
  */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { cpus, loadavg } from 'node:os';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { Machine } from '../gateway/up-harness.ts';
-import { userOf } from '../../src/gateway/pod-identity.ts';
 import { heard } from '../unit/link/ends.ts';
 import { joinAs, serviceItem, startCluster, type TestCluster } from '../unit/link/joined.ts';
+import { StandInMembers } from './links/stand-in-members.ts';
 import { table } from './report.ts';
 
 const help = `usage: npm run bench:links -- [options]
@@ -53,7 +52,14 @@ async function measure(): Promise<void> {
     `\n${clusters} clusters with ${services} services each, a Pod for each of them, on ${cpus().length} × ${cpus()[0]?.model}, load ${loadavg()[0]!.toFixed(1)}\n`,
   );
   const machine = new Machine();
-  const members = membersOf(machine.root);
+  const members = new StandInMembers(machine.root);
+  process.env.FRPS = members.program;
+  process.env.HAPROXY ??= 'haproxy';
+  const memberOf = (cluster: number, at: number) => ({
+    service: `s${cluster}-${at}`,
+    identity: { cluster: `c${cluster}`, namespace: `n${cluster}`, pod: `p-${at}`, uid: `uid-${cluster}-${at}` },
+    port: 20_000 + cluster * services + at,
+  });
   const joined: TestCluster[] = [];
   const rows: string[][] = [];
   const answers = new Worker(new URL('./links/answer-times.ts', import.meta.url));
@@ -90,7 +96,7 @@ async function measure(): Promise<void> {
       for (const i of joined.keys()) await answersWith(503, last(i));
     });
     await row('all tunnels, until the last answers', async () => {
-      for (const i of joined.keys()) for (let at = 0; at < services; at++) members.add(i, at, services);
+      for (const i of joined.keys()) for (let at = 0; at < services; at++) members.add(memberOf(i, at));
       await members.tell();
       for (const i of joined.keys()) await answersWith(200, last(i));
     });
@@ -98,10 +104,10 @@ async function measure(): Promise<void> {
     await row(`${quiet} quiet seconds`, () => sleep(quiet * 1000));
     await row('ten tunnels go and come, each until that is served', async () => {
       for (let round = 0; round < 10; round++) {
-        members.remove(0, 0);
+        members.remove(memberOf(0, 0));
         await members.tell();
         await answersWith(503, 's0-0.example.com');
-        members.add(0, 0, services);
+        members.add(memberOf(0, 0));
         await members.tell();
         await answersWith(200, 's0-0.example.com');
       }
@@ -147,36 +153,6 @@ async function until(isSo: () => Promise<boolean>): Promise<void> {
 function podItem(cluster: number, at: number) {
   const value = { namespace: `n${cluster}`, name: `p-${at}`, isReady: true, ports: { [`s${cluster}-${at}`]: 80 } };
   return { kind: 'pod', key: `uid-${cluster}-${at}`, value };
-}
-
-/** The tunnels that there are. Makes the stand-in the frps of machines that start from now on. */
-function membersOf(root: string) {
-  const file = join(root, 'members.json');
-  const program = join(root, 'frps');
-  writeFileSync(
-    program,
-    `#!/bin/sh\nMEMBERS=${file}\nexport MEMBERS\nexec env -u NODE_OPTIONS ${process.execPath} ${new URL('./links/frps-stand-in.ts', import.meta.url).pathname} "$@"\n`,
-  );
-  chmodSync(program, 0o755);
-  writeFileSync(file, '[]');
-  process.env.FRPS = program;
-  process.env.HAPROXY ??= 'haproxy';
-  const all = new Map<string, { name: string; user: string; port: number }>();
-  return {
-    add: (cluster: number, at: number, services: number) => {
-      const [namespace, pod, uid] = [`n${cluster}`, `p-${at}`, `uid-${cluster}-${at}`];
-      const name = `${namespace}.s${cluster}-${at}.0a1b2c3d.${pod}.${uid}`;
-      all.set(uid, { name, user: userOf({ cluster: `c${cluster}`, namespace, pod, uid }), port: 20_000 + cluster * services + at });
-    },
-    remove: (cluster: number, at: number) => all.delete(`uid-${cluster}-${at}`),
-    /** As when frps has news. */
-    tell: async () => {
-      writeFileSync(`${file}.new`, JSON.stringify([...all.values()]));
-      renameSync(`${file}.new`, file);
-      const body = JSON.stringify({ op: 'CloseProxy', content: { user: { user: 'x' }, proxy_name: 'x' } });
-      await fetch('http://127.0.0.1:7400/plugin', { method: 'POST', body });
-    },
-  };
 }
 
 /** By part, of the processes that run. */

@@ -1,189 +1,182 @@
 /**
- * `npm run bench`: the bundled program beside a bare node:https server, in the same run, as ratios. Rounds alternate
- * between the two, so that whatever else the machine does falls on both. Last comes the gateway (gateway.ts).
+ * `npm run bench`: what the program costs, beside floors that are measured in the same run, in turns; a table of aims, met and
+ * missed; a record of the run, and what changed since the last one.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { cpus, tmpdir } from 'node:os';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { sizes, sizeText, writeCertificate, writeReviews, writeServices } from './inputs.ts';
-import type { Size } from './pod.ts';
-import { median, table } from './report.ts';
-import { buildGenerator, load, pinned, startServer, waitForServer, type Load, type ServerSpec } from './servers.ts';
+import { measureAdmission } from './admission.ts';
+import { measureCommandLine } from './command-line.ts';
+import type { ControllerOptions } from './controller-alone.ts';
+import { sizes } from './inputs.ts';
+import { labFolder, namespaces, onPath } from './namespaces.ts';
+import { aims } from './record/aims.ts';
+import { instructionCounter } from './record/instructions.ts';
+import { changes, commitOf, lastRun, loadNow, thisMachine, writeRun, type Run } from './record/results.ts';
+import { judge, verdictTable, type Measurement } from './record/verdicts.ts';
+import { buildGenerator, pinned } from './servers.ts';
 
 const help = `usage: npm run bench -- [options]
 
-  --rounds N       rounds for each size, alternating between the servers (3)
-  --seconds N      measured time of a round (4)
-  --size SIZE      small (2 KB), typical (8 KB) or large (97 KB); may be repeated (all)
-  --starts N       starts for the time to the first answer (5)
+It measures the webhooks beside a bare node:https server, commands beside a bare node, and the gateway beside a plain frp server and
+HAProxy alone, all of them in turns, so that what else the machine does falls on both. Then it prints every aim with what was
+reached, writes bench/results/DATE-COMMIT.json (which git ignores), and tells what changed since the newest file there. A part alone
+is compared and not written.
+
+  --short          a minute, for CI: less of everything, no 10,000 services; exit code 1 where a ratio is more than twice its aim
+  --peers          the gateway beside chisel too, another tunnel, built from its Go module
+  --only PART      admission, commands, controller, gateway or fleet; may be repeated (all; --short: not controller and fleet)
+  --rounds N       rounds of each comparison (3)
+  --seconds N      measured time of a round (4; --short: 0.5)
+  --size SIZE      of reviews: small (2 KB), typical (8 KB) or large (97 KB); may be repeated (all)
+  --sidecars N     how many lose their tunnels at once (500; --short: 100); 5000 takes a quarter of an hour
   --no-build       measure dist/frp-k8s.js as it is
-  --no-scale       leave out 10 against 10,000 services
-  --no-gateway     leave out the gateway (npm run bench:gateway)
   --help
 
-A short look: npm run bench -- --rounds 1 --seconds 2 --size small --starts 1 --no-scale --no-gateway
-It needs Go for the load generator. Aims are for one core a server; run it on an otherwise idle machine.
+One thing again: npm run bench -- --only admission --size typical --rounds 9
+It needs Go for the load generator, and what npm run bench:gateway -- --help names for the gateway; what lacks is told, and its aims are
+"not measured". Instructions are counted by perf, else by valgrind (only of short commands, and not with --short), else not.
+The controller has an API server without a node here: kube-apiserver of the lab, or KUBE_APISERVER, and Debian's etcd. On a whole cluster:
+npm run bench:controller.
 `;
 
-/** Issue: CPU time of a review as a multiple of the floor's. */
-const cpuAim: Record<Size, number> = { small: 1.5, typical: 1.4, large: 1.1 };
-const p99Aim = 1.5;
-
+const parts = ['admission', 'commands', 'controller', 'gateway', 'fleet'] as const;
+const notShort: readonly string[] = ['controller', 'fleet'];
 const { values: options } = parseArgs({
   options: {
+    short: { type: 'boolean', default: false },
+    peers: { type: 'boolean', default: false },
+    only: { type: 'string', multiple: true },
     rounds: { type: 'string', default: '3' },
-    seconds: { type: 'string', default: '4' },
+    seconds: { type: 'string' },
     size: { type: 'string', multiple: true, default: [...sizes] },
-    starts: { type: 'string', default: '5' },
+    sidecars: { type: 'string' },
     'no-build': { type: 'boolean', default: false },
-    'no-scale': { type: 'boolean', default: false },
-    'no-gateway': { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 });
 const root = path.join(import.meta.dirname, '..', '..');
 const program = path.join(root, 'dist', 'frp-k8s.js');
-const folder = mkdtempSync(path.join(tmpdir(), 'frp-k8s-bench-'));
+const results = path.join(root, 'bench', 'results');
 
 if (options.help) process.stdout.write(help);
 else {
+  const folder = mkdtempSync(path.join(tmpdir(), 'frp-k8s-bench-'));
   try {
-    await bench();
-    // What it lacks on this machine it says itself.
-    if (!options['no-gateway'])
-      spawnSync(process.execPath, [path.join(import.meta.dirname, 'gateway.ts'), '--no-build'], { stdio: 'inherit' });
+    process.exitCode = await bench(folder);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-async function bench(): Promise<void> {
+/** @returns the exit code */
+async function bench(folder: string): Promise<number> {
+  const { short: isShort } = options;
+  const wanted = new Set<string>(options.only ?? parts.filter((part) => !isShort || !notShort.includes(part)));
+  for (const part of wanted)
+    if (!parts.some((each) => each === part)) throw new Error(`--only ${part}: must be one of ${parts.join(', ')}`);
+  const [machine, loadAtStart] = [thisMachine(), loadNow()];
   if (!options['no-build']) execFileSync(process.execPath, [path.join(root, 'scripts', 'build.ts')], { cwd: root, stdio: 'inherit' });
-  const generator = buildGenerator();
-  const { certFile, keyFile } = await writeCertificate(folder);
-  const measured = sizes.filter((size) => options.size.includes(size));
-  const reviews = new Map(sizes.map((size) => [size, writeReviews(path.join(folder, 'reviews'), size)]));
-
-  const floor: ServerSpec = {
-    name: 'floor',
-    args: [path.join(import.meta.dirname, 'floor.mjs')],
-    env: (port) => ({ PORT: String(port), TLS_CRT: certFile, TLS_KEY: keyFile }),
-  };
-  const frp = (services: number, more: Record<string, string> = {}): ServerSpec => ({
-    name: 'frp-k8s',
-    args: [program, 'serve', '--services', writeServices(folder, services)],
-    env: (port, metricsPort) => ({
-      FRPK8S_HOST: '127.0.0.1',
-      FRPK8S_PORT: String(port),
-      FRPK8S_METRICS_PORT: String(metricsPort),
-      FRPK8S_TLS_CERT_FILE: certFile,
-      FRPK8S_TLS_KEY_FILE: keyFile,
-      ...more,
-    }),
+  const placed = pinned ? ', a server and the load generator on a core each' : '';
+  console.log(`\nNode ${machine.node}, ${machine.cores} × ${machine.cpu}${placed}, load ${loadAtStart.toFixed(1)}\n`);
+  const measurements: Measurement[] = [];
+  if (wanted.has('admission')) measurements.push(...(await admission(folder)));
+  if (wanted.has('commands')) {
+    const counter = instructionCounter();
+    if (!counter) console.log('Instructions are not counted: neither perf nor valgrind can do it here.');
+    const used = isShort && counter?.name === 'valgrind' ? undefined : counter;
+    measurements.push(...measureCommandLine({ rounds: isShort ? 5 : 15, injections: isShort ? { runs: 1, pods: 200 } : { runs: 2, pods: 1000 }, counter: used, program, folder }));
+  }
+  if (wanted.has('controller')) measurements.push(...controller(folder));
+  if (wanted.has('gateway')) measurements.push(...gateway(folder, gatewayOptions()));
+  if (wanted.has('fleet')) measurements.push(...fleets(folder));
+  return tell({
+    at: new Date().toISOString(),
+    commit: commitOf(root),
+    form: isShort ? 'short' : 'full',
+    machine,
+    load: [loadAtStart, loadNow()],
+    measurements,
   });
+}
 
-  const { model = 'unknown' } = cpus()[0] ?? {};
-  console.log(
-    `\nNode ${process.version}, ${cpus().length} × ${model}${pinned ? ', server and generator on a core each' : ', not pinned'}\n`,
+function admission(folder: string): Promise<Measurement[]> {
+  return measureAdmission({
+    rounds: Number(options.rounds),
+    seconds: Number(options.seconds ?? (options.short ? 0.5 : 4)),
+    sizes: sizes.filter((size) => options.size.includes(size)),
+    starts: options.short ? 2 : 5,
+    isScaled: !options.short,
+    generator: buildGenerator(),
+    program,
+    folder,
+  });
+}
+
+/** With as many services as the aims have. */
+function controller(folder: string): Measurement[] {
+  const services = 500;
+  const record = path.join(folder, 'controller.json');
+  const apiServer = process.env.KUBE_APISERVER ?? path.join(labFolder('k8s'), 'kube-apiserver');
+  const inside: ControllerOptions = { services, record, apiServer, etcd: onPath('etcd') };
+  const script = path.join(import.meta.dirname, 'controller-alone.ts');
+  for (const each of [apiServer, inside.etcd])
+    if (!existsSync(each)) {
+      console.log(`The controller is not measured: there is no ${each} (test/cluster/lab build; apt-get install etcd-server).`);
+      return [];
+    }
+  spawnSync('unshare', [...namespaces(), process.execPath, script, JSON.stringify(inside)], { stdio: 'inherit' });
+  const all = existsSync(record) ? (JSON.parse(readFileSync(record, 'utf8')) as Measurement[]) : [];
+  const aimed = ['converge', 'delete'].flatMap((what) =>
+    all.filter(({ id }) => id === `controller.${services}.${what}`).map(({ value }) => ({ id: `controller.${what}`, value })),
   );
-  await compareSpeed(generator, measured, reviews, floor, frp(10));
-  await compareStarts(generator, reviews.get('small')!, [
-    ['floor', floor],
-    ['frp-k8s', frp(10)],
-    ['frp-k8s, compile cache as in the image', frp(10, { NODE_COMPILE_CACHE: compileCache() })],
-  ]);
-  if (!options['no-scale']) await compareScale(generator, reviews.get('typical')!, [frp(10), frp(10_000)]);
+  return [...all, ...aimed];
 }
 
-async function compareSpeed(generator: string, measured: readonly Size[], reviews: Map<Size, string>, ...specs: [ServerSpec, ServerSpec]) {
-  const servers = await Promise.all(specs.map((spec) => startServer(spec, folder)));
-  const rows: string[][] = [];
-  try {
-    for (const server of servers) waitForServer(generator, server, reviews.get('small')!);
-    for (const size of measured) {
-      const results: [Load[], Load[]] = [[], []];
-      for (let round = 0; round < Number(options.rounds); round++) {
-        for (const [index, server] of servers.entries())
-          results[index]!.push(load(generator, server, reviews.get(size)!, Number(options.seconds)));
-      }
-      rows.push(...speedRows(size, ...results));
-    }
-  } finally {
-    await Promise.all(servers.map((server) => server.stop()));
-  }
-  console.log(table(['review', 'server', 'reviews/s', 'p50 ms', 'p99 ms', 'CPU ms/review', 'peak RSS MB'], rows));
-}
-
-function speedRows(size: Size, floor: Load[], frp: Load[]): string[][] {
-  const of = (loads: Load[], key: 'req_s' | 'p50_ms' | 'p99_ms' | 'cpu_ms_per_req' | 'rss_peak_mb') =>
-    median(loads.map((load) => load[key]));
-  const row = (name: string, loads: Load[]) => [
-    sizeText[size],
-    name,
-    of(loads, 'req_s').toFixed(0),
-    of(loads, 'p50_ms').toFixed(2),
-    of(loads, 'p99_ms').toFixed(2),
-    of(loads, 'cpu_ms_per_req').toFixed(3),
-    of(loads, 'rss_peak_mb').toFixed(0),
+function gatewayOptions(): string[] {
+  const { short: isShort, peers, rounds, sidecars, seconds } = options;
+  return [
+    ...['--rounds', rounds, '--seconds', seconds ?? (isShort ? '1' : '2'), '--sidecars', sidecars ?? (isShort ? '100' : '500')],
+    ...(isShort ? ['--short'] : []),
+    ...(peers ? ['--peers'] : []),
   ];
-  const ratio = (key: 'req_s' | 'p50_ms' | 'p99_ms' | 'cpu_ms_per_req', aim?: number) => {
-    const value = of(frp, key) / of(floor, key);
-    return value.toFixed(2) + (aim === undefined ? '' : ` (aim ${aim}${value <= aim ? '' : ', missed'})`);
-  };
-  const ratios = ['', 'ratio', ratio('req_s'), ratio('p50_ms'), ratio('p99_ms', p99Aim), ratio('cpu_ms_per_req', cpuAim[size]), ''];
-  return [row('floor', floor), row('frp-k8s', frp), ratios];
 }
 
-async function compareStarts(generator: string, reviews: string, specs: [name: string, spec: ServerSpec][]) {
-  const rows: string[][] = [];
-  const starts = specs.map((): { start_ms: number; rss_idle_mb: number }[] => []);
-  for (let round = 0; round < Number(options.starts); round++) {
-    for (const [index, [, spec]] of specs.entries()) starts[index]!.push(await once(generator, spec, reviews));
-  }
-  for (const [index, [name]] of specs.entries()) {
-    const first = median(starts[index]!.map(({ start_ms }) => start_ms));
-    const idle = median(starts[index]!.map(({ rss_idle_mb }) => rss_idle_mb));
-    rows.push([name, first.toFixed(0), idle.toFixed(1)]);
-  }
-  console.log(table(['start', 'first answer ms (aim 250)', 'idle RSS MB (aim 90)'], rows));
+/** A process that makes a network of its own; what it lacks on this machine it says itself. */
+function gateway(folder: string, more: readonly string[]): Measurement[] {
+  const record = path.join(folder, 'gateway.json');
+  rmSync(record, { force: true });
+  spawnSync(process.execPath, [path.join(import.meta.dirname, 'gateway.ts'), '--no-build', '--record', record, ...more], {
+    stdio: 'inherit',
+  });
+  return existsSync(record) ? (JSON.parse(readFileSync(record, 'utf8')) as Measurement[]) : [];
 }
 
-async function once(generator: string, spec: ServerSpec, reviews: string) {
-  const server = await startServer(spec, folder);
-  try {
-    return waitForServer(generator, server, reviews);
-  } finally {
-    await server.stop();
-  }
+/** The agent's memory with many members, and what a member's change costs among few services and among many. */
+function fleets(folder: string): Measurement[] {
+  const all = ['1000,5', '10,1', '2000,1'].flatMap((size) => gateway(folder, ['--fleet', size]));
+  const of = (id: string) => all.find((each) => each.id === id)?.value;
+  const [rss, few, many] = ['1000x5.agent.rss', '10x1.agent.change', '2000x1.agent.change'].map((id) => of(`fleet.${id}`));
+  return [
+    ...all,
+    ...(rss === undefined ? [] : [{ id: 'gateway.agent.rss', value: rss }]),
+    ...(few === undefined || many === undefined ? [] : [{ id: 'gateway.change', value: many, floor: few }]),
+  ];
 }
 
-async function compareScale(generator: string, reviews: string, specs: [ServerSpec, ServerSpec]) {
-  const servers = await Promise.all(specs.map((spec) => startServer(spec, folder)));
-  try {
-    for (const server of servers) waitForServer(generator, server, reviews);
-    // Once more: the two have started on one core, and are at rest only now.
-    const idle = servers.map((server) => waitForServer(generator, server, reviews).rss_idle_mb);
-    const loads: [Load[], Load[]] = [[], []];
-    for (let round = 0; round < Number(options.rounds); round++) {
-      for (const [index, server] of servers.entries()) loads[index]!.push(load(generator, server, reviews, Number(options.seconds)));
-    }
-    const rows = ['10', '10,000'].map((count, index) => [
-      count,
-      idle[index]!.toFixed(1),
-      median(loads[index]!.map((load) => load.cpu_ms_per_req)).toFixed(3),
-      median(loads[index]!.map((load) => load.p50_ms)).toFixed(2),
-    ]);
-    console.log(table(['services', 'RSS MB (aim 130)', 'CPU ms/review of 8 KB', 'p50 ms'], rows));
-  } finally {
-    await Promise.all(servers.map((server) => server.stop()));
-  }
-}
-
-/** What the image's build does: the bundle is compiled once, and each start reads the result. */
-function compileCache(): string {
-  const cache = path.join(folder, 'compile-cache');
-  execFileSync(process.execPath, [program, '--help'], { env: { ...process.env, NODE_COMPILE_CACHE: cache }, stdio: 'ignore' });
-  return cache;
+/** @returns the exit code */
+function tell(run: Run): number {
+  const before = lastRun(results, run.form);
+  const isWhole = options.only === undefined;
+  const verdicts = judge(aims, run.measurements).filter(({ outcome }) => isWhole || outcome !== 'not measured');
+  const count = (outcome: string) => verdicts.filter((each) => each.outcome === outcome).length;
+  console.log(`${verdictTable(verdicts)}\n${count('met')} met, ${count('missed')} missed, ${count('not measured')} not measured.\n`);
+  if (before) console.log(changes(before, run));
+  if (isWhole) console.log(`Written to ${path.relative(root, writeRun(results, run))}`);
+  const farOff = verdicts.filter((each) => each.isFarOff);
+  if (!options.short || farOff.length === 0) return 0;
+  console.log(`\nMore than twice its aim, or than what is known: ${farOff.map(({ aim }) => aim.what).join('; ')}`);
+  return 1;
 }

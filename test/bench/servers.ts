@@ -70,21 +70,27 @@ export function waitForServer(generator: string, server: RunningServer, reviews:
   }
 }
 
-/** A closed loop over 25 connections, after a warm-up that is not measured. @throws when an answer was wrong */
-export function load(generator: string, server: RunningServer, reviews: string, seconds: number): Load {
-  const args = ['-url', server.url, '-dir', reviews, '-pid', String(server.pid), '-d', `${seconds}s`, '-warm', '1s'];
+/** A closed loop over 25 connections, after so many requests that are not measured. @throws when an answer was wrong */
+export function load(generator: string, server: RunningServer, reviews: string, seconds: number, warmUp: number): Load {
+  const args = ['-url', server.url, '-dir', reviews, '-pid', String(server.pid), '-d', `${seconds}s`, '-warm-requests', `${warmUp}`];
   const result = generate(generator, args) as Load;
   if (result.errors > 0) throw new Error(`${server.name}: ${result.errors} wrong answers: ${JSON.stringify(result.error_kinds)}`);
   return result;
 }
 
 /** Builds the load generator, outside the tree. @throws when there is no Go */
-export function buildGenerator(): string {
+export const buildGenerator = (): string => buildGo('loadgen', '.');
+
+/** Builds another tunnel to compare with, outside the tree. @throws when there is no Go, or no such module to be had */
+export const buildChisel = (): string => buildGo('peers', 'github.com/jpillora/chisel');
+
+/** @param folder of test/bench, with a go.mod @returns the program's path */
+function buildGo(folder: string, target: string): string {
   const cache = path.join(process.env.XDG_CACHE_HOME ?? path.join(homedir(), '.cache'), 'frp-k8s');
-  const binary = path.join(cache, 'loadgen');
+  const binary = path.join(cache, folder);
   mkdirSync(cache, { recursive: true });
-  const built = spawnSync('go', ['build', '-o', binary, '.'], { cwd: path.join(import.meta.dirname, 'loadgen'), stdio: 'inherit' });
-  if (built.status !== 0 || !existsSync(binary)) throw new Error('the load generator cannot be built: it needs Go 1.22 or newer');
+  const built = spawnSync('go', ['build', '-o', binary, target], { cwd: path.join(import.meta.dirname, folder), stdio: 'inherit' });
+  if (built.status !== 0 || !existsSync(binary)) throw new Error(`test/bench/${folder} cannot be built: it needs Go 1.22 or newer`);
   return binary;
 }
 

@@ -9,7 +9,7 @@ import type { Load } from '../servers.ts';
 import { appPorts, ports, type Installation } from './installation.ts';
 import { podOf, writeSidecar } from './sidecars.ts';
 
-export type WayName = 'HAProxy' | 'plain frps' | 'gateway';
+export type WayName = 'HAProxy' | 'plain frps' | 'gateway' | 'chisel';
 
 export interface Way {
   url: string;
@@ -30,20 +30,22 @@ export interface Figures {
 export const cpuOf = ({ cpu }: Figures): number => Object.values(cpu).reduce((sum, part) => sum + part, 0);
 
 export interface LoadKind {
+  id: 'closed' | 'rate' | 'new';
   name: string;
   /** of the load generator */
   args: string[];
 }
 
 /** Requests a second that every way can serve on a busy machine of two cores. */
-const rate = 300;
+export const usersRate = 300;
 export const loads: LoadKind[] = [
-  { name: '25 connections, as fast as they go', args: ['-c', '25'] },
-  { name: `${rate} requests/s`, args: ['-c', '25', '-rate', `${rate}`] },
-  { name: 'a new connection for each request, 25 at a time', args: ['-c', '25', '-new'] },
+  { id: 'closed', name: '25 connections, as fast as they go', args: ['-c', '25'] },
+  { id: 'rate', name: `${usersRate} requests/s`, args: ['-c', '25', '-rate', `${usersRate}`] },
+  { id: 'new', name: 'a new connection for each request, 25 at a time', args: ['-c', '25', '-new'] },
 ];
 
-export const sidecars = (name: string): string[] => appPorts.map((_, index) => `${name} frpc ${index + 1}`);
+export const sidecars = (name: string, ports: readonly number[] = appPorts): string[] =>
+  ports.map((_, index) => `${name} frpc ${index + 1}`);
 
 export const ways: Record<WayName, Way> = {
   HAProxy: { url: `http://127.0.0.1:${ports.direct}/`, host: 'direct.example.com', parts: { HAProxy: ['direct'] } },
@@ -57,14 +59,21 @@ export const ways: Record<WayName, Way> = {
     host: 'web.example.com',
     parts: { HAProxy: ['users'], 'HAProxy of the tunnels': ['tunnel'], frps: ['frps'], 'frpc ×3': sidecars('web'), agent: ['agent'] },
   },
+  // It does not share among several: one of the apps.
+  chisel: {
+    url: `http://127.0.0.1:${ports.chiselHttp}/`,
+    host: 'chisel.example.com',
+    parts: { server: ['chisel server'], client: ['chisel client'] },
+  },
 };
 
 export const partsOfGateway = ways.gateway.parts;
 
-/** Everything that serves; resolves when each way leads to every app. */
-export async function startWays(bench: Installation): Promise<void> {
+/** Everything that serves; resolves when each way leads to every app. @param chisel its program */
+export async function startWays(bench: Installation, chisel?: string): Promise<void> {
   await bench.startApps();
   bench.startDirect();
+  if (chisel !== undefined) bench.startChisel(chisel);
   await bench.startPlainFrps();
   await bench.startGateway();
   for (const [name, gateway] of [['plain', false] as const, ['web', true] as const]) {
@@ -78,14 +87,19 @@ export async function startWays(bench: Installation): Promise<void> {
   await bench.eventually('three members are at the gateway', async () => (await bench.serversUp()).size === appPorts.length);
 }
 
-/** One for each app. @param first number of their Pods */
-export async function startSidecars(bench: Installation, served: DistributedService, first: number): Promise<void> {
+/** One for each app. @param first number of their Pods @param ports of the apps */
+export async function startSidecars(
+  bench: Installation,
+  served: DistributedService,
+  first: number,
+  ports: readonly number[] = appPorts,
+): Promise<void> {
   const { name } = served.metadata;
-  for (const [index, program] of sidecars(name).entries()) {
+  for (const [index, program] of sidecars(name, ports).entries()) {
     const pod = podOf(name, index + first);
     putPod(bench.api, pod);
     const { config, identity, directory } = bench;
-    const file = await writeSidecar({ pod, service: served, port: appPorts[index]!, config, identity, directory });
+    const file = await writeSidecar({ pod, service: served, port: ports[index]!, config, identity, directory });
     bench.processes.start(program, bench.programs.frpc, ['-c', file]);
   }
 }
@@ -94,7 +108,7 @@ export async function startSidecars(bench: Installation, served: DistributedServ
 export async function compare<Name extends string>(
   bench: Installation,
   ways: Record<Name, Way>,
-  { generator, rounds, seconds }: { generator: string; rounds: number; seconds: number },
+  { generator, rounds, seconds, loads }: { generator: string; rounds: number; seconds: number; loads: readonly LoadKind[] },
 ): Promise<Record<Name, Figures>[]> {
   const names = Object.keys(ways) as Name[];
   const turn = async (load: LoadKind, time: number): Promise<Figures[]> => {
@@ -102,7 +116,7 @@ export async function compare<Name extends string>(
     for (const name of names) figures.push(await measure(bench, generator, ways[name], load, time));
     return figures;
   };
-  await turn({ name: 'warm-up', args: [] }, 1);
+  await turn({ id: 'closed', name: 'warm-up', args: [] }, 1);
   const results: Record<Name, Figures>[] = [];
   for (const load of loads) {
     const samples: Figures[][] = [];

@@ -30,8 +30,22 @@ const root = path.join(import.meta.dirname, '..', '..', '..');
 const manifest = (file: string) => path.join(root, 'manifests', file);
 
 /** Below the ports that the agent gives to proxies. */
-export const ports = { plain: 6000, plainHttp: 6080, plainHttps: 6443, plainApi: 6500, direct: 6800, http: 8080, agent: 8081 };
+export const ports = {
+  plain: 6000,
+  plainHttp: 6080,
+  plainHttps: 6443,
+  plainApi: 6500,
+  direct: 6800,
+  chisel: 6700,
+  chiselHttp: 6701,
+  chiselBulk: 6702,
+  http: 8080,
+  agent: 8081,
+};
 export const appPorts = [6001, 6002, 6003];
+/** The app of transfers. */
+export const bulkPort = 6004;
+export const bulkHost = 'bulk.example.com';
 /** HTTP body of the apps, 1 KiB */
 export const body = `${'frp-k8s '.repeat(127)}the end\n`;
 
@@ -101,13 +115,27 @@ ${appPorts.map((port) => `  bind ${everyAddress(port, ipv6)}`).join('\n')}
     const config = `${defaults}
 frontend users
   bind 127.0.0.1:${ports.direct}
+  use_backend bulk if { req.hdr(host) ${bulkHost} }
   default_backend pods
+backend bulk
+  server bulk 127.0.0.1:${bulkPort}
 backend pods
   balance roundrobin
   option httpchk GET /
 ${appPorts.map((port) => `  server pod-${port} 127.0.0.1:${port} check inter 10s`).join('\n')}
 `;
     this.processes.start('direct', this.programs.haproxy, ['-W', '-db', '-f', this.write('direct.cfg', config)]);
+  }
+
+  /** Another tunnel: to one of the apps, and to that of transfers. */
+  startChisel(program: string): void {
+    const { chisel, chiselHttp, chiselBulk } = ports;
+    const reverse = [
+      [chiselHttp, appPorts[0]!],
+      [chiselBulk, bulkPort],
+    ].map(([from, to]) => `R:127.0.0.1:${from}:127.0.0.1:${to}`);
+    this.processes.start('chisel server', program, ['server', '--reverse', '--host', '127.0.0.1', '--port', `${chisel}`]);
+    this.processes.start('chisel client', program, ['client', '--max-retry-interval', '1s', `127.0.0.1:${chisel}`, ...reverse]);
   }
 
   async startPlainFrps(): Promise<void> {
@@ -123,8 +151,8 @@ ${appPorts.map((port) => `  server pod-${port} 127.0.0.1:${port} check inter 10s
     await this.eventually('the plain frps is healthy', () => isOk(plainApi, '/healthz'));
   }
 
-  /** @param memory limit of each HAProxy's container, bytes */
-  async startGateway(memory = memoryLimit): Promise<void> {
+  /** @param memory limit of each HAProxy's container, bytes @param seconds that its parts have until they are ready */
+  async startGateway(memory = memoryLimit, seconds = 30): Promise<void> {
     await putInstallation(this);
     const agent = [path.join(root, 'dist', 'frp-k8s.js'), 'gateway', '--directory', this.directory];
     agent.push('--config', this.write('config.yaml', stringify(this.#settings)));
@@ -135,7 +163,7 @@ ${appPorts.map((port) => `  server pod-${port} 127.0.0.1:${port} check inter 10s
       HAPROXY_USERS_MEMORY: `${memory}`,
       HAPROXY_TUNNEL_MEMORY: `${memory}`,
     });
-    await this.eventually('the agent has started', () => isOk(ports.agent, '/startedz'));
+    await this.eventually('the agent has started', () => isOk(ports.agent, '/startedz'), seconds);
     this.processes.start('frps', this.programs.frps, ['-c', manifest('gateway/frps.toml')]);
     // As the supervisors of their containers do.
     for (const part of ['users', 'tunnel'] as const)
@@ -145,7 +173,7 @@ ${appPorts.map((port) => `  server pod-${port} 127.0.0.1:${port} check inter 10s
       );
     this.startProxy('tunnel');
     this.startProxy('users');
-    await this.eventually('the gateway is ready', () => isOk(ports.agent, '/readyz'));
+    await this.eventually('the gateway is ready', () => isOk(ports.agent, '/readyz'), seconds);
   }
 
   startProxy(name: 'tunnel' | 'users'): void {
@@ -167,10 +195,13 @@ ${appPorts.map((port) => `  server pod-${port} 127.0.0.1:${port} check inter 10s
     this.api.put(`/api/v1/namespaces/${namespace}/secrets/${copy}`, { metadata, data } as KubeObject);
   }
 
-  /** Servers that HAProxy sends users to, by section and name, with their ports (management manual, 9.3, `show servers state`). */
-  async serversUp(): Promise<Map<string, string>> {
+  /**
+   * Servers that HAProxy sends users to, by section and name, with their ports (management manual, 9.3, `show servers state`).
+   * @param section of all of them, where it is not given
+   */
+  async serversUp(section = ''): Promise<Map<string, string>> {
     const running = '2';
-    const text = await runCommand(path.join(this.file('users'), 'worker.sock'), 'show servers state').catch(() => '');
+    const text = await runCommand(path.join(this.file('users'), 'worker.sock'), `show servers state ${section}`).catch(() => '');
     const [columns = [], ...rows] = text
       .split('\n')
       .filter((line) => !/^[0-9]*$/.test(line))

@@ -26,7 +26,7 @@ export async function compareEntrances(
   bench.putCertificate('web');
   await startSidecars(bench, served, 1);
   await bench.eventually('three members are at the gateway', async () => (await bench.serversUp()).size === appPorts.length);
-  const results = await compare(bench, { own: entrance(ownPort), shared: entrance(sharedPort) }, options);
+  const results = await compare(bench, { own: entrance(ownPort), shared: entrance(sharedPort) }, { ...options, loads });
   const rows = results.flatMap(({ own, shared }, at) => {
     const cells = (name: string, { requestsPerSecond, p50Ms, p99Ms, cpu }: Figures) => [
       name,
