@@ -1,17 +1,20 @@
 /** Everything that a service's status is computed from, kept up by watches and by the frp server's API; asked for one service at a time. */
 import type { Config } from '../config/schema.ts';
+import { partsOf } from '../frp/parts.ts';
 import type { Log } from '../log.ts';
 import type { Sink } from '../kube/reflector.ts';
 import { both } from '../kube/sinks.ts';
 import type { KubeObject } from '../kube/types.ts';
 import { Claims, type Conflict } from '../model/claims.ts';
 import { gatewayApiUrls, hasGateway, usesGateway } from '../model/gateway.ts';
-import { closedPorts } from '../model/closed-ports.ts';
-import { exposuresOf } from '../model/exposure.ts';
+import { closedAddresses, closedPorts, type ClosedAddress } from '../model/closed-ports.ts';
+import { closedRoutes } from '../model/closed-routes.ts';
+import { exposuresOf, webPaths } from '../model/exposure.ts';
 import { servingPorts } from '../model/pools.ts';
 import { serviceKey, type ServiceStore } from '../model/store.ts';
 import type { DistributedService } from '../model/types.ts';
-import { judge, type Backend, type Judgement } from './backends/health.ts';
+import { judge, serving, type Backend, type Judgement } from './backends/health.ts';
+import { failing, lacksOf, type Lack } from './backends/lacking.ts';
 import type { CertificatesOutcome, Problem } from './problem.ts';
 import type { Verdict } from './connectors/verdict.ts';
 import type { GatewayLinks } from './link/gateway-links.ts';
@@ -191,15 +194,23 @@ export class FactSource {
     const isGateway = usesGateway(service.spec, config);
     const server = this.#viewOf(isGateway);
     const served = this.#servedBy(service);
+    const isUdp = service.spec.serviceType === 'udp';
+    const countsOf = (id: string, backend: Backend) => {
+      const asked = this.#viewOf(backend.isGateway ?? isGateway);
+      return served.map(({ of }) => asked.countsOf(of, id)).find((counts) => counts !== undefined);
+    };
     const judgement = judge([...new Map(served.flatMap(({ backends }) => backends.map((backend) => [backend.id, backend]))).values()], {
       now,
-      isUdp: service.spec.serviceType === 'udp',
-      countsOf: (id, backend) => {
-        const asked = this.#viewOf(backend.isGateway ?? isGateway);
-        return served.map(({ of }) => asked.countsOf(of, id)).find((counts) => counts !== undefined);
-      },
+      isUdp,
+      countsOf,
       graceUntil: server.graceUntil,
     });
+    const parts = partsOf(service.spec, isGateway, config.baseDomain);
+    const lacks = lacksOf(
+      parts,
+      judgement.backends.filter((backend) => !isElsewhere(backend, isGateway)),
+      { countsOf, isUdp },
+    );
     const states = isGateway ? (this.#deps.links?.states ?? []) : [];
     const gateways = gatewayFacts(states, (gateway) => this.#gateway.toldBy(gateway, key), judgement.backends);
     return {
@@ -212,13 +223,14 @@ export class FactSource {
       differing: isGateway ? this.#deps.links?.differing(key) : undefined,
       judgement,
       refusedTunnels: isGateway ? this.#gateway.refusedTunnelsOf(key) : undefined,
-      closedPorts: isGateway ? this.#closedPorts(service, judgement) : undefined,
+      lacks,
+      closed: isGateway ? (this.#closedPorts(service, judgement, lacks) ?? this.#closedRoutes(service)) : closedAddresses(closedIn(lacks)),
       isGateway,
       outdated: this.#outdated.get(key) ?? new Set(),
       entrance: this.#deps.entrance?.problemOf(
         exposuresOf(service.spec, config.baseDomain),
         isGateway,
-        judgement.healthy > 0,
+        serving(judgement) > 0,
         isGateway && service.spec.expose?.clusterService !== undefined,
       ),
       externalEndpoint: externalEndpointOf(service, config, this.#deps.entrance?.addressOf(isGateway)),
@@ -226,21 +238,30 @@ export class FactSource {
     };
   }
 
-  #closedPorts(service: DistributedService, { backends }: Judgement): Problem | undefined {
+  #closedPorts(service: DistributedService, { backends }: Judgement, lacks: readonly Lack[]): Problem | undefined {
     const key = serviceKey(service);
     const isPrimary = ({ id, also = [] }: Backend) => [id, ...also].some((each) => this.#gateway.countsOf(key, each)?.isPrimary);
     return closedPorts(service.spec, {
       up: (pool) => this.#gateway.upIn(key, pool),
       primaries: backends.filter(isPrimary).map(({ name }) => name),
+      failing: (pool) => failing(lacks.find(({ port }) => port === pool)),
     });
   }
 
+  #closedRoutes(service: DistributedService): Problem | undefined {
+    const { config } = this.#deps;
+    const { namespace = '' } = service.metadata;
+    return closedRoutes(service, webPaths(exposuresOf(service.spec, config.baseDomain)), (name) =>
+      this.#gateway.upIn(`${namespace}/${name}`, undefined),
+    );
+  }
+
   /** What is known of the server; of gateways elsewhere nothing where the one that serves may be the one that cannot be asked. */
-  #healthOf(isGateway: boolean, gateways: readonly GatewayFact[], { healthy, unhealthy }: Judgement): ServerHealth {
+  #healthOf(isGateway: boolean, gateways: readonly GatewayFact[], judgement: Judgement): ServerHealth {
     const { config, links, hasOwnGateway } = this.#deps;
     if (isGateway && hasGateway(config) && !links?.isJoined && !hasOwnGateway()) return { status: 'none' };
     const { health } = this.#viewOf(isGateway);
-    const isUnsure = healthy === 0 && unhealthy > 0 && gateways.length > 1 && gateways.some(({ said }) => !said);
+    const isUnsure = serving(judgement) === 0 && judgement.unhealthy > 0 && gateways.length > 1 && gateways.some(({ said }) => !said);
     return isUnsure && health.status === 'reachable' ? { status: 'unreachable', message: withoutWord(gateways) } : health;
   }
 
@@ -266,15 +287,15 @@ export class FactSource {
     return online > 0 && (offline === 0 || servingPorts(service.spec) === 1);
   }
 
-  /** The backends of a service, with whose they are. One that has none of its own is served by the groups of its routes. */
+  /** The backends of a service, with whose they are, and how many proxies each must have. One that has none of its own is served by the groups of its routes. */
   #servedBy(service: DistributedService): { of: string; backends: Backend[] }[] {
     const backendsOf = (member: DistributedService) => {
       const of = serviceKey(member);
       const connected = this.#deps.connectors?.backendsOf(member) ?? [];
-      return {
-        of,
-        backends: [...this.#backends.of(of), ...connected, ...this.#viewOf(usesGateway(member.spec, this.#deps.config)).elsewhere(of)],
-      };
+      const isGateway = usesGateway(member.spec, this.#deps.config);
+      const parts = partsOf(member.spec, isGateway, this.#deps.config.baseDomain);
+      const backends = [...this.#backends.of(of), ...connected, ...this.#viewOf(isGateway).elsewhere(of)];
+      return { of, backends: backends.map((backend) => ({ ...backend, ...requiredOf(backend, parts) })) };
     };
     const own = backendsOf(service);
     const { services, config } = this.#deps;
@@ -312,6 +333,17 @@ export class FactSource {
     this.#deps.changed(key);
   }
 }
+
+/** Of ports that it was configured for, and the service has no more, the gateway does not tell. */
+function requiredOf({ parts, isGateway }: Backend, ofService: ReadonlyMap<string, unknown>): Pick<Backend, 'proxies'> {
+  if (parts === undefined) return {};
+  const there = isGateway ? parts.filter((part) => ofService.has(part)) : parts;
+  return { proxies: there.length === 0 ? parts.length : there.length };
+}
+
+/** Where nobody serves, of a plain frp server, which tells nothing of ports but whose proxies are online. */
+const closedIn = (lacks: readonly Lack[]): ClosedAddress[] =>
+  lacks.filter(({ isServed }) => !isServed).map((lack) => ({ ...lack, failing: failing(lack) }));
 
 /** Names of the services that the routes of a service lead to. */
 const groupsOf = ({ spec }: DistributedService): string[] => (spec.routes ?? []).flatMap(({ groups }) => groups.map(({ name }) => name));

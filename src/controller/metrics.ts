@@ -6,6 +6,7 @@ import type { DistributedService } from '../model/types.ts';
 import type { Judgement } from './backends/health.ts';
 
 const states = statusSchema.properties.state.enum;
+const healthStates = ['healthy', 'partial', 'unhealthy'] as const;
 
 type OutdatedLabels = Record<'namespace' | 'name' | 'pod', string>;
 
@@ -72,7 +73,7 @@ export class ControllerMetrics {
     });
     this.#backends = new Gauge({
       name: 'frp_distributed_service_backends',
-      help: 'Backends of a service by health; none while the frp server cannot be asked',
+      help: 'Backends of a service by health (partial: users have it at some of its ports or hosts); none while the frp server cannot be asked',
       labelNames: ['namespace', 'name', 'state'],
       registers,
     });
@@ -117,16 +118,16 @@ export class ControllerMetrics {
   /** @param judged undefined while health is not known (R2.47) */
   setBackends(
     { namespace = '', name }: { namespace?: string; name: string },
-    judged: Pick<Judgement, 'healthy' | 'unhealthy' | 'backends'> | undefined,
+    judged: Pick<Judgement, (typeof healthStates)[number] | 'backends'> | undefined,
   ): void {
     if (!judged) return this.forget(namespace, name);
-    for (const state of ['healthy', 'unhealthy'] as const) this.#backends.set({ namespace, name, state }, judged[state]);
+    for (const state of healthStates) this.#backends.set({ namespace, name, state }, judged[state]);
     this.#unregistered.set({ namespace, name }, judged.backends.filter(({ isUnregistered }) => isUnregistered).length);
   }
 
   /** The service is gone: its series go too. */
   forget(namespace: string, name: string): void {
-    for (const state of ['healthy', 'unhealthy']) this.#backends.remove({ namespace, name, state });
+    for (const state of healthStates) this.#backends.remove({ namespace, name, state });
     this.#unregistered.remove({ namespace, name });
   }
 }

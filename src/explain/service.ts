@@ -96,7 +96,7 @@ function statusLines(service: DistributedService): Line[] {
   if (!status?.state) return [unknown('the controller has not seen it yet')];
   const { state, activeBackends, totalBackends } = status;
   const count =
-    activeBackends === undefined ? 'health not known' : `${activeBackends} of ${countText(totalBackends ?? 0, 'backend')} healthy`;
+    activeBackends === undefined ? 'health not known' : `${activeBackends} of ${countText(totalBackends ?? 0, 'backend')} in use`;
   const line = `${state}, ${count}`;
   const isCurrent = metadata.generation === undefined || status.observedGeneration === metadata.generation;
   return [

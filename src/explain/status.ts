@@ -164,10 +164,11 @@ function measuresOf(summaries: readonly ServiceSummary[]): Pick<ServiceStatus, '
 /** Of a gateway of this machine, whose services have no status. */
 export function statusAtHome({ heard, problems }: { heard: readonly Heard<Summary>[]; problems: readonly string[] }, at: string): Status {
   const services = heard.flatMap(({ answer }) => answer.services);
-  const rows = services.map(({ service, up, registered, unserved, closed }): ServiceStatus => {
-    const state = unserved ? 'NotServed' : up === 0 ? 'NoBackend' : up < registered || closed ? 'Degraded' : 'Running';
+  const rows = services.map(({ service, up, partial = 0, routed = 0, registered, unserved, closed }): ServiceStatus => {
+    const isEmpty = up + routed === 0;
+    const state = unserved ? 'NotServed' : isEmpty ? 'NoBackend' : up < registered || partial > 0 || closed ? 'Degraded' : 'Running';
     const why =
-      unserved ?? closed ?? (up === 0 ? { reason: 'NoBackend', message: `none of ${registered} registered backends is up` } : undefined);
+      unserved ?? closed ?? (isEmpty ? { reason: 'NoBackend', message: `none of ${registered} registered backends is up` } : undefined);
     return { service, type: '', state, active: up, total: registered, at: '', ...why };
   });
   return { at, parts: [], services: withMeasures(rows, heard), unknown: [...problems] };

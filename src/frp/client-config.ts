@@ -1,5 +1,4 @@
 /** frpc's configuration for one server and the groups of one Pod that go there (frp pkg/config/v1). */
-import { createHash } from 'node:crypto';
 import type { Config } from '../config/schema.ts';
 import { exposuresOf, type Exposure } from '../model/exposure.ts';
 import type { GatewayAddress } from '../model/gateway.ts';
@@ -10,6 +9,7 @@ import { backendPortsOf } from '../model/pools.ts';
 import { portMetadata } from '../model/ports.ts';
 import type { DistributedService, DistributedServiceSpec } from '../model/types.ts';
 import { Template, toFrpJson } from './template.ts';
+import { agreement, endpointOf, gatewayAgreement } from './parts.ts';
 import { bandwidthLimit, seconds } from './units.ts';
 import type { Tuning } from './tuning.ts';
 
@@ -216,12 +216,11 @@ export function proxiesOf(target: ProxyTarget, { baseDomain, frps }: Config): Pr
  */
 function gatewayProxy(target: ProxyTarget, port?: string): Proxy {
   const { service, namespace, localIP, member, metadatas } = target;
-  const endpoint = { type: 'tcp' };
   return {
-    name: new Template(`${namespace}.${service.metadata.name}.${agreement({ ...endpoint, port })}.`, ...member),
+    name: new Template(`${namespace}.${service.metadata.name}.${gatewayAgreement(port)}.`, ...member),
     localIP,
     localPort: localPortOf(target, port),
-    ...endpoint,
+    type: 'tcp',
     metadatas: port === undefined ? metadatas : { ...metadatas, ...portMetadata(port) },
     transport: bandwidthOf(service.spec),
   };
@@ -264,23 +263,6 @@ function headersOf(spec: DistributedServiceSpec): object {
   const [request, response] = (['request', 'response'] as const).map((direction) => headerChanges(spec, direction).set);
   const operations = (set: HeaderChanges['set'] = []) => (set.length === 0 ? undefined : { set: Object.fromEntries(set) });
   return { hostHeaderRewrite: hostHeaderOf(spec), requestHeaders: operations(request), responseHeaders: operations(response) };
-}
-
-function endpointOf(exposure: Exposure): object {
-  switch (exposure.kind) {
-    case 'http':
-      return { type: 'http', customDomains: [exposure.host], locations: [exposure.path] };
-    case 'sni':
-      return { type: 'https', customDomains: [exposure.host] };
-    case 'tcp':
-    case 'udp':
-      return { type: exposure.kind, remotePort: exposure.port };
-  }
-}
-
-/** Hash of what all members of an frp group must agree on, so that a changed exposure coexists with the old one. */
-function agreement(endpoint: object): string {
-  return createHash('sha256').update(JSON.stringify(endpoint)).digest('hex').slice(0, 8);
 }
 
 /** frp checks by tcp and http only; https and grpc become tcp. */

@@ -46,6 +46,7 @@ import { poolStatuses } from './api/pool-status.ts';
 import { proxyStatuses, type Listing } from './api/proxy-status.ts';
 import { tunnelMaterial, type TunnelMaterial } from './ir/tunnel-trust.ts';
 import { clusterPortsOf } from './ir/cluster-ports.ts';
+import { keyOf } from './ir/service-key.ts';
 import { claimedPorts, isReserved, servedOnes, viewOf } from './ir/translate.ts';
 import type { Sources } from './sources/sources.ts';
 
@@ -315,7 +316,8 @@ export class GatewayAgent {
     const verdicts = await this.#proxies.verdicts();
     const members = proxyStatuses(this.#members.all, verdicts, (key) => services.byKey(key)?.spec);
     const turnedAway = this.door.refusedPods.statuses((identity) => this.#sources.podOf(identity));
-    return { proxies: [...members, ...turnedAway], pools: poolStatuses(services.all(), verdicts) };
+    const served = new Set(this.#lastView?.services.map(({ service }) => keyOf(service)));
+    return { proxies: [...members, ...turnedAway], pools: poolStatuses(services.all(), verdicts, (key) => served.has(key)) };
   }
 
   #credentials(): Credentials | undefined {

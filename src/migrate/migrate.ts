@@ -20,7 +20,7 @@ import { serverOf, type ServerPart } from './server.ts';
 import { servicesOf, type Migrated } from './services.ts';
 import { visitorOf } from './visitors.ts';
 
-export interface MigratedService extends Omit<Migrated, 'service' | 'exceptions'> {
+export interface MigratedService extends Omit<Migrated, 'service'> {
   service: JsonObject;
 }
 
@@ -41,20 +41,10 @@ export interface Migration {
 
 export function migrate({ clients, manifests }: Loaded, assumptions: Assumptions): Migration {
   const names = new Names();
-  const config: JsonObject = {};
-  const remarks: Remark[] = [];
-  const servers = clients.map(({ common, proxies, isServer }): ServerPart => {
-    const hasUdp = proxies.some(({ type }) => type === 'udp');
-    return isServer ? { config: {}, advanced: {}, findings: [] } : serverOf(common, hasUdp);
-  });
-  for (const [index, { file, findings }] of clients.entries()) {
-    const all = [...findings, ...servers[index]!.findings, ...addTo(config, servers[index]!.config)];
-    if (all.length > 0) remarks.push({ file, subject: '', findings: all });
-  }
-  remarks.push(...passedOver(manifests, clients));
+  const remarks = passedOver(manifests, clients);
+  const servers = clients.map((client) => serverPartOf(client, false));
   const older = manifests.filter(isService).map((object) => olderOf(object, assumptions));
   for (const { services } of older) for (const { service } of services) names.free(String((service.metadata as JsonObject).name));
-  const exceptions: string[] = [];
   const drafts = clients.flatMap((client, index) => {
     const idle = [...client.proxies, ...client.visitors].filter((proxy) => !isStarted(client, proxy));
     if (idle.length > 0) remarks.push({ file: client.file, subject: '', findings: [notStarted(idle)] });
@@ -65,14 +55,45 @@ export function migrate({ clients, manifests }: Loaded, assumptions: Assumptions
     remarks.push(...started(client).visitors.map((visitor) => ({ file: client.file, ...visitorOf(visitor) })));
     return drafts;
   });
-  const made = servicesOf(drafts, assumptions, names).map(({ exceptions: own, ...migrated }) => {
-    exceptions.push(...own);
-    return { ...migrated, service: migrated.service as unknown as JsonObject };
+  const made = servicesOf(drafts, assumptions, names).map((migrated) => ({
+    ...migrated,
+    service: migrated.service as unknown as JsonObject,
+  }));
+  const services = [...older.flatMap((one) => one.services), ...made];
+  const { valid, refused } = checked(services, configOf(configurationOf(clients, services, assumptions).config), assumptions);
+  // What is refused leaves nothing behind.
+  const { config, findings } = configurationOf(clients, valid, assumptions);
+  return { config, services: valid.map(withExceptions), remarks: [...findings, ...remarks, ...refused] };
+}
+
+/** The installation's configuration as the files' servers and the services want it. */
+function configurationOf(
+  clients: readonly ClientFile[],
+  services: readonly MigratedService[],
+  { baseDomain }: Assumptions,
+): { config: JsonObject; findings: Remark[] } {
+  const config: JsonObject = {};
+  const findings = clients.flatMap((client): Remark[] => {
+    const { file } = client;
+    const hasUdp = services.some((migrated) => migrated.file === file && (migrated.service.spec as JsonObject).serviceType === 'udp');
+    const server = serverPartOf(client, hasUdp);
+    const all = [...client.findings, ...server.findings, ...addTo(config, server.config)];
+    return all.length > 0 ? [{ file, subject: '', findings: all }] : [];
   });
-  if (assumptions.baseDomain !== undefined) config.baseDomain = assumptions.baseDomain;
+  if (baseDomain !== undefined) config.baseDomain = baseDomain;
+  const exceptions = services.flatMap((migrated) => migrated.exceptions);
   if (exceptions.length > 0) config.connectors = { allowAddresses: [...new Set(exceptions)].sort() };
-  const { valid, refused } = checked([...older.flatMap(({ services }) => services), ...made], configOf(config), assumptions);
-  return { config, services: valid, remarks: [...remarks, ...refused] };
+  return { config, findings };
+}
+
+const serverPartOf = ({ common, isServer }: ClientFile, hasUdp: boolean): ServerPart =>
+  isServer ? { config: {}, advanced: {}, findings: [] } : serverOf(common, hasUdp);
+
+function withExceptions(migrated: MigratedService): MigratedService {
+  const { exceptions, findings } = migrated;
+  if (exceptions.length === 0) return migrated;
+  const message = `connectors dial ${exceptions.join(', ')} by exception only: connectors.allowAddresses of the configuration`;
+  return { ...migrated, findings: [...findings, { level: 'todo', field: 'localIP', message }] };
 }
 
 /** Whether frpc starts a proxy: `start` and `enabled` say so. */
@@ -145,6 +166,7 @@ function olderOf({ document, value }: ManifestObject, { namespace }: Assumptions
       file: document.file,
       proxies: [],
       ports: [],
+      exceptions: [],
       findings: index === 0 ? findings : [],
     };
   });

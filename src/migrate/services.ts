@@ -120,17 +120,11 @@ function backendsOf(members: readonly Member[], { localHost }: Assumptions): Pla
         field: 'localIP',
         message: `"${host}" must be a name that Pods of the service's namespace resolve, such as a Service there`,
       });
-  const exceptions = endpoints.filter((target) => !bad.includes(target)).flatMap(({ host }) => exceptionFor(host) ?? []);
-  if (exceptions.length > 0)
-    findings.push({
-      level: 'todo',
-      field: 'localIP',
-      message: `connectors dial ${exceptions.join(', ')} by exception only: connectors.allowAddresses of the configuration`,
-    });
+  const good = endpoints.filter((target) => !bad.includes(target));
   return {
-    backends: { endpoints: endpoints.filter((target) => !bad.includes(target)).map(({ host, port }) => ({ host, port })) },
+    backends: { endpoints: good.map(({ host, port }) => ({ host, port })) },
     findings,
     ports: [],
-    exceptions,
+    exceptions: good.flatMap(({ host }) => exceptionFor(host) ?? []),
   };
 }

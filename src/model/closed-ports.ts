@@ -1,9 +1,10 @@
 /**
- * Ports at which users of a service get no connection although it has healthy backends: none has the role that the port leads
- * to, several say that they have it, or none has the port.
+ * Addresses of a service at which users do not get it although it has healthy backends: none has the role that the port leads
+ * to, several say that they have it, or none serves the address.
  */
 import type { Problem } from './problem.ts';
 import { poolsOf } from './pools.ts';
+import { describePort } from './ports.ts';
 import { roleCheckOf, rolePortOf } from './read-write.ts';
 import type { DistributedServiceSpec } from './types.ts';
 
@@ -12,12 +13,29 @@ export interface Usable {
   up: (pool: string | undefined) => number | undefined;
   /** names of backends that say that they are the primary, as far as they are known */
   primaries: readonly string[];
+  /** why a backend that is to serve a pool does not, with its name; absent: none is, or it is not known */
+  failing?: (pool: string) => string | undefined;
+}
+
+/** Where nobody serves users. */
+export interface ClosedAddress {
+  /** `port 143 (imap)`, `app.example.com/v1` */
+  at: string;
+  /** its name, where it is a port of several */
+  port?: string | undefined;
+  /** one that is to serve it, and why it does not; undefined: no backend is */
+  failing?: string | undefined;
 }
 
 /** @returns undefined where users are served at every port, or nothing else is known */
-export function closedPorts(spec: DistributedServiceSpec, { up, primaries }: Usable): Problem | undefined {
+export function closedPorts(spec: DistributedServiceSpec, { up, primaries, failing }: Usable): Problem | undefined {
   const check = roleCheckOf(spec);
-  if (!check) return withoutBackend(spec, up);
+  if (!check)
+    return closedAddresses(
+      poolsOf(spec).flatMap(({ name, port }) =>
+        name === undefined || up(name) !== 0 ? [] : [{ at: describePort({ port: port ?? 0, name }), port: name, failing: failing?.(name) }],
+      ),
+    );
   const count = up(undefined);
   const port = rolePortOf(spec, 'primary');
   const asked = `GET ${check.paths.primary} at port ${check.port}`;
@@ -34,14 +52,22 @@ export function closedPorts(spec: DistributedServiceSpec, { up, primaries }: Usa
   };
 }
 
-function withoutBackend(spec: DistributedServiceSpec, up: Usable['up']): Problem | undefined {
-  const empty = poolsOf(spec).filter(({ name }) => name !== undefined && up(name) === 0);
-  if (empty.length === 0) return undefined;
-  const ports = listed(empty.map(({ name, port }) => `${port} (${name})`));
-  const what = empty.length === 1 ? `port ${ports}, so users get no connection there` : `ports ${ports}, so users get no connection there`;
+/** @returns undefined where there is none */
+export function closedAddresses(closed: readonly ClosedAddress[]): Problem | undefined {
+  const [first] = closed;
+  if (!first) return undefined;
+  const where = closed.length > mostNames ? `${first.at} and ${closed.length - 1} more` : listed(closed.map(({ at }) => at));
+  const [so, what] =
+    first.port === undefined
+      ? ['so users do not reach the service there', 'the address']
+      : ['so users get no connection there', 'the port'];
+  const failing = closed.find((each) => each.failing !== undefined)?.failing;
   return {
     reason: 'PortWithoutBackend',
-    message: `none of them has ${what}; restart the Pods and make the files of machines anew that are older than the port`,
+    message:
+      failing === undefined
+        ? `none of them has ${where}, ${so}; restart the Pods and make the files of machines anew that are older than ${what}`
+        : `nobody serves ${where}, ${so}; ${failing}`,
   };
 }
 

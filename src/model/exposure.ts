@@ -66,6 +66,10 @@ export function hostsOf(spec: DistributedServiceSpec, baseDomain: string | undef
   return [...new Set(hosts)];
 }
 
+/** Paths at which requests come in by exposures of http or grpc, decoded. */
+export const webPaths = (exposures: readonly Exposure[]): string[] =>
+  exposures.map((exposure) => (exposure.kind === 'http' ? exposure.path : '/'));
+
 /** For people: `llm.example.com/v1`, `db.example.com (TLS)`, `tcp port 5432`. */
 export function describeExposure(exposure: Exposure): string {
   switch (exposure.kind) {

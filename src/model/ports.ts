@@ -30,6 +30,9 @@ export const usesPorts = ({ serviceType, expose }: Pick<DistributedServiceSpec, 
 export const backendPortOf = ({ port, backendPort, backendPortName }: NamedPort): number | undefined =>
   backendPortName === undefined ? (backendPort ?? port) : undefined;
 
+/** Of several, for people: `port 143 (imap)`. */
+export const describePort = ({ port, name }: { port: number; name: string }): string => `port ${port} (${name})`;
+
 export const isPortName = (text: unknown): text is string =>
   typeof text === 'string' && text.length <= 15 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(text);
 

@@ -37,7 +37,7 @@ const panel = 'Dashboard frp-k8s service, with the service chosen';
 
 const noHealthyBackend: Alert = {
   alert: 'FrpNoHealthyBackend',
-  expr: `max by (namespace, name) (${prefix}_backends{state="healthy"}) == 0`,
+  expr: `max by (namespace, name) (${prefix}_backends{state=~"healthy|partial"}) == 0`,
   for: '2m',
   severity: 'critical',
   summary: `${service} has no healthy backend`,

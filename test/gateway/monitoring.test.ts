@@ -277,7 +277,7 @@ async function judge(metrics: ControllerMetrics): Promise<void> {
   const missing = Array.from({ length: 2 - statuses.length }, (_, at): JudgedBackend => {
     return { id: `${at}`, name: `web-${at}`, address: '10.0.0.9', port: 80, health: 'unhealthy', isUnregistered: true };
   });
-  await metrics.timed(async () => metrics.setBackends(web.metadata, { healthy, unhealthy: 2 - healthy, backends: missing }));
+  await metrics.timed(async () => metrics.setBackends(web.metadata, { healthy, partial: 0, unhealthy: 2 - healthy, backends: missing }));
 }
 
 /** An admission review, as the API server would send it. */

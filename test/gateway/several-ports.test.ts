@@ -5,7 +5,9 @@ import { once } from 'node:events';
 import { createServer, connect, type AddressInfo } from 'node:net';
 import { after, before, describe, it, test, type TestContext } from 'node:test';
 import { renderClientConfig } from '../../src/frp/client-config.ts';
+import { partsOf } from '../../src/frp/parts.ts';
 import { tuningOf } from '../../src/frp/tuning.ts';
+import { answerIn, type Listed } from '../../src/controller/backends/server-answers.ts';
 import type { ServiceReport, Trace } from '../../src/gateway/api/report-types.ts';
 import type { DistributedService, DistributedServiceSpec } from '../../src/model/types.ts';
 import { service } from '../support/services.ts';
@@ -50,7 +52,7 @@ describe('several ports through the gateway', { timeout: 120_000 }, () => {
     const text = renderClientConfig({ ...input, gateway: { host: '127.0.0.1', port: gateway.ports.tunnel } }, gateway.config);
     const named = text.replaceAll('{{ .Envs.POD_NAME }}', own.name).replaceAll('{{ .Envs.POD_UID }}', own.uid);
     const { proxies } = JSON.parse(named) as { proxies: object[] };
-    await gateway.sidecar(own, 'mail', localPort, { client: { proxies } });
+    await gateway.sidecar(own, of.metadata.name, localPort, { client: { proxies } });
   }
   const credentials = { authorization: `Basic ${Buffer.from('frp-k8s:status').toString('base64')}` };
   const told = async <T>(question: string): Promise<T> => JSON.parse((await gateway.status(question, credentials)).body) as T;
@@ -82,7 +84,7 @@ describe('several ports through the gateway', { timeout: 120_000 }, () => {
     await eventually('imap is down', async () => JSON.stringify(await statuses()).includes('port imap: '));
     assert.equal(await greeting(moved), 'smtp');
     const report = await told<ServiceReport>('/api/services/shop/mail');
-    assert.deepEqual([report.unserved, report.up, report.registered], [undefined, 0, 1]);
+    assert.deepEqual([report.unserved, report.up, report.partial, report.registered], [undefined, 1, 1, 1]);
     assert.deepEqual(report.backends.map(({ port, state }) => [port, state]).sort(), [
       ['imap', 'down'],
       ['smtp', 'up'],
@@ -90,6 +92,37 @@ describe('several ports through the gateway', { timeout: 120_000 }, () => {
     assert.deepEqual(report.routes.map(({ at }) => at).sort(), [`:${imap}`, `:${moved}`].sort());
     const { ends } = await told<Trace>(`/api/routes?host=:${moved}`);
     assert.match(ends[0]!.steps.map(({ text }) => text).join(), /shop\/mail:smtp: 1 of 1 backends up/);
+  });
+
+  it('are each served by whoever has it, where each backend lacks another one', async () => {
+    const [smtp, imap] = [await freePort(), await freePort()];
+    const healthCheck = { type: 'tcp', interval: '1s', timeout: '1s', failureThreshold: 1 } as const;
+    const ports: Port[] = [
+      { name: 'smtp', port: smtp, backendPortName: 'smtp' },
+      { name: 'imap', port: imap, backendPortName: 'imap' },
+    ];
+    const lame = service('post', { serviceType: 'tcp', expose: { type: 'port', ports }, loadBalancing: { healthCheck } });
+    gateway.putService(lame);
+    const nobody = await freePort();
+    await join(2, lame, { smtp: await gateway.listen(speaker('smtp of 2')), imap: nobody });
+    await join(3, lame, { smtp: nobody, imap: await gateway.listen(speaker('imap of 3')) });
+    await eventually('each lacks one', async () => {
+      const { up, partial } = await told<ServiceReport>('/api/services/shop/post');
+      return up === 2 && partial === 2;
+    });
+    for (let times = 0; times < 5; times++) assert.deepEqual([await greeting(smtp), await greeting(imap)], ['smtp of 2', 'imap of 3']);
+    const { closed } = await told<ServiceReport>('/api/services/shop/post');
+    assert.equal(closed, undefined);
+    const listed = answerIn([(await gateway.agent!.listing()) as Listed]);
+    assert.deepEqual([listed.pools.get('shop/post')?.get('smtp'), listed.pools.get('shop/post')?.get('imap')], [1, 1]);
+    const lacking = [...partsOf(lame.spec, true, undefined)].map(([part, { at }]) => [
+      at,
+      [2, 3].filter((end) => listed.services.get('shop/post')?.get(pod(end).uid)?.parts?.[part]?.isOnline === false),
+    ]);
+    assert.deepEqual(lacking, [
+      [`port ${smtp} (smtp)`, [3]],
+      [`port ${imap} (imap)`, [2]],
+    ]);
   });
 
   it('that are any are served where the status says it', async () => {

@@ -9,6 +9,8 @@ export interface Backend {
   name: string;
   address: string;
   port: number;
+  /** what its proxies are for, as it was configured (frp/parts.ts); absent: not known */
+  parts?: readonly string[];
   /** how many proxies it must have online; absent: every one that it has, and one at least */
   proxies?: number;
   /** until then (milliseconds since the epoch) a backend that was never online is starting, and not unhealthy */
@@ -23,8 +25,11 @@ export interface Backend {
   workload?: string;
 }
 
-/** `starting`: never online so far, and not for too long. A further member of a udp service is `standby`: frp serves one. */
-export type Health = 'healthy' | 'unhealthy' | 'starting' | 'standby';
+/**
+ * `partial`: users have it at some of their ports or hosts, and not at all of them. `starting`: not all online so far, and not for
+ * too long. A further member of a udp service is `standby`: frp serves one at each port.
+ */
+export type Health = 'healthy' | 'partial' | 'unhealthy' | 'starting' | 'standby';
 
 export interface JudgedBackend extends Backend {
   health: Health;
@@ -39,6 +44,7 @@ export interface JudgedBackend extends Backend {
 export interface Judgement {
   backends: JudgedBackend[];
   healthy: number;
+  partial: number;
   unhealthy: number;
   /** when to judge again though nothing changes */
   again: number;
@@ -46,7 +52,7 @@ export interface Judgement {
 
 export interface Judge {
   now: number;
-  /** frp has no groups for udp: one member holds the port, the others wait for it */
+  /** frp has no groups for udp: one member holds a port, the others wait for it */
   isUdp: boolean;
   /** what the frp server has of a backend */
   countsOf: (id: string, backend: Backend) => ProxyCounts | undefined;
@@ -69,7 +75,11 @@ export function judge(backends: readonly Backend[], { now, isUdp, countsOf, grac
     const isUnregistered = isRefused || !found.some(({ online, offline }) => online + offline > 0);
     const hasFailed = problem !== undefined || isRefused || found.some(({ offline, hasServed = true }) => offline > 0 && hasServed);
     const until = Math.max(backend.startsUntil ?? 0, graceUntil);
-    if (hasFailed || until <= now) return { ...backend, health: 'unhealthy', ...because, ...(isUnregistered && { isUnregistered }) };
+    if (hasFailed || until <= now) {
+      const serves = found.some(({ online }) => online > 0);
+      const health = serves ? (isUdp ? 'healthy' : 'partial') : 'unhealthy';
+      return { ...backend, health, ...because, ...(isUnregistered && { isUnregistered }) };
+    }
     again = Math.min(again, until);
     return { ...backend, health: 'starting', ...because };
   };
@@ -77,16 +87,30 @@ export function judge(backends: readonly Backend[], { now, isUdp, countsOf, grac
   const serves = judged.some(({ health }) => health === 'healthy');
   for (const backend of judged) if (isUdp && serves && backend.health === 'unhealthy') backend.health = 'standby';
   const count = (wanted: Health) => judged.filter(({ health }) => health === wanted).length;
-  return { backends: judged, healthy: count('healthy'), unhealthy: count('unhealthy'), again };
+  return { backends: judged, healthy: count('healthy'), partial: count('partial'), unhealthy: count('unhealthy'), again };
 }
+
+/** How many backends users have. */
+export const serving = ({ healthy, partial }: Pick<Judgement, 'healthy' | 'partial'>): number => healthy + partial;
+
+/** Whether users have it, at one address at least. */
+export const isServing = ({ health }: Pick<JudgedBackend, 'health'>): boolean => health === 'healthy' || health === 'partial';
 
 const byName = (a: Backend, b: Backend): number => compare(a.name, b.name) || compare(a.id, b.id);
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+export interface PartState {
+  isOnline: boolean;
+  /** why it is not, as the gateway says */
+  reason?: string | undefined;
+}
 
 /** Proxies of one backend. A client that has gone, or failed its health check, leaves its proxies offline. */
 export interface ProxyCounts {
   online: number;
   offline: number;
+  /** by what each is for (frp/parts.ts) */
+  parts?: Record<string, PartState>;
   /** cluster/Pod of a backend in another cluster, which only the gateway knows (gateway/api/proxy-status.ts) */
   elsewhere?: string;
   /** why it is offline, as the gateway says; a plain frp server does not */

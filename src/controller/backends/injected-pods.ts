@@ -107,14 +107,13 @@ function backendsOf({ metadata, status }: Pod): Map<string, Backend> {
   const problem = problemOf(status);
   const workload = workloadOf(metadata);
   for (const [container, text] of configurationsIn(annotations)) {
-    for (const { service, port, proxies, isGateway } of membershipsIn(text, namespace)) {
+    for (const { service, port, parts, isGateway } of membershipsIn(text, namespace)) {
       backends.set(`${namespace}/${service}`, {
         id: uid,
         name,
         address: status?.podIP ?? '',
         port,
-        // Of several ports the gateway lists those that the service still has.
-        ...(isGateway && proxies > 1 ? {} : { proxies }),
+        parts,
         startsUntil: startsUntil(status),
         isGateway,
         ...(container === 'frpc' ? {} : { container }),

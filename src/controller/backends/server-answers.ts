@@ -57,9 +57,14 @@ export function answerIn(lists: readonly Listed[], user?: string): Answer {
     const backends = services.get(owner.service) ?? new Map<string, ProxyCounts>();
     services.set(owner.service, backends);
     const counts = backends.get(owner.id) ?? { online: 0, offline: 0, ...(elsewhere !== undefined && { elsewhere }) };
+    const isOnline = status === 'online';
+    const why = reason?.slice(0, reasonLimit);
     if (isRefused) counts.isRefused = true;
-    else counts[status === 'online' ? 'online' : 'offline']++;
-    if (reason !== undefined) counts.reason = reason.slice(0, reasonLimit);
+    else {
+      counts[isOnline ? 'online' : 'offline']++;
+      counts.parts = { ...counts.parts, [owner.part]: { isOnline, ...(why !== undefined && { reason: why }) } };
+    }
+    if (why !== undefined) counts.reason = why;
     if (isPrimary) counts.isPrimary = true;
     backends.set(owner.id, counts);
   }
@@ -125,7 +130,8 @@ export const differingOfGateways = (before: ReadonlyMap<string, Answer>, after: 
 
 export function differing(before: Answer, after: Answer): Set<string> {
   const changed = new Set<string>();
-  const text = (backends?: Map<string, ProxyCounts>) => JSON.stringify([...(backends ?? [])].sort(([a], [b]) => (a < b ? -1 : 1)));
+  const text = (backends?: Map<string, ProxyCounts>) =>
+    JSON.stringify(inOrder(backends ?? []).map(([id, { parts = {}, ...counts }]) => [id, counts, inOrder(Object.entries(parts))]));
   for (const service of new Set([...before.services.keys(), ...after.services.keys()]))
     if (text(before.services.get(service)) !== text(after.services.get(service))) changed.add(service);
   const ups = (pools?: ReadonlyMap<string | undefined, number>) => JSON.stringify([...(pools ?? [])]);
@@ -137,3 +143,5 @@ export function differing(before: Answer, after: Answer): Set<string> {
     if (JSON.stringify(before.refusedTunnels.get(service)) !== JSON.stringify(after.refusedTunnels.get(service))) changed.add(service);
   return changed;
 }
+
+const inOrder = <T>(entries: Iterable<[string, T]>): [string, T][] => [...entries].sort(([a], [b]) => (a < b ? -1 : 1));

@@ -7,16 +7,15 @@ import { createHash } from 'node:crypto';
 import { systemClock, type Clock } from '../../../certs/clock.ts';
 import type { Config } from '../../config/schema.ts';
 import { backendId, endpointId, endpointsIn, renderConnectorConfig } from '../../frp/connector-config.ts';
+import { partsOf } from '../../frp/parts.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { ignoreGone } from '../../kube/errors.ts';
 import { Reflector, type Sink } from '../../kube/reflector.ts';
 import { both } from '../../kube/sinks.ts';
 import { budgets, configMaps, deployments, pods, type ConfigMap, type KubeObject, type Resource } from '../../kube/types.ts';
 import type { Log } from '../../log.ts';
-import { exposuresOf } from '../../model/exposure.ts';
 import { serversOf, usesGateway } from '../../model/gateway.ts';
 import { annotation, connectorName, label } from '../../model/names.ts';
-import { servingPorts } from '../../model/pools.ts';
 import { serviceKey } from '../../model/store.ts';
 import type { DistributedService } from '../../model/types.ts';
 import type { Backend } from '../backends/health.ts';
@@ -150,12 +149,12 @@ export class Connectors {
   backendsOf(service: DistributedService): Backend[] {
     const { config } = this.#deps;
     const { spec } = service;
-    const proxies = usesGateway(spec, config) ? servingPorts(spec) : exposuresOf(spec, config.baseDomain).length;
+    const parts = [...partsOf(spec, usesGateway(spec, config), config.baseDomain).keys()];
     const connectors = this.#podsOf(service).map(({ metadata }) => metadata.uid ?? '');
     return (this.#members.get(serviceKey(service)) ?? []).map((member) => {
       const [id = endpointId(service, member), ...also] = connectors.map((uid) => backendId(service, member, uid));
       const { name, address, port, since } = member;
-      return { id, ...(also.length > 0 && { also }), name, address, port, proxies, startsUntil: since + startMs };
+      return { id, ...(also.length > 0 && { also }), name, address, port, parts, startsUntil: since + startMs };
     });
   }
 

@@ -1,10 +1,20 @@
 /** The five conditions of a service (R2.24, R5.09, R5.10), from facts. Reasons are one word, messages end in what to do. */
 import type { Config } from '../../config/schema.ts';
 import type { DistributedService, DistributedServiceStatus } from '../../model/types.ts';
-import { howToGetBackends, isElsewhere, movedPods, nameOf, olderPods, startingBackends, unhealthyBackends } from './remedies.ts';
+import {
+  howToGetBackends,
+  isElsewhere,
+  lackingParts,
+  movedPods,
+  nameOf,
+  olderPods,
+  startingBackends,
+  unhealthyBackends,
+} from './remedies.ts';
 import type { StatusReason } from '../../model/reasons/status.ts';
 import type { EntranceProblem } from '../backends/entrance.ts';
-import type { Judgement } from '../backends/health.ts';
+import { isServing, serving, type Judgement } from '../backends/health.ts';
+import type { Lack } from '../backends/lacking.ts';
 import type { Differing, ServerHealth } from '../backends/frp-status.ts';
 import type { Problem, CertificatesOutcome, ClusterServiceOutcome } from '../problem.ts';
 import { isRemoved, linkReady, lostLinks, shares, specDiffers, withoutWord, type GatewayFact } from './gateways.ts';
@@ -31,8 +41,10 @@ export interface Facts {
   differing?: readonly Differing[] | undefined;
   /** why the gateway refuses tunnels of its Pods */
   refusedTunnels?: Problem | undefined;
-  /** ports at which users get no connection, though there are healthy backends */
-  closedPorts?: Problem | undefined;
+  /** addresses that not every backend serves which users have */
+  lacks?: readonly Lack[];
+  /** what users reach and nobody serves, though there are healthy backends */
+  closed?: Problem | undefined;
   /** of its Service in the cluster, where it asks for one */
   clusterService?: ClusterServiceOutcome | undefined;
   /** whether the service goes through the gateway */
@@ -162,21 +174,22 @@ const clusterServiceReady = ({ clusterService }: Facts): Fact[] =>
     : [];
 
 function backendsAvailable(
-  { server, gateways = [], judgement, pending, isGateway = false, outdated = new Set(), closedPorts }: Facts,
+  { server, gateways = [], judgement, pending, isGateway = false, outdated = new Set(), lacks = [], closed }: Facts,
   service: DistributedService,
 ): Fact {
   const type = 'BackendsAvailable';
-  const { backends, healthy, unhealthy } = judgement;
+  const { backends, unhealthy } = judgement;
+  const serves = serving(judgement);
   if (server.status !== 'reachable') {
     const { reason } = networkReady({ server, gateways });
     return { type, status: 'Unknown', reason, message: `${backends.length} backends, whose health is not known` };
   }
-  const available = `${healthy} backends available${shares(gateways)}`;
+  const available = `${serves} backends available${shares(gateways)}`;
   const not = (reason: StatusReason, message: string): Fact => ({ type, status: 'False', reason, message: `${available}${message}` });
-  if (pending && healthy === 0) return { type, status: 'Unknown', ...pending };
+  if (pending && serves === 0) return { type, status: 'Unknown', ...pending };
   if (backends.length === 0) return not('NoBackendsFound', `; ${howToGetBackends(service)}`);
   const moved = backends.filter((backend) => isElsewhere(backend, isGateway));
-  const here = backends.filter((backend) => backend.health === 'healthy' && !isElsewhere(backend, isGateway)).length;
+  const here = backends.filter((backend) => isServing(backend) && !isElsewhere(backend, isGateway)).length;
   if (moved.length > 0 && here === 0) {
     const message = `0 backends available through ${nameOf(isGateway)}; ${movedPods(service, moved, isGateway)}`;
     return { type, status: 'False', reason: 'RestartPods', message };
@@ -185,19 +198,18 @@ function backendsAvailable(
     service,
     backends.filter((backend) => outdated.has(backend.name) && !isElsewhere(backend, isGateway)),
   );
-  if (healthy > 0) {
+  if (serves > 0) {
     const through =
       moved.length > 0 ? [`${here} backends available through ${nameOf(isGateway)}`, movedPods(service, moved, isGateway)] : [available];
     const said = [
       ...through,
-      ...(closedPorts ? [closedPorts.message] : []),
+      ...(closed ? [closed.message] : []),
+      ...lackingParts(service, lacks, isGateway, outdated),
       ...(unhealthy > 0 ? [`${unhealthy} unhealthy: ${unhealthyBackends(service, backends, isGateway, outdated)}`] : []),
     ];
     said.push(...older);
     const message = said.join('; ');
-    return closedPorts
-      ? { type, status: 'False', reason: closedPorts.reason, message }
-      : { type, status: 'True', reason: 'BackendsReady', message };
+    return closed ? { type, status: 'False', reason: closed.reason, message } : { type, status: 'True', reason: 'BackendsReady', message };
   }
   if (unhealthy === 0) return not('BackendsStarting', `, ${backends.length} starting: ${startingBackends(backends)}`);
   const failing = `, ${unhealthy} unhealthy: ${unhealthyBackends(service, backends, isGateway, outdated)}`;

@@ -85,7 +85,7 @@ const toldReasons = new Set([
 ]);
 
 /** The same, of a service that has served: while it starts they pass by themselves. */
-const toldOfServing = new Set(['NoPrimary', 'PortWithoutBackend']);
+const toldOfServing = new Set(['NoPrimary', 'PortWithoutBackend', 'RouteWithoutBackend']);
 
 /** Of NetworkReady and BackendsAvailable other Events tell, or nobody: they change with every start of a Pod. */
 function isTold(now: Condition | undefined, state: DistributedServiceStatus['state']): now is Condition {

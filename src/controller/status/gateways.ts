@@ -1,7 +1,7 @@
 /** What is said of the gateways elsewhere that the cluster has joined, and of which of them has what of a service. */
 import type { LinkState } from '../../link/held-link.ts';
 import type { Differing, ServerView } from '../backends/frp-status.ts';
-import type { JudgedBackend } from '../backends/health.ts';
+import { isServing, type JudgedBackend } from '../backends/health.ts';
 import type { Fact } from './conditions.ts';
 
 export interface GatewayFact {
@@ -27,7 +27,7 @@ export function gatewayFacts(
   toldBy: (gateway: string) => ReturnType<ServerView['toldBy']>,
   backends: readonly JudgedBackend[],
 ): GatewayFact[] {
-  const healthy = backends.filter(({ health }) => health === 'healthy');
+  const healthy = backends.filter(isServing);
   return states.map(({ gateway, state, leave }) => {
     const told = state.isUp ? toldBy(gateway) : undefined;
     if (!told) return { name: gateway, state, leave };

@@ -2,6 +2,7 @@
 import { connectorName } from '../../model/names.ts';
 import type { DistributedService } from '../../model/types.ts';
 import type { Backend, JudgedBackend } from '../backends/health.ts';
+import { failing, type Lack } from '../backends/lacking.ts';
 
 type Source = 'pods' | 'endpoints' | 'dns' | 'selector';
 
@@ -64,6 +65,27 @@ function remedyFor(service: DistributedService, backend: JudgedBackend, isGatewa
     return `its sidecar tries again; see: kubectl -n ${namespace} logs ${backend.name} -c ${backend.container ?? 'frpc'}`;
   if (backend.reason !== undefined) return 'mend the app, or correct spec.loadBalancing.healthCheck';
   return whereToLook(service, backend, isGateway, isOutdated);
+}
+
+const mostParts = 3;
+
+/** Which addresses some of the backends do not serve, and what to do about the first of them; nothing where there is none. */
+export function lackingParts(
+  service: DistributedService,
+  lacks: readonly Lack[],
+  isGateway: boolean,
+  outdated: ReadonlySet<string>,
+): string[] {
+  const known = lacks.filter(({ backends }) => backends.length > 0);
+  const [first] = known.flatMap(({ backends }) => backends.find(({ reason }) => reason !== undefined) ?? backends[0] ?? []);
+  if (!first) return [];
+  const served = known.filter(({ isServed }) => isServed);
+  const { backend, reason } = first;
+  return [
+    ...served.slice(0, mostParts).map((lack) => `${lack.at} is not served by ${failing(lack)}`),
+    ...(served.length > mostParts ? [`${served.length - mostParts} more addresses are not served by all`] : []),
+    remedyFor(service, { ...backend, ...(reason !== undefined && { reason }) }, isGateway, outdated.has(backend.name)),
+  ];
 }
 
 export function startingBackends(backends: readonly JudgedBackend[]): string {

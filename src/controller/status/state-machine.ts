@@ -40,10 +40,10 @@ export interface Eligibility {
   isOutdated: boolean;
   /** Pods are still configured for what the service has left, a plain frp server or the gateway */
   isMoving?: boolean;
-  /** users get no connection at one of its ports, though backends are healthy */
-  hasClosedPort?: boolean;
-  /** undefined while the frp server cannot be asked */
-  backends: { healthy: number; unhealthy: number } | undefined;
+  /** at an address or a route of it users get nobody, though backends are healthy */
+  isPartlyClosed?: boolean;
+  /** those that users have, and those that lack an address or all of them; undefined while the frp server cannot be asked */
+  backends: { serving: number; failing: number } | undefined;
 }
 
 /** The state that the facts call for, given the last one; the way there may have several steps. */
@@ -53,19 +53,19 @@ export function targetState(before: State, eligibility: Eligibility): State {
   if (!isUsable) return 'Failed';
   const hasRun = before === 'Running' || before === 'Updating' || before === 'Degraded';
   if (!backends) return hasRun || isStillFailed(before, wasUnusable) ? before : 'Provisioning';
-  const { healthy, unhealthy } = backends;
+  const { serving, failing } = backends;
   // Nothing has failed: the Pods do not know of the move before they restart.
-  if (isMoving && (healthy > 0 || hasRun)) return 'Updating';
-  if (healthy === 0 && unhealthy > 0) return hasRun || before === 'Failed' ? 'Failed' : 'Provisioning';
-  if (healthy === 0) return hasRun ? 'Degraded' : 'Provisioning';
-  return servingState(hasRun, eligibility, unhealthy);
+  if (isMoving && (serving > 0 || hasRun)) return 'Updating';
+  if (serving === 0 && failing > 0) return hasRun || before === 'Failed' ? 'Failed' : 'Provisioning';
+  if (serving === 0) return hasRun ? 'Degraded' : 'Provisioning';
+  return servingState(hasRun, eligibility, failing);
 }
 
-/** Of a service that has healthy backends. */
-function servingState(hasRun: boolean, { isOutdated, hasClosedPort = false }: Eligibility, unhealthy: number): State {
+/** Of a service that users have. */
+function servingState(hasRun: boolean, { isOutdated, isPartlyClosed = false }: Eligibility, failing: number): State {
   if (isOutdated) return 'Updating';
-  if (hasClosedPort) return hasRun ? 'Degraded' : 'Provisioning';
-  return unhealthy > 0 ? 'Degraded' : 'Running';
+  if (isPartlyClosed) return hasRun ? 'Degraded' : 'Provisioning';
+  return failing > 0 ? 'Degraded' : 'Running';
 }
 
 /** What cannot be asked takes nothing back. */

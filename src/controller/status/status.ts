@@ -1,7 +1,7 @@
 /** The status of a service from facts: honest transition times, one legal step of the state at a time, no write without a change. */
 import { isDeepStrictEqual } from 'node:util';
 import type { DistributedService, DistributedServiceStatus } from '../../model/types.ts';
-import type { JudgedBackend } from '../backends/health.ts';
+import { serving, type JudgedBackend } from '../backends/health.ts';
 import { conditionsOf, type Condition, type Fact, type Facts } from './conditions.ts';
 import { type Problem } from '../problem.ts';
 import { isElsewhere } from './remedies.ts';
@@ -34,20 +34,21 @@ export function nextStatus(service: DistributedService, facts: StatusFacts, now:
   const { generation = 0 } = service.metadata;
   const old = service.status ?? {};
   const isKnown = facts.server.status === 'reachable';
-  const { backends, healthy, unhealthy } = facts.judgement;
+  const { backends, partial, unhealthy } = facts.judgement;
+  const serves = serving(facts.judgement);
   const before = old.state ?? 'Pending';
   const target = targetState(before, {
     isUsable: facts.problem === undefined && facts.certificates.ready,
     wasUnusable: (old.conditions ?? []).some(({ type, status }) => usability.has(type) && status === 'False'),
     isOutdated: (facts.outdated?.size ?? 0) > 0,
     isMoving: backends.some((backend) => isElsewhere(backend, facts.isGateway ?? false)),
-    hasClosedPort: facts.closedPorts !== undefined,
-    backends: isKnown && facts.pending === undefined ? { healthy, unhealthy } : undefined,
+    isPartlyClosed: facts.closed !== undefined,
+    backends: isKnown && facts.pending === undefined ? { serving: serves, failing: partial + unhealthy } : undefined,
   });
   const wanted: DistributedServiceStatus = {
     state: stepTowards(before, target),
     conditions: conditionsOf(facts, service).map((fact) => conditionFrom(fact, old.conditions, generation, time)),
-    ...(isKnown ? { activeBackends: healthy } : {}),
+    ...(isKnown ? { activeBackends: serves } : {}),
     totalBackends: backends.length,
     endpoints: endpointsOf(backends, isKnown, old.endpoints, time),
     ...(facts.externalEndpoint === undefined ? {} : { externalEndpoint: facts.externalEndpoint }),
@@ -116,7 +117,7 @@ function endpointsOf(backends: JudgedBackend[], isKnown: boolean, stored: Endpoi
   return backends
     .filter(
       ({ health, address, reason }) =>
-        (address !== '' || reason !== undefined) && (health === 'healthy' || health === 'unhealthy' || !isKnown),
+        (address !== '' || reason !== undefined) && (health === 'healthy' || health === 'partial' || health === 'unhealthy' || !isKnown),
     )
     .slice(0, endpointLimit)
     .map(({ name, address, port, health, reason }) => {

@@ -10,7 +10,7 @@ import type { Member } from '../members/members.ts';
 import type { RecentRefusal } from './refused-pods.ts';
 import type { HaproxyConfigurations, InstallationReport, JoinedCluster, ServiceReport, Summary, Trace, Unserved } from './report-types.ts';
 import { traceRoute, type Asked } from './route-trace.ts';
-import { placesOf, type Observed, type TrafficReader } from './observed.ts';
+import { countsOf, placesOf, type Observed, type TrafficReader } from './observed.ts';
 import { clusterShares, refusalReport, serviceReport, summaryOf } from './service-reports.ts';
 
 export type { TrafficReader };
@@ -100,11 +100,12 @@ export class Inspection {
     const stats = new Map((await this.#deps.stats()).map((each) => [`${each.backend}/${each.server}`, each]));
     const pools = Map.groupBy(view()?.services ?? [], ({ service }) => ownerKey(service));
     const byService = Map.groupBy(members.all, ({ service }) => service);
+    const seen = (key: string) => ({ pools: pools.get(key) ?? [], members: byService.get(key) ?? [], stats });
+    const upOf = (key: string) => (pools.has(key) ? countsOf(byService.get(key) ?? [], seen).up : undefined);
     return (key) => ({
-      pools: pools.get(key) ?? [],
-      members: byService.get(key) ?? [],
-      stats,
+      ...seen(key),
       traffic,
+      upOf,
       unserved: unserved(key) ?? (pools.has(key) ? undefined : { reason: 'NotServed', message: 'this replica does not serve it yet' }),
     });
   }

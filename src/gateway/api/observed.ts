@@ -27,6 +27,8 @@ export interface Observed {
   stats: ReadonlyMap<string, ServerStats>;
   traffic: TrafficReader;
   unserved: Unserved | undefined;
+  /** backends of another service (namespace/name) that get users; undefined where this replica does not serve it */
+  upOf?: (key: string) => number | undefined;
 }
 
 /** A tunnel in one of the pools that it takes users for. */
@@ -55,12 +57,20 @@ export function placesOf(member: Member, { pools, stats }: Pick<Observed, 'pools
   });
 }
 
-/** How many backends there are, and how many of them get users at each of their ports, in one role at least. */
-export function countsOf(
-  members: Iterable<Member>,
-  observed: (service: string) => Pick<Observed, 'pools' | 'stats'>,
-): { up: number; registered: number } {
+/** Backends of a replica, each of which may have several ports. */
+export interface BackendCounts {
+  /** those that get users, at one of their ports at least */
+  up: number;
+  /** those of them that do not at each of their ports; absent: none */
+  partial?: number;
+  registered: number;
+}
+
+export function countsOf(members: Iterable<Member>, observed: (service: string) => Pick<Observed, 'pools' | 'stats'>): BackendCounts {
   const backends = [...Map.groupBy(servingMembers(members), ({ service, backendId }) => partKey(service, backendId)).values()];
+  // In one role at least.
   const isUp = (member: Member) => placesOf(member, observed(member.service)).some(({ stats }) => stats?.status === 'up');
-  return { up: backends.filter((own) => own.every(isUp)).length, registered: backends.length };
+  const up = backends.map((own) => own.map(isUp)).filter((ports) => ports.includes(true));
+  const partial = up.filter((ports) => ports.includes(false)).length;
+  return { up: up.length, ...(partial > 0 && { partial }), registered: backends.length };
 }

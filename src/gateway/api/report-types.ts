@@ -17,10 +17,14 @@ export interface ServiceSummary extends Traffic {
   service: string;
   /** backends that get requests, of those that are registered here */
   up: number;
+  /** those of them that do not at each of their ports; absent: none */
+  partial?: number;
   registered: number;
+  /** backends of the groups of its routes that get requests; absent: it has no routes, or there are none */
+  routed?: number;
   /** why users do not get it from this replica */
   unserved?: Unserved;
-  /** why users get no connection at one of its ports, though backends are up */
+  /** why users get nobody at one of its ports or routes, though backends are up */
   closed?: Unserved;
 }
 
@@ -144,6 +148,7 @@ export interface ClusterShare {
   /** absent: the gateway's own, or clients outside any cluster */
   cluster?: string;
   up: number;
+  partial?: number;
   registered: number;
 }
 

@@ -1,6 +1,7 @@
 /** What a replica knows of services and their backends: from the view, the members and HAProxy's numbers. Pure. */
 import { closedPorts } from '../../model/closed-ports.ts';
-import { describeExposure } from '../../model/exposure.ts';
+import { closedRoutes } from '../../model/closed-routes.ts';
+import { describeExposure, webPaths } from '../../model/exposure.ts';
 import { splitPartKey } from '../../model/pools.ts';
 import { sha256 } from '../haproxy/config/escape.ts';
 import { entriesOf, portSite, type PathEntry } from '../haproxy/config/routes.ts';
@@ -32,7 +33,8 @@ const mostRefusals = 50;
 export function summaryOf(key: string, observed: Observed): ServiceSummary {
   const { members, traffic, unserved } = observed;
   const counts = countsOf(members, () => observed);
-  const closed = counts.up > 0 ? closedIn(observed) : undefined;
+  const routed = routedIn(observed);
+  const closed = counts.up + routed > 0 ? closedIn(observed) : undefined;
   return {
     service: key,
     ...counts,
@@ -40,6 +42,7 @@ export function summaryOf(key: string, observed: Observed): ServiceSummary {
       servingMembers(members).flatMap((member) => placesOf(member, observed)),
       traffic,
     ),
+    ...(routed > 0 && { routed }),
     ...(unserved && { unserved }),
     ...(closed && { closed }),
   };
@@ -48,15 +51,31 @@ export function summaryOf(key: string, observed: Observed): ServiceSummary {
 /** The pools of a service with several ports have the spec of one each. */
 function closedIn(observed: Observed): Unserved | undefined {
   const isUp = ({ stats }: Place) => stats?.status === 'up';
-  const up = servingMembers(observed.members).flatMap((member) =>
-    placesOf(member, observed)
-      .filter(isUp)
-      .map(({ pool }) => ({ pod: member.identity.pod, pool: nameOf(pool) })),
+  const all = servingMembers(observed.members).flatMap((member) =>
+    placesOf(member, observed).map((place) => ({ pod: member.identity.pod, pool: nameOf(place.pool), place })),
   );
-  const podsOf = (name: string | undefined) => up.flatMap(({ pod, pool }) => (pool === name ? [pod] : []));
-  const usable = { up: (name: string | undefined) => podsOf(name).length, primaries: podsOf(undefined) };
-  return observed.pools.map(({ service: { spec } }) => closedPorts(spec, usable)).find((closed) => closed !== undefined);
+  const podsOf = (name: string | undefined) => all.flatMap(({ pod, pool, place }) => (pool === name && isUp(place) ? [pod] : []));
+  const failing = (name: string) => {
+    const found = all.find(({ pool }) => pool === name);
+    const { stats, pool } = found?.place ?? {};
+    const reason = stats && pool && reasonOf(stats, pool.service.spec);
+    return found && `${found.pod}${reason === undefined ? '' : `: ${reason}`}`;
+  };
+  const usable = { up: (name: string | undefined) => podsOf(name).length, primaries: podsOf(undefined), failing };
+  const closed = observed.pools.map(({ service: { spec } }) => closedPorts(spec, usable)).find((problem) => problem !== undefined);
+  return closed ?? observed.pools.map((pool) => closedRoutesOf(pool, observed)).find((problem) => problem !== undefined);
 }
+
+/** Backends that users come to by the routes of a service. */
+function routedIn({ pools, upOf = () => undefined }: Observed): number {
+  const groups = pools.flatMap(({ service: { metadata, spec } }) =>
+    (spec.routes ?? []).flatMap((route) => (route.groups ?? []).map(({ name }) => `${metadata.namespace}/${name}`)),
+  );
+  return [...new Set(groups)].reduce((sum, key) => sum + (upOf(key) ?? 0), 0);
+}
+
+const closedRoutesOf = ({ service, exposures }: ServedService, { upOf = () => undefined }: Observed): Unserved | undefined =>
+  closedRoutes(service, webPaths(exposures), (name) => upOf(`${service.metadata.namespace}/${name}`));
 
 /** Among the pools of its service. */
 const nameOf = ({ service }: ServedService): string | undefined => splitPartKey(keyOf(service))[1];

@@ -81,9 +81,17 @@ export const statusReasons = {
     remedy: 'End or demote all of them but the right one; docs/guide/databases.md.',
   },
   PortWithoutBackend: {
-    meaning: 'No backend has a port of the service, so users get no connection there; the other ports are served.',
-    cause: 'The port was added to spec.expose.ports, and Pods and machines have the configuration from before.',
-    remedy: 'Restart the workload, and make the files of machines anew; docs/guide/gateway.md.',
+    meaning: 'Nobody serves a port, or a host, of the service, so users do not reach it there; the others are served.',
+    cause:
+      'No app listens at the port, its health check fails, or a plain frp server does not let it be registered. Or the port was added to spec.expose.ports, and Pods and machines have the configuration from before.',
+    remedy:
+      'The message says who lacks it and why. Let the app listen there; after a new port restart the workload, and make the files of machines anew; docs/guide/gateway.md.',
+  },
+  RouteWithoutBackend: {
+    meaning: 'A route leads to a group that has no backend, so users get 503 there; the other routes are served.',
+    cause: 'The group has no Pods, none of them is healthy, or no route takes what the own backends, of which there are none, would get.',
+    remedy:
+      'Give the group backends, or lead the requests elsewhere in spec.routes: a last route without a path takes the rest; docs/guide/api-gateway.md.',
   },
   RestartPods: {
     meaning: 'The service goes another way now, and no Pod has restarted since.',

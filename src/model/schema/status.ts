@@ -42,7 +42,7 @@ export const statusSchema = {
         },
       },
     },
-    activeBackends: { type: 'integer', description: 'Number of active backends.' },
+    activeBackends: { type: 'integer', description: 'Number of backends that users have, at one of their ports or hosts at least.' },
     totalBackends: { type: 'integer', description: 'Number of backends.' },
     selector: { type: 'string', maxLength: 4096, description: 'Label selector of the connector Pods, for the scale subresource.' },
     endpoints: {

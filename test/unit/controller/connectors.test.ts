@@ -110,7 +110,7 @@ describe('connectors', { timeout: 60_000 }, () => {
     assert.ok(!JSON.stringify(containers).includes('FRP_GROUP_KEY'));
     assert.match(JSON.stringify(volumes), /"items":\[\{"key":"frpc-1.json","path":"frpc.json"\}\]/);
     assert.equal(JSON.stringify(volumes).match(/"audience":"frp.io\/gateway"/g)?.length, 2);
-    assert.deepEqual(connectors.backendsOf(listed('10.0.0.1'))[0]?.proxies, 1);
+    assert.deepEqual(connectors.backendsOf(listed('10.0.0.1'))[0]?.parts?.length, 1);
   });
 
   it('are made of a configuration and a Deployment that belong to the service, and then nothing is written any more', async () => {
@@ -164,7 +164,7 @@ describe('connectors', { timeout: 60_000 }, () => {
     await reconcile(subject);
     const backends = connectors.backendsOf(subject);
     assert.deepEqual(
-      backends.map(({ name, proxies }) => [name, proxies]),
+      backends.map(({ name, parts }) => [name, parts?.length]),
       [
         ['10.0.0.1:80', 1],
         ['10.0.0.2:80', 1],

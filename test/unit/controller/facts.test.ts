@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import { configSchema } from '../../../src/config/schema.ts';
 import { FactSource } from '../../../src/controller/facts.ts';
 import { nextStatus } from '../../../src/controller/status/status.ts';
+import { partsOf } from '../../../src/frp/parts.ts';
 import type { KubeObject } from '../../../src/kube/types.ts';
 import type { DistributedService, DistributedServiceStatus } from '../../../src/model/types.ts';
 import { service, storeOf } from '../../support/services.ts';
@@ -21,7 +22,7 @@ beforeEach(async () => {
   refused = [];
   pools = [];
   proxies = [{ name: 'shop.auth.0a1b2c3d.auth-0.u0', status: 'online' }];
-  api = createServer((_, response) => response.end(JSON.stringify({ proxies, refused, pools })));
+  api = createServer(({ url }, response) => response.end(JSON.stringify(url === '/api/proxy/tcp' ? { proxies, refused, pools } : {})));
   api.listen(0, '127.0.0.1');
   await once(api, 'listening');
 });
@@ -39,7 +40,7 @@ function start(gateway: boolean): void {
     hasOwnGateway: () => true,
     config,
     gatewayUrls: [url],
-    services: storeOf(front, auth, database),
+    services: storeOf(front, auth, database, mail),
     outdated: () => [],
     changed: (key) => told.push(key),
     outdatedChanged: () => {},
@@ -52,6 +53,16 @@ const database = service('pg', {
   backends: { discovery: { mode: 'auto' }, readWrite: { writePort: 5432, readPort: 5433 } },
 });
 const auth = service('auth', { expose: { path: '/auth' } });
+const mail = service('mail', {
+  serviceType: 'tcp',
+  expose: {
+    type: 'port',
+    ports: [
+      { name: 'smtp', port: 25 },
+      { name: 'imap', port: 143 },
+    ],
+  },
+});
 const pod = {
   metadata: {
     name: 'auth-0',
@@ -220,5 +231,140 @@ describe('a database of which the gateway says who is the primary', () => {
     await facts.close();
     pools = [{ service: 'shop/pg', up: 1 }];
     assert.equal((await told())?.status, 'True');
+  });
+});
+
+describe('a service with several ports, of which each backend lacks another one', () => {
+  /** Of a Pod, as the server lists it. */
+  const hashes = (isGateway: boolean) => [...partsOf(mail.spec, isGateway, undefined).keys()] as [string, string];
+  const proxy = (isGateway: boolean, end: number, part: 0 | 1, status: string, more: object = {}) => ({
+    name: `shop.mail.${hashes(isGateway)[part]}.mail-${end}.m${end}`,
+    status,
+    ...more,
+  });
+  const podOf = (isGateway: boolean, end: number) =>
+    ({
+      metadata: {
+        name: `mail-${end}`,
+        namespace: 'shop',
+        uid: `m${end}`,
+        annotations: {
+          'frp.io/frpc.json': JSON.stringify({
+            auth: { method: isGateway ? 'oidc' : 'token' },
+            proxies: hashes(isGateway).map((hash, at) => ({
+              name: `shop.mail.${hash}.{{ .Envs.POD_NAME }}.{{ .Envs.POD_UID }}`,
+              localPort: [25, 143][at],
+              metadatas: { port: ['smtp', 'imap'][at] },
+            })),
+          }),
+        },
+      },
+      status: {
+        podIP: `10.0.0.${end}`,
+        conditions: [{ type: 'ContainersReady', status: 'True', lastTransitionTime: '2020-01-01T00:00:00Z' }],
+      },
+    }) as KubeObject;
+  const settled = async (isGateway: boolean) => {
+    start(isGateway);
+    for (const end of [0, 1]) facts.pods.set(podOf(isGateway, end));
+    await facts.meetServers();
+    let status: DistributedServiceStatus = { state: 'Running' };
+    for (let at = 0; at < 5; at++)
+      status = nextStatus({ ...mail, status }, facts.of({ ...mail, status }, { ready: true }, undefined, Date.now()), 0) ?? status;
+    return status;
+  };
+  const of = (status: DistributedServiceStatus, type: string) => status.conditions?.find((each) => each.type === type);
+
+  for (const isGateway of [true, false])
+    it(`serves at both, and says which port is not served by whom (${isGateway ? 'the gateway' : 'a plain frp server'})`, async () => {
+      const why = (port: string) => (isGateway ? { reason: `port ${port}: its port takes no connections` } : {});
+      proxies = [
+        proxy(isGateway, 0, 0, 'offline', why('smtp')),
+        proxy(isGateway, 0, 1, 'online'),
+        proxy(isGateway, 1, 0, 'online'),
+        proxy(isGateway, 1, 1, 'offline', why('imap')),
+      ];
+      pools = ['smtp', 'imap'].map((pool) => ({ service: 'shop/mail', pool, up: 1 }));
+      const status = await settled(isGateway);
+      assert.deepEqual([status.state, status.activeBackends, of(status, 'Ready')?.status], ['Degraded', 2, 'True']);
+      const said = of(status, 'BackendsAvailable')?.message ?? '';
+      const because = isGateway ? ': its port takes no connections' : '';
+      assert.ok(
+        said.startsWith(
+          `2 backends available; port 25 (smtp) is not served by mail-0${because}; port 143 (imap) is not served by mail-1${because}; `,
+        ),
+        said,
+      );
+      assert.deepEqual(
+        status.endpoints?.map(({ name, healthy }) => [name, healthy]),
+        [
+          ['mail-0', false],
+          ['mail-1', false],
+        ],
+      );
+    });
+
+  for (const isGateway of [true, false])
+    it(`is not Ready where one of them is served by nobody (${isGateway ? 'the gateway' : 'a plain frp server'})`, async () => {
+      proxies = [0, 1].flatMap((end) => [proxy(isGateway, end, 0, 'online'), proxy(isGateway, end, 1, 'offline')]);
+      pools = [
+        { service: 'shop/mail', pool: 'smtp', up: 2 },
+        { service: 'shop/mail', pool: 'imap', up: 0 },
+      ];
+      const status = await settled(isGateway);
+      const ready = of(status, 'Ready');
+      assert.deepEqual([status.state, status.activeBackends, ready?.status, ready?.reason], ['Degraded', 2, 'False', 'PortWithoutBackend']);
+      assert.match(ready?.message ?? '', /^2 backends available; nobody serves port 143 \(imap\), so users get no connection there;/);
+    });
+
+  it('has a port that a Pod’s sidecar has never registered, such as one that a plain frp server does not allow', async () => {
+    proxies = [proxy(false, 0, 0, 'online'), proxy(false, 0, 1, 'online'), proxy(false, 1, 0, 'online')];
+    const status = await settled(false);
+    assert.deepEqual([status.state, status.activeBackends, of(status, 'Ready')?.status], ['Degraded', 2, 'True']);
+    assert.match(of(status, 'BackendsAvailable')?.message ?? '', /^2 backends available; port 143 \(imap\) is not served by mail-1;/);
+  });
+});
+
+describe('a service whose routes lead to several groups', () => {
+  const serviceAt = (routes: DistributedService['spec']['routes']) => service('front', { routes });
+  const readyOf = async (of: DistributedService, ups: Record<string, number>, before: DistributedServiceStatus['state'] = 'Running') => {
+    pools = Object.entries(ups).map(([name, up]) => ({ service: `shop/${name}`, up }));
+    start(true);
+    facts.pods.set(pod);
+    await facts.meetServers();
+    const status = nextStatus({ ...of, status: { state: before } }, facts.of(of, { ready: true }, undefined, 0), 0);
+    await facts.close();
+    const ready = status?.conditions?.find(({ type }) => type === 'Ready');
+    return { state: status?.state, ready: ready?.status, reason: ready?.reason, message: ready?.message };
+  };
+  const auths = [{ path: '/auth/*', groups: [{ name: 'auth' }] }];
+  const rest = { groups: [{ name: 'auth' }] };
+
+  it('is not Ready while a group that users come to has no backend, and says by which requests they do', async () => {
+    const found = await readyOf(serviceAt([{ path: '/pay', groups: [{ name: 'pg', weight: 1 }] }, ...auths, rest]), {
+      front: 0,
+      auth: 1,
+      pg: 0,
+    });
+    assert.deepEqual([found.state, found.ready, found.reason], ['Degraded', 'False', 'RouteWithoutBackend']);
+    assert.match(found.message ?? '', /: requests for \/pay come to pg; give each of these groups a backend/);
+  });
+
+  it('is not Ready while what no route takes has no backend', async () => {
+    const found = await readyOf(serviceAt(auths), { front: 0, auth: 1 });
+    assert.deepEqual([found.state, found.ready, found.reason], ['Degraded', 'False', 'RouteWithoutBackend']);
+    assert.match(found.message ?? '', /: requests that no route takes come to its own; /);
+  });
+
+  it('is Ready where every route leads to somebody, where no request comes to the empty group, and where the gateway does not say', async () => {
+    const shadowed = { path: '/auth/old', groups: [{ name: 'pg' }] };
+    for (const [routes, ups] of [
+      [[...auths, rest], { front: 0, auth: 1 }],
+      [[...auths, shadowed, rest], { front: 0, auth: 1, pg: 0 }],
+      [[{ path: '/pay', groups: [{ name: 'pg', weight: 0 }] }, rest], { front: 0, auth: 1, pg: 0 }],
+      [[{ path: '/gone', groups: [{ name: 'gone' }] }, rest], { front: 0, auth: 1 }],
+      [auths, {}],
+    ] as const)
+      assert.equal((await readyOf(serviceAt(structuredClone(routes) as never), ups)).ready, 'True', JSON.stringify(routes));
   });
 });

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import { ServerView, type ServerHealth } from '../../../src/controller/backends/frp-status.ts';
 import { PodBackends } from '../../../src/controller/backends/injected-pods.ts';
 import { unhealthyBackends } from '../../../src/controller/status/remedies.ts';
+import { partsOf } from '../../../src/frp/parts.ts';
 import { membershipsIn, ownerOf } from '../../../src/frp/proxy-names.ts';
 import { renderClientConfig } from '../../../src/frp/client-config.ts';
 import { configSchema } from '../../../src/config/schema.ts';
@@ -53,6 +54,12 @@ afterEach(async () => {
   server.closeAllConnections();
 });
 
+/** Without what is said of each proxy. */
+function counts(service: string, id: string, of = view) {
+  const { parts: _, ...counted } = of.countsOf(service, id) ?? {};
+  return counted;
+}
+
 describe('the view of an frp server', { timeout: 20_000 }, () => {
   it('tells which proxies of a backend are online and offline, and which services have changed', async () => {
     proxies = [
@@ -62,8 +69,12 @@ describe('the view of an frp server', { timeout: 20_000 }, () => {
       { name: 'somebody-elses', status: 'online' },
     ];
     await view.poll();
-    assert.deepEqual(view.countsOf('prod/api', 'u0'), { online: 1, offline: 1 });
-    assert.deepEqual(view.countsOf('prod/web', 'u1'), { online: 1, offline: 0 });
+    assert.deepEqual(view.countsOf('prod/api', 'u0'), {
+      online: 1,
+      offline: 1,
+      parts: { '0a1b2c3d': { isOnline: true }, '4e5f6071': { isOnline: false } },
+    });
+    assert.deepEqual(counts('prod/web', 'u1'), { online: 1, offline: 0 });
     proxies = proxies.map((proxy) => ({ ...proxy, status: proxy.name.includes('.api.') ? 'online' : proxy.status }));
     await view.poll();
     await view.poll();
@@ -84,12 +95,12 @@ describe('the view of an frp server', { timeout: 20_000 }, () => {
     const proxy = { name: 'prod.api.0a1b2c3d.api-0.u0', status: 'offline', reason: 'GET /health answered 404' };
     proxies = [proxy];
     await view.poll();
-    assert.deepEqual(view.countsOf('prod/api', 'u0'), { online: 0, offline: 1, reason: proxy.reason, hasServed: false });
+    assert.deepEqual(counts('prod/api', 'u0'), { online: 0, offline: 1, reason: proxy.reason, hasServed: false });
     proxies = [{ name: proxy.name, status: 'online' }];
     await view.poll();
     proxies = [proxy];
     await view.poll();
-    assert.deepEqual(view.countsOf('prod/api', 'u0'), { online: 0, offline: 1, reason: proxy.reason, hasServed: true });
+    assert.deepEqual(counts('prod/api', 'u0'), { online: 0, offline: 1, reason: proxy.reason, hasServed: true });
   });
 
   it('counts the server as unreachable only after two failures, with the cause, and gives sidecars time once it answers again', async () => {
@@ -142,10 +153,10 @@ describe('the view of an frp server', { timeout: 20_000 }, () => {
     proxies = [{ name, status: 'offline' }];
     served = '/api/proxy/tcp';
     await both.poll();
-    assert.deepEqual(both.countsOf('prod/api', 'u0'), { online: 1, offline: 0 });
+    assert.deepEqual(counts('prod/api', 'u0', both), { online: 1, offline: 0 });
     proxies = undefined;
     for (let times = 0; times < 3; times++) await both.poll();
-    assert.deepEqual([both.health.status, both.countsOf('prod/api', 'u0')], ['reachable', { online: 1, offline: 0 }]);
+    assert.deepEqual([both.health.status, counts('prod/api', 'u0', both)], ['reachable', { online: 1, offline: 0 }]);
     other.close();
     other.closeAllConnections();
     for (let times = 0; times < 2; times++) await both.poll();
@@ -160,7 +171,7 @@ describe('the view of an frp server', { timeout: 20_000 }, () => {
     ];
     await view.poll();
     assert.deepEqual(view.elsewhere('prod/api'), [{ id: 'u1', name: 'edge/api-1', address: '', port: 0 }]);
-    assert.deepEqual(view.countsOf('prod/api', 'u1'), { online: 0, offline: 1, elsewhere: 'edge/api-1' });
+    assert.deepEqual(counts('prod/api', 'u1'), { online: 0, offline: 1, elsewhere: 'edge/api-1' });
     assert.deepEqual(view.elsewhere('prod/web'), []);
   });
 
@@ -185,10 +196,11 @@ describe('names of proxies', () => {
       { members: [{ service, localPort: 8080 }], namespace: 'prod', tuning, logLevel: 'info' },
       configSchema.parse({}),
     );
-    assert.deepEqual(membershipsIn(text, 'prod'), [{ service: 'api', port: 8080, proxies: 1, isGateway: false }]);
+    const parts = [...partsOf(service.spec, false, undefined).keys()];
+    assert.deepEqual(membershipsIn(text, 'prod'), [{ service: 'api', port: 8080, parts, isGateway: false }]);
     assert.deepEqual(membershipsIn(text, 'other'), []);
     assert.deepEqual(membershipsIn('no JSON', 'prod'), []);
-    assert.deepEqual(ownerOf('prod.api.0a1b2c3d.a.pod.name.u0'), { service: 'prod/api', id: 'u0' });
+    assert.deepEqual(ownerOf('prod.api.0a1b2c3d.a.pod.name.u0'), { service: 'prod/api', part: '0a1b2c3d', id: 'u0' });
     assert.equal(ownerOf('other'), undefined);
   });
 });
@@ -218,7 +230,7 @@ describe('injected Pods as backends', () => {
         name: 'api-0',
         address: '10.0.0.1',
         port: 80,
-        proxies: 1,
+        parts: ['0a1b2c3d'],
         startsUntil: Date.parse('2030-01-01T00:01:00Z'),
         isGateway: false,
       },

@@ -74,10 +74,10 @@ describe('the transitions of a service', () => {
 });
 
 describe('the state that the facts call for', () => {
-  const facts = (healthy: number, unhealthy: number, changes: Partial<Eligibility> = {}): Eligibility => ({
+  const facts = (serving: number, failing: number, changes: Partial<Eligibility> = {}): Eligibility => ({
     isUsable: true,
     isOutdated: false,
-    backends: { healthy, unhealthy },
+    backends: { serving, failing },
     ...changes,
   });
   const unknown = { backends: undefined };
@@ -94,9 +94,9 @@ describe('the state that the facts call for', () => {
     ['an older configuration', 'Running', facts(3, 0, { isOutdated: true }), 'Updating'],
     ['an older configuration and one unhealthy', 'Degraded', facts(2, 1, { isOutdated: true }), 'Updating'],
     ['an older configuration and all unhealthy', 'Updating', facts(0, 1, { isOutdated: true }), 'Failed'],
-    ['a port without a backend', 'Running', facts(2, 0, { hasClosedPort: true }), 'Degraded'],
-    ['a port without a backend from the start', 'Provisioning', facts(2, 0, { hasClosedPort: true }), 'Provisioning'],
-    ['a port without a backend and an older configuration', 'Running', facts(2, 0, { hasClosedPort: true, isOutdated: true }), 'Updating'],
+    ['a port without a backend', 'Running', facts(2, 0, { isPartlyClosed: true }), 'Degraded'],
+    ['a port without a backend from the start', 'Provisioning', facts(2, 0, { isPartlyClosed: true }), 'Provisioning'],
+    ['a port without a backend and an older configuration', 'Running', facts(2, 0, { isPartlyClosed: true, isOutdated: true }), 'Updating'],
     ['all restarted', 'Updating', facts(3, 0), 'Running'],
     ['all healthy again', 'Degraded', facts(3, 0), 'Running'],
     ['still none', 'Degraded', facts(0, 0), 'Degraded'],

@@ -104,7 +104,7 @@ describe('the status of a service', () => {
     const judgement = judged(up, up);
     const running = settled(facts({ judgement }));
     for (const reason of ['NoPrimary', 'SeveralPrimaries', 'PortWithoutBackend'] as const) {
-      const closed = facts({ judgement, closedPorts: { reason, message: 'nobody can write' } });
+      const closed = facts({ judgement, closed: { reason, message: 'nobody can write' } });
       const status = settled(closed, service({ status: running }));
       assert.deepEqual(conditionsOf(status).Ready, ['False', reason, '2 backends available; nobody can write']);
       assert.deepEqual([status.state, status.activeBackends], ['Degraded', 2]);
@@ -358,14 +358,17 @@ describe('the status of a service', () => {
     const two: Backend = { id: 'u0', name: 'api-0', address: '10.0.0.1', port: 80, proxies: 2 };
     const health = (counts: ProxyCounts) => judge([two], { now, isUdp: false, graceUntil: 0, countsOf: () => counts }).backends[0]?.health;
     assert.equal(health({ online: 2, offline: 0 }), 'healthy');
-    assert.equal(health({ online: 1, offline: 0 }), 'unhealthy');
-    assert.equal(health({ online: 1, offline: 1 }), 'unhealthy');
+    assert.equal(health({ online: 1, offline: 0 }), 'partial');
+    assert.equal(health({ online: 1, offline: 1 }), 'partial');
+    assert.equal(health({ online: 0, offline: 2 }), 'unhealthy');
     const pair = ['u1', 'u2'].map((id) => ({ ...two, id, proxies: 1 }));
     const udp = judge(pair, { now, isUdp: true, graceUntil: 0, countsOf: (id) => (id === 'u2' ? up : undefined) });
     assert.deepEqual(
       udp.backends.map(({ health: found }) => found),
       ['standby', 'healthy'],
     );
+    const each = judge(pair, { now, isUdp: true, graceUntil: 0, countsOf: () => ({ online: 1, offline: 1 }) });
+    assert.deepEqual([each.healthy, each.partial], [2, 0]);
   });
 
   it('keeps what was last known of the backends as long as nothing newer is known', () => {

@@ -112,7 +112,7 @@ describe('what a replica tells of a service with several pools', () => {
       refusals: () => [],
     });
 
-  it('is of several ports each backend once, up where each of its ports is, and each tunnel by its port', async () => {
+  it('is of several ports each backend once, with how many do not have all of theirs, and each tunnel by its port', async () => {
     const pools = [pool('mail:imap'), pool('mail:smtp')];
     const all = ['one', 'two'].flatMap((pod) => [tunnel('shop/mail', pod, 'imap'), tunnel('shop/mail', pod, 'smtp')]);
     const verdicts = [
@@ -122,11 +122,32 @@ describe('what a replica tells of a service with several pools', () => {
       statsOf('shop/mail:smtp', 'two', 'down'),
     ];
     const report = (await inspected(pools, all, verdicts).service('shop/mail'))!;
-    assert.deepEqual([report.unserved, report.up, report.registered, report.current, report.perSecond], [undefined, 1, 2, 7, 4]);
+    assert.deepEqual(
+      [report.unserved, report.up, report.partial, report.registered, report.current, report.perSecond],
+      [undefined, 2, 1, 2, 7, 4],
+    );
     assert.deepEqual(
       report.backends.map(({ pod, port, state }) => `${pod} ${port} ${state}`),
       ['one imap up', 'one smtp up', 'two imap up', 'two smtp down'],
     );
+  });
+
+  it('is Degraded, and not without a backend, where each backend lacks another port', async () => {
+    const pools = [pool('mail:imap'), pool('mail:smtp')];
+    const all = ['one', 'two'].flatMap((pod) => [tunnel('shop/mail', pod, 'imap'), tunnel('shop/mail', pod, 'smtp')]);
+    const ups = [
+      ['imap', 'one', 'up'],
+      ['smtp', 'one', 'down'],
+      ['imap', 'two', 'down'],
+      ['smtp', 'two', 'up'],
+    ] as const;
+    const answer = await inspected(
+      pools,
+      all,
+      ups.map(([port, pod, status]) => statsOf(`shop/mail:${port}`, pod, status)),
+    ).summary('shop');
+    const row = () => statusAtHome({ heard: [{ replica: 'frp-gateway-0', answer }], problems: [] }, '').services[0];
+    assert.deepEqual([row()?.state, row()?.active, row()?.total], ['Degraded', 2, 2]);
   });
 
   it('is of roles a backend up in the one that it has, and nothing of the tunnel at which it tells it', async () => {

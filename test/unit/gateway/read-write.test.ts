@@ -6,6 +6,7 @@ import { Registry } from '@prometheus-io/client';
 import { configSchema } from '../../../src/config/schema.ts';
 import { renderClientConfig } from '../../../src/frp/client-config.ts';
 import { endpointsIn, renderConnectorConfig } from '../../../src/frp/connector-config.ts';
+import { partsOf } from '../../../src/frp/parts.ts';
 import { membershipsIn } from '../../../src/frp/proxy-names.ts';
 import { tuningOf } from '../../../src/frp/tuning.ts';
 import { newProxyContent } from '../../../src/gateway/admission/plugin-protocol.ts';
@@ -90,7 +91,9 @@ describe('the tunnels of a member with a role', () => {
       proxies.map(({ localPort }) => localPort),
       [5432, 8008],
     );
-    assert.deepEqual(membershipsIn(text, 'shop'), [{ service: 'pg', port: 5432, proxies: 1, isGateway: true }]);
+    assert.deepEqual(membershipsIn(text, 'shop'), [
+      { service: 'pg', port: 5432, parts: [...partsOf(pg().spec, true, undefined).keys()], isGateway: true },
+    ]);
     const name = proxies[1]!.name.replace('{{ .Envs.POD_NAME }}', 'pg-1').replace('{{ .Envs.POD_UID }}', uid(1));
     assert.deepEqual(parseProxyName(name, identity(1)), { service: 'pg', backendId: uid(1) });
   });
@@ -276,10 +279,13 @@ describe('a service with roles', () => {
         ['pg-2', true],
       ],
     );
-    assert.deepEqual(poolStatuses([pg(), service('web')], verdicts), [
-      { service: 'shop/pg', up: 2 },
-      { service: 'shop/pg', pool: 'read', up: 0 },
-    ]);
+    assert.deepEqual(
+      poolStatuses([pg(), service('web')], verdicts, () => true),
+      [
+        { service: 'shop/pg', up: 2 },
+        { service: 'shop/pg', pool: 'read', up: 0 },
+      ],
+    );
     const demoted = proxyStatuses([member(1)], [verdict(writes, 'down'), verdict(reads, 'up')], () => pg().spec);
     assert.deepEqual(demoted[0]?.isPrimary, undefined);
   });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { JsonObject } from '../../../src/model/json.ts';
 import { migrate, type Migration } from '../../../src/migrate/migrate.ts';
 
 /** A proxy of type http, with these fields. */
@@ -44,4 +45,29 @@ test('an address that no service takes gets no exception for connectors', () => 
   assert.equal(config.connectors, undefined);
   assert.match(findings.join('\n'), /^lost localIP: "fe80::1%eth0" is neither/m);
   assert.deepEqual(migrated({ localIP: 'fe80::1' }).config.connectors, { allowAddresses: ['fe80::1/128'] });
+});
+
+test('a service that is refused leaves nothing in the configuration, and nothing to do for it', () => {
+  const made = (...proxies: JsonObject[]) => {
+    const common = { serverAddr: 'vps.example.com', udpPacketSize: 4000 };
+    return migrate(
+      { clients: [{ file: 'frpc.toml', common, proxies, visitors: [], findings: [] }], manifests: [] },
+      { namespace: undefined, baseDomain: undefined, localHost: undefined },
+    );
+  };
+  const ssh = { name: 'ssh', type: 'tcp', localIP: '169.254.1.1', localPort: 22, remotePort: 6000 };
+  const twin = { ...ssh, name: 'twin', localIP: '169.254.1.2' };
+  const game = { name: 'game', type: 'udp', localIP: '169.254.1.3', localPort: 7777, remotePort: 7777 };
+  const both = made(ssh, twin);
+  assert.deepEqual(
+    both.services.map(({ service }) => (service.metadata as JsonObject).name),
+    ['ssh'],
+  );
+  assert.deepEqual(both.config.connectors, { allowAddresses: ['169.254.1.1/32'] });
+  assert.doesNotMatch(JSON.stringify(both.remarks), /169\.254\.1\.2/);
+  assert.match(JSON.stringify(both.services), /169\.254\.1\.1\/32 by exception only/);
+  const sizeOf = ({ config }: Migration) => (config.frps as JsonObject).udpPacketSize;
+  assert.equal(sizeOf(made(ssh, game)), 4000);
+  const lost = made(ssh, { ...game, remotePort: 70_000 });
+  assert.deepEqual([lost.services.length, sizeOf(lost), lost.config.connectors], [1, undefined, { allowAddresses: ['169.254.1.1/32'] }]);
 });

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { configSchema, type Config } from '../../../src/config/schema.ts';
 import { podFactsOf } from '../../../src/frp/pod-facts.ts';
+import { gatewayAgreement } from '../../../src/frp/parts.ts';
 import { membershipsIn } from '../../../src/frp/proxy-names.ts';
 import type { DistributedServiceSpec } from '../../../src/model/types.ts';
 import { decidePod } from '../../../webhooks/pods/decide.ts';
@@ -93,8 +94,9 @@ describe('a Pod of a service with several ports', () => {
 
   it('is one backend with all of its ports to whoever reads the configuration back', () => {
     const [text] = textsOf(gateway);
+    const parts = ['smtp', 'imap', 'sieve'].map(gatewayAgreement);
     assert.deepEqual(membershipsIn(text!, 'shop'), [
-      { service: 'mail', port: 25, ports: { smtp: 25, imap: 143, sieve: 4190 }, proxies: 3, isGateway: true },
+      { service: 'mail', port: 25, ports: { smtp: 25, imap: 143, sieve: 4190 }, parts, isGateway: true },
     ]);
     const facts = podFactsOf({ metadata: { namespace: 'shop', name: 'mail-0', annotations: { 'frp.io/frpc.json': text! } } });
     assert.deepEqual(facts!.ports, { mail: 25, 'mail:smtp': 25, 'mail:imap': 143, 'mail:sieve': 4190 });

@@ -6,6 +6,7 @@
  * and where its requests go.
  */
 import { splitPartKey } from '../../../model/pools.ts';
+import { isBelow, routePath, segments } from '../../../model/route-paths.ts';
 import { hostPattern } from './host-maps.ts';
 import type { ServiceConfig } from './service-config.ts';
 import { sha256 } from './escape.ts';
@@ -37,16 +38,8 @@ export interface PathEntry {
 
 type Services = ReadonlyMap<string, ServiceConfig>;
 
-/** A path without slashes at its end or in a row; the root is empty. */
-export const segments = (path: string): string => path.replace(/\/+/g, '/').replace(/\/$/, '');
-
 /** Whether a decoded path may be in a map and in a command about it. */
 const isPlain = (path: string): boolean => /^\/[A-Za-z0-9_/.~!$&'()+,=:@\u0080-\uffff-]*$/.test(path);
-
-/** Path of a route: a final `/*` means the same as none. */
-const routePath = (path: string | undefined): string => segments((path ?? '/').replace(/\/?\*$/, ''));
-
-const isBelow = (path: string, top: string): boolean => path === top || path.startsWith(`${top}/`);
 
 /** Entries of a service's hosts, paths and ports. */
 export const entriesOf = (entry: ServiceConfig, services: Services): PathEntry[] =>
