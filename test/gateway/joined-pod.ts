@@ -17,6 +17,8 @@ export interface JoinedPod {
   proxy: string;
   port: number;
   signer: Signer;
+  /** Its sidecar believes these authorities of the gateway from its next dial on, as when the kubelet has written them. PEM */
+  believes(authorities: string): void;
   /** Ends its sidecar and starts it again. */
   restart(): Promise<void>;
   log(): string;
@@ -64,6 +66,7 @@ export async function joinedPod(
     proxy,
     port,
     signer,
+    believes: (authorities) => writeFileSync(join(at, 'ca.crt'), authorities),
     restart: async () => {
       frpc.kill('SIGKILL');
       await once(frpc, 'exit');
