@@ -61,7 +61,7 @@ export interface FactsDeps {
   /** what is known of the way to the servers, beside what they say themselves */
   entrance?: Pick<Entrance, 'addressOf' | 'problemOf'> | undefined;
   /** to gateways elsewhere */
-  links?: Pick<GatewayLinks, 'listed' | 'isJoined' | 'states' | 'differing'> | undefined;
+  links?: Pick<GatewayLinks, 'listed' | 'isJoined' | 'states' | 'notJoined' | 'differing'> | undefined;
   credentials: () => { user: string; password: string } | undefined;
   /** PEM of the authority that the gateway's replicas have their certificate from */
   gatewayAuthority?: () => string | undefined;
@@ -220,6 +220,7 @@ export class FactSource {
       tunnel: isGateway ? undefined : config.frps.tls,
       server: this.#healthOf(isGateway, gateways, judgement),
       gateways,
+      notJoined: isGateway ? this.#deps.links?.notJoined : undefined,
       differing: isGateway ? this.#deps.links?.differing(key) : undefined,
       judgement,
       refusedTunnels: isGateway ? this.#gateway.refusedTunnelsOf(key) : undefined,

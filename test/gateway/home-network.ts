@@ -56,6 +56,11 @@ export class HomeNetwork {
     return spawn('nsenter', [...this.#enter(), command, ...words], { ...options, stdio: ['ignore', 'pipe', 'inherit'] });
   }
 
+  /** Words that, before a command, have it run there. */
+  get words(): [string, ...string[]] {
+    return ['nsenter', ...this.#enter()];
+  }
+
   #isApart(): boolean {
     return run('readlink', `/proc/${this.#holder.pid}/ns/net`) !== run('readlink', '/proc/self/ns/net');
   }

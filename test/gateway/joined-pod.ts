@@ -17,19 +17,18 @@ export interface JoinedPod {
   proxy: string;
   port: number;
   signer: Signer;
-  /** Ends its sidecar and starts it again. */
+  /** Its sidecar believes these authorities of the gateway from its next dial on, as when the kubelet has written them. PEM */
+  believes(authorities: string): void;
+  /** A second gateway is told of it, and gets a sidecar of its own. @param serverAddr where that gateway is */
+  joins(cluster: TestCluster, machine: Pick<Machine, 'root'>, serverAddr: string): void;
+  /** Ends its first sidecar and starts it again. */
   restart(): Promise<void>;
   log(): string;
   end(): void;
 }
 
 /** Of the service prod/NAME, at NAME.example.com; the service, the keys and the authority of the cluster are told as well. */
-export async function joinedPod(
-  machine: Machine,
-  { end: { outbox }, identity }: TestCluster,
-  name: string,
-  body: string,
-): Promise<JoinedPod> {
+export async function joinedPod(machine: Machine, cluster: TestCluster, name: string, body: string): Promise<JoinedPod> {
   const pod = { namespace: 'prod', name: `${name}-0`, uid: `uid-${name}` };
   const now = Date.now();
   const own = await createAuthority({ lifetimeMs: 86_400_000, now });
@@ -37,49 +36,78 @@ export async function joinedPod(
   const app = createServer((_, response) => response.end(body)).listen(0, '127.0.0.1');
   await once(app, 'listening');
   const { port } = app.address() as AddressInfo;
-  outbox.set({ kind: 'authority', key: 'clients', value: { bundle: own.bundlePem } });
-  outbox.set({ kind: 'keys', key: 'tokens', value: { issuer, keys: signer.keys.keys as never } });
-  outbox.set(serviceItem(name));
-  outbox.set({
-    kind: 'pod',
-    key: pod.uid,
-    value: { namespace: pod.namespace, name: pod.name, isReady: true, ip: '10.1.1.1', ports: { [name]: port } },
-  });
   const { certPem, keyPem } = await issue(own, { commonName: pod.name, usages: ['clientAuth'], lifetimeMs: 3_600_000, now });
-  const at = join(machine.root, pod.name);
-  mkdirSync(at);
-  const files = { 'tls.crt': certPem, 'tls.key': keyPem, 'ca.crt': identity.authorityPem, token: await signer.token(pod, { audience }) };
-  for (const [file, content] of Object.entries(files)) writeFileSync(join(at, file), content);
+  const files = { 'tls.crt': certPem, 'tls.key': keyPem, token: await signer.token(pod, { audience }) };
   const proxy = `prod.${name}.01234567.${pod.name}.${pod.uid}`;
-  writeFileSync(join(at, 'frpc.json'), JSON.stringify(frpcConfig(at, proxy, port)));
-  let frpc: ChildProcess;
-  const start = () => {
-    const output = openSync(join(at, 'log'), 'a');
-    frpc = spawn(process.env.FRPC!, ['-c', 'frpc.json'], { cwd: at, stdio: ['ignore', output, output] });
-    closeSync(output);
+  const sidecars: Sidecar[] = [];
+  const joins = ({ end: { outbox }, identity }: TestCluster, { root }: Pick<Machine, 'root'>, serverAddr = '127.0.0.1') => {
+    outbox.set({ kind: 'authority', key: 'clients', value: { bundle: own.bundlePem } });
+    outbox.set({ kind: 'keys', key: 'tokens', value: { issuer, keys: signer.keys.keys as never } });
+    outbox.set(serviceItem(name));
+    outbox.set({
+      kind: 'pod',
+      key: pod.uid,
+      value: { namespace: pod.namespace, name: pod.name, isReady: true, ip: '10.1.1.1', ports: { [name]: port } },
+    });
+    const at = join(root, pod.name);
+    mkdirSync(at);
+    for (const [file, content] of Object.entries({ ...files, 'ca.crt': identity.authorityPem })) writeFileSync(join(at, file), content);
+    writeFileSync(join(at, 'frpc.json'), JSON.stringify(frpcConfig(at, { serverAddr, name: proxy, localPort: port })));
+    sidecars.push(new Sidecar(at));
   };
-  start();
+  joins(cluster, machine);
+  const [first] = sidecars as [Sidecar];
   return {
     ...pod,
     proxy,
     port,
     signer,
-    restart: async () => {
-      frpc.kill('SIGKILL');
-      await once(frpc, 'exit');
-      start();
-    },
-    log: () => readFileSync(join(at, 'log'), 'utf8'),
+    believes: (authorities) => writeFileSync(join(first.at, 'ca.crt'), authorities),
+    joins,
+    restart: () => first.restart(),
+    log: () => first.log(),
     end: () => {
-      frpc.kill('SIGKILL');
+      for (const sidecar of sidecars) sidecar.end();
       app.close();
       app.closeAllConnections();
     },
   };
 }
 
-const frpcConfig = (at: string, name: string, localPort: number): object => ({
-  serverAddr: '127.0.0.1',
+/** An frpc, by the files of a directory. */
+class Sidecar {
+  readonly at: string;
+  #frpc: ChildProcess;
+
+  constructor(at: string) {
+    this.at = at;
+    this.#frpc = this.#start();
+  }
+
+  #start(): ChildProcess {
+    const output = openSync(join(this.at, 'log'), 'a');
+    const frpc = spawn(process.env.FRPC!, ['-c', 'frpc.json'], { cwd: this.at, stdio: ['ignore', output, output] });
+    closeSync(output);
+    return frpc;
+  }
+
+  async restart(): Promise<void> {
+    this.#frpc.kill('SIGKILL');
+    await once(this.#frpc, 'exit');
+    this.#frpc = this.#start();
+  }
+
+  log(): string {
+    return readFileSync(join(this.at, 'log'), 'utf8');
+  }
+
+  end(): void {
+    this.#frpc.kill('SIGKILL');
+  }
+}
+
+const frpcConfig = (at: string, { serverAddr, name, localPort }: { serverAddr: string; name: string; localPort: number }): object => ({
+  serverAddr,
   serverPort: 7000,
   loginFailExit: false,
   auth: { method: 'oidc', oidc: { tokenSource: { type: 'file', file: { path: join(at, 'token') } } } },
@@ -89,7 +117,7 @@ const frpcConfig = (at: string, name: string, localPort: number): object => ({
       certFile: join(at, 'tls.crt'),
       keyFile: join(at, 'tls.key'),
       trustedCaFile: join(at, 'ca.crt'),
-      serverName: '127.0.0.1',
+      serverName: serverAddr,
       disableCustomTLSFirstByte: true,
     },
   },

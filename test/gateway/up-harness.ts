@@ -64,15 +64,20 @@ export class Machine {
   readonly directory = join(this.root, 'gw');
   readonly services = join(this.root, 'services');
   readonly #address: string;
+  readonly #within: readonly string[];
   readonly #log = join(this.root, 'up.log');
   readonly #children: ChildProcess[] = [];
   readonly #servers: Server[] = [];
   up: ChildProcess | undefined;
   #isClosed = false;
 
-  /** @param address that it is dialled by, unless `start` is told others */
-  constructor(address = '127.0.0.1') {
+  /**
+   * @param address that it is dialled by, unless `start` is told others
+   * @param within words before its command, such as those of another network, where users reach it by the address
+   */
+  constructor(address = '127.0.0.1', within: readonly string[] = []) {
     this.#address = address;
+    this.#within = within;
     mkdirSync(this.services);
   }
 
@@ -95,7 +100,8 @@ export class Machine {
       '--log',
       'debug',
     ];
-    this.up = spawn(process.execPath, [main, 'gateway', 'up', ...flags, '--haproxy', process.env.HAPROXY!, ...words], {
+    const command = [...this.#within, process.execPath, main, 'gateway', 'up', ...flags, '--haproxy', process.env.HAPROXY!, ...words];
+    this.up = spawn(command[0]!, command.slice(1), {
       stdio: ['ignore', output, output],
       env,
     });
@@ -188,7 +194,8 @@ export class Machine {
     const startedAt = performance.now();
     return new Promise((resolve) => {
       const fail = (error: Error) => resolve({ startedAt, status: undefined, problem: error.message, body: '' });
-      const outgoing = request({ host: '127.0.0.1', port, path, headers: { host, ...headers }, agent: false, timeout: 30_000 });
+      const to = this.#within.length > 0 ? this.#address : '127.0.0.1';
+      const outgoing = request({ host: to, port, path, headers: { host, ...headers }, agent: false, timeout: 30_000 });
       outgoing.on('response', (incoming) => {
         let body = '';
         incoming.setEncoding('utf8');

@@ -1,4 +1,4 @@
-/** Another authority of a gateway outside any cluster, step by step: who follows keeps tunnels and link, and who does not is told of. */
+/** Another authority of a gateway outside any cluster, step by step: who follows, Pods of a joined cluster too, keeps tunnels and link, and who does not is told of. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isSignedBy, splitBundle } from '../../certs/inspect.ts';
@@ -8,6 +8,7 @@ import type { LinkIdentity } from '../../src/link/held-link.ts';
 import { downKinds } from '../../src/link/items.ts';
 import { joinAs, startCluster } from '../unit/link/joined.ts';
 import { eventually } from './eventually.ts';
+import { joinedPod } from './joined-pod.ts';
 import { Machine, web } from './up-harness.ts';
 
 test('the authority is replaced in three steps, and whoever follows them loses nothing', async (t) => {
@@ -35,10 +36,13 @@ test('the authority is replaced in three steps, and whoever follows them loses n
     const next = said && withTold(identity, downKinds.gateway.parse(said.value));
     if (!next) return;
     identity = next;
+    pod.believes(identity.authorityPem);
     cluster.link.wake();
   }, 50);
+  const pod = await joinedPod(machine, cluster, 'api', 'home');
   t.after(() => {
     clearInterval(follow);
+    pod.end();
     return cluster.close();
   });
   await joinAs(await token('away'));
@@ -49,7 +53,8 @@ test('the authority is replaced in three steps, and whoever follows them loses n
       () => '',
       ({ stderr }: { stderr: string }) => stderr,
     );
-  const load = machine.load('web.example.com', 2);
+  await eventually('the Pod of the cluster serves', () => served('api'));
+  const loads = ['web', 'api'].map((host) => machine.load(`${host}.example.com`, 1));
 
   assert.match(await rotate(), /^step 1 of 3: .*\nmake another client-config/);
   await eventually('the cluster is told of both', () => splitBundle(identity.authorityPem).length === 2);
@@ -77,10 +82,11 @@ test('the authority is replaced in three steps, and whoever follows them loses n
   await eventually('the cluster is told of the new one alone', () => identity.authorityPem.trim() === next.trim());
   await eventually('its link is up', () => cluster.link.state.isUp);
   assert.ok(!identity.authorityPem.includes(first.trim()));
-  assert.deepEqual(
-    (await load.end()).filter(({ status }) => status !== 200),
-    [],
-  );
+  for (const load of loads)
+    assert.deepEqual(
+      (await load.end()).filter(({ status }) => status !== 200),
+      [],
+    );
 
   // Whoever dials now comes in by the new authority, or not at all.
   process.kill(machine.leader('frps'), 'SIGKILL');
@@ -88,5 +94,6 @@ test('the authority is replaced in three steps, and whoever follows them loses n
     'the client of the new authority is back',
     async () => (await machine.get('/', { host: 'web.example.com' })).body === 'after',
   );
+  await eventually('the Pod of the cluster is back', () => served('api'));
   assert.ok(!(await served('old')), 'the one that was left behind is not');
 });

@@ -1,11 +1,13 @@
 /** The links to gateways elsewhere, as the leading controller holds them: one to each that the cluster has joined. */
 import type { Gauge } from '@prometheus-io/client';
+import { defaultConfig } from '../../config/schema.ts';
 import { pause } from '../../kube/backoff.ts';
 import { Loop } from '../../kube/loop.ts';
 import type { Sink } from '../../kube/reflector.ts';
 import type { KubeObject } from '../../kube/types.ts';
 import type { LinkIdentity, LinkState } from '../../link/held-link.ts';
 import { LinkError } from '../../link/protocol.ts';
+import { addressText, gatewayAddresses } from '../../model/gateway.ts';
 import { linkSecretName } from '../../model/names.ts';
 import type { Differing } from '../backends/frp-status.ts';
 import type { Told } from '../backends/server-answers.ts';
@@ -13,7 +15,7 @@ import { hasJoined } from '../gateway-place.ts';
 import { ClusterItems, type ClusterItemsDeps } from './cluster-items.ts';
 import { GatewayLink } from './gateway-link.ts';
 import { proxyIn } from './proxy-secret.ts';
-import { joinIfAsked, keepLinkIdentity, linkIdentitiesIn, withTold, type LinkSecretDeps } from './link-secret.ts';
+import { joinIfAsked, linkIdentitiesIn, updateLinkIdentity, withTold, type LinkSecretDeps } from './link-secret.ts';
 
 export interface GatewayLinksDeps extends LinkSecretDeps, ClusterItemsDeps {
   /** has the watch of Pods tell all of them once more. @throws KubeError */
@@ -74,13 +76,19 @@ export class GatewayLinks {
   /** By the gateways' names; none where the cluster has not joined or this replica does not lead. */
   get states(): { gateway: string; state: LinkState; leave: string }[] {
     const { namespace } = this.#deps.config;
+    const where = namespace === defaultConfig.namespace ? '' : ` --system ${namespace}`;
     return [...this.#links.values()]
-      .map(({ key, link: { name, state } }) => {
-        const patch = JSON.stringify([{ op: 'remove', path: `/data/${key}` }]);
-        const leave = `kubectl -n ${namespace} patch secret ${linkSecretName} --type=json -p '${patch}'`;
-        return { gateway: name, state, leave };
-      })
+      .map(({ link: { name, state } }) => ({ gateway: name, state, leave: `frp-k8s join --leave ${name}${where}` }))
       .sort((one, other) => (one.gateway < other.gateway ? -1 : 1));
+  }
+
+  /** Addresses that sidecars dial, of gateways that the cluster has not joined beside those that it has. */
+  get notJoined(): string[] {
+    const joined = [...this.#identities.values()].map(({ addresses }) => addresses);
+    const dialled = gatewayAddresses(this.#deps.config).map(addressText);
+    // A gateway may have another name in the configuration than it has for itself: then it is not known which one that is.
+    const areKnown = joined.every((addresses) => addresses.some((address) => dialled.includes(address)));
+    return joined.length > 0 && areKnown ? dialled.filter((address) => !joined.some((addresses) => addresses.includes(address))) : [];
   }
 
   /** Resolves once it is known of each link whether it is up: a new leader says nothing on no knowledge. */
@@ -199,7 +207,7 @@ export class GatewayLinks {
         items,
         proxy: () => proxyIn(this.#deps),
         log,
-        renewed: (next) => keepLinkIdentity(this.#deps, key, next),
+        renewed: (next) => updateLinkIdentity(this.#deps, key, next),
         changed: () => {
           if (this.#links.get(id)?.link !== link) return;
           metric?.set({ gateway: link.name }, link.state.isUp ? 1 : 0);
@@ -234,7 +242,7 @@ export class GatewayLinks {
       const about = [...this.#links.values()].find((each) => each.key === key && each.link.about)?.link.about;
       const next = about && withTold(identity, about);
       if (!next) continue;
-      await keepLinkIdentity(this.#deps, key, next).catch((error: Error) =>
+      await updateLinkIdentity(this.#deps, key, next).catch((error: Error) =>
         this.#deps.log.warn(`what the gateway says of itself cannot be kept: ${error.message}`),
       );
     }

@@ -5,7 +5,7 @@ import { parseable, splitBundle } from '../../../certs/inspect.ts';
 import type { Config } from '../../config/schema.ts';
 import { base64, text } from '../../kube/authority-secret.ts';
 import type { KubeClient } from '../../kube/client.ts';
-import { ignoreGone } from '../../kube/errors.ts';
+import { ignoreGone, isConflict, isNotFound } from '../../kube/errors.ts';
 import { fieldManager } from '../../kube/managers.ts';
 import type { ObjectStore } from '../../kube/object-store.ts';
 import { secrets, type Secret } from '../../kube/types.ts';
@@ -28,6 +28,9 @@ export interface LinkSecretDeps {
   userSecrets: ObjectStore<Secret>;
 }
 
+/** Of one change, where others write the Secret at once. */
+const mostTries = 5;
+
 const identitySchema = z.object({
   certPem: z.string().min(1),
   keyPem: z.string().min(1),
@@ -37,9 +40,12 @@ const identitySchema = z.object({
   cluster: z.string(),
 });
 
-/** By key of the Secret, one for each gateway; what cannot be read is left out. */
-export function linkIdentitiesIn({ secrets: store, config }: Pick<LinkSecretDeps, 'secrets' | 'config'>): Map<string, LinkIdentity> {
-  const secret = store.get(config.namespace, linkSecretName);
+/** As the controller knows the Secret. */
+export const linkIdentitiesIn = ({ secrets: store, config }: Pick<LinkSecretDeps, 'secrets' | 'config'>): Map<string, LinkIdentity> =>
+  identitiesOf(store.get(config.namespace, linkSecretName));
+
+/** By key of Secret frp-gateway-link, one for each gateway; what cannot be read is left out. */
+export function identitiesOf(secret: Secret | undefined): Map<string, LinkIdentity> {
   const identities = new Map<string, LinkIdentity>();
   for (const key of Object.keys(secret?.data ?? {}).sort()) {
     const identity = identitySchema.safeParse(parseJson(text(secret!, key))).data;
@@ -88,8 +94,26 @@ export function withTold(
 const hasToldOf = ({ authorityPem }: LinkIdentity, pem: string | undefined): boolean =>
   pem !== undefined && splitBundle(authorityPem).some((known) => known.trim() === pem);
 
+/** Keeps what a gateway has renewed, or says of itself, unless the cluster has left it meanwhile. @throws KubeError */
+export async function updateLinkIdentity(deps: LinkSecretDeps, key: string, identity: LinkIdentity): Promise<void> {
+  const { client, config, secrets: store } = deps;
+  const data = { [key]: base64(JSON.stringify(identity)) };
+  for (let tries = 1; ; tries++) {
+    const known = store.get(config.namespace, linkSecretName);
+    if (known?.data?.[key] === undefined) return;
+    const { resourceVersion } = known.metadata;
+    try {
+      return store.set(await client.mergePatch<Secret>(secrets, config.namespace, linkSecretName, { metadata: { resourceVersion }, data }));
+    } catch (error) {
+      if (isNotFound(error)) return store.delete(known);
+      if (!isConflict(error) || tries === mostTries) throw error;
+      store.set(await client.get<Secret>(secrets, config.namespace, linkSecretName));
+    }
+  }
+}
+
 /** Keeps what the cluster is known by to one gateway. @param replaced keys that go */
-export async function keepLinkIdentity(
+async function keepLinkIdentity(
   { client, config, secrets: store }: LinkSecretDeps,
   key: string,
   identity: LinkIdentity,

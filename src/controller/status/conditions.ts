@@ -37,6 +37,8 @@ export interface Facts {
   judgement: Judgement;
   /** gateways elsewhere that the cluster has joined */
   gateways?: readonly GatewayFact[] | undefined;
+  /** addresses that sidecars dial, of gateways that the cluster has not joined */
+  notJoined?: readonly string[] | undefined;
   /** fields of the service that a cluster which joined a gateway before says otherwise */
   differing?: readonly Differing[] | undefined;
   /** why the gateway refuses tunnels of its Pods */
@@ -56,9 +58,9 @@ export interface Facts {
 /** Ready first: it sums up the others. */
 export function conditionsOf(facts: Facts, service: DistributedService): Fact[] {
   const others = [backendsAvailable(facts, service), configurationValid(facts), certificatesReady(facts), networkReady(facts)];
-  const { gateways = [], differing = [] } = facts;
+  const { gateways = [], notJoined, differing = [] } = facts;
   const passing = [
-    ...linkReady(gateways),
+    ...linkReady(gateways, notJoined),
     ...specDiffers(differing, gateways.length === 1),
     ...tunnelsRefused(facts),
     ...clusterServiceReady(facts),

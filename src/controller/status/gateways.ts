@@ -8,8 +8,8 @@ export interface GatewayFact {
   /** by which people know it: the first of its addresses */
   name: string;
   state: LinkState;
-  /** command that ends the cluster's relation to it */
-  leave?: string;
+  /** command by which the cluster forgets it */
+  leave: string;
   /** what it says of the service; undefined where it says nothing at present */
   said?: {
     /** how many of the healthy backends it has online */
@@ -42,29 +42,40 @@ export function gatewayFacts(
 
 type Down = Extract<LinkState, { isUp: false }>;
 
-const nameOf = ({ name }: GatewayFact, isOnly: boolean): string => (isOnly ? 'the gateway' : `gateway ${name}`);
+const nameOf = ({ name }: Pick<GatewayFact, 'name'>, isOnly: boolean): string => (isOnly ? 'the gateway' : `gateway ${name}`);
 
-const noLink = (gateway: GatewayFact, { since, message }: Down, isOnly: boolean): string =>
+const noLink = (gateway: Pick<GatewayFact, 'name'>, { since, message }: Down, isOnly: boolean): string =>
   `No link to ${nameOf(gateway, isOnly)} since ${new Date(since).toISOString()}: ${message}`;
 
-/** False as long as one link is down: the message says which, since when, and why. */
-export function linkReady(gateways: readonly GatewayFact[]): Fact[] {
+/** What brings the link back, or ends it for good. */
+const remedyOf = ({ state, leave }: { state: Down; leave: string }): string =>
+  state.reason === 'ClusterRemoved'
+    ? `or leave it for good: ${leave}`
+    : `it is tried again until it is back; where the gateway is gone for good: ${leave}`;
+
+/**
+ * False as long as one link is down: the message says which, since when, why, and what to do.
+ * @param notJoined addresses that sidecars dial although the cluster has not joined what is there
+ */
+export function linkReady(gateways: readonly GatewayFact[], notJoined: readonly string[] = []): Fact[] {
   if (gateways.length === 0) return [];
-  const type = 'LinkReady';
   const isOnly = gateways.length === 1;
-  const said = gateways.map((gateway) => {
-    const { state, leave } = gateway;
-    if (!state.isUp) {
-      const remedy = state.reason === 'ClusterRemoved' && leave !== undefined && !isOnly ? `; or leave it for good: ${leave}` : '';
-      return `${noLink(gateway, state, isOnly)}${remedy}`;
-    }
-    const clock = state.clock === undefined ? '' : `; this cluster's ${state.clock}`;
-    return `The gateway at ${state.address} has what it needs of this cluster${clock}`;
-  });
-  const down = gateways.flatMap(({ state }) => (state.isUp ? [] : [state]))[0];
+  const down = gateways.flatMap(({ state, ...gateway }) => (state.isUp ? [] : [{ ...gateway, state }]));
   // What is wrong comes first: a person reads no further.
-  const message = said.sort((a, b) => Number(b.startsWith('No link')) - Number(a.startsWith('No link'))).join('; ');
-  return [{ type, status: down ? 'False' : 'True', reason: down?.reason ?? 'Linked', message }];
+  const said = [
+    ...down.map((gateway) => `${noLink(gateway, gateway.state, isOnly)}; ${remedyOf(gateway)}`),
+    ...notJoined.map(
+      (address) =>
+        `Sidecars dial ${address} of gateway.addresses, and this cluster has not joined that gateway: frp-k8s join TOKEN, or take it out of there`,
+    ),
+    ...gateways.flatMap(({ state }) => {
+      if (!state.isUp) return [];
+      const clock = state.clock === undefined ? '' : `; this cluster's ${state.clock}`;
+      return [`The gateway at ${state.address} has what it needs of this cluster${clock}`];
+    }),
+  ];
+  const reason = down[0]?.state.reason ?? (notJoined.length > 0 ? 'NotJoined' : 'Linked');
+  return [{ type: 'LinkReady', status: reason === 'Linked' ? 'True' : 'False', reason, message: said.join('; ') }];
 }
 
 /** There only as long as something differs. */

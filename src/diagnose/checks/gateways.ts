@@ -2,6 +2,7 @@
 import { chainsTo } from '../../../certs/inspect.ts';
 import { addressText, gatewayAddresses, type GatewayAddress } from '../../model/gateway.ts';
 import { annotation, authoritySecretName, gatewayName, joinSecretName, linkSecretName } from '../../model/names.ts';
+import { linkReasons, type LinkReason } from '../../model/reasons/links.ts';
 import type { Check, CheckContext, Said } from '../finding.ts';
 import { itemsOf, valueOf } from '../read.ts';
 import { applying, look, lookAll, unknown, warning, wrong } from '../say.ts';
@@ -14,7 +15,10 @@ const after = ['namespace', 'configuration'];
 
 /** A name within this cluster, which resolves in it alone: HOST.SERVICE.NAMESPACE.svc */
 const isInCluster = ({ host }: GatewayAddress): boolean => /\.svc(\.|$)/.test(host);
-const hasJoined = ({ installation }: Snapshot): boolean => 'ok' in (installation.secrets.get(linkSecretName) ?? { absent: '' });
+const hasJoined = ({ installation }: Snapshot): boolean => {
+  const secret = installation.secrets.get(linkSecretName);
+  return secret !== undefined && (valueOf(secret)?.keys.length ?? 0) > 0;
+};
 
 const ordinal = ({ host }: GatewayAddress): number => Number(/^frp-gateway-([0-9]+)\./.exec(host)?.[1] ?? NaN);
 
@@ -96,9 +100,9 @@ export const gatewayChecks: readonly Check[] = [
         const down = all.flatMap(
           ({ status }) => status?.conditions?.find(({ type, status: is }) => type === 'LinkReady' && is === 'False') ?? [],
         )[0];
-        return down
-          ? [wrong(down.reason ?? 'LinkDown', undefined, down.message ?? '', 'kubectl -n frp-system logs deployment/frp-controller')]
-          : [];
+        const { reason = 'LinkDown', message = '' } = down ?? {};
+        const remedy = linkReasons[reason as LinkReason]?.remedy ?? 'kubectl -n frp-system logs deployment/frp-controller';
+        return down ? [wrong(reason, undefined, message, remedy)] : [];
       }),
   },
   {

@@ -1,5 +1,6 @@
 /** Why a gateway cannot start here, with what to do: everything that would end in a riddle later. */
 import { execFile } from 'node:child_process';
+import { createSocket } from 'node:dgram';
 import { accessSync, constants, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
@@ -25,6 +26,7 @@ export function checkDirectory(directory: string): void {
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
   } catch (error) {
+    if (codeOf(error) === 'EEXIST') throw new UserError(`${directory} is no directory: name another one with --dir`);
     throw new UserError(`${directory} cannot be made (${codeOf(error)}): ${ownerRemedy(directory)}`);
   }
   const { uid, mode } = statSync(directory);
@@ -152,27 +154,55 @@ export interface WantedPort {
   /** how to have another one; undefined: it cannot be another */
   option?: string;
   host: string;
+  /** default: tcp */
+  protocol?: 'udp';
 }
 
 /** @param own processes of this directory's gateway, whose ports are to be taken over @throws UserError that names all */
 export async function checkPorts(wanted: readonly WantedPort[], own: ReadonlySet<number>): Promise<void> {
+  const twice = wanted.flatMap((one, index) => {
+    const other = wanted.slice(0, index).find(({ port, protocol }) => port === one.port && protocol === one.protocol);
+    return other ? [wantedTwice(other, one)] : [];
+  });
+  refuse(twice);
   const refusals = await Promise.all(wanted.map(async (one) => ({ one, code: await refusalOf(one) })));
-  const busy = refusals.filter(({ code }) => code === 'EADDRINUSE').map(({ one }) => one.port);
-  const listeners = busy.length === 0 ? new Map<number, never>() : listenersAt(busy, [...own]);
+  const busy = refusals.flatMap(({ one, code }) => (code === 'EADDRINUSE' ? [one] : []));
+  const listeners = new Map(
+    (['tcp', 'udp'] as const).flatMap((of) => {
+      const taken = busy.filter(({ protocol = 'tcp' }) => protocol === of);
+      const found =
+        taken.length === 0
+          ? undefined
+          : listenersAt(
+              taken.map(({ port }) => port),
+              [...own],
+              of,
+            );
+      return taken.map((one) => [one, found?.get(one.port)] as const);
+    }),
+  );
   const problems = refusals.flatMap(({ one, code }): string[] => {
     if (code === undefined) return [];
     if (code === 'EACCES') return [forbidden(one)];
     if (code !== 'EADDRINUSE') return [`port ${one.port} (${one.use}) cannot be had: ${code}`];
-    const listener = listeners.get(one.port);
+    const listener = listeners.get(one);
     return listener && own.has(listener.pid) ? [] : [taken(one, listener?.text)];
   });
+  refuse(problems);
+}
+
+/** @throws UserError where there are some */
+function refuse(problems: readonly string[]): void {
   if (problems.length > 0) throw new UserError(['the gateway cannot have its ports:', ...problems].join('\n  '));
 }
+
+const wantedTwice = (one: WantedPort, other: WantedPort): string =>
+  `port ${one.port} is wanted twice (${one.use}; ${other.use}): choose another one with ${one.option ?? other.option}`;
 
 const forbidden = ({ port, use, option }: WantedPort): string =>
   `port ${port} (${use}) is below 1024, and this user may not listen there: give the program the right to (systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE), or all programs (sysctl -w net.ipv4.ip_unprivileged_port_start=${port}), or choose a port above 1023 with ${option}`;
 
-function taken({ port, use, option }: WantedPort, by = 'a program of another user (root sees it: ss -ltnp)'): string {
+function taken({ port, use, option }: WantedPort, by = 'a program of another user (root sees it: ss -lntup)'): string {
   const remedy =
     option === undefined
       ? 'end that program; a second gateway needs a machine or a network namespace of its own'
@@ -181,7 +211,8 @@ function taken({ port, use, option }: WantedPort, by = 'a program of another use
 }
 
 /** Every address is one of IPv4 and one of IPv6, with a socket each (haproxy/config/addresses.ts). */
-async function refusalOf({ port, host }: WantedPort): Promise<string | undefined> {
+async function refusalOf({ port, host, protocol }: WantedPort): Promise<string | undefined> {
+  if (protocol === 'udp') return codeOfBinding(port, host);
   const code = await codeOfListening(port, host);
   if (code !== undefined || host !== '0.0.0.0') return code;
   const sixth = await codeOfListening(port, '::');
@@ -193,6 +224,13 @@ const codeOfListening = (port: number, host: string): Promise<string | undefined
     const server = createServer();
     server.once('error', (error) => resolve(codeOf(error)));
     server.listen({ port, host, exclusive: true, ipv6Only: true }, () => server.close(() => resolve(undefined)));
+  });
+
+const codeOfBinding = (port: number, host: string): Promise<string | undefined> =>
+  new Promise((resolve) => {
+    const socket = createSocket('udp4');
+    socket.once('error', (error) => socket.close(() => resolve(codeOf(error))));
+    socket.bind({ port, address: host, exclusive: true }, () => socket.close(() => resolve(undefined)));
   });
 
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? String(error);

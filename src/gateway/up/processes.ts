@@ -62,19 +62,23 @@ export interface TcpSocket {
 
 const listening = '0A';
 const established = '01';
+/** Of UDP: bound, and connected to nobody. */
+const bound = '07';
 /** SS_CONNECTED */
 const connectedUnix = '03';
 
 /** Those that listen, and those that are connected. */
-export function tcpSockets(): TcpSocket[] {
-  return ['/proc/net/tcp', '/proc/net/tcp6'].flatMap((file) =>
+export const tcpSockets = (): TcpSocket[] => socketsIn('tcp', listening);
+
+/** @param open state of a socket that others may send to */
+const socketsIn = (protocol: 'tcp' | 'udp', open: string): TcpSocket[] =>
+  [`/proc/net/${protocol}`, `/proc/net/${protocol}6`].flatMap((file) =>
     (readText(file) ?? '').split('\n').flatMap((line): TcpSocket[] => {
       const [, local = '', , state, , , , , , inode = ''] = line.trim().split(/ +/);
-      if (state !== listening && state !== established) return [];
-      return [{ port: Number.parseInt(local.split(':')[1] ?? '', 16), isListening: state === listening, inode }];
+      if (state !== open && state !== established) return [];
+      return [{ port: Number.parseInt(local.split(':')[1] ?? '', 16), isListening: state === open, inode }];
     }),
   );
-}
 
 /** How many connections were accepted at Unix sockets whose paths begin so. */
 export const acceptedAt = (path: string): number =>
@@ -93,10 +97,15 @@ export function socketsOf(pid: number): Set<string> {
   }
 }
 
-/** Who listens at TCP ports, such as `nginx (process 812)`, by port, where the system tells. @param first processes to look at first */
-export function listenersAt(wanted: readonly number[], first: readonly number[]): Map<number, { pid: number; text: string }> {
+/** Who has ports, such as `nginx (process 812)`, by port, where the system tells. @param first processes to look at first */
+export function listenersAt(
+  wanted: readonly number[],
+  first: readonly number[],
+  protocol: 'tcp' | 'udp' = 'tcp',
+): Map<number, { pid: number; text: string }> {
   const found = new Map<number, { pid: number; text: string }>();
-  const open = tcpSockets().filter(({ isListening, port }) => isListening && wanted.includes(port));
+  const sockets = protocol === 'tcp' ? tcpSockets() : socketsIn('udp', bound);
+  const open = sockets.filter(({ isListening, port }) => isListening && wanted.includes(port));
   for (const pid of [...first, ...pids()]) {
     if (open.every(({ port }) => found.has(port))) break;
     const inodes = socketsOf(pid);

@@ -79,16 +79,19 @@ export async function runUp(config: Config, deps: UpDeps): Promise<void> {
   }
 }
 
+const { tunnel: _, ...own } = ports;
+
 export const wantedPorts = (config: Config): WantedPort[] => [
   { port: config.gateway.httpPort, use: 'users, http', option: '--http-port', host: '0.0.0.0' },
   { port: config.gateway.httpsPort, use: 'users, https', option: '--https-port', host: '0.0.0.0' },
   isShared(config)
     ? { port: ports.tunnel, use: 'tunnels, beside the port that they share with users', host: '0.0.0.0' }
     : { port: config.gateway.tunnelPort, use: 'tunnels', option: '--tunnel-port', host: '0.0.0.0' },
-  ...(['frps', 'loopback', 'frpsApi', 'operations', 'status'] as const).map((name) => ({
-    port: ports[name],
+  ...Object.entries(own).map(([name, port]): WantedPort => ({
+    port,
     use: 'its own parts, on loopback',
     host: '127.0.0.1',
+    ...(name === 'log' && { protocol: 'udp' }),
   })),
 ];
 

@@ -10,9 +10,9 @@ export const linkReasons = {
   Linked: fine('The link is up.'),
   Starting: tunnelRefusals.Starting,
   NotJoined: {
-    meaning: 'The cluster has joined no gateway.',
-    cause: 'No token was given, or it has not been used yet.',
-    remedy: 'frp-k8s join TOKEN, with a token of frp-k8s gateway token create.',
+    meaning: 'The cluster has joined no gateway, or not each that its sidecars dial.',
+    cause: 'No token was given, or it has not been used yet; or gateway.addresses still has a gateway that was left.',
+    remedy: 'frp-k8s join TOKEN, with a token of frp-k8s gateway token create; or take the address out of gateway.addresses.',
   },
   NotConfigured: {
     meaning: 'The cluster cannot join, because the configuration does not fit the token.',
@@ -22,7 +22,8 @@ export const linkReasons = {
   Unreachable: {
     meaning: 'The gateway does not answer.',
     cause: 'The address is wrong or does not resolve, the gateway is down, or a firewall is in between.',
-    remedy: 'Open the way to HOST:PORT of gateway.addresses; the link is tried again by itself.',
+    remedy:
+      'Start the gateway (frp-k8s gateway up, systemctl start frp-k8s-gateway), or open the way to HOST:PORT of gateway.addresses; the link is tried again by itself. Leave a gateway that is gone for good: frp-k8s join --leave HOST:PORT.',
   },
   ProxyFailed: {
     meaning: 'The proxy on the way to the gateway does not let the link through.',
@@ -85,7 +86,7 @@ export const linkReasons = {
   ClusterRemoved: {
     meaning: 'The gateway has removed the cluster.',
     cause: 'frp-k8s gateway clusters remove.',
-    remedy: 'Join again with a new token, or leave the gateway for good: frp-k8s join --leave.',
+    remedy: 'Join again with a new token, or leave the gateway for good: frp-k8s join --leave HOST:PORT.',
   },
   JoinedAnew: {
     meaning: 'The certificate is of before the cluster joined again.',

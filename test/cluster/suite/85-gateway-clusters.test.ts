@@ -155,11 +155,14 @@ suite('a cluster that joins the gateway in this one', () => {
 
   test('goes on serving while its links are cut, also by a replica that has restarted', async () => {
     await Promise.all(links.map((link) => link.close()));
-    await killAtOnce(() => processesOf('frp-gateway-0', /^node .* gateway --config/));
-    await gatewayReady();
-    await onlineAtBoth(granted, 'web', 2);
-    assert.ok((await servedBy(hostOf(granted), 2, users)).includes('edge-0'));
-    links = links.map(({ identity: of, end }) => startCluster(of, { end }));
+    try {
+      await killAtOnce(() => processesOf('frp-gateway-0', /^node .* gateway --config/));
+      await gatewayReady();
+      await onlineAtBoth(granted, 'web', 2);
+      assert.ok((await servedBy(hostOf(granted), 2, users)).includes('edge-0'));
+    } finally {
+      links = links.map(({ identity: of, end }) => startCluster(of, { end }));
+    }
     await eventually('both links are up again', async () => assert.ok(links.every(({ link }) => link.state.isUp)));
   });
 

@@ -236,7 +236,10 @@ describe('the controller of a cluster that joins a gateway elsewhere', { timeout
   it('says since when there is no link and why, and goes on by itself when the gateway is back', async () => {
     await gateway.close();
     await until(() => condition('LinkReady')?.status === 'False' && /connection refused/.test(condition('LinkReady')!.message!));
-    assert.match(condition('LinkReady')!.message!, /^No link to the gateway since .*Z: 127\.0\.0\.1:\d+: connection refused$/);
+    assert.match(
+      condition('LinkReady')!.message!,
+      /^No link to the gateway since .*Z: 127\.0\.0\.1:\d+: connection refused; it is tried again/,
+    );
     await until(() => condition('NetworkReady')?.reason === 'LinkDown');
     const words = /^No link to the gateway since .*Z: 127\.0\.0\.1:\d+: connection refused\. The gateway goes on/;
     for (const type of ['NetworkReady', 'Ready']) assert.match(condition(type)!.message!, words);

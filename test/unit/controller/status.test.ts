@@ -307,7 +307,7 @@ describe('the status of a service', () => {
       judgement: judged(undefined),
       server: { status: 'unreachable', message },
       isGateway: true,
-      gateways: [{ name: 'gw:7000', state: link }],
+      gateways: [{ name: 'gw:7000', leave: 'frp-k8s join --leave gw:7000', state: link }],
     });
     const { Ready, BackendsAvailable, NetworkReady } = conditionsOf(settled(away));
     const words = 'No link to the gateway since 2030-01-01T00:00:00.000Z: gw:7000: no answer for 13 s';
@@ -320,13 +320,23 @@ describe('the status of a service', () => {
     assert.deepEqual(Ready, NetworkReady);
     assert.deepEqual(BackendsAvailable?.slice(0, 2), ['Unknown', 'LinkDown']);
     const removed = conditionsOf(
-      settled({ ...away, gateways: [{ name: 'gw:7000', state: { ...link, reason: 'ClusterRemoved', message: 'gw:7000: removed' } }] }),
+      settled({
+        ...away,
+        gateways: [
+          {
+            name: 'gw:7000',
+            leave: 'frp-k8s join --leave gw:7000',
+            state: { ...link, reason: 'ClusterRemoved', message: 'gw:7000: removed' },
+          },
+        ],
+      }),
     );
     assert.deepEqual([removed.Ready?.[0], removed.NetworkReady?.[0]], ['False', 'False']);
     assert.equal(removed.NetworkReady?.[2], 'No link to the gateway since 2030-01-01T00:00:00.000Z: gw:7000: removed');
     const back = { isUp: true, since: now, address: 'gw:7000', program: 'x', clock: undefined } as const;
     assert.match(
-      conditionsOf(settled({ ...away, gateways: [{ name: 'gw:7000', state: back }] })).NetworkReady?.[2] ?? '',
+      conditionsOf(settled({ ...away, gateways: [{ name: 'gw:7000', leave: 'frp-k8s join --leave gw:7000', state: back }] }))
+        .NetworkReady?.[2] ?? '',
       /^The link to the gateway at gw:7000 is up again/,
     );
   });

@@ -1,36 +1,46 @@
 /** A cluster that has joined two gateways: the controller here, and both gateways' ends of its links, over real sockets. */
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Registry } from '@prometheus-io/client';
 import { pino } from 'pino';
 import { createAuthority } from '../../../certs/authority.ts';
+import { run as joinCommand } from '../../../src/cli/join.ts';
 import { configSchema } from '../../../src/config/schema.ts';
 import { startController, type RunningController } from '../../../src/controller/controller.ts';
 import { base64, text } from '../../../src/kube/authority-secret.ts';
 import type { KubeObject, Secret } from '../../../src/kube/types.ts';
 import type { DistributedService } from '../../../src/model/types.ts';
+import { inProcess } from '../../support/command.ts';
 import { service } from '../../support/services.ts';
 import { until } from '../../support/until.ts';
 import { ApiServer } from '../kube/api-server.ts';
 import { startGateway, type TestGateway } from '../link/joined.ts';
 
 const log = pino({ level: 'silent' });
-const path = '/apis/frp.io/v1beta1/namespaces/shop/distributedservices/web';
+const servicePath = '/apis/frp.io/v1beta1/namespaces/shop/distributedservices/web';
 const secretPath = (name: string) => `/api/v1/namespaces/frp-system/secrets/${name}`;
 const names = ['a', 'b'] as const;
 type Name = (typeof names)[number];
 
 describe('a cluster that has joined two gateways', { timeout: 100_000 }, () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'two-gateways-'));
   let api: ApiServer;
   let controller: RunningController;
   const registry = new Registry();
   const gateways = {} as Record<Name, TestGateway>;
   const addressOf = (name: Name) => `127.0.0.1:${gateways[name].port}`;
-  const stored = () => api.objects.get(path) as DistributedService | undefined;
+  const stored = () => api.objects.get(servicePath) as DistributedService | undefined;
   const condition = (type: string) => stored()?.status?.conditions?.find((each) => each.type === type);
   const message = (type: string) => condition(type)?.message ?? '';
   const link = (): Secret | undefined => api.objects.get(secretPath('frp-gateway-link'));
   const joinProblem = () => (api.objects.get(secretPath('frp-gateway-join')) as Secret).metadata.annotations?.['frp.io/join-problem'] ?? '';
+
+  const bundle = () => text(api.objects.get('/api/v1/namespaces/shop/secrets/frp-web-tls') as Secret, 'ca.crt');
+  /** As an administrator of the cluster types it. */
+  const leave = (address: string) => inProcess(joinCommand, ['--leave', address]);
 
   async function start(more: object = {}): Promise<void> {
     await controller?.close();
@@ -62,6 +72,8 @@ describe('a cluster that has joined two gateways', { timeout: 100_000 }, () => {
     for (const name of names)
       gateways[name] = await startGateway({ authority: await createAuthority({ lifetimeMs: 86_400_000, now: Date.now() }) });
     api = await ApiServer.start();
+    writeFileSync(path.join(folder, 'kubeconfig'), api.kubeconfig);
+    process.env.KUBECONFIG = path.join(folder, 'kubeconfig');
     api.absent.add('frp-gateway');
     const configuration = {
       auth: { method: 'oidc' },
@@ -78,12 +90,13 @@ describe('a cluster that has joined two gateways', { timeout: 100_000 }, () => {
         },
         status: { phase: 'Running', podIP: `10.1.1.${pod + 1}`, conditions: [{ type: 'ContainersReady', status: 'True' }] },
       } as KubeObject);
-    api.put(path, service('web'));
+    api.put(servicePath, service('web'));
   });
   after(async () => {
     await controller.close();
     await Promise.all(names.map((name) => gateways[name].close()));
     api.close();
+    rmSync(folder, { recursive: true });
   });
 
   it('does not use the token of a second gateway up as long as sidecars do not dial that one', async () => {
@@ -96,8 +109,21 @@ describe('a cluster that has joined two gateways', { timeout: 100_000 }, () => {
     assert.equal((await gateways.b.store.clusters()).size, 0);
   });
 
-  it('tells both what it wants, and keeps for each what it is known by', async () => {
+  it('says of a gateway that sidecars dial, and that the cluster has not joined, what to do', async () => {
+    api.remove(secretPath('frp-gateway-join'));
     await start();
+    await until(() => condition('LinkReady')?.reason === 'NotJoined');
+    assert.equal(condition('LinkReady')?.status, 'False');
+    assert.ok(
+      message('LinkReady').startsWith(
+        `Sidecars dial ${addressOf('b')} of gateway.addresses, and this cluster has not joined that gateway: frp-k8s join TOKEN, or take it out of there; `,
+      ),
+      message('LinkReady'),
+    );
+  });
+
+  it('tells both what it wants, and keeps for each what it is known by', async () => {
+    await join('b');
     await until(() => hasJoined('a') && hasJoined('b'));
     assert.deepEqual(Object.keys(link()?.data ?? {}).sort(), names.map((name) => `${addressOf(name).replace(':', '_')}.json`).sort());
     for (const name of names)
@@ -105,7 +131,6 @@ describe('a cluster that has joined two gateways', { timeout: 100_000 }, () => {
   });
 
   it('gives sidecars the authorities of both', async () => {
-    const bundle = () => text(api.objects.get('/api/v1/namespaces/shop/secrets/frp-web-tls') as Secret, 'ca.crt');
     await until(() => names.every((name) => bundle().includes(gateways[name].authority.bundlePem.trim())));
   });
 
@@ -135,7 +160,9 @@ describe('a cluster that has joined two gateways', { timeout: 100_000 }, () => {
     await until(() => condition('LinkReady')?.status === 'False');
     assert.match(
       message('LinkReady'),
-      new RegExp(`^No link to gateway ${addressOf('a')} since \\S+Z: ${addressOf('a')}: .*; The gateway at ${addressOf('b')} has`),
+      new RegExp(
+        `^No link to gateway ${addressOf('a')} since \\S+Z: ${addressOf('a')}: .*; it is tried again until it is back; where the gateway is gone for good: frp-k8s join --leave ${addressOf('a')}; The gateway at ${addressOf('b')} has`,
+      ),
     );
     await until(() => message('BackendsAvailable').includes('no link'));
     const said = message('BackendsAvailable');
@@ -171,23 +198,31 @@ describe('a cluster that has joined two gateways', { timeout: 100_000 }, () => {
     await until(() => !message('BackendsAvailable').includes('leaves the service out'));
   });
 
-  it('removed at one, it stays joined to the other, and the message has the command that forgets the one', async () => {
+  it('removed at one, it stays joined to the other, and the command of the message has nothing stay of the one', async () => {
     await gateways.a.store.removeCluster('home');
     await gateways.a.links.follow();
     await until(() => condition('LinkReady')?.reason === 'ClusterRemoved');
     assert.equal(stored()?.status?.state, 'Running');
     assert.ok(hasJoined('b'));
-    const key = `${addressOf('a').replace(':', '_')}.json`;
-    assert.ok(
-      message('LinkReady').includes(
-        `kubectl -n frp-system patch secret frp-gateway-link --type=json -p '[{"op":"remove","path":"/data/${key}"}]'`,
-      ),
-    );
-    const secret = link()!;
-    const { [key]: _, ...data } = secret.data!;
-    api.put(secretPath('frp-gateway-link'), { ...secret, data } as KubeObject);
-    await until(() => condition('LinkReady')?.status === 'True');
-    assert.ok(!(await registry.metrics()).includes(`gateway="${addressOf('a')}"`));
+    assert.ok(message('LinkReady').includes(`; or leave it for good: frp-k8s join --leave ${addressOf('a')}; `), message('LinkReady'));
+    const left = await leave(addressOf('a'));
+    assert.equal(left.code, 0, left.stderr);
+    assert.match(left.stdout, new RegExp(`^left the gateway at ${addressOf('a')}, which knows this cluster as home\n`));
+    assert.deepEqual(Object.keys(link()?.data ?? {}), [`${addressOf('b').replace(':', '_')}.json`]);
+    await until(() => !bundle().includes(gateways.a.authority.bundlePem.trim()));
+    await until(async () => !(await registry.metrics()).includes(`gateway="${addressOf('a')}"`));
+    // As long as the configuration has it, sidecars dial it.
+    await until(() => condition('LinkReady')?.reason === 'NotJoined');
+    await start({ addresses: [addressOf('b')] });
+    await until(() => condition('LinkReady')?.status === 'True' && !message('LinkReady').includes(addressOf('a')));
+    await start();
+  });
+
+  it('what is not joined cannot be left, and what is kept of the others stays', async () => {
+    const refused = await leave('gw-c.example.com:7000');
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, new RegExp(`has joined no gateway at gw-c\\.example\\.com:7000; it has joined: ${addressOf('b')} `));
+    assert.equal(Object.keys(link()?.data ?? {}).length, 1);
   });
 
   it('joined anew, there is one link to each, also where the gateway has begun anew with another authority', async () => {
@@ -203,5 +238,11 @@ describe('a cluster that has joined two gateways', { timeout: 100_000 }, () => {
     await until(() => hasJoined('a'));
     assert.equal(Object.keys(link()?.data ?? {}).length, 2);
     await until(() => condition('LinkReady')?.status === 'True');
+  });
+
+  it('what has been left over the last one is no Secret', async () => {
+    for (const name of names) assert.equal((await leave(addressOf(name))).code, 0);
+    assert.equal(link(), undefined);
+    await until(() => condition('LinkReady') === undefined);
   });
 });

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createSocket } from 'node:dgram';
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -6,10 +7,23 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { defaultConfig } from '../../../src/config/schema.ts';
 import { lock } from '../../../src/gateway/up/lock.ts';
-import { frpsConfig } from '../../../src/gateway/up/layout.ts';
+import { frpsConfig, ports } from '../../../src/gateway/up/layout.ts';
 import { checkClock, checkDirectory, checkPorts, checkProgram, frps, haproxy } from '../../../src/gateway/up/preflight.ts';
-import { agentHangs } from '../../../src/gateway/up/up.ts';
+import { agentHangs, wantedPorts } from '../../../src/gateway/up/up.ts';
 import { upConfig, type UpOptions } from '../../../src/gateway/up/settings.ts';
+
+const options: UpOptions = {
+  directory: '/var/lib/frp-k8s',
+  addresses: [],
+  services: undefined,
+  httpPort: undefined,
+  httpsPort: 443,
+  tunnelPort: undefined,
+  haproxy: undefined,
+  frps: undefined,
+  drainMs: 0,
+  log: undefined,
+};
 
 let root: string;
 beforeEach(() => void (root = mkdtempSync(join(tmpdir(), 'up-'))));
@@ -49,6 +63,13 @@ describe('gateway up refuses a directory', () => {
   it('that cannot be made', () => {
     writeFileSync(join(root, 'file'), '');
     assert.throws(() => checkDirectory(join(root, 'file/gw')), /cannot be made \(ENOTDIR\): make it yours \(sudo install -d -m 700/);
+  });
+
+  it('that is a file', () => {
+    writeFileSync(join(root, 'file'), '');
+    assert.throws(() => checkDirectory(join(root, 'file')), {
+      message: `${join(root, 'file')} is no directory: name another one with --dir`,
+    });
   });
 
   it('that belongs to another user', { skip: process.getuid?.() !== 0 }, () => {
@@ -139,28 +160,28 @@ describe('gateway up refuses', () => {
 
   it('a port that is taken, with who has it and how to choose another, and says all at once', async () => {
     const servers = [createServer(), createServer()];
-    const ports = await Promise.all(
+    const taken = await Promise.all(
       servers.map(
         (server) =>
           new Promise<number>((resolve) => server.listen(0, '127.0.0.1', () => resolve((server.address() as { port: number }).port))),
       ),
     );
     const wanted = [
-      { port: ports[0]!, use: 'users, http', option: '--http-port', host: '127.0.0.1' },
-      { port: ports[1]!, use: 'its own parts, on loopback', host: '127.0.0.1' },
+      { port: taken[0]!, use: 'users, http', option: '--http-port', host: '127.0.0.1' },
+      { port: taken[1]!, use: 'its own parts, on loopback', host: '127.0.0.1' },
     ];
     try {
       await assert.rejects(checkPorts(wanted, new Set()), ({ message }: Error) => {
         assert.match(
           message,
           new RegExp(
-            `port ${ports[0]} \\(users, http\\) is taken by .+ \\(process ${process.pid}\\): end that program, or choose another port with --http-port`,
+            `port ${taken[0]} \\(users, http\\) is taken by .+ \\(process ${process.pid}\\): end that program, or choose another port with --http-port`,
           ),
         );
         assert.match(
           message,
           new RegExp(
-            `port ${ports[1]} \\(its own parts, on loopback\\) is taken by .*: end that program; a second gateway needs a machine`,
+            `port ${taken[1]} \\(its own parts, on loopback\\) is taken by .*: end that program; a second gateway needs a machine`,
           ),
         );
         return true;
@@ -168,6 +189,35 @@ describe('gateway up refuses', () => {
       await checkPorts(wanted, new Set([process.pid]));
     } finally {
       for (const server of servers) server.close();
+    }
+  });
+
+  it('each port of its own parts that is taken, those of UDP as well, and no port of its own processes', async () => {
+    const config = upConfig(defaultConfig, { ...options, addresses: ['gw.example.com'] });
+    const { tunnel: _, ...own } = ports;
+    assert.deepEqual(
+      wantedPorts(config).flatMap(({ port, option, use }) => (option === undefined ? [[port, use]] : [])),
+      Object.values(own).map((port) => [port, 'its own parts, on loopback']),
+    );
+    const socket = createSocket('udp4');
+    await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
+    const wanted = [{ port: socket.address().port, use: 'its own parts, on loopback', host: '127.0.0.1', protocol: 'udp' as const }];
+    try {
+      await assert.rejects(checkPorts(wanted, new Set()), new RegExp(`is taken by .+ \\(process ${process.pid}\\): end that program`));
+      await checkPorts(wanted, new Set([process.pid]));
+    } finally {
+      socket.close();
+    }
+  });
+
+  it('one port for two uses, whoever has it, and says which option to change', async () => {
+    for (const [more, text] of [
+      [{ httpPort: 9000, httpsPort: 9000 }, /port 9000 is wanted twice \(users, http; users, https\): choose another one with --http-port/],
+      [{ tunnelPort: 8080 }, /port 8080 is wanted twice \(users, http; tunnels\)/],
+      [{ tunnelPort: 10_000 }, /port 10000 is wanted twice \(tunnels; its own parts, on loopback\): choose another one with --tunnel-port/],
+    ] as const) {
+      const config = upConfig(defaultConfig, { ...options, addresses: ['gw.example.com'], ...more });
+      await assert.rejects(checkPorts(wantedPorts(config), new Set()), text);
     }
   });
 
@@ -189,18 +239,6 @@ describe('gateway up refuses', () => {
   });
 
   it('to be without an address, and one that is none', () => {
-    const options: UpOptions = {
-      directory: root,
-      addresses: [],
-      services: undefined,
-      httpPort: undefined,
-      httpsPort: 443,
-      tunnelPort: undefined,
-      haproxy: undefined,
-      frps: undefined,
-      drainMs: 0,
-      log: undefined,
-    };
     assert.throws(
       () => upConfig(defaultConfig, options),
       /--address is missing: the name or IP address by which clients reach this machine/,
