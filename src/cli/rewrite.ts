@@ -4,6 +4,7 @@ import jsonpatch, { type Operation } from 'fast-json-patch';
 import { jsonAsYaml, toJson } from '../manifests/json.ts';
 import type { ManifestDocument, ManifestObject } from '../manifests/read.ts';
 import { edited } from '../manifests/edit.ts';
+import { spliced } from '../manifests/splice.ts';
 import { parseYaml, toYaml, YamlError } from '../manifests/yaml.ts';
 import type { PatchOperation } from '../model/json-patch.ts';
 import { metadataOf, nameOf } from './workset.ts';
@@ -21,12 +22,8 @@ export type Format = (typeof formats)[number];
 
 export function output(documents: readonly ManifestDocument[], rewrites: readonly Rewrite[], format: Format): string {
   if (format === 'patch') return patchText(rewrites);
-  const results = documents.map((document) =>
-    rewritten(
-      document,
-      rewrites.filter(({ object }) => object.document === document),
-    ),
-  );
+  const byDocument = Map.groupBy(rewrites, ({ object }) => object.document);
+  const results = documents.map((document) => rewritten(document, byDocument.get(document) ?? []));
   if (format === 'yaml') return joined(results);
   const values = results.map(({ value }) => value).filter((value) => value !== undefined);
   return toJson(values.length === 1 ? values[0] : { apiVersion: 'v1', kind: 'List', items: values });
@@ -34,21 +31,29 @@ export function output(documents: readonly ManifestDocument[], rewrites: readonl
 
 type Result = Pick<ManifestDocument, 'format' | 'value'> & { text: string };
 
-function rewritten({ source, format, value: before }: ManifestDocument, rewrites: readonly Rewrite[]): Result {
+function rewritten(document: ManifestDocument, rewrites: readonly Rewrite[]): Result {
+  const { source, format, value: before } = document;
   const operations = rewrites.flatMap(({ pointer, patch }) => patch.map((operation) => ({ ...operation, path: pointer + operation.path })));
   if (operations.length === 0) return { text: source, format, value: before };
   const value = apply(before, operations);
   if (format === 'json') return { text: toJson(value), format, value };
-  return { text: editedAs(value, source, operations) ?? `${separatorIn(source) >= 0 ? '---\n' : ''}${toYaml(value)}`, format, value };
+  return { text: editedAs(value, document, operations) ?? `${separatorIn(source) >= 0 ? '---\n' : ''}${toYaml(value)}`, format, value };
 }
 
 /** The source with the operations applied to its text; undefined where that would not read as the value. */
-function editedAs(value: unknown, source: string, operations: readonly PatchOperation[]): string | undefined {
-  const text = edited(source, operations);
+function editedAs(value: unknown, { source, blocks }: ManifestDocument, operations: readonly PatchOperation[]): string | undefined {
+  for (const edit of [() => blocks && spliced(blocks, operations), () => edited(source, operations)]) {
+    const text = edit();
+    if (text !== undefined && readsAs(value, text)) return text;
+  }
+  return undefined;
+}
+
+function readsAs(value: unknown, text: string): boolean {
   try {
-    return text !== undefined && isDeepStrictEqual(parseYaml(text), value) ? text : undefined;
+    return isDeepStrictEqual(parseYaml(text), value);
   } catch (error) {
-    if (error instanceof YamlError) return undefined;
+    if (error instanceof YamlError) return false;
     throw error;
   }
 }
@@ -70,17 +75,19 @@ const withoutDirectives = (text: string): string => (text.startsWith('%') ? text
 
 /** One separator between two documents, whatever files they came from. */
 function joined(results: readonly Result[]): string {
-  let output = '';
+  // Put together once: each look at the end of a text that grows is a copy of all of it.
+  const output: string[] = [];
   for (const { text, format, value } of results) {
-    if (output === '') {
-      output = text;
+    const before = output.at(-1);
+    if (before === undefined) {
+      if (text !== '') output.push(text);
       continue;
     }
     // Directives announce the first document only.
     const further = format === 'json' ? jsonAsYaml(text, value) : withoutDirectives(text);
-    output += `${output.endsWith('\n') ? '' : '\n'}${further.startsWith('---') ? '' : '---\n'}${further}`;
+    output.push(`${before.endsWith('\n') ? '' : '\n'}${further.startsWith('---') ? '' : '---\n'}${further}`);
   }
-  return output;
+  return output.join('');
 }
 
 /** @throws when an operation does not apply: a fault of this program's, checked here before anybody uses the output */

@@ -5,7 +5,7 @@
 import { isAlias, isCollection, isMap, isPair, isScalar, isSeq, visit, type Document, type Node } from 'yaml';
 import type { PatchOperation } from '../model/json-patch.ts';
 import { escaped } from './scalars.ts';
-import { parseLeniently, targetsOf, toYaml } from './yaml.ts';
+import { parseLeniently, targetsOf, toYaml, type Style } from './yaml.ts';
 
 /**
  * @param source one document, with the separator before it
@@ -49,7 +49,7 @@ function rewriteForGoYaml(document: Document.Parsed): void {
 }
 
 /** How the text is spaced, by the first place of each kind. */
-function styleOf(document: Document.Parsed, text: string): { indent?: number; indentSeq?: boolean; flowCollectionPadding?: boolean } {
+function styleOf(document: Document.Parsed, text: string): Style & { flowCollectionPadding?: boolean } {
   const style: ReturnType<typeof styleOf> = {};
   const offsetOf = (node: unknown): number => (node as Partial<Node> | null)?.range?.[0] ?? 0;
   const columnOf = (offset: number): number => offset - (text.lastIndexOf('\n', offset - 1) + 1);

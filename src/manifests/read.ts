@@ -4,7 +4,8 @@ import path from 'node:path';
 import { UserError } from '../errors.ts';
 import { isObject, type JsonObject } from '../model/json.ts';
 import { endOfObject, parseJson } from './json.ts';
-import { parseYaml, YamlError } from './yaml.ts';
+import type { Blocks } from './blocks.ts';
+import { readYaml, YamlError } from './yaml.ts';
 
 export interface ManifestDocument {
   /** name of the file, `-` for standard input */
@@ -16,6 +17,8 @@ export interface ManifestDocument {
   format: 'yaml' | 'json';
   /** its content; undefined for a document of comments only */
   value: unknown;
+  /** of YAML that has nothing else */
+  blocks?: Blocks;
 }
 
 /** One object: a document, or an item of a List in one. */
@@ -80,7 +83,7 @@ function yamlDocuments(file: string, text: string, first: number): ManifestDocum
       throw new UserError(`${file}:${start}: kubectl takes only a comment after the separator "---", and not: ${after.slice(0, 60)}`);
     }
     try {
-      return { file, line: start, source, format: 'yaml', value: parseYaml(source.endsWith('\n') ? source : `${source}\n`) };
+      return { file, line: start, source, format: 'yaml', ...readYaml(source.endsWith('\n') ? source : `${source}\n`) };
     } catch (error) {
       if (!(error instanceof YamlError)) throw error;
       throw new UserError(`${file}:${start + linesIn(source.slice(0, error.offset))}: not valid YAML: ${error.message}`);

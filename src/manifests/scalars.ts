@@ -23,6 +23,7 @@ export function scalarOf(text: string): Scalar {
   const word = words.get(text);
   if (word !== undefined) return word;
   if (!/^[-+.0-9]/.test(text)) return text;
+  if (/^[1-9][0-9]{0,14}$/.test(text)) return Number(text);
   const plain = text.replaceAll('_', '');
   if (text.startsWith('.')) return (/(?<![0-9])_|_(?![0-9])/.test(text) ? undefined : floatOf(plain)) ?? text;
   return integerOf(plain) ?? floatOf(plain) ?? text;

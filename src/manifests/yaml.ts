@@ -1,6 +1,7 @@
 /** YAML as kubectl reads it, to plain values and back. */
 import { isAlias, isMap, isPair, isScalar, isSeq, parseDocument, stringify, visit, type Document, type ScalarTag, type Tags } from 'yaml';
 import { stringifyString } from 'yaml/util';
+import { BeyondBlocks, readBlocks, type Blocks } from './blocks.ts';
 import { escaped, isSpecial, keyOf, needsQuotes, scalarOf, type Scalar } from './scalars.ts';
 
 /** A text that kubectl does not read. `offset` is where, in characters. */
@@ -18,19 +19,37 @@ export class YamlError extends Error {
  * changed later in one place does not change in another.
  * @throws YamlError
  */
-export function parseYaml(text: string): unknown {
+export const parseYaml = (text: string): unknown => readYaml(text).value;
+
+/** As parseYaml, with the blocks of a document that has nothing else. */
+export function readYaml(text: string): { value: unknown; blocks?: Blocks } {
   try {
     checkCharacters(text);
-    const document = parseLeniently(text);
-    const [error] = document.errors;
-    if (error) {
-      throw new YamlError(error.code === 'MULTIPLE_DOCS' ? afterEnd : error.message, error.pos[0]);
-    }
-    return new Values(targetsOf(document)).of(document.contents) ?? undefined;
+    const blocks = readBlocks(text, parseFlow);
+    return blocks ? { value: blocks.value, blocks } : { value: parseWhole(text) };
   } catch (error) {
     if (error instanceof RangeError || (error as Error).message.startsWith('Maximum call stack')) throw new YamlError('nested too deeply', 0);
     throw error;
   }
+}
+
+function parseFlow(text: string): unknown {
+  if (text === '{}') return {};
+  if (text === '[]') return [];
+  try {
+    return parseWhole(text);
+  } catch (error) {
+    if (error instanceof YamlError) throw new BeyondBlocks();
+    throw error;
+  }
+}
+
+/** By a parser of all of YAML. @throws YamlError */
+export function parseWhole(text: string): unknown {
+  const document = parseLeniently(text);
+  const [error] = document.errors;
+  if (error) throw new YamlError(error.code === 'MULTIPLE_DOCS' ? afterEnd : error.message, error.pos[0]);
+  return new Values(targetsOf(document)).of(document.contents) ?? undefined;
 }
 
 /**
@@ -214,6 +233,13 @@ function tagsFor(tags: Tags): Tags {
   return [...tags.filter((tag) => typeof tag === 'string' || tag.tag !== text.tag), text, otherwise];
 }
 
+/** How YAML is spaced; as the library does it where nothing is said. */
+export interface Style {
+  indent?: number;
+  /** whether a list is indented more than its key */
+  indentSeq?: boolean;
+}
+
 /** YAML that kubectl, and readers of YAML 1.1 or 1.2, read back as the same value. */
-export const toYaml = (value: unknown): string =>
-  stringify(value, { version: '1.2', customTags: tagsFor, lineWidth: 0, aliasDuplicateObjects: false, doubleQuotedMinMultiLineLength: Number.MAX_SAFE_INTEGER });
+export const toYaml = (value: unknown, style: Style = {}): string =>
+  stringify(value, { ...style, version: '1.2', customTags: tagsFor, lineWidth: 0, aliasDuplicateObjects: false, doubleQuotedMinMultiLineLength: Number.MAX_SAFE_INTEGER });

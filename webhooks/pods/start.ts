@@ -136,14 +136,14 @@ export function gatewayStart({ gateway: { proxySecret } }: Config, isShared = fa
  * one interval later. After 30 s the health check is left to itself. A socket that listens on the port, as the kernel
  * lists it (proc(5), /proc/net/tcp: state 0A): the app is not touched.
  */
+const untilListening = (condition: string): string[] => [`i=0`, `until ${condition} || [ $i -ge 150 ]; do i=$((i + 1)); sleep 0.2; done`];
+
 const awaitApp = [
   `listens=":$(printf %04X "$LOCAL_SERVICE_PORT") [0-9A-F]*:0000 0A"`,
-  `i=0`,
-  `until grep -qs "$listens" /proc/net/tcp /proc/net/tcp6 || [ $i -ge 60 ]; do i=$((i + 1)); sleep 0.5; done`,
+  ...untilListening(`grep -qs "$listens" /proc/net/tcp /proc/net/tcp6`),
 ];
 
 const awaitPorts = (ports: readonly number[]): string[] => [
   `listen() { for port in ${ports.join(' ')}; do grep -qs ":$(printf %04X $port) [0-9A-F]*:0000 0A" /proc/net/tcp /proc/net/tcp6 || return 1; done; }`,
-  `i=0`,
-  `until listen || [ $i -ge 60 ]; do i=$((i + 1)); sleep 0.5; done`,
+  ...untilListening('listen'),
 ];

@@ -58,7 +58,7 @@ const kinds = [
 const workloads = kinds.map(([apiVersion, kind]) => workload(apiVersion, kind));
 const pod = { apiVersion: 'v1', kind: 'Pod', ...template };
 const list = { apiVersion: 'v1', kind: 'List', items: [pod, { apiVersion: 'v1', kind: 'Service', metadata: { name: 'web' } }] };
-const manifest = [configMap, ...[...workloads, pod, list].map(toYaml)].join('---\n');
+const manifest = [configMap, ...[...workloads, pod, list].map((value) => toYaml(value))].join('---\n');
 
 const inject = (args: string[], input?: string) => inProcess(runInject, args, input);
 const uninject = (args: string[], input?: string) => inProcess(runUninject, args, input);
@@ -196,7 +196,7 @@ describe('frp-k8s inject', () => {
 });
 
 describe('frp-k8s inject, on the corpus', () => {
-  const known = file('corpus.yaml', podServices.map(toYaml).join('---\n'));
+  const known = file('corpus.yaml', podServices.map((value) => toYaml(value)).join('---\n'));
 
   it('injects all good Pods, with their warnings', async () => {
     const good = podCases.filter(({ refused }) => !refused);

@@ -23,7 +23,7 @@ function file(text: string, name = `${++files}.yaml`): string {
   writeFileSync(location, text);
   return location;
 }
-const services = file(podServices.map(toYaml).join('---\n'), 'services.yaml');
+const services = file(podServices.map((value) => toYaml(value)).join('---\n'), 'services.yaml');
 
 type Command = (args: string[]) => Promise<number>;
 const output = (command: Command, ...args: string[]) => inProcess(command, args);
@@ -92,6 +92,46 @@ describe('a raw manifest', () => {
       assert.ok(found.includes('      - name: frpc'));
       const back = await output(uninject, '-f', file(stdout));
       assert.equal(back.stdout.replace('\r', ''), `${expected.join('\n')}\n`);
+    }
+  });
+
+  it('of blocks alone keeps its rows to the last blank, in a List too; uninject gives it back', async () => {
+    const pod = [
+      'apiVersion: v1',
+      'kind:   Pod',
+      'metadata:',
+      '  annotations:',
+      '    frp.io/group:  "web"',
+      '    long: a text that',
+      '        goes on',
+    ];
+    const rest = [
+      '  labels: {}',
+      '',
+      'spec:',
+      '  containers:',
+      '  # the app',
+      '  -   name: app',
+      '      ports:',
+      '      - containerPort:  80',
+      '  # its end',
+    ];
+    const rows = [...pod, ...rest];
+    const inList = [
+      'apiVersion: v1',
+      'items:',
+      ...rows.map((row, index) => (row === '' ? '' : `${index === 0 ? '- ' : '  '}${row}`)),
+      'kind: List',
+    ];
+    for (const text of [rows, ['---', '# c', ...rows, '', '# d'], inList]) {
+      const { stdout } = await injected(file(`${text.join('\n')}\n`));
+      assert.equal(sidecarsIn(stdout), 1);
+      const found = stdout.split('\n');
+      // But for the empty map, which gets a row.
+      let at = -1;
+      for (const row of text) if (!row.includes('{}')) assert.ok((at = found.indexOf(row, at + 1)) >= 0, `${row}\n${stdout}`);
+      assert.equal((await injected(file(stdout))).stdout, stdout);
+      assert.equal((await output(uninject, '-f', file(stdout))).stdout, `${text.join('\n')}\n`);
     }
   });
 
