@@ -1,7 +1,7 @@
 /** The Helm chart, made from the kustomize bases: templates, values and their schema. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { configSchema } from '../../src/config/schema.ts';
 import { projectAddress } from '../../src/documentation.ts';
 import { baseFiles, objectsIn, root, type BaseFile } from './base.ts';

@@ -1,5 +1,5 @@
 /** The values of the chart: their defaults, what they mean, and what they may be. From here come values.yaml and values.schema.json. */
-import { z } from 'zod';
+import * as z from 'zod';
 
 const anything = z.record(z.string(), z.unknown());
 const list = z.array(anything);

@@ -1,5 +1,5 @@
 /** Configuration keys `frps`: the plain frp server, one that manifests/frps runs or one that was there before. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { isProxy } from '../net/proxy-url.ts';
 import { portNumber, text } from './values.ts';
 

@@ -1,5 +1,5 @@
 /** Hints for mistyped configuration keys. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { closest } from '../closest.ts';
 
 /** The key of the schema at `path` that is most like `key`; undefined when none is near. */

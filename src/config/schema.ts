@@ -1,5 +1,5 @@
 /** The configuration of every part: one YAML file and the environment, read with zod. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { isCidr } from '../net/addresses.ts';
 import { isProxy } from '../net/proxy-url.ts';
 import { frpsSchema } from './frps.ts';

@@ -1,5 +1,5 @@
 /** Configuration keys `gateway.accessLog` and `gateway.tracing`: what the gateway tells of each request of users. */
-import { z } from 'zod';
+import * as z from 'zod';
 
 export const accessLogSchema = z
   .strictObject({

@@ -2,7 +2,7 @@
  * What is told over a link, by kind of item. Up, to the gateway: what a cluster wants of it. Down: what has become of it.
  * Fields that only a newer minor version knows are left out here; sets are bounded by the link's own limits.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 
 const text = z.string().max(2000);
 

@@ -1,5 +1,5 @@
 /** The two requests beside the link itself: to join with a token, and to renew the certificate that came of it. */
-import { z } from 'zod';
+import * as z from 'zod';
 
 export const joinRequest = z.object({
   id: z.string().max(64),

@@ -3,7 +3,7 @@
  * Both ends say the same kinds of message: each tells the other a collection of items, and keeps a copy of the other's
  * (docs/reference/link.md).
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { LinkReason } from '../model/reasons/links.ts';
 import type { ReasonOfOthers } from '../model/reasons/text.ts';
 

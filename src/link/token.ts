@@ -1,6 +1,6 @@
 /** Join tokens: one line that a person carries from the gateway to the cluster, good for one use. */
 import { createHash, randomBytes, timingSafeEqual, X509Certificate } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 import { LinkError } from './protocol.ts';
 
 export interface JoinToken {

@@ -1,5 +1,5 @@
 /** From what was read to DistributedServices that validate, the installation's configuration, and what has no counterpart. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { validateOffline } from '../../webhooks/distributedservices/offline.ts';
 import { configSchema, type Config } from '../config/schema.ts';
 import { Claims } from '../model/claims.ts';

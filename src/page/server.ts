@@ -2,6 +2,7 @@
 import { fastify, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { RequestListener } from 'node:http';
 import type { Log } from '../log.ts';
+import { withoutSchemas } from '../process/without-schemas.ts';
 import type { Authorize, Verdict } from './authorize.ts';
 import { documentOf, securityHeaders } from './document.ts';
 import { html } from './html.ts';
@@ -38,7 +39,7 @@ export function createPage({ source, authorize = everybody, log, ...streaming }:
   const options = { ...defaults, ...streaming };
   const streams = new Streams(options);
   const known = remembering(source, Math.min(keptMs, options.everyMs));
-  const app = fastify({ logger: false, exposeHeadRoutes: false, requestTimeout: 10_000, forceCloseConnections: true });
+  const app = fastify({ ...withoutSchemas, logger: false, exposeHeadRoutes: false, requestTimeout: 10_000, forceCloseConnections: true });
   app.removeAllContentTypeParsers();
 
   app.addHook('onRequest', async (request, reply) => {

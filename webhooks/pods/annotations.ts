@@ -1,5 +1,5 @@
 /** The frp.io annotations of a Pod, read with zod. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { appAddress, logLevel, milliseconds, quantity } from '../../src/config/schema.ts';
 import { profiles } from '../../src/frp/tuning.ts';
 import type { ProfileName } from '../../src/model/profiles.ts';

@@ -1,6 +1,6 @@
 /** What a cluster keeps of its joining: Secret frp-gateway-join before it, Secret frp-gateway-link after. */
 import { isDeepStrictEqual } from 'node:util';
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseable, splitBundle } from '../../../certs/inspect.ts';
 import type { Config } from '../../config/schema.ts';
 import { base64, text } from '../../kube/authority-secret.ts';

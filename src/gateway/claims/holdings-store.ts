@@ -1,6 +1,6 @@
 /** Where it is kept who has which host and port, for the next process and for other replicas; and the one for a single machine. */
 import { readFileSync } from 'node:fs';
-import { z } from 'zod';
+import * as z from 'zod';
 import { replaceFile } from '../../process/replace-file.ts';
 
 /** Names of clusters that have joined, by claimId(). */

@@ -1,5 +1,5 @@
 /** What a cluster that has joined may have of the gateway: namespaces, hosts, ports. Nothing beyond it is believed. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { UserError } from '../../errors.ts';
 import type { Exposure } from '../../model/exposure.ts';
 import { coversHost } from '../../model/hosts.ts';

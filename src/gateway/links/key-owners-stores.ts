@@ -1,6 +1,6 @@
 /** Which cluster a key of tokens belongs to, in a file of one machine or in a Secret of the gateway's namespace. */
 import { readFileSync } from 'node:fs';
-import { z } from 'zod';
+import * as z from 'zod';
 import { base64, text } from '../../kube/authority-secret.ts';
 import { replaceFile } from '../../process/replace-file.ts';
 import { withKeys, type KeyOwnersStore, type Owners } from './key-owners.ts';

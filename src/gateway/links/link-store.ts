@@ -1,7 +1,7 @@
 /** Who has joined, and who may: in files, one each, so that commands and the gateway share them without a lock. */
 import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { replaceFile } from '../../process/replace-file.ts';
 import { grantSchema } from './grant.ts';
 

@@ -4,7 +4,7 @@
  */
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseAuthority, type Authority } from '../../../certs/authority.ts';
 import type { AuthorityState } from '../../../certs/rotation.ts';
 import { replaceFile } from '../../process/replace-file.ts';

@@ -6,6 +6,7 @@ import { fastify, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Server } from 'node:https';
 import { inspectCertificate } from '../../../certs/inspect.ts';
 import type { CertificateSource } from '../../../certs/source.ts';
+import { withoutSchemas } from '../../process/without-schemas.ts';
 import { failure } from '../../../webhooks/review/respond.ts';
 import type { Webhook } from '../../../webhooks/review/types.ts';
 import { bodyCollector } from './body.ts';
@@ -38,6 +39,7 @@ export function createAdmissionServer(
 ): AdmissionServer {
   const { log, metrics } = reporting;
   const app = fastify({
+    ...withoutSchemas,
     https: { ...secureOptions(source.current(), trust), ...clientOptions(trust) },
     keepAliveTimeout,
     requestTimeout,

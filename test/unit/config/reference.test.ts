@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
-import { z } from 'zod';
+import * as z from 'zod';
 import { configSchema } from '../../../src/config/schema.ts';
 
 const page = readFileSync(path.join(import.meta.dirname, '../../../docs/reference/configuration.md'), 'utf8');
