@@ -61,6 +61,8 @@ export async function measureAdmission(options: AdmissionOptions): Promise<Measu
 
 /** Requests until the code that answers them has been compiled. */
 const warmUp: Record<Size, number> = { small: 3000, typical: 1500, large: 400 };
+/** Of a round: some 200 ms of CPU. */
+const least: Record<Size, number> = { small: 1000, typical: 600, large: 200 };
 
 type Figure = 'req_s' | 'p50_ms' | 'p99_ms' | 'cpu_ms_per_req' | 'rss_peak_mb';
 const middle = (loads: readonly Load[], key: Figure) => median(loads.map((each) => each[key]));
@@ -79,7 +81,9 @@ async function compareSpeed(
       const loads: [Load[], Load[]] = [[], []];
       for (let round = 0; round < rounds; round++)
         for (const [index, server] of servers.entries())
-          loads[index]!.push(load(generator, server, reviews.get(size)!, seconds, round === 0 ? warmUp[size] : 100));
+          loads[index]!.push(
+            load(generator, server, reviews.get(size)!, { seconds, least: least[size], warmUp: round === 0 ? warmUp[size] : 0 }),
+          );
       rows.push(...speedRows(size, ...loads));
       const both = (key: Figure) => ({ value: middle(loads[1], key), floor: middle(loads[0], key) });
       measurements.push(
@@ -158,7 +162,8 @@ async function compareScale(
     const idle = servers.map((server) => waitForServer(generator, server, reviews).rss_idle_mb);
     const loads: [Load[], Load[]] = [[], []];
     for (let round = 0; round < rounds; round++)
-      for (const [index, server] of servers.entries()) loads[index]!.push(load(generator, server, reviews, seconds, warmUp.typical));
+      for (const [index, server] of servers.entries())
+        loads[index]!.push(load(generator, server, reviews, { seconds, least: least.typical, warmUp: round === 0 ? warmUp.typical : 0 }));
     const rows = ['10', '10,000'].map((count, index) => [
       count,
       idle[index]!.toFixed(1),

@@ -14,7 +14,6 @@ import { createAuthority, issue } from '../../certs/authority.ts';
 import { loadAccess } from '../../src/kube/access.ts';
 import { KubeClient } from '../../src/kube/client.ts';
 import { customResourceDefinitions, distributedServices, namespaces, type KubeObject } from '../../src/kube/types.ts';
-import type { DistributedService } from '../../src/model/types.ts';
 import { service } from '../support/services.ts';
 import { Processes } from './gateway/processes.ts';
 import type { Measurement } from './record/verdicts.ts';
@@ -139,7 +138,7 @@ async function install(client: KubeClient): Promise<void> {
   const crd = parse(readFileSync(path.join(root, 'manifests', 'crd', 'distributedservices.frp.io.yaml'), 'utf8')) as KubeObject;
   await client.create(customResourceDefinitions, crd, manager);
   const names = ['frp-system', 'frp-gateway', ...Array.from({ length: tenants }, (_, index) => `bench-${index}`)];
-  for (const name of names) await client.create(namespaces, { metadata: { name } } as KubeObject, manager);
+  for (const name of names) await client.create(namespaces, { metadata: { name } }, manager);
   for (const end = Date.now() + 60_000; Date.now() < end; await sleep(pollMs))
     if (
       await client.list(distributedServices).then(

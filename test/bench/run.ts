@@ -87,7 +87,15 @@ async function bench(folder: string): Promise<number> {
     const counter = instructionCounter();
     if (!counter) console.log('Instructions are not counted: neither perf nor valgrind can do it here.');
     const used = isShort && counter?.name === 'valgrind' ? undefined : counter;
-    measurements.push(...measureCommandLine({ rounds: isShort ? 5 : 15, injections: isShort ? { runs: 1, pods: 200 } : { runs: 2, pods: 1000 }, counter: used, program, folder }));
+    measurements.push(
+      ...measureCommandLine({
+        rounds: isShort ? 5 : 15,
+        injections: isShort ? { runs: 1, pods: 200 } : { runs: 2, pods: 1000 },
+        counter: used,
+        program,
+        folder,
+      }),
+    );
   }
   if (wanted.has('controller')) measurements.push(...controller(folder));
   if (wanted.has('gateway')) measurements.push(...gateway(folder, gatewayOptions()));

@@ -70,9 +70,30 @@ export function waitForServer(generator: string, server: RunningServer, reviews:
   }
 }
 
-/** A closed loop over 25 connections, after so many requests that are not measured. @throws when an answer was wrong */
-export function load(generator: string, server: RunningServer, reviews: string, seconds: number, warmUp: number): Load {
-  const args = ['-url', server.url, '-dir', reviews, '-pid', String(server.pid), '-d', `${seconds}s`, '-warm-requests', `${warmUp}`];
+/**
+ * A closed loop over 25 connections. CPU is counted in hundredths of a second, so a slow machine takes longer than the seconds.
+ * @param least requests that are measured at least @param warmUp requests before them @throws when an answer was wrong
+ */
+export function load(
+  generator: string,
+  server: RunningServer,
+  reviews: string,
+  { seconds, least, warmUp }: { seconds: number; least: number; warmUp: number },
+): Load {
+  const args = [
+    '-url',
+    server.url,
+    '-dir',
+    reviews,
+    '-pid',
+    String(server.pid),
+    '-d',
+    `${seconds}s`,
+    '-warm-requests',
+    `${warmUp}`,
+    '-requests',
+    `${least}`,
+  ];
   const result = generate(generator, args) as Load;
   if (result.errors > 0) throw new Error(`${server.name}: ${result.errors} wrong answers: ${JSON.stringify(result.error_kinds)}`);
   return result;

@@ -86,7 +86,12 @@ async function compareWays(): Promise<void> {
       ['100 MB', 'down MB/s', 'CPU ms/MB', 'up MB/s', 'CPU ms/MB'],
       Object.entries(moved).map(([way, { down, up }]) => [
         way,
-        ...[down, up].flatMap(({ megabytesPerSecond, cpu }) => [megabytesPerSecond.toFixed(0), cpu.toFixed(1)]),
+        ...[down, up].flatMap(({ megabytesPerSecond, cpu }) => [
+          megabytesPerSecond.toFixed(0),
+          Object.entries(cpu)
+            .map(([part, ms]) => `${part} ${ms.toFixed(1)}`)
+            .join(', '),
+        ]),
       ]),
     ),
   );

@@ -3,7 +3,7 @@ import type { Measurement } from '../record/verdicts.ts';
 import { cpuOf, ways, type Figures, type LoadKind, type Way, type WayName } from './compare.ts';
 import type { FleetFigures, FleetSize } from './fleet.ts';
 import type { Reconnection } from './reconnect.ts';
-import type { Transfer } from './transfer.ts';
+import { cpuOfMegabyte, type Transfer } from './transfer.ts';
 
 export type Ways = Partial<Record<WayName, Way>>;
 
@@ -54,7 +54,7 @@ export function transferMeasurements(moved: Partial<Record<WayName, Transfer>>):
       const [mine, its] = [gateway[direction], of[direction]];
       return [
         { id: `gateway.${direction}${floors[name]}`, value: mine.megabytesPerSecond, floor: its.megabytesPerSecond, unit: 'MB/s' },
-        { id: `gateway.${direction}.cpu${floors[name]}`, value: mine.cpu, floor: its.cpu, unit: 'ms/MB' },
+        { id: `gateway.${direction}.cpu${floors[name]}`, value: cpuOfMegabyte(mine), floor: cpuOfMegabyte(its), unit: 'ms/MB' },
       ];
     });
   });

@@ -12,8 +12,8 @@ const names = { plain: 'plain-bulk', gateway: 'bulk' };
 
 export interface Direction {
   megabytesPerSecond: number;
-  /** ms of CPU for each MB, of all parts */
-  cpu: number;
+  /** ms of CPU for each MB, by part */
+  cpu: Record<string, number>;
 }
 
 export type Transfer = Record<'down' | 'up', Direction>;
@@ -39,14 +39,18 @@ export async function transfers(
     putService(bench.api, served);
     await startSidecars(bench, served, at, [bulkPort]);
   }
-  const programs = (way: WayName): string[] => [...Object.values(ways[way].parts).flat(), ...(ownSidecars[way] ?? [])];
   const run = async (way: WayName, isUp: boolean): Promise<Direction> => {
     const { url, host } = entrances[way];
     const args = ['-url', url, '-host', host, '-transfer', `${bytes}`, ...(isUp ? ['-upload'] : [])];
-    const spent = () => programs(way).reduce((sum, each) => sum + (bench.processes.cpuMs().get(each) ?? 0), 0);
-    const before = spent();
+    const before = bench.processes.cpuMs();
     const answer = JSON.parse((await promisify(execFile)(generator, args)).stdout) as { mb_s: number };
-    return { megabytesPerSecond: answer.mb_s, cpu: ((spent() - before) * 1e6) / bytes };
+    const after = bench.processes.cpuMs();
+    const spent = (programs: string[]) => programs.reduce((sum, each) => sum + (after.get(each) ?? 0) - (before.get(each) ?? 0), 0);
+    const parts = Object.entries({ ...ways[way].parts, ...ownSidecars[way] });
+    return {
+      megabytesPerSecond: answer.mb_s,
+      cpu: Object.fromEntries(parts.map(([part, programs]) => [part, (spent(programs) * 1e6) / bytes])),
+    };
   };
   const works = (way: WayName) => run(way, false).then(Boolean, () => false);
   for (const way of measured) await bench.eventually(`${way} leads to the app of transfers`, () => works(way));
@@ -59,12 +63,17 @@ export async function transfers(
   return Object.fromEntries(samples.map(({ way, down, up }) => [way, { down: middle(down), up: middle(up) }]));
 }
 
-const ownSidecars: Partial<Record<WayName, string[]>> = {
-  'plain frps': sidecars(names.plain, [bulkPort]),
-  gateway: sidecars(names.gateway, [bulkPort]),
+const frpc = 'frpc ×3';
+/** In the place of those to the other apps. */
+const ownSidecars: Partial<Record<WayName, Record<string, string[]>>> = {
+  'plain frps': { [frpc]: sidecars(names.plain, [bulkPort]) },
+  gateway: { [frpc]: sidecars(names.gateway, [bulkPort]) },
 };
 
 const middle = (all: readonly Direction[]): Direction => ({
   megabytesPerSecond: median(all.map((each) => each.megabytesPerSecond)),
-  cpu: median(all.map((each) => each.cpu)),
+  cpu: Object.fromEntries(Object.keys(all[0]!.cpu).map((part) => [part, median(all.map(({ cpu }) => cpu[part]!))])),
 });
+
+/** ms of CPU for each MB, of all parts. */
+export const cpuOfMegabyte = ({ cpu }: Direction): number => Object.values(cpu).reduce((sum, part) => sum + part, 0);

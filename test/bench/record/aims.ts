@@ -50,7 +50,7 @@ const lines: readonly Line[] = [
 ];
 
 /** Ratios that are far from their aims today: worse than twice these is worse than what is known. */
-const known: Record<string, number> = {};
+const known: Record<string, number> = { 'gateway.down': 0.2, 'gateway.reconnect.p99': 12 };
 
 export const aims: readonly Aim[] = lines.map(([id, what, kind, unit, limit, better = 'less']) => ({
   ...{ id, what, kind, unit, limit, better },
