@@ -28,8 +28,14 @@ export interface JoinedPod {
 }
 
 /** Of the service prod/NAME, at NAME.example.com; the service, the keys and the authority of the cluster are told as well. */
-export async function joinedPod(machine: Machine, cluster: TestCluster, name: string, body: string): Promise<JoinedPod> {
-  const pod = { namespace: 'prod', name: `${name}-0`, uid: `uid-${name}` };
+export async function joinedPod(
+  machine: Pick<Machine, 'root'>,
+  cluster: TestCluster,
+  name: string,
+  body: string,
+  ordinal = 0,
+): Promise<JoinedPod> {
+  const pod = { namespace: 'prod', name: `${name}-${ordinal}`, uid: `uid-${name}-${ordinal}` };
   const now = Date.now();
   const own = await createAuthority({ lifetimeMs: 86_400_000, now });
   const signer = await Signer.create('home-key');
