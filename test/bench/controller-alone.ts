@@ -54,7 +54,7 @@ async function measure(options: ControllerOptions): Promise<never> {
   const wanted = Array.from({ length: options.services }, (_, index) => service(`bench-${index}`, {}, `bench-${index % tenants}`));
   const cpu = () => processes.cpuMs().get('controller')!;
   const [cpuBefore, start] = [cpu(), performance.now()];
-  await inTurns(wanted, (each) => client.create(distributedServices, each as DistributedService & KubeObject, manager));
+  await inTurns(wanted, (each) => client.create(distributedServices, each, manager));
   const created = (performance.now() - start) / 1000;
   const all = async () => (await client.list(distributedServices)).items;
   await until(processes, 'all have their certificates', async () => (await all()).every(hasCertificate));
@@ -62,7 +62,7 @@ async function measure(options: ControllerOptions): Promise<never> {
   const spent = cpu() - cpuBefore;
   const resident = processes.residentMb().get('controller')!;
   const from = performance.now();
-  await inTurns(wanted, ({ metadata: { namespace, name } }) => client.delete(distributedServices, namespace!, name));
+  await inTurns(wanted, ({ metadata: { namespace, name } }) => client.delete(distributedServices, namespace, name));
   await until(processes, 'all are deleted', async () => (await all()).length === 0);
   const deleted = (performance.now() - from) / 1000;
 
