@@ -1,7 +1,7 @@
 /** Reads the configuration: the environment over a YAML file over the defaults, with every problem told at once. */
 import { readFileSync } from 'node:fs';
 import { parseDocument } from 'yaml';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { UserError } from '../errors.ts';
 import { closestKey } from './keys.ts';
 import { configSchema, type Config } from './schema.ts';

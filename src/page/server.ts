@@ -2,7 +2,7 @@
 import { fastify, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { RequestListener } from 'node:http';
 import type { Log } from '../log.ts';
-import { withoutSchemas } from '../process/without-schemas.ts';
+import { withoutSchemas } from '../net/without-schemas.ts';
 import type { Authorize, Verdict } from './authorize.ts';
 import { documentOf, securityHeaders } from './document.ts';
 import { html } from './html.ts';

@@ -6,7 +6,7 @@ import { createServer, type RequestListener } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import jsonpatch, { type Operation } from 'fast-json-patch';
 import { configSchema } from '../../src/config/schema.ts';
 import type { DistributedService } from '../../src/model/types.ts';

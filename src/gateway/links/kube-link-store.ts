@@ -1,6 +1,6 @@
 /** Who has joined, and who may: in Secrets of the gateway's namespace, one each, which its replicas and commands share. */
 import { createHash } from 'node:crypto';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { base64, text } from '../../kube/authority-secret.ts';
 import { isNotFound } from '../../kube/errors.ts';
 import type { Secret } from '../../kube/types.ts';

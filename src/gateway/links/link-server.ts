@@ -5,7 +5,7 @@
 import { createSecureServer, type Http2SecureServer, type Http2Session, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { issue, type Authority } from '../../../certs/authority.ts';
 import { every, systemClock } from '../../../certs/clock.ts';
 import { clusterIdIn, gatewayName } from '../../link/identity.ts';

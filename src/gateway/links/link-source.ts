@@ -1,6 +1,6 @@
 /** What a cluster that has joined wants of the gateway, as far as it may have it: a source like the gateway's own cluster. */
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { upKinds, type Up } from '../../link/items.ts';
 import type { Json, Reference } from '../../link/protocol.ts';
 import type { Config } from '../../config/schema.ts';

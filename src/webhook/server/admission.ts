@@ -6,7 +6,7 @@ import { fastify, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Server } from 'node:https';
 import { inspectCertificate } from '../../../certs/inspect.ts';
 import type { CertificateSource } from '../../../certs/source.ts';
-import { withoutSchemas } from '../../process/without-schemas.ts';
+import { withoutSchemas } from '../../net/without-schemas.ts';
 import { failure } from '../../../webhooks/review/respond.ts';
 import type { Webhook } from '../../../webhooks/review/types.ts';
 import { bodyCollector } from './body.ts';
