@@ -518,7 +518,7 @@ export const faults: readonly Fault[] = [
       d.config.ok.gateway.addresses = ['frp-gateway.other.svc'];
       d.installation.secrets.set('frp-gateway-tls', { forbidden: 'get Secret' });
     },
-    says: ['gateway-certificate NotReadable', 'gateway-names NotReadable', 'addresses GatewayAddressUnknown'],
+    says: ['gateway-certificate NotReadable', 'addresses GatewayAddressUnknown'],
   },
   {
     fault: 'no Service for users',
