@@ -6,6 +6,14 @@ import type { Probes } from './probes.ts';
 /** As long as a token should be, without anything that a header cannot carry. */
 const random = '"$(head -c 24 /dev/urandom | base64)"';
 
+/** @param message of the condition @returns the command that mends the Secret which it is about; undefined where none is known */
+export const secretRemedy = async (
+  service: DistributedService,
+  reason: string,
+  message: string,
+  probes: Probes | undefined,
+): Promise<string | undefined> => (reason === 'SecretMissing' ? creating(service, message, probes) : replacing(service, reason, message));
+
 /** The Secret that a message of the controller's is about: `Secret shop/tokens (spec.security.authentication.tokenSecret)…`. */
 function secretIn(message: string): { namespace?: string | undefined; name?: string | undefined; field: string } {
   const [, namespace, name, field = ''] = /^Secret ([a-z0-9-]{1,63})\/([a-z0-9.-]{1,253}) \(([A-Za-z.]{1,100})\)/.exec(message) ?? [];
@@ -16,7 +24,7 @@ function secretIn(message: string): { namespace?: string | undefined; name?: str
  * @param message of the condition: whether the Secret is there unlabelled, it does not know
  * @returns the command that makes it; undefined where it is there, or nobody may look
  */
-export async function creating({ spec }: DistributedService, message: string, probes: Probes | undefined): Promise<string | undefined> {
+async function creating({ spec }: DistributedService, message: string, probes: Probes | undefined): Promise<string | undefined> {
   const { namespace, name, field } = secretIn(message);
   if (namespace === undefined || name === undefined || !probes) return undefined;
   if (!('absent' in (await probes.secretMetadata(namespace, name)))) return undefined;
@@ -39,7 +47,7 @@ const certificateFaults: readonly string[] = [
 ];
 
 /** @param reason and @param message of the condition @returns the command that gives the Secret the right content; undefined where none is known */
-export function replacing({ spec }: DistributedService, reason: string, message: string): string | undefined {
+function replacing({ spec }: DistributedService, reason: string, message: string): string | undefined {
   const { namespace, name, field } = secretIn(message);
   if (namespace === undefined || name === undefined) return undefined;
   if (field === 'spec.expose.tls.secretName' && certificateFaults.includes(reason))

@@ -8,6 +8,7 @@ export const describeIt = ({ metadata }: DistributedService): string => `kubectl
 
 /** A command in a message of the controller's: what follows the first "kubectl" up to the end of the clause. */
 export function commandIn(message: string): string | undefined {
-  const found = /(?:kubectl|frp-k8s) [^;`]+/.exec(message)?.[0].trim();
+  // "made by frp-k8s for this service" is none.
+  const found = /(?:kubectl|frp-k8s (?:check|explain|gateway|join|revoke|rotate|uninstall)) [^;`]+/.exec(message)?.[0].trim();
   return found?.endsWith('.') || found?.endsWith(')') ? found.slice(0, -1) : found;
 }

@@ -40,11 +40,18 @@ function changes(workload: Workload, { reason, message, group }: Problem, { serv
   return [...ports, null].map((value) => ({ [key]: value }));
 }
 
-/** As the containers declare them, by name where they have one. */
+/** As the containers declare them, by name where they have one: first those that the kubelet asks whether the app is ready. */
 const portsOf = (workload: Workload): string[] =>
-  (templateOf(workload).spec?.containers ?? []).flatMap(({ ports = [] }) =>
-    ports.map(({ name, containerPort }) => name ?? String(containerPort)),
-  );
+  (templateOf(workload).spec?.containers ?? [])
+    .flatMap(({ ports = [], readinessProbe }) => {
+      const asked = readinessProbe?.httpGet?.port ?? readinessProbe?.tcpSocket?.port;
+      return ports.map(({ name, containerPort }) => ({
+        port: name ?? String(containerPort),
+        isAsked: asked !== undefined && (asked === name || asked === containerPort),
+      }));
+    })
+    .sort((one, other) => Number(other.isAsked) - Number(one.isAsked))
+    .map(({ port }) => port);
 
 function isStillSo(workload: Workload, { message }: Problem, change: Annotations, context: PodContext): boolean {
   const template = templateOf(workload);

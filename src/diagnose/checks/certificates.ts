@@ -3,15 +3,16 @@ import { chainsTo, parseable } from '../../../certs/inspect.ts';
 import { gatewayNames } from '../../model/gateway.ts';
 import { authoritySecretName, gatewayTlsSecretName, serverSecretName, webhookAuthoritySecretName } from '../../model/names.ts';
 import type { Check, Said } from '../finding.ts';
-import { valueOf, type Read } from '../read.ts';
+import { itemsOf, valueOf, type Read } from '../read.ts';
 import { look, warning, wrong } from '../say.ts';
-import { replacing } from '../secret-remedy.ts';
+import { secretRemedy } from '../secret-remedy.ts';
 import { commandIn, describeIt, objectOf } from '../service-words.ts';
 import type { PublicSecret } from '../shapes.ts';
 import type { Place, Snapshot } from '../snapshot.ts';
 
 const day = 86_400_000;
 const week = 7 * day;
+const mostTried = 6;
 const none: Read<PublicSecret> = { absent: 'Secret' };
 
 const secretOf = (place: Place, name: string): Read<PublicSecret> => place.secrets.get(name) ?? none;
@@ -158,17 +159,20 @@ export const certificateChecks: readonly Check[] = [
     category: 'certificates',
     title: 'every service has its certificates',
     after: ['namespace', 'crd', 'controller-pods'],
-    run: ({ snapshot: { services } }) =>
-      look(services, (all) =>
-        all.flatMap((service): Said[] => {
-          const said = service.status?.conditions?.find(({ type }) => type === 'CertificatesReady');
-          const { reason = '', message = '' } = said ?? {};
-          const see = replacing(service, reason, message) ?? commandIn(message) ?? describeIt(service);
-          if (said?.status === 'False') return [wrong(reason || 'CertificatesReady', objectOf(service), message, see)];
-          if (said?.reason === 'CertificateExpiresSoon') return [warning(reason, objectOf(service), message, see)];
-          return [];
-        }),
-      ),
+    run: async ({ snapshot: { services }, probes }) => {
+      const unread = look(services, () => []);
+      const said: Said[] = [];
+      for (const service of itemsOf(services)) {
+        const condition = service.status?.conditions?.find(({ type }) => type === 'CertificatesReady');
+        const { status, reason = '', message = '' } = condition ?? {};
+        if (status !== 'False' && reason !== 'CertificateExpiresSoon') continue;
+        // Of many the first are looked at closely.
+        const known = await secretRemedy(service, reason, message, said.length < mostTried ? probes : undefined);
+        const say = status === 'False' ? wrong : warning;
+        said.push(say(reason || 'CertificatesReady', objectOf(service), message, known ?? commandIn(message) ?? describeIt(service)));
+      }
+      return [...unread, ...said];
+    },
   },
 ];
 

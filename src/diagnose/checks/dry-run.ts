@@ -119,6 +119,8 @@ function refused(message: string, name: string, object: { kind: string; name: st
         `frp-k8s explain service ${name} -n ${object.name}`,
       ),
     ];
+  // A quota that is used up may be meant to be: a workload that it keeps from its Pods says so.
+  if (message.includes('exceeded quota: ')) return [];
   if (message.includes('serviceaccount ') && message.includes(' not found'))
     return [unknown(`no Pod could be tried in namespace ${object.name}: ${message}`)];
   return [

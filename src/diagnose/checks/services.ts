@@ -3,7 +3,7 @@ import { annotation, cleanupFinalizer } from '../../model/names.ts';
 import type { DistributedService } from '../../model/types.ts';
 import type { Check, CheckContext, Said } from '../finding.ts';
 import { isWithoutPods, whyNoPods } from '../no-pods.ts';
-import { creating, replacing } from '../secret-remedy.ts';
+import { secretRemedy } from '../secret-remedy.ts';
 import { patching, servingRemedy } from '../service-remedy.ts';
 import { itemsOf, valueOf } from '../read.ts';
 import { defaultConfig } from '../../config/schema.ts';
@@ -85,7 +85,7 @@ export const serviceChecks: readonly Check[] = [
     if (condition?.status !== 'False') return [];
     const { reason = 'ConfigurationValid', message = '' } = condition;
     const edit = `kubectl -n ${service.metadata.namespace} edit dsvc ${service.metadata.name}`;
-    const made = reason === 'SecretMissing' ? await creating(service, message, probes) : replacing(service, reason, message);
+    const made = await secretRemedy(service, reason, message, probes);
     const serving = servingRemedy(service, reason, valueOf(config) ?? defaultConfig);
     const remedy = made ?? commandIn(message) ?? serving ?? (reason === 'HostConflict' ? edit : describeIt(service));
     return [wrong(reason, objectOf(service), message, remedy)];

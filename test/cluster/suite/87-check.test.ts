@@ -23,10 +23,13 @@ after(() => strip.close());
 async function unvalidated(store: () => Promise<unknown>): Promise<void> {
   const kind = 'validatingwebhookconfiguration';
   const { apiVersion, metadata, webhooks, ...rest } = await get('', kind, 'frp-k8s');
-  await kubectl('delete', kind, 'frp-k8s');
-  await store();
   const { labels, annotations } = metadata as { labels: Record<string, string>; annotations: Record<string, string> };
-  await apply({ apiVersion: String(apiVersion), kind: String(rest.kind), metadata: { name: 'frp-k8s', labels, annotations }, webhooks });
+  await kubectl('delete', kind, 'frp-k8s');
+  try {
+    await store();
+  } finally {
+    await apply({ apiVersion: String(apiVersion), kind: String(rest.kind), metadata: { name: 'frp-k8s', labels, annotations }, webhooks });
+  }
 }
 
 suite('frp-k8s check', () => {

@@ -61,6 +61,15 @@ const remedies: readonly { fault: string; breaks: (draft: Draft) => void; probes
     remedy: template('{"frp.io/port":"8080"}'),
   },
   {
+    fault: 'two ports of which none is named, and the kubelet asks the second',
+    breaks: (d) =>
+      Object.assign(declared(d), {
+        ports: [{ containerPort: 9090 }, { name: 'http', containerPort: 8080 }],
+        readinessProbe: { httpGet: { port: 8080 } },
+      }),
+    remedy: template('{"frp.io/port":"http"}'),
+  },
+  {
     fault: 'no port at all, of which nothing can be known',
     breaks: (d) => (declared(d).ports = []),
     remedy: 'kubectl -n shop edit deployment web',
@@ -176,8 +185,26 @@ const remedies: readonly { fault: string; breaks: (draft: Draft) => void; probes
     remedy: 'kubectl -n shop create secret tls creds --cert=tls.crt --key=tls.key --dry-run=client -o yaml | kubectl apply -f -',
   },
   {
+    fault: 'a certificate for users that is not there',
+    breaks: (d) =>
+      says(
+        d,
+        'CertificatesReady',
+        'SecretMissing',
+        inSecret('spec.expose.tls.secretName', 'label it: kubectl -n shop label secret creds frp.io/use=true'),
+      ),
+    probes: { secretMetadata: () => Promise.resolve({ absent: 'Secret' }) },
+    remedy: 'kubectl -n shop create secret tls creds --cert=tls.crt --key=tls.key && kubectl -n shop label secret creds frp.io/use=true',
+  },
+  {
     fault: 'a Service that has the name of the one for the cluster',
-    breaks: (d) => says(d, 'ClusterServiceReady', 'NameTaken', 'Service shop/web exists'),
+    breaks: (d) =>
+      says(
+        d,
+        'ClusterServiceReady',
+        'NameTaken',
+        'Service shop/web exists and was not made by frp-k8s for this service, so it is left alone',
+      ),
     remedy: spec('{"expose":{"clusterService":{"name":"web-frp"}}}'),
   },
   {

@@ -147,19 +147,14 @@ function exposure(): Lane {
         fault: "a port that is not among those of users' Service",
         make: () =>
           apply(
-            service(namespace, 'ported', { serviceType: 'tcp', backends: {}, expose: { type: 'port', port: 21_883 } }),
+            service(namespace, 'ported', {
+              serviceType: 'tcp',
+              backends: { discovery: { mode: 'auto' } },
+              expose: { type: 'port', port: 21_883 },
+            }),
             quickDeployment({ namespace, name: 'ported', frp: { group: 'ported', port: '8081' } }),
           ),
         reason: 'PortNotPublished',
-      },
-      {
-        fault: 'a udp service at the gateway',
-        make: () =>
-          apply(
-            service(namespace, 'datagrams', { serviceType: 'udp', backends: {}, expose: { type: 'port', port: 21_884 } }),
-            quickDeployment({ namespace, name: 'datagrams', frp: { group: 'datagrams', port: '8082' } }),
-          ),
-        reason: 'UdpNeedsPlainServer',
       },
     ],
   };
@@ -169,11 +164,15 @@ function exposure(): Lane {
 export const late = (namespace: string, domain: string) => [
   service(namespace, name, {
     serviceType: 'http',
-    backends: {},
+    backends: { discovery: { mode: 'auto' } },
     expose: { domain },
     routes: [{ groups: [{ name: 'other' }] }],
   }),
-  service(namespace, 'other', { serviceType: 'http', backends: {}, expose: { type: 'domain' } }),
+  service(namespace, 'other', {
+    serviceType: 'http',
+    backends: { discovery: { mode: 'auto' } },
+    expose: { domain: `other.${namespace}.example.com` },
+  }),
   quickDeployment({ namespace, name: 'other', frp: { group: 'other' } }),
 ];
 
