@@ -7,6 +7,7 @@ import { liveProbes } from '../diagnose/live-probes.ts';
 import { printJson, printShort, printText, type Look } from '../diagnose/print.ts';
 import { exitCodeOf, runChecks, type Report } from '../diagnose/run.ts';
 import { takeSnapshot } from '../diagnose/take.ts';
+import { throughBackends } from '../explain/through-backends.ts';
 import { durationOption, parseOptions } from './options.ts';
 
 export const help = `frp-k8s check: what is wrong with frp-k8s in a cluster, and what to do
@@ -21,7 +22,8 @@ not read is said, and never taken for "none".
       --pre                whether frp-k8s can be installed, before it is
   -n, --namespace NS       services and Pods of this namespace alone (default: all)
       --system NS          namespace of the installation (default: frp-system)
-      --traffic            send a real request to every http service through each replica of the gateway, and time it
+      --traffic            send a real request to every http service through each replica of the gateway, and by each of its
+                           backends, and time it
       --wait DURATION      ask again until nothing is wrong, for so long at most
   -o, --output FORMAT      text (default), short (what is wrong, a line each) or json
       --kubeconfig FILE    default: KUBECONFIG, else ~/.kube/config
@@ -73,7 +75,8 @@ export async function run(args: string[]): Promise<number> {
       installation: options.system,
       onProgress: (what) => progress.say(`reading ${what}`),
     });
-    const context = { snapshot, probes: liveProbes(access), told: (text: string) => told.push(text) };
+    const probes = { ...liveProbes(access), ...(options.traffic && { throughBackends: throughBackends(client, snapshot.config) }) };
+    const context = { snapshot, probes, told: (text: string) => told.push(text) };
     const report = await runChecks(allChecks, context, {
       isPre: options.pre,
       isTraffic: options.traffic,

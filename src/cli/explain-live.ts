@@ -1,4 +1,7 @@
 /** `explain` of what is there: in a cluster, or at a gateway of this machine. */
+import { liveProbes } from '../diagnose/live-probes.ts';
+import { takeSnapshot } from '../diagnose/take.ts';
+import { withFindings } from '../explain/findings.ts';
 import { bad, unknown, type Explanation } from '../explain/explanation.ts';
 import { explainHost, hostIn } from '../explain/host.ts';
 import { explainPod } from '../explain/pod.ts';
@@ -10,7 +13,7 @@ import { loadConfig } from '../config/load.ts';
 import { UserError } from '../errors.ts';
 import { loadAccess } from '../kube/access.ts';
 import { KubeClient } from '../kube/client.ts';
-import { kindsOf, type Wanted } from './explain-words.ts';
+import { kindsOf, type Wanted, type Word } from './explain-words.ts';
 
 export interface LiveOptions {
   namespace?: string | undefined;
@@ -47,12 +50,17 @@ export async function explainInCluster(values: LiveOptions, { kind, name, namesp
     const namespace = wanted ?? access.namespace ?? 'default';
     if (!world.isConfigKnown) return withoutConfig(world, kind === 'host' ? { kind, name } : { kind: kindsOf[kind], namespace, name });
     if (question) return await explainHost(world, question);
-    if (kind === 'pod') return await explainPod(world, namespace, name);
-    if (kind === 'service') return await explainService(world, namespace, name);
-    return await explainWorkload(world, kindsOf[kind], namespace, name);
+    const explained = await explainObject(world, kind as Exclude<Word, 'host'>, namespace, name);
+    const snapshot = await takeSnapshot(client, { namespace, installation: world.installation });
+    return await withFindings(explained, snapshot, liveProbes(access));
   } finally {
     client.close();
   }
+}
+
+function explainObject(world: World, kind: Exclude<Word, 'host'>, namespace: string, name: string): Promise<Explanation> {
+  if (kind === 'pod') return explainPod(world, namespace, name);
+  return kind === 'service' ? explainService(world, namespace, name) : explainWorkload(world, kindsOf[kind], namespace, name);
 }
 
 /** Whether a service goes through a gateway, and what a sidecar should be like, follows from it: by the defaults all of it would be wrong. */

@@ -19,7 +19,8 @@ usage: frp-k8s explain pod|deployment|statefulset|daemonset|service NAME [-n NAM
        frp-k8s explain -f FILE|DIR|- [KIND NAME] [--services PATH]... [-n NAMESPACE] [--config FILE]
 
 Of a Pod: what the injector decided and why, what the sidecar says, at which replica of the gateway it is registered, HAProxy's
-verdict with the last check's answer, the routes that lead there, who may use it, the last refusals. Of a host: the way of a
+verdict with the last check's answer, the routes that lead there, who may use it, the last refusals, and what check finds of it and of
+the installation. Of a host: the way of a
 request, from the port of users to the backend, or to where it ends. With -f: what the webhooks would decide about
 manifests, before anything is applied, without a cluster.
 

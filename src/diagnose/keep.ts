@@ -37,11 +37,13 @@ const keptPodStatus = ({ phase, reason, podIP, conditions, ...statuses }: NonNul
 const keptAnnotations = (annotations: Record<string, string> = {}): Record<string, string> =>
   Object.fromEntries(Object.entries(annotations).filter(([key, value]) => isOurs(key) || value.length <= longestOther));
 
-const keptContainer = ({ name, image, restartPolicy, ports }: Container): Container => ({
+const keptContainer = ({ name, image, restartPolicy, ports, readinessProbe: { httpGet, tcpSocket } = {} }: Container): Container => ({
   name,
   ...(image && { image }),
   ...(restartPolicy && { restartPolicy }),
   ...(ports && { ports }),
+  ...(httpGet && { readinessProbe: { httpGet } }),
+  ...(tcpSocket && { readinessProbe: { tcpSocket } }),
 });
 
 const keptStatus = ({ name, ready, started, restartCount, state, lastState }: ContainerStatus): ContainerStatus => ({

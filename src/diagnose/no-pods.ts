@@ -10,6 +10,7 @@ import { heldBack, restartOf, wantedOf } from './held-back.ts';
 import { annotate, groupOf, podContexts, templateOf } from './pod-contexts.ts';
 import { itemsOf } from './read.ts';
 import { named, textOf } from './say.ts';
+import { templateRemedy } from './template-remedy.ts';
 import type { Workload } from './shapes.ts';
 import type { Around } from './snapshot.ts';
 
@@ -58,12 +59,7 @@ function whyNotThose(workload: Workload, around: Around): NoPods {
   const decision = decidePod(template, context);
   const [problem] = problemsOf(decision);
   if (problem)
-    return say(
-      workload,
-      problem.reason,
-      `its Pods will be refused: ${problem.message}`,
-      `kubectl -n ${namespace} edit ${workload.kind.toLowerCase()} ${name}`,
-    );
+    return say(workload, problem.reason, `its Pods will be refused: ${problem.message}`, templateRemedy(workload, problem, context));
   if (decision.reason === 'OptedOut')
     return say(workload, 'OptedOut', decision.message, `${annotate(workload, { [annotation.inject]: null })} && ${restartOf(workload)}`);
   const wanted = wantedOf(workload);

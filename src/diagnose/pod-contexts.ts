@@ -6,6 +6,7 @@ import { annotation, label } from '../model/names.ts';
 import { ServiceStore } from '../model/store.ts';
 import { itemsOf, valueOf } from './read.ts';
 import type { Workload } from './shapes.ts';
+import { patchOf } from './shell.ts';
 import type { Around } from './snapshot.ts';
 
 type Known = Pick<Around, 'services' | 'namespaces' | 'config'>;
@@ -34,6 +35,6 @@ function makeContexts(snapshot: Known): (namespace: string) => PodContext {
 
 /** The command that sets annotations of a Pod template; null takes one off. */
 export function annotate({ kind, metadata }: Workload, annotations: Record<string, string | null>): string {
-  const patch = JSON.stringify({ spec: { template: { metadata: { annotations } } } });
-  return `kubectl -n ${metadata.namespace} patch ${kind.toLowerCase()} ${metadata.name} --type=merge -p '${patch}'`;
+  const patch = patchOf({ spec: { template: { metadata: { annotations } } } });
+  return `kubectl -n ${metadata.namespace} patch ${kind.toLowerCase()} ${metadata.name} --type=merge ${patch}`;
 }

@@ -17,6 +17,14 @@ export interface Answered {
   headers: Readonly<Record<string, string>>;
 }
 
+export interface BackendAnswer {
+  /** name of the gateway's Pod */
+  replica: string;
+  /** name of the backend's */
+  pod: string;
+  answer: Read<Answered>;
+}
+
 export interface Probes {
   /** how far the API server's clock is ahead of this machine's, milliseconds */
   clock(): Promise<Read<number>>;
@@ -41,6 +49,15 @@ export interface Probes {
   logOf(namespace: string, pod: string, container: string): Promise<Read<string>>;
   /** a TCP connection from where this runs, with a TLS handshake where `servername` is given */
   dial(host: string, port: number, servername?: string): Promise<Read<Dialled>>;
+  /**
+   * A real request by each backend that is up, at each replica of the gateway; absent: none can be sent so.
+   * @param service namespace/name @param most requests @returns answers, and why a replica could not be asked; sentences
+   */
+  throughBackends?(
+    service: string,
+    request: { host: string; path: string },
+    most: number,
+  ): Promise<{ answers: readonly BackendAnswer[]; problems: readonly string[] }>;
   /** addresses of a name, from where this runs */
   resolve(host: string): Promise<Read<readonly string[]>>;
 }

@@ -3,7 +3,7 @@ import type { CheckReason } from '../model/reasons/checks.ts';
 import type { KubeObject } from '../kube/types.ts';
 import type { ObjectName, Said } from './finding.ts';
 import type { Snapshot } from './snapshot.ts';
-import { itemsOf, unread, type Read } from './read.ts';
+import { itemsOf, unread, valueOf, type Read } from './read.ts';
 
 type Reason = CheckReason | (string & {});
 type About = ObjectName | undefined;
@@ -73,7 +73,28 @@ export function applying({ installation }: Pick<Snapshot, 'installation'>, part:
 }
 
 /** With the gateway its manifests have those of the installation, and their configuration. */
-export const applyAll = (snapshot: Snapshot): string => applying(snapshot, 'ok' in snapshot.gateway.namespace ? 'gateway' : 'install');
+export const applyAll = (snapshot: Pick<Snapshot, 'installation' | 'gateway'>): string =>
+  applying(snapshot, 'ok' in snapshot.gateway.namespace ? 'gateway' : 'install');
+
+/**
+ * What corrects the configuration: where it was edited after it had been applied, to apply it again; otherwise the fault is in
+ * what is applied, and only an editor helps.
+ */
+export function correcting(snapshot: Pick<Snapshot, 'installation' | 'gateway' | 'configMap'>): string {
+  const map = valueOf(snapshot.configMap);
+  const { installation } = snapshot;
+  const applied = map?.metadata.annotations?.['kubectl.kubernetes.io/last-applied-configuration'];
+  if (applied !== undefined && dataIn(applied) !== map?.data?.['config.yaml']) return applyAll(snapshot);
+  return `kubectl -n ${installation.name} edit configmap ${map?.metadata.name ?? 'frp-k8s-config'}`;
+}
+
+function dataIn(applied: string): string | undefined {
+  try {
+    return (JSON.parse(applied) as { data?: Record<string, string> }).data?.['config.yaml'];
+  } catch {
+    return undefined;
+  }
+}
 
 /** Lets Pods out to a port, or everybody in: policies add up, so one more is enough, and the one in the way stays as it is. */
 export function allowingPolicy(

@@ -27,6 +27,7 @@ export interface Container {
   image?: string;
   restartPolicy?: string;
   ports?: { name?: string; containerPort: number; protocol?: string }[];
+  readinessProbe?: { httpGet?: { path?: string; port?: number | string; scheme?: string }; tcpSocket?: { port?: number | string } };
 }
 
 export interface Pod extends KubeObject {

@@ -5,6 +5,7 @@ import { hasLabels, isReady, podProblem } from './pod-problem.ts';
 import { look, named, wrong } from './say.ts';
 import type { Pod, Workload } from './shapes.ts';
 import type { Place } from './snapshot.ts';
+import { rolledBack } from './workload-of.ts';
 
 /** @param apply command that makes it where it is missing */
 export function workloadProblems(place: Place, kind: string, name: string, apply: string): readonly Said[] {
@@ -16,10 +17,21 @@ export function workloadProblems(place: Place, kind: string, name: string, apply
     const scale = `kubectl -n ${place.name} scale ${kind.toLowerCase()}/${name} --replicas=2`;
     if (wanted === 0) return [wrong('ScaledToZero', object, 'it is scaled to 0', scale)];
     const ready = workload.status?.readyReplicas ?? 0;
-    if (ready >= wanted) return [];
-    const said = `${ready} of ${wanted} Pods are Ready`;
-    return [notReady(place, workload, said)];
+    if (ready < wanted) return [notReady(place, workload, `${ready} of ${wanted} Pods are Ready`)];
+    return stuckRollout(place, workload);
   });
+}
+
+/** Pods of before serve on while those of a change cannot run. */
+function stuckRollout(place: Place, workload: Workload): readonly Said[] {
+  const { replicas = 0, updatedReplicas = 0 } = workload.status ?? {};
+  if (replicas <= updatedReplicas) return [];
+  const found = podsOf(place, workload).flatMap((pod) => {
+    const problem = podProblem(pod);
+    return problem ? [{ ...problem, remedy: rolledBack(pod, [workload]) ?? problem.remedy }] : [];
+  })[0];
+  const text = `a change of ${workload.kind} ${workload.metadata.name} is not rolled out, and Pods of before serve on`;
+  return found ? [{ ...found, message: `${text}: ${found.message}` }] : [];
 }
 
 function notReady(place: Place, workload: Workload, said: string): Said {
@@ -36,7 +48,10 @@ function notReady(place: Place, workload: Workload, said: string): Said {
       `kubectl -n ${place.name} describe ${workload.kind.toLowerCase()} ${name}`,
     );
   const pods = podsOf(place, workload);
-  const problem = pods.map(podProblem).find((each) => each !== undefined);
+  const [problem] = pods.flatMap((pod) => {
+    const found = podProblem(pod);
+    return found ? [{ ...found, remedy: rolledBack(pod, [workload]) ?? found.remedy }] : [];
+  });
   if (problem) return { ...problem, message: `${said} of ${workload.kind} ${name}: ${problem.message}` };
   const late = pods.find((pod) => !isReady(pod));
   const remedy = late

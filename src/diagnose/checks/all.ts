@@ -1,6 +1,6 @@
 /** Every check, in the order in which they are asked and told: one that rests on another comes after it. */
 import type { Check } from '../finding.ts';
-import { certificateChecks } from './certificates.ts';
+import { certificateChecks, gatewayNamesCheck } from './certificates.ts';
 import { clusterChecks } from './cluster.ts';
 import { gatewayChecks } from './gateways.ts';
 import { injectionChecks } from './injection.ts';
@@ -19,5 +19,6 @@ export const allChecks: readonly Check[] = [
   ...serviceChecks,
   ...tunnelChecks,
   ...gatewayChecks,
+  gatewayNamesCheck,
   ...observabilityChecks,
 ];

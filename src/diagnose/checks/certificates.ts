@@ -3,17 +3,20 @@ import { chainsTo, parseable } from '../../../certs/inspect.ts';
 import { gatewayNames } from '../../model/gateway.ts';
 import { authoritySecretName, gatewayTlsSecretName, serverSecretName, webhookAuthoritySecretName } from '../../model/names.ts';
 import type { Check, Said } from '../finding.ts';
-import { valueOf, type Read } from '../read.ts';
+import { itemsOf, valueOf, type Read } from '../read.ts';
 import { look, warning, wrong } from '../say.ts';
+import { secretRemedy } from '../secret-remedy.ts';
+import { commandIn, describeIt, objectOf } from '../service-words.ts';
 import type { PublicSecret } from '../shapes.ts';
 import type { Place, Snapshot } from '../snapshot.ts';
 
 const day = 86_400_000;
 const week = 7 * day;
+const mostTried = 6;
 const none: Read<PublicSecret> = { absent: 'Secret' };
 
 const secretOf = (place: Place, name: string): Read<PublicSecret> => place.secrets.get(name) ?? none;
-const objectOf = (place: Place, name: string) => ({ kind: 'Secret', namespace: place.name, name });
+const secretObject = (place: Place, name: string) => ({ kind: 'Secret', namespace: place.name, name });
 const iso = (time: number) => new Date(time).toISOString();
 
 /** A week, and of a short life its last quarter. */
@@ -27,7 +30,7 @@ const authority = (id: string, title: string, name: string, rotate: string, cost
   title,
   after: ['namespace'],
   run: ({ snapshot: { installation, at } }) => {
-    const object = objectOf(installation, name);
+    const object = secretObject(installation, name);
     return look(
       secretOf(installation, name),
       ({ certificates, keys }): Said[] => {
@@ -72,7 +75,7 @@ const served = (
   applies: isWanted,
   run: ({ snapshot }) => {
     const place = of(snapshot);
-    const object = objectOf(place, name);
+    const object = secretObject(place, name);
     return look(
       secretOf(place, name),
       ({ certificates }): Said[] => {
@@ -152,45 +155,50 @@ export const certificateChecks: readonly Check[] = [
     isGatewayHere,
   ),
   {
-    id: 'gateway-names',
-    category: 'certificates',
-    title: "the gateway's certificate has every name that sidecars dial",
-    after: ['namespace', 'configuration', 'gateway-certificate'],
-    applies: isGatewayHere,
-    run: ({ snapshot }) => {
-      const { config, installation } = snapshot;
-      return look(config, (known) =>
-        look(secretOf(installation, gatewayTlsSecretName), ({ certificates }) => {
-          const leaf = parseable(certificates['tls.crt'] ?? '')[0];
-          const lacking = gatewayNames(known).filter((host) => leaf && leaf.checkHost(host) === undefined);
-          if (lacking.length === 0) return [];
-          return [
-            wrong(
-              'NameNotCovered',
-              objectOf(installation, gatewayTlsSecretName),
-              `its certificate lacks ${lacking.join(', ')} of gateway.addresses`,
-              logs(snapshot),
-            ),
-          ];
-        }),
-      );
-    },
-  },
-  {
     id: 'service-certificates',
     category: 'certificates',
     title: 'every service has its certificates',
     after: ['namespace', 'crd', 'controller-pods'],
-    run: ({ snapshot: { services } }) =>
-      look(services, (all) =>
-        all.flatMap(({ metadata, status }): Said[] => {
-          const said = status?.conditions?.find(({ type }) => type === 'CertificatesReady');
-          const object = { kind: 'DistributedService', namespace: metadata.namespace, name: metadata.name };
-          const see = `kubectl -n ${metadata.namespace} describe dsvc ${metadata.name}`;
-          if (said?.status === 'False') return [wrong(said.reason ?? 'CertificatesReady', object, said.message ?? '', see)];
-          if (said?.reason === 'CertificateExpiresSoon') return [warning(said.reason, object, said.message ?? '', see)];
-          return [];
-        }),
-      ),
+    run: async ({ snapshot: { services }, probes }) => {
+      const unread = look(services, () => []);
+      const said: Said[] = [];
+      for (const service of itemsOf(services)) {
+        const condition = service.status?.conditions?.find(({ type }) => type === 'CertificatesReady');
+        const { status, reason = '', message = '' } = condition ?? {};
+        if (status !== 'False' && reason !== 'CertificateExpiresSoon') continue;
+        // Of many the first are looked at closely.
+        const known = await secretRemedy(service, reason, message, said.length < mostTried ? probes : undefined);
+        const say = status === 'False' ? wrong : warning;
+        said.push(say(reason || 'CertificatesReady', objectOf(service), message, known ?? commandIn(message) ?? describeIt(service)));
+      }
+      return [...unread, ...said];
+    },
   },
 ];
+
+export const gatewayNamesCheck: Check = {
+  id: 'gateway-names',
+  category: 'certificates',
+  title: "the gateway's certificate has every name that sidecars dial",
+  // A name that leads nowhere is to be corrected, and not to be certified.
+  after: ['namespace', 'configuration', 'gateway-certificate', 'addresses'],
+  applies: isGatewayHere,
+  run: ({ snapshot }) => {
+    const { config, installation } = snapshot;
+    return look(config, (known) =>
+      look(secretOf(installation, gatewayTlsSecretName), ({ certificates }) => {
+        const leaf = parseable(certificates['tls.crt'] ?? '')[0];
+        const lacking = gatewayNames(known).filter((host) => leaf && leaf.checkHost(host) === undefined);
+        if (lacking.length === 0) return [];
+        return [
+          wrong(
+            'NameNotCovered',
+            secretObject(installation, gatewayTlsSecretName),
+            `its certificate lacks ${lacking.join(', ')} of gateway.addresses`,
+            logs(snapshot),
+          ),
+        ];
+      }),
+    );
+  },
+};

@@ -3,6 +3,7 @@ import { annotation, label } from '../../model/names.ts';
 import { exposuresOf } from '../../model/exposure.ts';
 import type { DistributedService } from '../../model/types.ts';
 import type { Check, CheckContext, Said } from '../finding.ts';
+import { exempting, podChangers } from '../other-webhooks.ts';
 import { itemsOf, valueOf } from '../read.ts';
 import { applyAll, unknown, wrong } from '../say.ts';
 import type { Snapshot } from '../snapshot.ts';
@@ -80,14 +81,7 @@ async function tryPod({ probes, snapshot }: CheckContext, namespace: string, nam
   const wasInjected =
     Object.keys(metadata.annotations ?? {}).some((key) => key.endsWith('frpc.json')) || metadata.labels?.[label.sidecar] !== undefined;
   return wasInjected
-    ? [
-        wrong(
-          'SidecarRemoved',
-          object,
-          'a Pod was injected, and came back without its sidecar: another webhook takes it out',
-          'kubectl get mutatingwebhookconfigurations',
-        ),
-      ]
+    ? [removed(object, snapshot)]
     : [
         wrong(
           'SidecarNotAdded',
@@ -96,6 +90,20 @@ async function tryPod({ probes, snapshot }: CheckContext, namespace: string, nam
           `kubectl get namespace ${namespace} --show-labels; ${applyAll(snapshot)}`,
         ),
       ];
+}
+
+/** Where only one can have done it, it is told how it is kept from it. */
+function removed(object: { kind: string; name: string }, snapshot: Snapshot): Said {
+  const [one, ...others] = podChangers(snapshot);
+  const names = [one, ...others].flatMap((each) => each?.metadata.name ?? []).slice(0, 5);
+  const who = names.length === 0 ? '' : ` (MutatingWebhookConfiguration ${names.join(', ')})`;
+  const remedy = one && others.length === 0 ? exempting(one) : 'kubectl get mutatingwebhookconfigurations';
+  return wrong(
+    'SidecarRemoved',
+    object,
+    `a Pod was injected, and came back without its sidecar: another webhook takes it out${who}`,
+    remedy,
+  );
 }
 
 function refused(message: string, name: string, object: { kind: string; name: string }, pods: string): readonly Said[] {
@@ -111,6 +119,8 @@ function refused(message: string, name: string, object: { kind: string; name: st
         `frp-k8s explain service ${name} -n ${object.name}`,
       ),
     ];
+  // A quota that is used up may be meant to be: a workload that it keeps from its Pods says so.
+  if (message.includes('exceeded quota: ')) return [];
   if (message.includes('serviceaccount ') && message.includes(' not found'))
     return [unknown(`no Pod could be tried in namespace ${object.name}: ${message}`)];
   return [

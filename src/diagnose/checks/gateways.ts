@@ -5,7 +5,7 @@ import { annotation, authoritySecretName, gatewayName, joinSecretName, linkSecre
 import { linkReasons, type LinkReason } from '../../model/reasons/links.ts';
 import type { Check, CheckContext, Said } from '../finding.ts';
 import { itemsOf, valueOf } from '../read.ts';
-import { applying, look, lookAll, unknown, warning, wrong } from '../say.ts';
+import { applying, correcting, look, lookAll, unknown, warning, wrong } from '../say.ts';
 import type { Snapshot } from '../snapshot.ts';
 import { workloadProblems } from '../workload-problem.ts';
 import { isGatewayHere } from './certificates.ts';
@@ -48,10 +48,22 @@ export const gatewayChecks: readonly Check[] = [
       }),
   },
   {
+    id: 'addresses',
+    category,
+    title: 'each address of the gateway leads to it',
+    after: [...after, 'gateway'],
+    run: (context) =>
+      look(context.snapshot.config, () => []).length > 0
+        ? []
+        : Promise.all(gatewayAddresses(valueOf(context.snapshot.config)!).map((address) => addressSaid(address, context))).then((said) =>
+            said.flat(),
+          ),
+  },
+  {
     id: 'replicas',
     category,
     title: 'sidecars dial every replica of the gateway',
-    after: [...after, 'gateway'],
+    after: [...after, 'gateway', 'addresses'],
     run: ({ snapshot }) =>
       lookAll(snapshot.config, snapshot.gateway.workloads, (config, workloads) => {
         const set = workloads.find(({ kind, metadata }) => kind === 'StatefulSet' && metadata.name === gatewayName);
@@ -68,18 +80,6 @@ export const gatewayChecks: readonly Check[] = [
           ),
         ];
       }),
-  },
-  {
-    id: 'addresses',
-    category,
-    title: 'each address of the gateway leads to it',
-    after: [...after, 'gateway'],
-    run: (context) =>
-      look(context.snapshot.config, () => []).length > 0
-        ? []
-        : Promise.all(gatewayAddresses(valueOf(context.snapshot.config)!).map((address) => addressSaid(address, context))).then((said) =>
-            said.flat(),
-          ),
   },
   {
     id: 'users-service',
@@ -137,7 +137,7 @@ async function addressSaid(address: GatewayAddress, { snapshot, probes }: CheckC
     namespace: snapshot.installation.name,
     name: valueOf(snapshot.configMap)?.metadata.name ?? 'frp-k8s-config',
   };
-  const edit = `kubectl -n ${object.namespace} edit configmap ${object.name}`;
+  const edit = correcting(snapshot);
   if (isInCluster(address)) return inCluster(address, snapshot, object, edit);
   if (!probes) return [];
   const dialled = await probes.dial(address.host, address.port, address.host);
@@ -157,7 +157,8 @@ async function addressSaid(address: GatewayAddress, { snapshot, probes }: CheckC
   return [wrong('GatewayForeign', object, `what answers at ${text} shows a certificate that is not of this installation`, edit)];
 }
 
-function inCluster(address: GatewayAddress, { gateway }: Snapshot, object: Said['object'], edit: string): readonly Said[] {
+function inCluster(address: GatewayAddress, snapshot: Snapshot, object: Said['object'], edit: string): readonly Said[] {
+  const { gateway } = snapshot;
   const [pod, service, namespace] = address.host.split('.');
   const text = addressText(address);
   const names = address.host.split('.').indexOf('svc') === 3 ? { pod, service, namespace } : { service: pod, namespace: service };
@@ -172,7 +173,10 @@ function inCluster(address: GatewayAddress, { gateway }: Snapshot, object: Said[
     ];
   return lookAll(gateway.services, gateway.pods, (services, pods): Said[] => {
     const found = services.find(({ metadata }) => metadata.name === names.service);
-    if (!found) return [wrong('GatewayAddressUnknown', object, `${text}: there is no Service ${names.namespace}/${names.service}`, edit)];
+    if (!found) {
+      const remedy = names.service === gatewayName ? applying(snapshot, 'gateway') : edit;
+      return [wrong('GatewayAddressUnknown', object, `${text}: there is no Service ${names.namespace}/${names.service}`, remedy)];
+    }
     const hasPod = names.pod === undefined || pods.some(({ metadata }) => metadata.name === names.pod);
     if (!hasPod) return [wrong('GatewayAddressUnknown', object, `${text}: there is no Pod ${names.namespace}/${names.pod}`, edit)];
     const port = found.spec?.ports?.some((each) => each.port === address.port);

@@ -1,5 +1,4 @@
 /** Whether what asks for a sidecar gets one: by the injector's own decision, and by what became of the Pods. */
-import { closest } from '../../closest.ts';
 import { annotation, label } from '../../model/names.ts';
 import { slipsIn, slipText } from '../../../webhooks/pods/annotation-names.ts';
 import { namespaceDefaults } from '../../../webhooks/pods/namespace-defaults.ts';
@@ -11,6 +10,8 @@ import { heldBack, restartOf } from '../held-back.ts';
 import { annotate, groupOf, podContexts, templateOf } from '../pod-contexts.ts';
 import { podProblem } from '../pod-problem.ts';
 import { itemsOf, valueOf } from '../read.ts';
+import { templateRemedy } from '../template-remedy.ts';
+import { rolledBack, workloadOf } from '../workload-of.ts';
 import { few, look, lookAll, named, warning, wrong } from '../say.ts';
 import type { Pod, Workload } from '../shapes.ts';
 import type { Snapshot } from '../snapshot.ts';
@@ -81,17 +82,8 @@ export const injectionChecks: readonly Check[] = [
           const message = misplacedGroup(workload, { pod: templateOf(workload), pointer: '/spec/template' });
           const { kind, metadata } = workload;
           if (message === undefined || (valueOf(workloads) ?? []).length === 0) return [];
-          const patch = JSON.stringify({
-            spec: { template: { metadata: { annotations: { [annotation.group]: metadata.annotations?.[annotation.group] } } } },
-          });
-          return [
-            warning(
-              'AnnotationMisplaced',
-              named(kind, workload),
-              message,
-              `kubectl -n ${metadata.namespace} patch ${kind.toLowerCase()} ${metadata.name} --type=merge -p '${patch}'`,
-            ),
-          ];
+          const moved = annotate(workload, { [annotation.group]: metadata.annotations?.[annotation.group] ?? null });
+          return [warning('AnnotationMisplaced', named(kind, workload), message, moved)];
         }),
       ),
   },
@@ -148,10 +140,13 @@ export const injectionChecks: readonly Check[] = [
     category: 'injection',
     title: 'every Pod with a sidecar can run',
     after,
-    run: ({ snapshot: { pods } }) =>
+    run: ({ snapshot: { pods, workloads } }) =>
       look(pods, (all) =>
         few(
-          all.flatMap((pod) => podProblem(pod) ?? []),
+          all.flatMap((pod) => {
+            const problem = podProblem(pod);
+            return problem ? { ...problem, remedy: rolledBack(pod, itemsOf(workloads)) ?? problem.remedy } : [];
+          }),
           'Pods',
         ),
       ),
@@ -187,7 +182,10 @@ export const injectionChecks: readonly Check[] = [
         const names = new Set(services.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`));
         const orphans = pods.flatMap((pod): Said[] => {
           const { namespace = '', annotations, deletionTimestamp } = pod.metadata;
-          if (deletionTimestamp !== undefined || !hasSidecar(pod)) return [];
+          // Of a workload that asks for the service still, it is said of the workload: another Pod would be refused.
+          const workload = workloadOf(pod, itemsOf(snapshot.workloads));
+          const isAskedFor = workload !== undefined && groupOf(templateOf(workload).metadata?.annotations) === groupOf(annotations);
+          if (deletionTimestamp !== undefined || !hasSidecar(pod) || isAskedFor) return [];
           const lost = (groupOf(annotations)?.split(',') ?? [])
             .map((each) => each.trim())
             .filter((each) => !names.has(`${namespace}/${each}`));
@@ -213,11 +211,9 @@ function templateSaid(workload: Workload, contextOf: (namespace: string) => PodC
   const context = contextOf(namespace);
   const decision = decidePod(templateOf(workload), context);
   const edit = `kubectl -n ${namespace} edit ${workload.kind.toLowerCase()} ${workload.metadata.name}`;
-  const denied = problemsOf(decision).map(({ reason, message, group }) => {
-    const near = reason === 'UnknownGroup' && group !== undefined ? closest(group, context.services.names(namespace)) : undefined;
-    const remedy = near === undefined ? edit : annotate(workload, { [annotation.group]: near });
-    return wrong(reason, object, `its Pods will be refused: ${message}`, remedy);
-  });
+  const denied = problemsOf(decision).map((problem) =>
+    wrong(problem.reason, object, `its Pods will be refused: ${problem.message}`, templateRemedy(workload, problem, context)),
+  );
   // Of unknown annotations, and of the namespace's, other checks say more.
   const warnings = decision.warnings
     .filter((text) => !text.includes('is not known to frp-k8s') && !text.startsWith(`namespace ${namespace}: `))

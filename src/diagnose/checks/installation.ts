@@ -3,7 +3,7 @@ import { group, label, leaseName, manager, plural } from '../../model/names.ts';
 import { customResourceDefinition } from '../../model/crd.ts';
 import type { Check, Said } from '../finding.ts';
 import { valueOf } from '../read.ts';
-import { applyAll, applying, few, look, lookAll, named, warning, wrong } from '../say.ts';
+import { applyAll, applying, correcting, few, look, lookAll, named, warning, wrong } from '../say.ts';
 import { containsJson } from '../contains.ts';
 import { imagesOf, workloadProblems } from '../workload-problem.ts';
 import type { Snapshot } from '../snapshot.ts';
@@ -92,8 +92,7 @@ export const installationChecks: readonly Check[] = [
       const { configMap, config, installation } = snapshot;
       const object = { kind: 'ConfigMap', namespace: installation.name, name: valueOf(configMap)?.metadata.name ?? 'frp-k8s-config' };
       if ('absent' in configMap) return [wrong('ConfigurationMissing', object, `${configMap.absent}: it is not there`, applyAll(snapshot))];
-      if ('ok' in configMap && 'failed' in config)
-        return [wrong('ConfigurationInvalid', object, config.failed, `kubectl -n ${installation.name} edit configmap ${object.name}`)];
+      if ('ok' in configMap && 'failed' in config) return [wrong('ConfigurationInvalid', object, config.failed, correcting(snapshot))];
       return look(config, () => []);
     },
   },
@@ -107,14 +106,7 @@ export const installationChecks: readonly Check[] = [
         const images = imagesOf([...own, ...others]);
         if (images.size <= 1) return [];
         const said = [...images].map(([image, parts]) => `${image}: ${parts.join(', ')}`).join('; ');
-        return [
-          warning(
-            'VersionSkew',
-            undefined,
-            `there are ${images.size} images of it: ${said}`,
-            `let all parts have one image: ${applyAll(snapshot)}`,
-          ),
-        ];
+        return [warning('VersionSkew', undefined, `there are ${images.size} images of it: ${said}`, applyAll(snapshot))];
       }),
   },
   {

@@ -1,29 +1,22 @@
 /** What the status of each service says already, with what an outside look adds to it. */
-import { membershipsIn } from '../../frp/proxy-names.ts';
-import { group, label } from '../../model/names.ts';
+import { annotation, cleanupFinalizer } from '../../model/names.ts';
 import type { DistributedService } from '../../model/types.ts';
 import type { Check, CheckContext, Said } from '../finding.ts';
 import { isWithoutPods, whyNoPods } from '../no-pods.ts';
-import { podProblem } from '../pod-problem.ts';
-import { creating } from '../secret-remedy.ts';
-import { itemsOf } from '../read.ts';
+import { secretRemedy } from '../secret-remedy.ts';
+import { patching, servingRemedy } from '../service-remedy.ts';
+import { itemsOf, valueOf } from '../read.ts';
+import { defaultConfig } from '../../config/schema.ts';
 import { few, look, warning, wrong } from '../say.ts';
-import type { Probes } from '../probes.ts';
-import type { Pod } from '../shapes.ts';
+import { patchOf } from '../shell.ts';
 import type { Snapshot } from '../snapshot.ts';
+import { commandIn, describeIt, objectOf } from '../service-words.ts';
+import { unhealthy } from '../unhealthy-backend.ts';
 
 type Condition = NonNullable<NonNullable<DistributedService['status']>['conditions']>[number];
 
-const objectOf = ({ metadata }: DistributedService) => ({ kind: 'DistributedService', namespace: metadata.namespace, name: metadata.name });
-const describeIt = ({ metadata }: DistributedService) => `kubectl -n ${metadata.namespace} describe dsvc ${metadata.name}`;
 const conditionOf = ({ status }: DistributedService, type: string): Condition | undefined =>
   status?.conditions?.find((each) => each.type === type);
-
-/** A command in a message of the controller's: what follows the last "kubectl" up to the end of the clause. */
-export function commandIn(message: string): string | undefined {
-  const found = /(?:kubectl|frp-k8s) [^;`]+/.exec(message)?.[0].trim();
-  return found?.endsWith('.') || found?.endsWith(')') ? found.slice(0, -1) : found;
-}
 
 const after = ['namespace', 'crd'];
 /** More than are told by name. */
@@ -87,13 +80,14 @@ export const serviceChecks: readonly Check[] = [
     },
     ['controller-pods', 'leader'],
   ),
-  each('configuration-valid', 'every service can be served as it is written', async (service, { probes }) => {
+  each('configuration-valid', 'every service can be served as it is written', async (service, { probes, snapshot: { config } }) => {
     const condition = conditionOf(service, 'ConfigurationValid');
     if (condition?.status !== 'False') return [];
     const { reason = 'ConfigurationValid', message = '' } = condition;
     const edit = `kubectl -n ${service.metadata.namespace} edit dsvc ${service.metadata.name}`;
-    const made = reason === 'SecretMissing' ? await creating(service, message, probes) : undefined;
-    const remedy = made ?? commandIn(message) ?? (reason === 'HostConflict' ? edit : describeIt(service));
+    const made = await secretRemedy(service, reason, message, probes);
+    const serving = servingRemedy(service, reason, valueOf(config) ?? defaultConfig);
+    const remedy = made ?? commandIn(message) ?? serving ?? (reason === 'HostConflict' ? edit : describeIt(service));
     return [wrong(reason, objectOf(service), message, remedy)];
   }),
   told('network', 'the server of every service answers', 'NetworkReady', () => undefined),
@@ -117,7 +111,9 @@ export const serviceChecks: readonly Check[] = [
     if (service.status?.state !== 'Updating' || !/older configuration|still configured/.test(message)) return [];
     return [warning('PodsOutdated', objectOf(service), message, commandIn(message) ?? describeIt(service))];
   }),
-  told('cluster-service', 'every Service in the cluster that a service asks for is there', 'ClusterServiceReady', () => undefined),
+  told('cluster-service', 'every Service in the cluster that a service asks for is there', 'ClusterServiceReady', (service, { reason }) =>
+    reason === 'NameTaken' ? patching(service, { expose: { clusterService: { name: `${service.metadata.name}-frp` } } }) : undefined,
+  ),
   each('clusters-agree', 'no cluster says otherwise of a service than another', (service) => {
     const condition = conditionOf(service, 'SpecDiffers');
     return condition?.status === 'True'
@@ -134,19 +130,22 @@ export const serviceChecks: readonly Check[] = [
         all.flatMap((service): Said[] => {
           const since = at - Date.parse(service.metadata.deletionTimestamp ?? '');
           if (!(since > 60_000)) return [];
-          const held = service.metadata.finalizers?.join(', ') ?? '';
-          return [
-            wrong(
-              'DeletionStuck',
-              objectOf(service),
-              `it was deleted ${Math.round(since / 1000)} s ago, and is held by ${held}`,
-              'kubectl -n frp-system logs deployment/frp-controller',
-            ),
-          ];
+          return [stuck(service, since)];
         }),
       ),
   },
 ];
+
+/** The controller's own finalizer goes by itself; one of somebody else's waits for them. */
+function stuck(service: DistributedService, since: number): Said {
+  const { namespace, name, finalizers = [] } = service.metadata;
+  const at = finalizers.findIndex((each) => each !== cleanupFinalizer);
+  const taken = patchOf([{ op: 'remove', path: `/metadata/finalizers/${at}` }]);
+  const remedy =
+    at < 0 ? 'kubectl -n frp-system logs deployment/frp-controller' : `kubectl -n ${namespace} patch dsvc ${name} --type=json ${taken}`;
+  const message = `it was deleted ${Math.round(since / 1000)} s ago, and is held by ${finalizers.join(', ')}`;
+  return wrong('DeletionStuck', objectOf(service), message, remedy);
+}
 
 /** Where it has its backends from says who should have made one: the condition knows the service alone. */
 function noBackends(service: DistributedService, snapshot: Snapshot, message: string): Said {
@@ -156,64 +155,6 @@ function noBackends(service: DistributedService, snapshot: Snapshot, message: st
     return wrong('NoBackendsFound', objectOf(service), message, commandIn(message) ?? message.slice(message.lastIndexOf('; ') + 1).trim());
   const why = whyNoPods(service, snapshot);
   if (why) return wrong(why.reason, objectOf(service), `0 backends: ${why.message}`, why.remedy);
-  const remedy = `put the annotation ${group}/group: ${name} on the Pod template of the workload in namespace ${namespace}, and restart it`;
+  const remedy = `put the annotation ${annotation.group}: ${name} on the Pod template of the workload in namespace ${namespace}, and restart it`;
   return wrong('NoBackendsFound', objectOf(service), `0 backends: no workload of namespace ${namespace} asks for it`, remedy);
-}
-
-/** Why the first of the backends is not healthy, as the gateway, the kubelet and the Pod itself say it. */
-async function unhealthy(
-  service: DistributedService,
-  { snapshot: { pods }, probes }: CheckContext,
-  level: 'error' | 'warning',
-  message: string,
-): Promise<Said> {
-  const bad = (service.status?.endpoints ?? []).find(({ healthy, reason }) => healthy === false && reason !== undefined);
-  const pod = itemsOf(pods).find(({ metadata }) => metadata.namespace === service.metadata.namespace && metadata.name === bad?.name);
-  const problem = pod && podProblem(pod);
-  const say = (reason: string, text: string, remedy: string): Said => ({ level, reason, object: objectOf(service), message: text, remedy });
-  if (problem) return say(problem.reason, `backend ${bad!.name}: ${problem.message}`, problem.remedy ?? describeIt(service));
-  const why = bad?.reason ?? '';
-  if (pod && !isListening(pod))
-    return notListening(service, pod, level, `backend ${pod.metadata.name}: its sidecar waits for the app's port`);
-  const refused = /refused by the gateway, ([A-Za-z]+)/.exec(why)?.[1];
-  if (refused) return say(refused, `backend ${bad!.name} ${why}`, `kubectl -n ${service.metadata.namespace} delete pod ${bad!.name}`);
-  if (/port takes no connection|port took no connection|takes no connections/.test(why))
-    return notListening(service, pod, level, `backend ${bad!.name}: ${why}`);
-  // An app that has gone looks to HAProxy as one that says nothing: the sidecar knows that nobody takes its connections.
-  const isSilent = /no HTTP answer|TLS handshake/.test(why);
-  if (isSilent && pod && probes && (await isRefusedInside(pod, probes)))
-    return notListening(service, pod, level, `backend ${bad!.name}: ${why}, and its sidecar's connections to the app are refused`);
-  if (/answered|did not answer|no HTTP answer|TLS handshake/.test(why))
-    return say('HealthCheckFails', `backend ${bad!.name}: ${why}`, `kubectl -n ${service.metadata.namespace} logs ${bad!.name}`);
-  return say(level === 'error' ? 'BackendsUnhealthy' : 'BackendPartlyDown', message, commandIn(message) ?? describeIt(service));
-}
-
-/** Whether the last that the sidecar says of the app is that nobody listens (Go's ECONNREFUSED, in frpc's words). */
-async function isRefusedInside({ metadata: { namespace = '', name } }: Pod, probes: Probes): Promise<boolean> {
-  const log = await probes.logOf(namespace, name, 'frpc');
-  return (
-    'ok' in log && log.ok.split('\n').some((line) => line.includes('connect to local service ') && line.includes('connection refused'))
-  );
-}
-
-/** The startup of a sidecar ends when the app's port takes a connection. */
-const isListening = ({ status }: Pod): boolean =>
-  !status?.initContainerStatuses?.some(({ name, started }) => /^frpc/.test(name) && started === false);
-
-function notListening(service: DistributedService, pod: Pod | undefined, level: 'error' | 'warning', message: string): Said {
-  const { namespace = '', name } = service.metadata;
-  const port = pod && portOf(pod, name);
-  const declared = (pod?.spec?.containers ?? []).flatMap(({ ports = [] }) => ports.map(({ containerPort }) => containerPort));
-  const others = port === undefined || declared.includes(port) ? [] : declared;
-  const hint = port === undefined ? '' : ` (port ${port}${others.length > 0 ? `, and its containers declare ${others.join(', ')}` : ''})`;
-  const remedy =
-    others.length > 0
-      ? `set ${group}/port: "${others[0]}" on the Pod template of ${pod!.metadata.name}, and restart it`
-      : `let the app listen on 0.0.0.0, or set ${group}/port to the port that it listens on: kubectl -n ${namespace} logs ${pod?.metadata.name ?? `-l ${label.sidecar}=injected`}`;
-  return { level, reason: 'AppNotListening', object: objectOf(service), message: message + hint, remedy };
-}
-
-function portOf({ metadata: { namespace = '', annotations = {} } }: Pod, service: string): number | undefined {
-  const texts = Object.entries(annotations).flatMap(([key, text]) => (/^frp\.io\/frpc(-[0-9]+)?\.json$/.test(key) ? [text] : []));
-  return texts.flatMap((text) => membershipsIn(text, namespace)).find((each) => each.service === service)?.port;
 }

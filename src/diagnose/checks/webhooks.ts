@@ -118,16 +118,17 @@ export const webhookChecks: readonly Check[] = [
     category: 'webhooks',
     title: 'a Ready Pod is behind that Service',
     after: ['namespace', 'webhook-pods', 'webhook-service'],
-    run: ({ snapshot: { installation } }) =>
-      look(installation.endpointSlices, (slices) => {
+    run: ({ snapshot }) =>
+      look(snapshot.installation.endpointSlices, (slices) => {
         const ready = slices
           .filter(({ metadata }) => metadata.labels?.['kubernetes.io/service-name'] === 'frp-webhook')
           .flatMap(({ endpoints }) => endpoints ?? [])
           .filter(({ conditions }) => conditions?.ready !== false);
         if (ready.length > 0) return [];
-        const object = { kind: 'Service', namespace: installation.name, name: 'frp-webhook' };
+        const object = { kind: 'Service', namespace: snapshot.installation.name, name: 'frp-webhook' };
         return [
-          wrong('WebhookNoEndpoints', object, 'it leads to no Ready Pod', `kubectl -n ${installation.name} get pods -l app=frp-webhook`),
+          // Its Pods are Ready, or this would not be asked.
+          wrong('WebhookNoEndpoints', object, 'it leads to no Ready Pod', applyAll(snapshot)),
         ];
       }),
   },

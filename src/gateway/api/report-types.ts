@@ -50,6 +50,8 @@ export interface BackendReport extends Traffic {
   port?: string;
   /** of the app: 10.0.1.5:11434 */
   address: string;
+  /** of the replica's loopback, where its tunnel ends; absent of an older gateway */
+  tunnelPort?: number;
   /** RFC 3339; absent where it was there before the agent of this replica */
   since?: string;
   weight: number;

@@ -146,6 +146,7 @@ function backendReport(member: Member, observed: Observed, since: number | undef
     ...(cluster !== '' && { cluster }),
     ...(member.portName !== undefined && { port: member.portName }),
     address: server?.address ?? '',
+    tunnelPort: member.port,
     ...(since !== undefined && { since: new Date(since).toISOString() }),
     weight: server?.weight ?? 1,
     state: stats?.status ?? 'starting',

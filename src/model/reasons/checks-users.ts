@@ -66,7 +66,7 @@ export const usersReasons = {
   HealthCheckFails: {
     meaning: 'The app answers its health check with an error, or not at all.',
     cause: 'spec.loadBalancing.healthCheck.path is another one than the app has, or the app is not well.',
-    remedy: 'Correct the path, or mend the app.',
+    remedy: "Correct the path, or mend the app; a readiness probe's path is one that the app answers.",
   },
 
   PolicyBlocksTunnel: {

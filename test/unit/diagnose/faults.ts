@@ -220,6 +220,11 @@ export const faults: readonly Fault[] = [
     says: ['dry-run SidecarRemoved'],
   },
   {
+    fault: 'a quota that is used up, and keeps nobody from anything',
+    probes: { dryRunPod: () => Promise.resolve({ failed: 'pods "frp-k8s-check" is forbidden: exceeded quota: small, requested: pods=1' }) },
+    says: [],
+  },
+  {
     fault: 'a policy that takes no Pod with a sidecar',
     probes: { dryRunPod: () => Promise.resolve({ failed: 'violates PodSecurity' }) },
     says: ['dry-run PodRejected'],
@@ -518,7 +523,7 @@ export const faults: readonly Fault[] = [
       d.config.ok.gateway.addresses = ['frp-gateway.other.svc'];
       d.installation.secrets.set('frp-gateway-tls', { forbidden: 'get Secret' });
     },
-    says: ['gateway-certificate NotReadable', 'gateway-names NotReadable', 'addresses GatewayAddressUnknown'],
+    says: ['gateway-certificate NotReadable', 'addresses GatewayAddressUnknown'],
   },
   {
     fault: 'no Service for users',
