@@ -76,7 +76,8 @@ describe("a connector's configuration", () => {
       .proxies[0]!.name.replace('{{ .Envs.POD_NAME }}', 'frp-web-connector-x')
       .replace('{{ .Envs.POD_UID }}', 'uid-1');
     const { namespace, name: of } = subject.metadata;
-    assert.deepEqual(ownerOf(name), { service: `${namespace}/${of}`, id: backendId(subject, endpoints[1]!, 'uid-1') });
+    const { service: owner, id } = ownerOf(name)!;
+    assert.deepEqual({ owner, id }, { owner: `${namespace}/${of}`, id: backendId(subject, endpoints[1]!, 'uid-1') });
   });
 
   it('changes nothing of an endpoint that stays, whoever else comes or goes', () => {

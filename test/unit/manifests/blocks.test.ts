@@ -96,7 +96,7 @@ describe('the quick reader of YAML', () => {
           if (!(error instanceof YamlError)) throw error;
         }
       }),
-      { numRuns: 1000 },
+      { numRuns: 300 },
     );
     assert.ok(read > 10, `${read} of 1000`);
   });
@@ -111,7 +111,7 @@ describe('the quick reader of YAML', () => {
           if (!(error instanceof YamlError)) throw error;
         }
       }),
-      { numRuns: 60 },
+      { numRuns: 30 },
     );
   });
 });

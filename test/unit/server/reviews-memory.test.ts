@@ -13,7 +13,7 @@ import { service } from '../../support/services.ts';
 import { keepAlive, podReview, send } from './harness.ts';
 import { Programs } from './programs.ts';
 
-const count = process.env.FRPK8S_LONG ? 10_000 : 600;
+const count = process.env.FRPK8S_LONG ? 10_000 : 300;
 const mebibyte = 1024 * 1024;
 /** that a Pod carries in an annotation of its user's: at the most */
 const longestText = 200_000;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from '../places.ts';
-import { kubectl, type Manifest } from '../kubectl.ts';
+import { items, kubectl, rolledOut, type Manifest } from '../kubectl.ts';
 import { deployment, httpService, type App } from '../objects.ts';
 import { eventually, must, run } from '../run.ts';
 
@@ -98,6 +98,8 @@ export async function isNamedAndMended(namespace: string, { fault, make, reason,
     assert.ok(said.includes(remedy), `${reason}, ${remedy}\nis not among\n${lines.map(({ text }) => text).join('\n')}\n${said.join('\n')}`);
   });
   await must('sh', ['-c', remedy!], { cwd });
+  // Until the Pods of before are gone all may look well.
+  for (const { metadata } of await items(namespace, 'deployment')) await rolledOut(namespace, String(metadata.name));
   await isWell(namespace);
 }
 
