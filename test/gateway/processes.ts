@@ -16,7 +16,10 @@ export class Processes {
   readonly #processes = new Map<string, ChildProcess>();
   readonly #outputs = new Map<string, string>();
 
+  /** @throws where a process of that name runs: nobody would end it */
   run(name: string, path: string, args: string[]): ChildProcess {
+    const before = this.#processes.get(name);
+    if (before?.pid !== undefined && before.exitCode === null && before.signalCode === null) throw new Error(`${name} runs already`);
     // A group of its own: HAProxy's master and its workers end together, as in a container.
     const child = spawn(path, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
     const keep = (chunk: Buffer) => this.#outputs.set(name, (this.#outputs.get(name) ?? '') + chunk.toString());

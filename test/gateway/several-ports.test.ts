@@ -131,7 +131,7 @@ describe('several ports through the gateway', { timeout: 120_000 }, () => {
     const random = 30_000 + (port % 2700);
     const of = mail([{ name: 'any', port: 0, backendPort: local }]);
     gateway.putService({ ...of, status: { ports: [{ name: 'any', port: random }] } });
-    await join(2, of, { any: local });
+    await join(4, of, { any: local });
     await says(random, 'any');
   });
 });

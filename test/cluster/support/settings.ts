@@ -5,7 +5,7 @@ import { parse, stringify } from 'yaml';
 import { reachable, serving, usingImage } from './cluster.ts';
 import { gatewayInstalled, gatewayReady } from './gateway.ts';
 import { gatewayNamespace, root, system } from './places.ts';
-import { get, items, kubectl, rolledOut, type Json } from './kubectl.ts';
+import { get, items, kubectl, noneEnding, rolledOut, type Json } from './kubectl.ts';
 
 const parts = ['frp-controller', 'frp-webhook'];
 
@@ -21,6 +21,7 @@ export async function withSettings(changes: Json): Promise<() => Promise<void>> 
     await kubectl('-n', system, 'patch', 'configmap', name, '--type=merge', '-p', JSON.stringify({ data: { 'config.yaml': text } }));
     for (const part of parts) await kubectl('-n', system, 'rollout', 'restart', `deployment/${part}`);
     await Promise.all(parts.map((part) => rolledOut(system, part)));
+    await noneEnding(system, 'frp-webhook');
     await reachable();
   };
   await set(stringify({ ...parse(before), ...changes }));
