@@ -25,7 +25,7 @@ HAProxy alone, all of them in turns, so that what else the machine does falls on
 reached, writes bench/results/DATE-COMMIT.json (which git ignores), and tells what changed since the newest file there. A part alone
 is compared and not written.
 
-  --short          a minute, for CI: less of everything, no 10,000 services; exit code 1 where a ratio is more than twice its aim
+  --short          a few minutes: less of everything, no 10,000 services; exit code 1 where a ratio is more than twice its aim
   --peers          the gateway beside chisel too, another tunnel, built from its Go module
   --only PART      admission, commands, controller, gateway or fleet; may be repeated (all; --short: not controller and fleet)
   --rounds N       rounds of each comparison (3)
