@@ -6,7 +6,8 @@
 #   supervise.sh agent|frps|tunnel|users
 #
 # A program is killed when the agent says that it does not answer (PART.restart); the agent itself when it has written
-# nothing new to agent.beat for five seconds. What the container of a HAProxy uses of its memory limit is written to
+# nothing new to agent.beat for five seconds. One that waits for a core is slow and not stuck: it is spared for some 15
+# seconds, because whoever starts anew on a busy machine takes more of it, and so do all the sidecars that dial again. What the container of a HAProxy uses of its memory limit is written to
 # PART.memory: nobody else can see it. Of frps, frps.memory has the bytes that it uses, and those that it may use
 # (FRPS_MEMORY): the agent turns away who fills them.
 [ $$ = 1 ] || { echo "supervise.sh must be the first process of a container: it ends all others" >&2; exit 2; }
@@ -56,21 +57,49 @@ measure() {
   done <"/proc/$child/status"
 } 2>/dev/null
 
+# Nanoseconds that all but the first process have waited for a core so far; 0 where the kernel does not tell.
+waited() {
+  sum=0
+  for file in /proc/[0-9]*/task/[0-9]*/schedstat; do
+    case $file in /proc/1/*) continue ;; esac
+    read -r _ waiting _ <"$file" && sum=$((sum + waiting))
+  done
+  echo $sum
+} 2>/dev/null
+
+# Whether the program is to be spared: in half a second its threads have waited for half as long, together.
+starves() {
+  [ $spared -lt 10 ] || return 1
+  before=$(waited)
+  sleep 0.5
+  [ $(($(waited) - before)) -gt 250000000 ] || return 1
+  spared=$((spared + 1)) calm=0
+  echo "supervise: $part does not answer; it waits for a core, and is spared" >&2
+}
+
 # Kills everything but the first process and itself.
 watch() {
   trap - TERM USR1
-  last='' missed=0
+  last='' missed=0 spared=0 calm=0
   while sleep 0.5; do
+    calm=$((calm + 1))
+    [ $calm -lt 20 ] || spared=0
     if [ -e $restart ]; then
-      echo "supervise: $part does not answer and is killed" >&2
-      kill -9 -1
+      if starves; then
+        rm -f $restart
+      else
+        echo "supervise: $part does not answer and is killed" >&2
+        kill -9 -1
+      fi
     fi
     case $part in tunnel | users) memory >$run/$part.memory 2>/dev/null ;; esac
     [ "$part" != frps ] || [ -z "$FRPS_MEMORY" ] || measure
     [ "$part" = agent ] && [ -e $beat ] || continue
     now=$(cat $beat 2>/dev/null)
     if [ "$now" = "$last" ]; then missed=$((missed + 1)); else missed=0 last=$now; fi
-    if [ $missed -ge 10 ]; then
+    if [ $missed -ge 10 ] && starves; then
+      missed=5
+    elif [ $missed -ge 10 ]; then
       echo "supervise: $part has done nothing for five seconds and is killed" >&2
       kill -9 -1
     fi

@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { writtenUse } from '../../src/gateway/haproxy/index.ts';
 import { directory, until } from './haproxy-harness.ts';
 
@@ -18,14 +20,17 @@ rm "$FRP_GATEWAY_RUN/crash"
 exit 3
 `;
 
-/** @param before commands that its first process runs before, in a mount namespace of its own */
-async function supervised(t: TestContext, before = ':') {
+/**
+ * @param before commands that its first process runs before, in a mount namespace of its own
+ * @param first commands that the program begins with
+ */
+async function supervised(t: TestContext, before = '', first = '') {
   const run = directory(t);
-  await writeFile(join(run, 'haproxy'), haproxy);
+  await writeFile(join(run, 'haproxy'), haproxy.replace('#!/bin/sh\n', `#!/bin/sh\n${first}\n`));
   await chmod(join(run, 'haproxy'), 0o755);
   const env = { PATH: `${run}:${process.env.PATH}`, FRP_GATEWAY_RUN: run };
-  const first = ['sh', '-c', `${before}; exec sh "$0" users`, script];
-  const child = spawn('unshare', ['--pid', '--fork', '--kill-child', '--mount-proc', ...first], { env, stdio: 'ignore' });
+  const command = ['sh', '-c', `${before || ':'}; exec sh "$0" users`, script];
+  const child = spawn('unshare', ['--pid', '--fork', '--kill-child', '--mount-proc', ...command], { env, stdio: 'ignore' });
   t.after(() => child.kill('SIGKILL'));
   const log = () => readFile(join(run, 'log'), 'utf8').catch(() => '');
   const starts = async () => (await log()).split('started').length - 1;
@@ -53,6 +58,23 @@ test('a program that does not answer is killed and started again', async (t) => 
   await until(async () => (await starts()) === 2);
   assert.ok(isRunning(child));
 });
+
+test(
+  'a program that waits for a core is slow, not stuck: it is spared, and killed where that does not end',
+  { timeout: 120_000 },
+  async (t) => {
+    const { run, starts } = await supervised(t, '', 'for each in 1 2 3 4; do taskset -c 0 sh -c "while :; do :; done" & done');
+    const restart = join(run, 'users.restart');
+    const ask = async (): Promise<void> => {
+      await writeFile(restart, '');
+      await until(() => !existsSync(restart));
+    };
+    await ask();
+    await sleep(1000);
+    assert.equal(await starts(), 1);
+    while ((await starts()) === 1) await ask();
+  },
+);
 
 test('signals reach the program, and the container ends when it has ended', async (t) => {
   const { child, log, signal } = await supervised(t);
