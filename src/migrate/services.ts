@@ -46,7 +46,8 @@ export function servicesOf(drafts: readonly Draft[], assumptions: Assumptions, n
 
 function serviceOf(members: readonly Member[], assumptions: Assumptions, names: Names): Migrated {
   const serving = members.filter((member) => isServed(member, members, assumptions));
-  const [{ draft, spec }] = serving as [Member];
+  // Whoever asks for credentials counts for all: nobody gets in who did not before.
+  const { draft, spec } = serving.find((member) => member.spec.security !== undefined) ?? serving[0]!;
   const { backends, ...placed } = backendsOf(members, assumptions);
   const name = names.free(draft.name);
   if (!serving.every((member) => equalJson(member.spec, spec)))
