@@ -7,9 +7,10 @@
 #
 # A program is killed when the agent says that it does not answer (PART.restart); the agent itself when it has written
 # nothing new to agent.beat for five seconds. One that waits for a core is slow and not stuck: it is spared for some 15
-# seconds, because whoever starts anew on a busy machine takes more of it, and so do all the sidecars that dial again. What the container of a HAProxy uses of its memory limit is written to
-# PART.memory: nobody else can see it. Of frps, frps.memory has the bytes that it uses, and those that it may use
-# (FRPS_MEMORY): the agent turns away who fills them.
+# seconds, because whoever starts anew on a busy machine takes more of it, and so do all the sidecars that dial again.
+#
+# What the container of a HAProxy uses of its memory limit is written to PART.memory: nobody else can see it. Of frps,
+# frps.memory has the bytes that it uses, and those that it may use (FRPS_MEMORY): the agent turns away who fills them.
 [ $$ = 1 ] || { echo "supervise.sh must be the first process of a container: it ends all others" >&2; exit 2; }
 run=${FRP_GATEWAY_RUN:-/run/frp-gateway}
 part=$1
