@@ -84,6 +84,7 @@ test('what waits for a stuck frps is served by the other replica, and so is ever
   await new Promise((later) => setTimeout(later, 1200));
   await a.applyWith(both[0], { state: { isReady: true, isStuck: true } });
   let isOver = false;
+  t.after(() => (isOver = true));
   const moving = (async () => {
     while (!isOver) {
       await a.proxy.endWaiting(1);
@@ -276,6 +277,7 @@ describe('the agent', { timeout: 120_000 }, () => {
     for (const part of ['frps', 'frpc bank-1', 'frpc shop-1']) await gateway.kill(part);
     const answers = new Set<string | undefined>();
     let isOver = false;
+    t.after(() => (isOver = true));
     const load = (async () => {
       while (!isOver) answers.add(await bodyOf('bank.example.com'));
     })();

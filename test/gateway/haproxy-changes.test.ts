@@ -29,6 +29,7 @@ test('no request is lost while backends come and go and HAProxy is reloaded', as
   const members = await Promise.all(['a', 'b', 'c', 'd'].map((name) => app(t, name, (_req, res) => setTimeout(() => res.end(name), 10))));
   const gw = await gateway(t, view(web(members)));
   let isOver = false;
+  t.after(() => (isOver = true));
   const statuses: string[] = [];
   const load = Promise.all(
     Array.from({ length: 8 }, async () => {

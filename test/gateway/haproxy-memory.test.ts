@@ -89,7 +89,7 @@ test('users that hold all they can in each process, over many reloads, never tak
   assert.ok(gw.proxy.old.ended.connections >= gw.proxy.old.ended.processes * users * 0.9, gw.output());
   assert.ok(open.size >= users, 'who was there last still is');
   assert.equal((await gw.http(host)).body, 'app');
-  assert.match(gw.output(), /ended the oldest process of HAProxy: they use more memory/);
+  assert.match(gw.output(), /ended the oldest process of HAProxy: (they use more memory|a reload has no room)/);
 });
 
 test('below the mark no connection ends, over however many reloads of others it lasts, until there are 32 old processes', async (t) => {

@@ -43,6 +43,7 @@ test('an agent that is killed at any moment of a change leaves HAProxy serving, 
   const { give, start } = orders(t, gw);
 
   let isOver = false;
+  t.after(() => (isOver = true));
   const statuses: string[] = [];
   const load = (async () => {
     while (!isOver) {

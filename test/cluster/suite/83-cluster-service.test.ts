@@ -86,7 +86,7 @@ suite('the name of a service in the cluster', () => {
     assert.equal(clusterService.port, 80);
   });
 
-  test('its EndpointSlice has the Pods of the gateway, and follows them without a failed request', async () => {
+  test('its EndpointSlice has the Pods of the gateway, and follows them without a failed request', async (t) => {
     const addresses = async () => {
       const [slice, ...others] = await items(ns, 'endpointslice', '-l', 'kubernetes.io/service-name=hello');
       assert.deepEqual(others, []);
@@ -96,6 +96,7 @@ suite('the name of a service in the cluster', () => {
     const pods = () => Promise.all([0, 1].map((ordinal) => replicaAddress(ordinal)));
     assert.deepEqual((await addresses()).sort(), (await pods()).sort());
     let isOver = false;
+    t.after(() => (isOver = true));
     const failures: string[] = [];
     const load = (async () => {
       while (!isOver) {
