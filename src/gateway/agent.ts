@@ -281,7 +281,7 @@ export class GatewayAgent {
     this.#tell(problems);
     if (!material) throw new Error(problems.join('; '));
     this.#material = material;
-    const isServed = (service: string) => isEligible(sources.services.byKey(service), this.#options.config);
+    const isServed = (service: string) => isEligible(sources.services.byKey(service));
     const applied = await this.#proxies.applyTunnel(material, sparedTunnels(this.#members.all, isServed));
     return again === Infinity ? applied : { ...applied, waitMs: Math.min(applied.waitMs ?? Infinity, again - now, 3_600_000) };
   }

@@ -52,7 +52,7 @@ export class Door {
     const loggedIn = clientList(frpsUrl);
     const known = () => new Set(members.tunnelsOf(() => true)).size;
     this.#withoutLogin = new WithoutLogin({ tunnels: proxies.tunnels, known, loggedIn, log });
-    const eligibility = { services: sources.services, config, patience: new Patience() };
+    const eligibility = { services: sources.services, patience: new Patience() };
     this.admission = new TunnelAdmission({
       isReady: () => within(sources.synced, startWaitMs),
       verify: (token) => verifyToken(token, trustedClusters(sources), config.gateway.audience),

@@ -82,7 +82,7 @@ describe('what a replica tells people', { timeout: 175_000 }, () => {
       }),
     );
     putAt('2021-01-01T00:00:00Z', service('late', { expose: domain('web.example.com') }));
-    gateway.putService(service('plain', { gateway: false }));
+    gateway.putService(service('plain', { serviceType: 'udp', expose: { type: 'port', port: 7000 } }));
     await joins('web', 1);
     await joins('web', 2);
     await joins('beta', 3);

@@ -79,7 +79,7 @@ export const tunnelRefusals = {
   },
   NotThroughGateway: {
     meaning: 'The service does not go through the gateway.',
-    cause: 'spec.gateway is false, and the Pod was injected before.',
+    cause: 'spec.gateway is false, or its type is udp, and the Pod was injected before.',
     remedy: 'Restart the Pods of the service.',
   },
   ServiceDeleted: {

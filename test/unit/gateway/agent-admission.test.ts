@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { configSchema } from '../../../src/config/schema.ts';
 import { TunnelAdmission, type Answer } from '../../../src/gateway/admission/tunnel-admission.ts';
 import type { Verified } from '../../../src/gateway/admission/pod-token.ts';
 import type { Identity } from '../../../src/gateway/pod-identity.ts';
@@ -17,7 +16,6 @@ import type { ServiceStore } from '../../../src/model/store.ts';
 import { anyCharacter } from '../../support/arbitraries.ts';
 import { service, storeOf } from '../../support/services.ts';
 
-const config = configSchema.parse({ gateway: { addresses: ['gw-0.example.com'] } });
 const uid = '3f2a6c1e-0000-4000-8000-000000000001';
 const identity: Identity = { cluster: '', namespace: 'shop', pod: 'web-1', uid };
 const name = `shop.web.0a1b2c3d.web-1.${uid}`;
@@ -49,7 +47,7 @@ beforeEach(() => {
   admission = new TunnelAdmission({
     isReady: async () => isReady,
     verify: async () => verdict,
-    eligibilityOf: (pod, wanted) => eligibilityOf(pod, wanted, { services, config, patience: { of: () => 0 } }),
+    eligibilityOf: (pod, wanted) => eligibilityOf(pod, wanted, { services, patience: { of: () => 0 } }),
     members,
     sessions: new OpenSessions({ list: async () => clients, ofNamespace: 40 }),
     endTunnel: (address) => ended.push(address),
@@ -318,7 +316,7 @@ describe('a proxy', () => {
     const gone = service('gone');
     gone.metadata.deletionTimestamp = '2026-01-01T00:00:00Z';
     services.set(gone);
-    services.set(service('plain', { gateway: false }));
+    services.set(service('plain', { serviceType: 'udp', expose: { type: 'port', port: 7000 } }));
     assert.equal(await of('missing'), 'UnknownService');
     assert.equal(await of('gone'), 'ServiceDeleted');
     assert.equal(await of('plain'), 'NotThroughGateway');
@@ -328,6 +326,12 @@ describe('a proxy', () => {
       { event, op, namespace, pod, named, reason },
       { event: 'refusal', op: 'NewProxy', namespace: 'shop', pod: 'web-1', named: 'plain', reason: 'NotThroughGateway' },
     );
+  });
+
+  it('of a service that has left the gateway is let in: its Pods serve there until they restart, however often they dial', async () => {
+    services.set(service('left', { gateway: false }));
+    const content = contentOf(await newProxy({ proxy_name: `shop.left.0a1b2c3d.web-1.${uid}` }));
+    assert.ok((content.remote_port as number) > 0);
   });
 
   it('of a service that has lost its host is let in, so that it serves at once when it has it', async () => {

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { defaultConfig } from '../../../src/config/schema.ts';
 import { eligibilityOf } from '../../../src/gateway/admission/eligibility.ts';
 import { Patience } from '../../../src/gateway/admission/patience.ts';
 import type { ServiceReader } from '../../../src/model/store.ts';
@@ -21,7 +20,7 @@ test('services that are not known hold the proxies of a Pod up together no longe
       return undefined;
     };
     const services = { get: (_namespace: string, wanted: string) => (wanted === 'web' ? known : undefined), waitFor };
-    return eligibilityOf(podOf(uid), name, { services, config: defaultConfig, patience });
+    return eligibilityOf(podOf(uid), name, { services, patience });
   };
   for (let index = 0; index < 200; index++) {
     const answer = await ask('a', `gone-${index}`);
