@@ -7,7 +7,7 @@ import { FallbackListener, type FallbackOptions } from '../../src/gateway/replic
 import { OtherReplicas } from '../../src/gateway/replicas/other-replicas.ts';
 import { fallbackSocket, standInSocket } from '../../src/gateway/haproxy/index.ts';
 import { proxyHeader } from '../../src/gateway/replicas/proxy-protocol.ts';
-import { app, gateway, member, service, tally, until, view, type Gateway } from './haproxy-harness.ts';
+import { app, freePort, gateway, member, service, tally, until, view, type Gateway } from './haproxy-harness.ts';
 import { replicas } from './replicas-harness.ts';
 
 const host = 'web.example.com';
@@ -103,6 +103,20 @@ test('where there is another replica it serves them meanwhile, and is told their
   assert.equal(there.requests.length - before, 20);
   // Whatever a user says of itself is not believed because a replica brought it.
   assert.equal(there.requests.at(-1)!.headers['x-forwarded-for'], '127.0.0.1');
+});
+
+test('whom another replica has brought is answered 503 where no backend is, with the time to come again, and nothing that replicas say to each other', async (t) => {
+  const [a, b] = await replicas(t, [view(web(await freePort())), view(web(await freePort()))], { requestLines: { all: true, sampled: 1 } });
+  await until(async () => (await b.http(host)).status === 503);
+  fallback(t, a, { others: [...b.settings.addresses!] });
+  await a.crash();
+  const { status, headers } = await a.http(host);
+  assert.equal(status, 503);
+  assert.equal(headers.get('retry-after'), '1');
+  assert.deepEqual(
+    [...headers.keys()].filter((name) => name.startsWith('x-frp')),
+    [],
+  );
 });
 
 test('what a load balancer says of its users goes along', async (t) => {
