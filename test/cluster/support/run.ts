@@ -38,7 +38,7 @@ export async function eventually<T>(what: string, attempt: () => Promise<T>, sec
     try {
       return await attempt();
     } catch (error) {
-      if (Date.now() > end) throw new Error(`never: ${what}`, { cause: error });
+      if (Date.now() > end) throw new Error(`never: ${what}; at last: ${(error as Error).message}`, { cause: error });
       await new Promise((resolve) => setTimeout(resolve, 300));
     }
   }
