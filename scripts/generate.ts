@@ -14,6 +14,7 @@ import { prometheusRule, runbook } from '../src/monitoring/rule-objects.ts';
 import { serviceDashboard } from '../src/monitoring/service-dashboard.ts';
 import { metricsPage } from './metrics-reference.ts';
 import { chartFiles } from './chart/chart.ts';
+import { completionWords } from './completion.ts';
 import { logsPage } from './logs-reference.ts';
 import { migratePage } from './migrate-reference.ts';
 import { reasonsPage } from './reasons-reference.ts';
@@ -47,6 +48,7 @@ const generated: GeneratedFile[] = [
   { path: 'manifests/monitoring/dashboard-llm.yaml', content: () => monitoringHeader + yaml(dashboardConfigMap(modelDashboard)) },
   { path: 'docs/reference/migrate.md', content: migratePage },
   { path: 'docs/reference/reasons.md', content: reasonsPage },
+  { path: 'src/cli/completion-words.ts', content: completionWords },
   ...chartFiles(),
   ...migrateCases.map((example) => ({ path: relative(root, expectedPath(example)), content: () => printed(example) })),
 ];

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { UserError } from '../errors.ts';
 import { reachDirectory } from '../explain/reach.ts';
 import { statusSocket } from '../gateway/up/layout.ts';
-import type { Command } from '../main.ts';
+import type { Command } from './commands.ts';
 import { openDoor, type Door, type DoorOptions } from '../page/door.ts';
 import { resolve } from 'node:path';
 import { openBrowser } from './browser.ts';

@@ -3,7 +3,7 @@ import { suite, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Command } from '../../../src/main.ts';
+import type { Command } from '../../../src/cli/commands.ts';
 import { catalogue } from '../../../src/model/reasons/catalogue.ts';
 import { blocksOf, markdownFiles, root, textOf } from '../../support/markdown.ts';
 
