@@ -107,8 +107,10 @@ export const serviceChecks: readonly Check[] = [
     return [await unhealthy(service, context, 'warning', condition.message ?? '')];
   }),
   each('pods-current', 'every Pod has the newest configuration of its service', (service) => {
-    const message = conditionOf(service, 'BackendsAvailable')?.message ?? '';
-    if (service.status?.state !== 'Updating' || !/older configuration|still configured/.test(message)) return [];
+    const { reason, message = '' } = conditionOf(service, 'BackendsAvailable') ?? {};
+    // With no backend at all that is current it is told above.
+    if (service.status?.state !== 'Updating' || reason === 'RestartPods' || !/older configuration|still configured/.test(message))
+      return [];
     return [warning('PodsOutdated', objectOf(service), message, commandIn(message) ?? describeIt(service))];
   }),
   told('cluster-service', 'every Service in the cluster that a service asks for is there', 'ClusterServiceReady', (service, { reason }) =>

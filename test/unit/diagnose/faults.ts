@@ -444,6 +444,20 @@ export const faults: readonly Fault[] = [
     says: ['pods-current PodsOutdated'],
   },
   {
+    fault: 'a service that has moved to the plain frp server without its Pods',
+    breaks: (d) => {
+      d.services.ok[0].status.state = 'Updating';
+      setCondition(
+        d,
+        'BackendsAvailable',
+        'False',
+        'RestartPods',
+        '0 backends available through the plain frp server; 1 Pod is still configured for the gateway; restart its Pods: kubectl -n shop rollout restart deployment/web',
+      );
+    },
+    says: ['backends RestartPods'],
+  },
+  {
     fault: 'a Service in the cluster that is not there',
     breaks: (d) => setCondition(d, 'ClusterServiceReady', 'False', 'NameTaken', 'it exists'),
     says: ['cluster-service NameTaken'],

@@ -185,6 +185,7 @@ function deletion(): Lane {
     objects: [
       ...workset(namespace),
       { ...held, metadata: { ...held.metadata, finalizers: ['example.com/hold'] } as (typeof held)['metadata'] },
+      quickDeployment({ namespace, name: 'held', frp: { group: 'held' } }),
     ],
     faults: [
       {
