@@ -48,9 +48,12 @@ export async function explainInCluster(values: LiveOptions, { kind, name, namesp
       values.config === undefined ? undefined : loadConfig(values.config, process.env),
     );
     const namespace = wanted ?? access.namespace ?? 'default';
-    if (!world.isConfigKnown) return withoutConfig(world, kind === 'host' ? { kind, name } : { kind: kindsOf[kind], namespace, name });
-    if (question) return await explainHost(world, question);
-    const explained = await explainObject(world, kind as Exclude<Word, 'host'>, namespace, name);
+    const unconfigured = world.isConfigKnown
+      ? undefined
+      : withoutConfig(world, kind === 'host' ? { kind, name } : { kind: kindsOf[kind], namespace, name });
+    if (unconfigured && world.isInstallationMissing) return unconfigured;
+    if (!unconfigured && question) return await explainHost(world, question);
+    const explained = unconfigured ?? (await explainObject(world, kind as Exclude<Word, 'host'>, namespace, name));
     const snapshot = await takeSnapshot(client, { namespace, installation: world.installation });
     return await withFindings(explained, snapshot, liveProbes(access));
   } finally {
