@@ -51,7 +51,7 @@ export async function explainInCluster(values: LiveOptions, { kind, name, namesp
     const unconfigured = world.isConfigKnown
       ? undefined
       : withoutConfig(world, kind === 'host' ? { kind, name } : { kind: kindsOf[kind], namespace, name });
-    if (unconfigured && world.isInstallationMissing) return unconfigured;
+    if (unconfigured && !world.isConfigInvalid) return unconfigured;
     if (!unconfigured && question) return await explainHost(world, question);
     const explained = unconfigured ?? (await explainObject(world, kind as Exclude<Word, 'host'>, namespace, name));
     const snapshot = await takeSnapshot(client, { namespace, installation: world.installation });

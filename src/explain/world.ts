@@ -22,6 +22,8 @@ export interface World {
   gaps: Line[];
   /** whether `config` is that of the installation, and not the defaults in its place */
   isConfigKnown: boolean;
+  /** whether there is one, which could not be understood */
+  isConfigInvalid: boolean;
   /** namespace of the installation */
   installation: string;
   /** whether the webhooks' Deployment is not there at all */
@@ -43,6 +45,7 @@ export async function worldOf(client: KubeClient, installation: string | undefin
     config: valueOf(config) ?? defaultConfig,
     gaps,
     isConfigKnown,
+    isConfigInvalid: 'failed' in config,
     installation: installation ?? defaultConfig.namespace,
     isInstallationMissing,
     reach: await reachCluster(client, config),
