@@ -95,6 +95,7 @@ describe('explain', () => {
       config,
       gaps: [],
       isConfigKnown: true,
+      isConfigInvalid: false,
       installation: 'frp-system',
       isInstallationMissing: false,
       reach: { voices: [voice('frp-gateway-0')], problems: [] },
