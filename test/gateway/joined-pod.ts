@@ -23,6 +23,9 @@ export interface JoinedPod {
   joins(cluster: TestCluster, machine: Pick<Machine, 'root'>, serverAddr: string): void;
   /** Ends its first sidecar and starts it again. */
   restart(): Promise<void>;
+  /** Ends its first sidecar, until it is started. */
+  stop(): Promise<void>;
+  start(): void;
   log(): string;
   end(): void;
 }
@@ -70,7 +73,12 @@ export async function joinedPod(
     signer,
     believes: (authorities) => writeFileSync(join(first.at, 'ca.crt'), authorities),
     joins,
-    restart: () => first.restart(),
+    restart: async () => {
+      await first.stop();
+      first.start();
+    },
+    stop: () => first.stop(),
+    start: () => first.start(),
     log: () => first.log(),
     end: () => {
       for (const sidecar of sidecars) sidecar.end();
@@ -87,20 +95,23 @@ class Sidecar {
 
   constructor(at: string) {
     this.at = at;
-    this.#frpc = this.#start();
+    this.#frpc = this.#spawn();
   }
 
-  #start(): ChildProcess {
+  #spawn(): ChildProcess {
     const output = openSync(join(this.at, 'log'), 'a');
     const frpc = spawn(process.env.FRPC!, ['-c', 'frpc.json'], { cwd: this.at, stdio: ['ignore', output, output] });
     closeSync(output);
     return frpc;
   }
 
-  async restart(): Promise<void> {
+  async stop(): Promise<void> {
     this.#frpc.kill('SIGKILL');
     await once(this.#frpc, 'exit');
-    this.#frpc = this.#start();
+  }
+
+  start(): void {
+    this.#frpc = this.#spawn();
   }
 
   log(): string {
