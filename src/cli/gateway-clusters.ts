@@ -43,7 +43,7 @@ async function remove(store: LinkStore, name: string): Promise<number> {
 async function list(store: LinkStore): Promise<number> {
   const clusters = [...(await store.clusters()).values()];
   if (clusters.length === 0) {
-    process.stderr.write('no cluster has joined; make a token with: frp-k8s gateway token create\n');
+    process.stderr.write('no cluster has joined; make a token with: frp-k8s gateway token create --help\n');
     return 0;
   }
   const rows = await Promise.all(clusters.map(async (cluster) => rowOf(cluster, await store.seen(cluster.name), store.seenMs)));

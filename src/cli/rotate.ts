@@ -23,7 +23,8 @@ group NAME   Writes another key for the frp group of a DistributedService, and r
              is there, and try again every 30 s: once the last old Pod is gone, the service is away for up to 30 s.
 ca           Asks the controller for another certificate authority. Certificates change without an interruption, except
              that the frp server loads them at its start only: it restarts three times, some minutes apart, and each
-             time every tunnel is away for the seconds until its sidecar has dialled again. The rotation is over when
+             time every tunnel is away for the seconds until its sidecar has dialled again. At a gateway nothing is
+             interrupted; one elsewhere is told first, so its link must be up. The rotation is over when
              Secret frp-ca has no annotation ${annotation.rotationPhase} any more.
 webhook-ca   Asks the webhooks for another authority of their serving certificate (Secret frp-webhook-authority). The
              API server trusts both for as long as one is in use, so nothing is interrupted.

@@ -88,7 +88,7 @@ class Controller implements RunningController {
     const stores = { own: this.#secrets, users: this.#userSecrets };
     this.#secretWatches = new SecretWatches({ client, config, log, ...stores, changed: (namespace) => this.#secretsKnown(namespace) });
     this.#certManager = new CertManager({ ...deps, services: this.services, changed: (key) => this.#queue.add(key) });
-    this.#authority = new AuthorityKeeper(this.#copiesDeps);
+    this.#authority = new AuthorityKeeper({ ...this.#copiesDeps, gatewaysWithout: (pem) => this.#links.withoutAuthorities(pem) });
     this.#metrics = new ControllerMetrics(deps.registry, {
       services: () => this.services.all(),
       isLeading: () => this.#isLeading,

@@ -58,7 +58,7 @@ export class Door {
       verify: (token) => verifyToken(token, trustedClusters(sources), config.gateway.audience),
       eligibilityOf: (pod, service) => eligibilityOf(pod, service, eligibility),
       members,
-      sessions: new OpenSessions({ list: loggedIn, ofNamespace: Math.floor((proxies.maxTunnels ?? maxTunnels) / 2) }),
+      sessions: new OpenSessions({ list: loggedIn, room: proxies.maxTunnels ?? maxTunnels }),
       endTunnel: (address) => this.#beyond.add(address),
       log,
       onRefused: (refusal) => this.#tell(refusal),

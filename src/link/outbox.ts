@@ -19,6 +19,8 @@ export class Outbox {
   readonly #left = new Set<string>();
   /** what the other end may not have yet; undefined: there is no link */
   #pending: Map<string, Reference> | undefined;
+  /** ids of what was sent and not acknowledged, with the number of the last message that had it */
+  readonly #underWay = new Map<string, number>();
   /** the other end has said what it has */
   #isCompared = false;
   #hasToldWhole = false;
@@ -68,6 +70,7 @@ export class Outbox {
     this.#stopFollowing();
     this.#stopFollowing = this.#own.follow((...change) => this.#noticed(...change));
     this.#pending = new Map();
+    this.#underWay.clear();
     this.#left.clear();
     this.#isCompared = false;
     this.#hasToldWhole = false;
@@ -114,6 +117,7 @@ export class Outbox {
       const entry = this.collection.get({ kind, key });
       if (part.set.length + part.delete.length >= partItems || (bytes > 0 && bytes + (entry?.bytes ?? 0) > partBytes)) break;
       this.#pending.delete(id);
+      this.#underWay.set(id, part.number);
       bytes += entry?.bytes ?? key.length;
       if (entry) part.set.push({ kind, key, value: entry.value! });
       else part.delete.push({ kind, key });
@@ -125,7 +129,14 @@ export class Outbox {
 
   acknowledge(number: number): void {
     if (number > this.#acknowledged && number <= this.#number) this.#acknowledged = number;
+    for (const [id, sent] of this.#underWay) if (sent <= this.#acknowledged) this.#underWay.delete(id);
     this.#changed();
+  }
+
+  /** Whether the other end has the item as it is here. */
+  isTold(reference: Reference): boolean {
+    const id = idOf(reference);
+    return this.#isCompared && this.#pending?.has(id) === false && !this.#underWay.has(id);
   }
 
   /** Whether the other end has everything. */

@@ -102,6 +102,9 @@ export const serverSecretName = 'frp-server-tls';
 /** The same of the gateway: a plain frp server restarts for each change of its own, and a gateway that is added is none. */
 export const gatewayTlsSecretName = 'frp-gateway-tls';
 
+/** UIDs of a gateway's clients outside any cluster begin so: no cluster that has joined may have one. */
+export const clientUidPrefix = 'client-';
+
 /** On each service, and on what the controller needs to take it off again (controller/lifecycle/installation-removal.ts). */
 export const cleanupFinalizer = `${group}/cleanup`;
 /** Secret with user and password of the frp server's own API. */

@@ -12,6 +12,7 @@ import { configSchema, type Config } from '../../src/config/schema.ts';
 import { GatewayAgent } from '../../src/gateway/agent.ts';
 import { ClusterSource } from '../../src/gateway/sources/cluster-source.ts';
 import { KeyOwners } from '../../src/gateway/links/key-owners.ts';
+import { PodOwners } from '../../src/gateway/links/pod-owners.ts';
 import { keptItem, LinkSource } from '../../src/gateway/links/link-source.ts';
 import type { Grant } from '../../src/gateway/links/grant.ts';
 import { Sources } from '../../src/gateway/sources/sources.ts';
@@ -165,6 +166,7 @@ export class Gateway extends Processes {
         events: sources,
         config,
         isCurrent: () => true,
+        podOwners: new PodOwners({ path: join(directory, 'known', 'pods.json'), isHome: () => false, freed: () => {} }),
         owners: new KeyOwners({ read: () => ({}), give: async () => ({}), subscribe: () => {} }, () => {}),
       });
       for (const item of items.values()) source.set(keptItem(item));

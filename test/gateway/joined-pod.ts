@@ -5,7 +5,7 @@ import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'nod
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { createAuthority, issue } from '../../certs/authority.ts';
+import { createAuthority, issue, type Authority } from '../../certs/authority.ts';
 import { audience, issuer, Signer } from '../unit/gateway/agent-tokens.ts';
 import { serviceItem, type TestCluster } from '../unit/link/joined.ts';
 import type { Machine } from './up-harness.ts';
@@ -17,12 +17,19 @@ export interface JoinedPod {
   proxy: string;
   port: number;
   signer: Signer;
+  /** of its cluster, which has signed its certificate */
+  authority: Authority;
+  /** Its sidecar shows a certificate of this authority from its next dial on. */
+  certifiedBy(authority: Authority): Promise<void>;
   /** Its sidecar believes these authorities of the gateway from its next dial on, as when the kubelet has written them. PEM */
   believes(authorities: string): void;
   /** A second gateway is told of it, and gets a sidecar of its own. @param serverAddr where that gateway is */
   joins(cluster: TestCluster, machine: Pick<Machine, 'root'>, serverAddr: string): void;
   /** Ends its first sidecar and starts it again. */
   restart(): Promise<void>;
+  /** Ends its first sidecar, until it is started. */
+  stop(): Promise<void>;
+  start(): void;
   log(): string;
   end(): void;
 }
@@ -42,8 +49,11 @@ export async function joinedPod(
   const app = createServer((_, response) => response.end(body)).listen(0, '127.0.0.1');
   await once(app, 'listening');
   const { port } = app.address() as AddressInfo;
-  const { certPem, keyPem } = await issue(own, { commonName: pod.name, usages: ['clientAuth'], lifetimeMs: 3_600_000, now });
-  const files = { 'tls.crt': certPem, 'tls.key': keyPem, token: await signer.token(pod, { audience }) };
+  const certificate = async (authority: Authority) => {
+    const { certPem, keyPem } = await issue(authority, { commonName: pod.name, usages: ['clientAuth'], lifetimeMs: 3_600_000, now });
+    return { 'tls.crt': certPem, 'tls.key': keyPem };
+  };
+  const files = { ...(await certificate(own)), token: await signer.token(pod, { audience }) };
   const proxy = `prod.${name}.01234567.${pod.name}.${pod.uid}`;
   const sidecars: Sidecar[] = [];
   const joins = ({ end: { outbox }, identity }: TestCluster, { root }: Pick<Machine, 'root'>, serverAddr = '127.0.0.1') => {
@@ -68,9 +78,18 @@ export async function joinedPod(
     proxy,
     port,
     signer,
+    authority: own,
+    certifiedBy: async (authority) => {
+      for (const [file, content] of Object.entries(await certificate(authority))) writeFileSync(join(first.at, file), content);
+    },
     believes: (authorities) => writeFileSync(join(first.at, 'ca.crt'), authorities),
     joins,
-    restart: () => first.restart(),
+    restart: async () => {
+      await first.stop();
+      first.start();
+    },
+    stop: () => first.stop(),
+    start: () => first.start(),
     log: () => first.log(),
     end: () => {
       for (const sidecar of sidecars) sidecar.end();
@@ -87,20 +106,23 @@ class Sidecar {
 
   constructor(at: string) {
     this.at = at;
-    this.#frpc = this.#start();
+    this.#frpc = this.#spawn();
   }
 
-  #start(): ChildProcess {
+  #spawn(): ChildProcess {
     const output = openSync(join(this.at, 'log'), 'a');
     const frpc = spawn(process.env.FRPC!, ['-c', 'frpc.json'], { cwd: this.at, stdio: ['ignore', output, output] });
     closeSync(output);
     return frpc;
   }
 
-  async restart(): Promise<void> {
+  async stop(): Promise<void> {
     this.#frpc.kill('SIGKILL');
     await once(this.#frpc, 'exit');
-    this.#frpc = this.#start();
+  }
+
+  start(): void {
+    this.#frpc = this.#spawn();
   }
 
   log(): string {

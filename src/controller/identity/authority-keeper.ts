@@ -24,6 +24,8 @@ export interface AuthorityDeps {
   services: ServiceReader;
   /** whether the Secrets of a namespace are known; those of one that may not be read hold no rotation up */
   isKnown: (namespace: string) => boolean;
+  /** gateways elsewhere that would not trust all of these authorities yet, by name; PEM */
+  gatewaysWithout: (bundlePem: string) => readonly string[];
 }
 
 /** While a rotation is under way, how often to see how far it is. */
@@ -37,6 +39,8 @@ export class AuthorityKeeper {
   #lookedAt = -Infinity;
   #leavesMissingAt = 0;
   #bundlesMissingAt = 0;
+  /** gateways that the rotation waits for, as the log has it */
+  #waitsFor = '';
 
   constructor(deps: AuthorityDeps) {
     this.#deps = deps;
@@ -93,18 +97,33 @@ export class AuthorityKeeper {
   }
 
   /** Since when every Secret has been as the state wants it; looked at again and again, while a rotation is under way. */
-  #settled({ authority }: AuthorityState, now: number): { bundlesSince: number | undefined; leavesSince: number | undefined } {
+  #settled(state: AuthorityState, now: number): { bundlesSince: number | undefined; leavesSince: number | undefined } {
+    const { authority } = state;
     // What was while nobody looked, before this process led or while it slept, is not known: the pause begins anew.
     if (now - this.#lookedAt > blindMs) this.#leavesMissingAt = this.#bundlesMissingAt = now;
     this.#lookedAt = now;
     const made = this.#certificates();
     const isComplete = made.every((secret) => secret !== undefined);
     const living = (certPem: string) => inspectCertificate(certPem).notAfter > now;
-    if (!isComplete || made.some((secret) => text(secret, 'ca.crt') !== authority.bundlePem)) this.#bundlesMissingAt = now;
+    if (!isComplete || made.some((secret) => text(secret, 'ca.crt') !== authority.bundlePem) || this.#waits(state, now))
+      this.#bundlesMissingAt = now;
     const isOfAnother = (certPem: string) => certPem !== '' && living(certPem) && !isSignedBy(certPem, authority.certPem);
     if (made.some((secret) => secret && isOfAnother(text(secret, 'tls.crt')))) this.#leavesMissingAt = now;
     const since = (missingAt: number) => (missingAt === now ? undefined : missingAt);
     return { bundlesSince: since(this.#bundlesMissingAt), leavesSince: since(this.#leavesMissingAt) };
+  }
+
+  /** Whether a gateway elsewhere is to hear of the next authority first. Not for longer than certificates of this one can be made. */
+  #waits({ authority, phase }: AuthorityState, now: number): boolean {
+    if (phase !== 'spread') return false;
+    const { leafLifetimeMs, pauseMs } = this.#settings;
+    if (now > inspectCertificate(authority.certPem).notAfter - leafLifetimeMs - pauseMs) return false;
+    const gateways = this.#deps.gatewaysWithout(authority.bundlePem);
+    const names = gateways.join(', ');
+    if (names !== this.#waitsFor && names !== '')
+      this.#deps.log.warn({ gateways }, `the rotation of the certificate authority waits until the gateway hears of it: ${names}`);
+    this.#waitsFor = names;
+    return gateways.length > 0;
   }
 
   /** Secrets with a certificate of ours; undefined for one that should be there and is not. Those of others do not hold a rotation up. */

@@ -7,6 +7,7 @@ import { ignoreNotFound } from '../../kube/errors.ts';
 import type { Sink } from '../../kube/reflector.ts';
 import { byUid } from '../../kube/sinks.ts';
 import { configMaps, type KubeObject } from '../../kube/types.ts';
+import type { Up } from '../../link/items.ts';
 import { OwnItems } from '../../link/own-items.ts';
 import type { Item } from '../../link/protocol.ts';
 import type { Log } from '../../log.ts';
@@ -25,6 +26,7 @@ export interface ClusterItemsDeps {
   copies: () => { known: ReadonlyMap<string, Record<string, string>>; unknown: ReadonlySet<string>; until: number };
 }
 
+export const clientAuthority = { kind: 'authority', key: 'clients' } as const;
 const tokenKeys = { kind: 'keys', key: 'tokens' } as const;
 
 export class ClusterItems {
@@ -55,7 +57,13 @@ export class ClusterItems {
   }
 
   authorityChanged(): void {
-    this.#tell({ kind: 'authority', key: 'clients', value: { bundle: this.#deps.authority().bundlePem } });
+    this.#tell({ ...clientAuthority, value: { bundle: this.#deps.authority().bundlePem } });
+  }
+
+  /** PEM, as it is told at present: those that sign the certificates of sidecars */
+  get authoritiesPem(): string | undefined {
+    const told = this.items.collection.get(clientAuthority);
+    return told && (told.value as Up<'authority'>).bundle;
   }
 
   /** @returns when to look again though nothing changes, milliseconds since the epoch */

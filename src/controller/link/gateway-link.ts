@@ -7,6 +7,7 @@ import type { OwnItems } from '../../link/own-items.ts';
 import { defaultLimits, LinkError } from '../../link/protocol.ts';
 import type { Log } from '../../log.ts';
 import { splitPartKey } from '../../model/pools.ts';
+import { clientAuthority } from './cluster-items.ts';
 import type { Differing } from '../backends/frp-status.ts';
 import type { Listed, ListedProxy } from '../backends/server-answers.ts';
 
@@ -31,9 +32,12 @@ export const gatewayNameOf = ({ addresses, cluster }: LinkIdentity): string => a
 
 export class GatewayLink {
   readonly #inbox: Inbox;
+  readonly #outbox: Outbox;
   readonly #held: HeldLink;
   #identity: LinkIdentity;
   #hasHeard = false;
+  /** PEM, that the gateway had last */
+  #authorities: string | undefined;
 
   /** Dials at once. */
   constructor({ identity, items, proxy, log, renewed, changed, serviceChanged, aboutChanged }: GatewayLinkOptions) {
@@ -48,11 +52,12 @@ export class GatewayLink {
         }
       },
     });
+    this.#outbox = new Outbox(items);
     this.#held = new HeldLink({
       identity: () => this.#identity,
       proxy,
       renewed,
-      outbox: new Outbox(items),
+      outbox: this.#outbox,
       inbox: this.#inbox,
       changed: (state) => {
         const gateway = this.name;
@@ -85,6 +90,12 @@ export class GatewayLink {
   get isKnown(): boolean {
     const { state } = this;
     return state.isUp ? this.#hasHeard : state.reason !== 'Starting';
+  }
+
+  /** Whether the gateway has been told of these, and what it trusts can have followed. @param pem what it is told at present */
+  hasAuthorities(pem: string): boolean {
+    if (this.#outbox.isTold(clientAuthority)) this.#authorities = pem;
+    return this.#authorities === pem;
   }
 
   /** What the gateway says of itself; undefined where it says nothing at present. */

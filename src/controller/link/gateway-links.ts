@@ -13,7 +13,7 @@ import type { Differing } from '../backends/frp-status.ts';
 import type { Told } from '../backends/server-answers.ts';
 import { hasJoined } from '../gateway-place.ts';
 import { ClusterItems, type ClusterItemsDeps } from './cluster-items.ts';
-import { GatewayLink } from './gateway-link.ts';
+import { GatewayLink, gatewayNameOf } from './gateway-link.ts';
 import { proxyIn } from './proxy-secret.ts';
 import { joinIfAsked, linkIdentitiesIn, updateLinkIdentity, withTold, type LinkSecretDeps } from './link-secret.ts';
 
@@ -71,6 +71,17 @@ export class GatewayLinks {
   /** PEM of the authorities of the gateways that it has joined */
   get authoritiesPem(): string {
     return [...new Set([...this.#identities.values()].map(({ authorityPem }) => authorityPem.trim()))].join('\n');
+  }
+
+  /**
+   * Gateways that would not trust certificates of all of these authorities; one that has removed the cluster trusts none of it.
+   * @param pem as they are to be told @returns names
+   */
+  withoutAuthorities(pem: string): string[] {
+    if (!this.isJoined) return [];
+    if (this.#items?.authoritiesPem !== pem || this.#links.size === 0) return [...this.#identities.values()].map(gatewayNameOf);
+    const isBehind = (link: GatewayLink) => !link.hasAuthorities(pem) && (link.state.isUp || link.state.reason !== 'ClusterRemoved');
+    return this.#each.filter(isBehind).map(({ name }) => name);
   }
 
   /** By the gateways' names; none where the cluster has not joined or this replica does not lead. */

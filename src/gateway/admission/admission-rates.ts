@@ -1,4 +1,4 @@
-/** How fast a Pod and a namespace may log in and open proxies: each login costs the agent a signature, and each proxy that ends keeps its port from others for a minute. */
+/** How fast a Pod, a namespace and a cluster that has joined may log in and open proxies: each login costs the agent a signature, and each proxy that ends keeps its port from others for a minute. */
 import { systemClock, type Clock } from '../../../certs/clock.ts';
 import type { Identity } from '../pod-identity.ts';
 import { limits } from './plugin-protocol.ts';
@@ -8,8 +8,12 @@ export type Rated = 'logins' | 'proxies';
 
 /** At once, and each second. A sidecar that crashes in a loop logs in once in some seconds; a connector opens all that a Pod may have. */
 const budgets = {
-  logins: { pod: { burst: 60, perSecond: 1 }, namespace: { burst: 11_000, perSecond: 200 } },
-  proxies: { pod: { burst: 2 * limits.pod, perSecond: 5 }, namespace: { burst: limits.namespace, perSecond: 100 } },
+  logins: { pod: { burst: 60, perSecond: 1 }, namespace: { burst: 11_000, perSecond: 200 }, cluster: { burst: 16_500, perSecond: 300 } },
+  proxies: {
+    pod: { burst: 2 * limits.pod, perSecond: 5 },
+    namespace: { burst: limits.namespace, perSecond: 100 },
+    cluster: { burst: limits.cluster, perSecond: 150 },
+  },
 };
 const reasons = { logins: 'TooManyLogins', proxies: 'TooManyProxies' } as const;
 
@@ -26,10 +30,11 @@ export class AdmissionRates {
   /** One more of these. */
   take(what: Rated, { cluster, namespace, pod, uid }: Identity): { ok: true } | Refusal {
     this.#sweep();
-    const { pod: ofPod, namespace: ofNamespace } = budgets[what];
+    const { pod: ofPod, namespace: ofNamespace, cluster: ofCluster } = budgets[what];
     const who = [
-      { key: `${what}/pod/${uid}`, budget: ofPod, name: `Pod ${namespace}/${pod}` },
+      { key: `${what}/pod/${cluster}/${uid}`, budget: ofPod, name: `Pod ${namespace}/${pod}` },
       { key: `${what}/namespace/${cluster}/${namespace}`, budget: ofNamespace, name: `namespace ${namespace}` },
+      ...(cluster === '' ? [] : [{ key: `${what}/cluster/${cluster}`, budget: ofCluster, name: `cluster ${cluster}` }]),
     ].map((each) => ({ ...each, bucket: this.#bucket(each.key, each.budget) }));
     for (const { bucket, name, budget } of who)
       if (bucket.left < 1)

@@ -1,5 +1,5 @@
 /**
- * How many sessions a Pod and a namespace have open at frps. Each login that is let in is counted; where a limit seems to be
+ * How many sessions a Pod, a namespace and a cluster that has joined have open at frps. Each login that is let in is counted; where a limit seems to be
  * reached frps is asked which of them are still there, so that no question is asked as long as everybody stays below.
  */
 import { systemClock, type Clock } from '../../../certs/clock.ts';
@@ -9,8 +9,8 @@ import { refused, type Refusal } from './refusals.ts';
 
 export interface OpenSessionsOptions {
   list: () => Promise<readonly OnlineClient[]>;
-  /** of a namespace, at a time */
-  ofNamespace: number;
+  /** of all, at a time: a namespace may have half of it, a cluster that has joined three quarters */
+  room: number;
   clock?: Pick<Clock, 'now'>;
 }
 
@@ -26,6 +26,8 @@ const manyEnded = 10_000;
 interface Session {
   pod: string;
   namespace: string;
+  /** undefined: the gateway's own */
+  cluster: string | undefined;
   /** when it was let in, milliseconds; undefined: frps has listed it */
   at: number | undefined;
 }
@@ -34,7 +36,7 @@ export class OpenSessions {
   readonly #options: Required<OpenSessionsOptions>;
   /** by run id */
   readonly #sessions = new Map<string, Session>();
-  /** by Pod and by namespace */
+  /** by Pod, by namespace and by cluster */
   readonly #counts = new Map<string, number>();
   #askedAt = -Infinity;
   /** sessions after the last answer */
@@ -58,9 +60,10 @@ export class OpenSessions {
 
   #excess(identity: Identity, runId: string): Refusal | undefined {
     if (this.#sessions.has(runId)) return undefined;
-    const { namespace, pod } = identity;
+    const { cluster, namespace, pod } = identity;
     const keys = keysOf(identity);
-    const { ofNamespace } = this.#options;
+    const { room } = this.#options;
+    const [ofNamespace, ofCluster] = [Math.floor(room / 2), Math.floor((room * 3) / 4)];
     if (this.#count(keys.pod) >= maxOfPod)
       return refused(
         'TooManyTunnels',
@@ -70,6 +73,11 @@ export class OpenSessions {
       return refused(
         'TooManyTunnels',
         `namespace ${namespace} has ${ofNamespace} tunnels open, which is half of what the gateway has room for; raise the memory limit of its tunnels' HAProxy, or have fewer Pods`,
+      );
+    if (keys.cluster !== undefined && this.#count(keys.cluster) >= ofCluster)
+      return refused(
+        'TooManyTunnels',
+        `cluster ${cluster} has ${ofCluster} tunnels open, which is three quarters of what the gateway has room for; raise the memory limit of its tunnels' HAProxy, or have fewer Pods`,
       );
     return undefined;
   }
@@ -98,7 +106,9 @@ export class OpenSessions {
   }
 
   #add(runId: string, session: Session): void {
-    if (!this.#sessions.has(runId)) for (const key of [session.pod, session.namespace]) this.#counts.set(key, this.#count(key) + 1);
+    if (!this.#sessions.has(runId))
+      for (const key of [session.pod, session.namespace, session.cluster])
+        if (key !== undefined) this.#counts.set(key, this.#count(key) + 1);
     this.#sessions.set(runId, session);
   }
 
@@ -107,7 +117,8 @@ export class OpenSessions {
   }
 }
 
-const keysOf = ({ cluster, namespace, uid }: Identity): Pick<Session, 'pod' | 'namespace'> => ({
+const keysOf = ({ cluster, namespace, uid }: Identity): Pick<Session, 'pod' | 'namespace' | 'cluster'> => ({
   pod: `pod/${cluster}/${uid}`,
   namespace: `namespace/${cluster}/${namespace}`,
+  cluster: cluster === '' ? undefined : `cluster/${cluster}`,
 });

@@ -51,10 +51,10 @@ export interface CloseProxyContent {
 export type Eligibility = { ok: true; service: DistributedService } | Refusal;
 
 /**
- * Proxies: a connector of 256 endpoints has as many as a Pod may have; the ports of a gateway are some 22,000. Characters:
+ * Proxies: a cluster that has joined leaves a quarter of the ports to others, however many namespaces it has. A connector of 256 endpoints has as many as a Pod may have; the ports of a gateway are some 22,000. Characters:
  * a token of Kubernetes has some 1,200, and the name of a proxy at most 470. `pool` is maxPoolCount of frps.toml.
  */
-export const limits = { pod: 512, namespace: 11_000, pool: 100, token: 10_240, proxyName: 512, text: 253 };
+export const limits = { pod: 512, namespace: 11_000, cluster: 16_500, pool: 100, token: 10_240, proxyName: 512, text: 253 };
 
 /** What frps would act on before anybody has looked at it: frps 0.70.1 ended with a pool count below -10. */
 export function loginProblem({ pool_count: pool = 0, privilege_key: token = '' }: LoginContent): Refusal | undefined {
@@ -124,10 +124,12 @@ export function wantedProxy({ user, proxy_name: name = '', proxy_type: type = ''
 }
 
 /** Whether one more may be. */
-export function withinLimits({ ofPod, ofNamespace }: Load): { ok: true } | Refusal {
+export function withinLimits({ ofPod, ofNamespace, ofCluster }: Load, { cluster }: Identity): { ok: true } | Refusal {
   if (ofPod >= limits.pod) return refused('TooManyProxies', `the Pod has ${limits.pod} proxies, and that is the limit`);
   if (ofNamespace >= limits.namespace)
     return refused('TooManyProxies', `the namespace has ${limits.namespace} proxies, and that is the limit`);
+  if (cluster !== '' && ofCluster >= limits.cluster)
+    return refused('TooManyProxies', `cluster ${cluster} has ${limits.cluster} proxies at the gateway, and that is the limit`);
   return { ok: true };
 }
 

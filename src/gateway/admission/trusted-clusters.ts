@@ -5,9 +5,11 @@ import type { TrustedCluster } from './pod-token.ts';
 /** How long a Pod's watch may be behind its sidecar. Milliseconds. */
 const podWaitMs = 2000;
 
-export const trustedClusters = (sources: Pick<Sources, 'all'>): TrustedCluster[] =>
+export const trustedClusters = (sources: Pick<Sources, 'all' | 'home'>): TrustedCluster[] =>
   sources.all.map(({ cluster, tokens, pods }) => ({
     ...tokens,
     name: cluster,
-    isAlive: pods && ((identity) => pods.has(identity, podWaitMs)),
+    // A Pod of the gateway's own cluster is no other one's, whoever told of it first.
+    isAlive:
+      pods && (async (identity) => (await pods.has(identity, podWaitMs)) && (cluster === '' || !sources.home.pods?.get(identity.uid))),
   }));

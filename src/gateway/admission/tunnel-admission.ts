@@ -100,7 +100,7 @@ export class TunnelAdmission {
     const about = { ...identity, service };
     const eligibility = await eligibilityOf(identity, service);
     if (!eligibility.ok) return { ...eligibility, about };
-    const within = withinLimits(members.loadOf(identity));
+    const within = withinLimits(members.loadOf(identity), identity);
     if (!within.ok) return { ...within, about };
     const rated = this.#rates.take('proxies', identity);
     if (!rated.ok) return { ...rated, about };

@@ -20,6 +20,7 @@ import { Copies } from '../sources/secret-copies.ts';
 import type { Source, SourceEvents, TokenTrust } from '../sources/source.ts';
 import { givesNamespace, grantProblem, type Grant } from './grant.ts';
 import type { KeyOwners } from './key-owners.ts';
+import type { PodOwners } from './pod-owners.ts';
 import type { ClusterRecord } from './link-store.ts';
 import type { ItemRefusal } from '../../model/reasons/links.ts';
 
@@ -40,6 +41,7 @@ export interface LinkSourceDeps {
   events: SourceEvents;
   config: Config;
   owners: KeyOwners;
+  podOwners: PodOwners;
   /** whether the link is up, and has told all */
   isCurrent: () => boolean;
 }
@@ -56,6 +58,7 @@ export class LinkSource implements Source, Sink<KeptItem> {
   readonly #events: SourceEvents;
   readonly #config: Config;
   readonly #owners: KeyOwners;
+  readonly #podOwners: PodOwners;
   #record: ClusterRecord;
   /** what is here, by kind and key; the grant may give another part of it later */
   readonly #items = new Map<string, KeptItem>();
@@ -66,13 +69,14 @@ export class LinkSource implements Source, Sink<KeptItem> {
   #keys: JSONWebKeySet | undefined;
   #resolve: JWTVerifyGetKey | undefined;
 
-  constructor(record: ClusterRecord, { events, config, owners, isCurrent }: LinkSourceDeps) {
+  constructor(record: ClusterRecord, { events, config, owners, podOwners, isCurrent }: LinkSourceDeps) {
     this.isCurrent = isCurrent;
     this.cluster = record.name;
     this.#record = record;
     this.#events = events;
     this.#config = config;
     this.#owners = owners;
+    this.#podOwners = podOwners;
     this.pods = new PodIndex(() => events.changed());
     this.copies = new Copies(() => {
       events.changed();
@@ -124,6 +128,12 @@ export class LinkSource implements Source, Sink<KeptItem> {
     for (const item of this.#items.values()) this.#apply(item);
   }
 
+  /** What another cluster had may be this one's. */
+  again(itemKind: Kind, key: string): void {
+    const item = this.#items.get(idOf({ metadata: { namespace: itemKind, name: key } }));
+    if (item) this.#apply(item);
+  }
+
   replace(items: KeptItem[]): void {
     const keep = new Set(items.map(idOf));
     for (const item of [...this.#items.values()]) if (!keep.has(idOf(item))) this.delete(item);
@@ -170,6 +180,7 @@ export class LinkSource implements Source, Sink<KeptItem> {
     service: (key, value) => this.#putService(key, value),
     pod: (uid, { namespace, name, isReady, weight, ip, profile, ports }) => {
       if (!givesNamespace(this.grant, namespace)) return notGranted(namespace);
+      if (!this.#podOwners.claim(this.cluster, uid)) return podTaken(namespace, name, uid);
       // A profile that a newer cluster knows means nothing here.
       const known = profile !== undefined && isProfile(profile) ? { profile } : {};
       this.pods.setFacts(uid, { namespace, name, isReady, weight, ip, ...known, ports });
@@ -229,6 +240,7 @@ export class LinkSource implements Source, Sink<KeptItem> {
         return this.services.delete(namespace, name);
       }
       case 'pod':
+        this.#podOwners.release(this.cluster, key);
         return this.pods.deleteFacts(key);
       case 'secret': {
         const [use = '', original = ''] = key.split(' ');
@@ -273,6 +285,11 @@ const notGranted = (namespace: string): Refused => ({
 const keyTaken = (id: string): Refused => ({
   reason: 'KeyTaken',
   message: `key ${JSON.stringify(id.slice(0, 100))} of tokens is that of another cluster at the gateway; where this cluster has joined under another name before, remove that one there`,
+});
+
+const podTaken = (namespace: string, name: string, uid: string): Refused => ({
+  reason: 'PodTaken',
+  message: `UID ${uid} of Pod ${namespace}/${name} is that of a Pod which the gateway knows from elsewhere already; make the Pod anew, and where this cluster is a copy of another one, all of its Pods`,
 });
 
 const describeIssue = ({ issues: [issue] }: z.ZodError): string => `${issue?.path.join('.')}: ${issue?.message}`.slice(0, 1000);

@@ -29,6 +29,7 @@ import { KeyOwners, type KeyOwnersStore } from './key-owners.ts';
 import { fileKeyOwners } from './key-owners-stores.ts';
 import { createLinkServer } from './link-server.ts';
 import { itemOf, keptItem, LinkSource, type KeptItem } from './link-source.ts';
+import { PodOwners } from './pod-owners.ts';
 import { authoritiesOf, type JoiningDeps } from './joining.ts';
 import type { ClusterRecord } from './link-store.ts';
 import { gatewayItem, itemsFor, ofClusters } from './told.ts';
@@ -121,11 +122,21 @@ class Clusters {
   readonly #deps: LinksDeps;
   readonly #clusters = new Map<string, Cluster>();
   readonly #owners: KeyOwners;
+  readonly #podOwners: PodOwners;
   #following: Promise<void> = Promise.resolve();
 
   constructor(deps: LinksDeps) {
     this.#deps = deps;
     this.#owners = new KeyOwners(deps.owners ?? fileKeyOwners(join(deps.directory, 'keys.json')), () => this.#ownersChanged());
+    this.#podOwners = new PodOwners({
+      path: join(deps.directory, 'pods.json'),
+      isHome: (uid) => deps.sources.home.pods?.get(uid) !== undefined,
+      freed: (uid) => this.#sources.forEach((source) => source.again('pod', uid)),
+    });
+  }
+
+  get #sources(): LinkSource[] {
+    return [...this.#clusters.values()].map(({ source }) => source);
   }
 
   get linked(): string[] {
@@ -154,7 +165,13 @@ class Clusters {
   async #add(record: ClusterRecord): Promise<void> {
     const { sources, config, log, limits } = this.#deps;
     const { name } = record;
-    const source = new LinkSource(record, { events: sources, config, owners: this.#owners, isCurrent: () => this.#isCurrent(name) });
+    const source = new LinkSource(record, {
+      events: sources,
+      config,
+      owners: this.#owners,
+      podOwners: this.#podOwners,
+      isCurrent: () => this.#isCurrent(name),
+    });
     let known: KeptItem[] = [];
     const recalling = { replace: (items: KeptItem[]) => void (known = items), set: () => {}, delete: () => {} };
     await new Journal<KeptItem>(this.#path(name), recalling, () => {}).recall().catch(() => false);
@@ -167,7 +184,7 @@ class Clusters {
       take: async (set, gone) => {
         for (const reference of gone) journal.delete(keptItem({ ...reference, value: null }));
         for (const entry of set) journal.set(keptItem(entry));
-        await Promise.all([journal.close(), this.#owners.saved.catch(onFailure)]);
+        await Promise.all([journal.close(), this.#owners.saved.catch(onFailure), this.#podOwners.saved.catch(onFailure)]);
       },
     });
     const rate = new Rate({ ...defaultLimits, ...limits });
@@ -213,6 +230,7 @@ class Clusters {
     this.#clusters.delete(name);
     sources.remove(name);
     this.#owners.release(name);
+    this.#podOwners.releaseAll(name);
     this.#ownersChanged();
     await cluster.journal.close();
     await rm(this.#path(name), { force: true });
@@ -313,7 +331,8 @@ class Clusters {
 
   async close(): Promise<void> {
     await this.#following;
-    await Promise.all([this.#owners.saved.catch(() => {}), ...[...this.#clusters.values()].map(({ journal }) => journal.close())]);
+    const saved = [this.#owners.saved, this.#podOwners.saved].map((each) => each.catch(() => {}));
+    await Promise.all([...saved, ...[...this.#clusters.values()].map(({ journal }) => journal.close())]);
   }
 
   #path(name: string): string {

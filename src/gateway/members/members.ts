@@ -124,10 +124,12 @@ export class Members {
     return this.#problem;
   }
 
-  /** Registrations of the Pod and of its namespace, those under way included. */
-  loadOf({ uid, namespace }: Identity): Load {
-    const load: Load = { ofPod: 0, ofNamespace: 0 };
+  /** Registrations of the Pod, of its namespace in its cluster, and of its cluster, those under way included. */
+  loadOf({ cluster, uid, namespace }: Identity): Load {
+    const load: Load = { ofPod: 0, ofNamespace: 0, ofCluster: 0 };
     const count = ({ identity }: { identity: Identity }) => {
+      if (identity.cluster !== cluster) return;
+      load.ofCluster++;
       if (identity.uid === uid) load.ofPod++;
       if (identity.namespace === namespace) load.ofNamespace++;
     };
@@ -276,4 +278,5 @@ function memberOf({ name, port, user, metadata }: OnlineProxy): Member | undefin
 export interface Load {
   ofPod: number;
   ofNamespace: number;
+  ofCluster: number;
 }

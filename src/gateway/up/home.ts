@@ -12,6 +12,7 @@ import { UserError } from '../../errors.ts';
 import { base64 } from '../../kube/authority-secret.ts';
 import type { Secret } from '../../kube/types.ts';
 import { isObject } from '../../model/json.ts';
+import { clientUidPrefix } from '../../model/names.ts';
 import { replaceFile } from '../../process/replace-file.ts';
 import { authorityStateOf, keptIssuer, lastingAuthority } from './rotation.ts';
 
@@ -99,7 +100,7 @@ export async function issueClient(
   { namespace, name, lifetimeMs, audience }: { namespace: string; name: string; lifetimeMs: number; audience: string },
 ): Promise<Client> {
   const now = Date.now();
-  const uid = randomUUID();
+  const uid = `${clientUidPrefix}${randomUUID()}`;
   const expires = Math.min(now + lifetimeMs, inspectCertificate(authority.certPem).notAfter);
   const commonName = `${name}.${namespace}`.slice(0, 64);
   const { certPem, keyPem } = await issue(authority, { commonName, usages: ['clientAuth'], lifetimeMs, now });

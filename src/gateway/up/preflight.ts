@@ -44,6 +44,12 @@ export function checkDirectory(directory: string): void {
   checkRoom(directory);
 }
 
+/** Without its services a gateway would start and serve nobody, in silence. @param directory absolute @throws UserError */
+export function checkServices(directory: string | undefined): void {
+  if (directory === undefined || statSync(directory, { throwIfNoEntry: false })?.isDirectory()) return;
+  throw new UserError(`--services ${directory}: there is no such directory: mkdir -p ${directory}, or name another one`);
+}
+
 /** A gateway that cannot write its files would fail later, and in other words. */
 function checkRoom(directory: string): void {
   const free = freeBytes(directory);

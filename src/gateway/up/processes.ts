@@ -34,6 +34,12 @@ export function processId(pid: number): ProcessId | undefined {
 
 export const isAlive = ({ pid, started }: ProcessId): boolean => statOf(pid)?.started === started;
 
+/** Nanoseconds that the threads of a process have waited for a core so far; 0 where it has ended, or the kernel does not tell. */
+export function waitedForCore(pid: number): number {
+  const waits = namesIn(`/proc/${pid}/task`).map((thread) => readText(`/proc/${pid}/task/${thread}/schedstat`)?.split(' ', 2)[1]);
+  return waits.reduce((sum, wait = '0') => sum + Number(wait), 0);
+}
+
 /** Kills every process of a part and resolves when none is left: one that is ending may still listen. */
 export async function killPart(directory: string, part: PartName): Promise<void> {
   for (;;) {
@@ -132,6 +138,14 @@ function readText(file: string): string | undefined {
     return readFileSync(file, 'utf8');
   } catch {
     return undefined;
+  }
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
   }
 }
 

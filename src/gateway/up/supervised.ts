@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '../../log.ts';
+import { CoreWaits } from './core-waits.ts';
 import { logFile, markers, restartFile, type PartName } from './layout.ts';
 import { isAlive, killPart, processesOf, processId, signal, type ProcessId } from './processes.ts';
 
@@ -143,6 +144,7 @@ export class Supervised {
   /** Resolves when it has ended; one that hangs is ended. */
   async #watch(one: ProcessId, exit = new Promise<void>(() => {})): Promise<void> {
     const { part, directory, hangs = () => false, log } = this.#options;
+    const waits = new CoreWaits(directory, part);
     let isOver = false;
     void exit.then(() => (isOver = true));
     for (let look = 1; !isOver && isAlive(one); look++) {
@@ -150,7 +152,15 @@ export class Supervised {
       if (look % 5 !== 0 || isOver || this.#stop.signal.aborted) continue;
       const isAsked = existsSync(restartFile(directory, part));
       if (!isAsked && !hangs(this.#startedAt)) continue;
-      log.warn({ part }, isAsked ? `${part} is killed, as somebody asks` : `${part} does not answer and is killed`);
+      // Nobody finds that the agent hangs but this: who asks is a person, such as by `rotate ca`.
+      const isWanted = isAsked && part === 'agent';
+      if (!isWanted && (await waits.areLong())) {
+        log.warn({ part }, `${part} does not answer; it waits for a core, and is spared`);
+        rmSync(restartFile(directory, part), { force: true });
+        continue;
+      }
+      if (isOver || this.#stop.signal.aborted) continue;
+      log.warn({ part }, isWanted ? `${part} is killed, as somebody asks` : `${part} does not answer and is killed`);
       await killPart(directory, part);
     }
   }

@@ -24,7 +24,7 @@ import {
 } from './layout.ts';
 import { lock } from './lock.ts';
 import { Output } from './output.ts';
-import { checkClock, checkDirectory, checkPorts, checkProgram, frps, haproxy, type WantedPort } from './preflight.ts';
+import { checkClock, checkDirectory, checkPorts, checkProgram, checkServices, frps, haproxy, type WantedPort } from './preflight.ts';
 import { processesOf, tcpSockets } from './processes.ts';
 import { isShared, type UpOptions } from './settings.ts';
 import { Supervised } from './supervised.ts';
@@ -48,6 +48,7 @@ const patienceMs: Readonly<Record<PartName, number>> = { users: 3000, frps: 5000
 export async function runUp(config: Config, deps: UpDeps): Promise<void> {
   const { directory } = deps;
   checkDirectory(directory);
+  checkServices(deps.services);
   checkClock(Date.now());
   const unlock = lock(directory);
   try {

@@ -151,6 +151,11 @@ export const itemRefusals = {
     cause: 'The gateway is of an older version, or the object breaks one of its rules.',
     remedy: 'Do what the message says, or bring the gateway up to date.',
   },
+  PodTaken: {
+    meaning: 'A Pod of the cluster has the UID of one that the gateway knows from elsewhere.',
+    cause: 'The cluster is a copy of another one, with its Pods; or somebody chose the UID.',
+    remedy: 'Make the Pods of the copy anew: kubectl delete pod.',
+  },
   KeyTaken: {
     meaning: "The key that the cluster's tokens are signed with is that of another cluster at the gateway.",
     cause: 'The cluster has joined under another name before.',

@@ -88,13 +88,13 @@ export const tunnelRefusals = {
     remedy: 'Delete the Pods, or create the service again and restart them.',
   },
   TooManyLogins: {
-    meaning: 'The Pod, or its namespace, logs in more often than it may.',
+    meaning: 'The Pod, its namespace or its cluster logs in more often than it may.',
     cause: 'A sidecar that restarts again and again.',
     remedy: 'See why it restarts: kubectl logs POD -c frpc --previous; it is let in again after a while.',
   },
   TooManyTunnels: {
-    meaning: 'The Pod, or its namespace, wants more tunnels than it may have.',
-    cause: 'Very many Pods or groups in one namespace.',
+    meaning: 'The Pod, its namespace or its cluster wants more tunnels than it may have.',
+    cause: 'Very many Pods or groups in one namespace, or in one cluster.',
     remedy: 'Spread them over namespaces, or over gateways; the tunnels that are there serve on.',
   },
   TooManyProxies: {

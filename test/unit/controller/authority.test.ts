@@ -33,8 +33,11 @@ describe('the rotation that the controller drives', () => {
   let keeper: AuthorityKeeper;
   /** namespaces whose Secrets may not be read */
   let forbidden: Set<string>;
+  /** gateways elsewhere that have not heard of the authority */
+  let behind: string[];
   beforeEach(async () => {
     forbidden = new Set();
+    behind = [];
     api = await ApiServer.start();
     clock = new FakeClock();
     secrets = new ObjectStore<Secret>(() => undefined);
@@ -46,7 +49,7 @@ describe('the rotation that the controller drives', () => {
 
   async function controllerStarts(): Promise<void> {
     const isKnown = (namespace: string) => !forbidden.has(namespace);
-    keeper = new AuthorityKeeper({ client: api.client, config, clock, log, secrets, services, isKnown });
+    keeper = new AuthorityKeeper({ client: api.client, config, clock, log, secrets, services, isKnown, gatewaysWithout: () => behind });
     await keeper.load();
     secrets.set(await api.client.get(secretResource, 'frp-system', 'frp-ca'));
   }
@@ -131,6 +134,30 @@ describe('the rotation that the controller drives', () => {
     assert.equal(phase(), 'spread');
     await minutes(1);
     assert.equal(phase(), 'reissue');
+  });
+
+  it('waits for a gateway elsewhere that has not heard of the next authority, as long as the one of now can issue', async () => {
+    await everythingReconciles();
+    await ask();
+    behind = ['gw.example.com:7000'];
+    assert.deepEqual([...(await halfAnHour())], ['spread']);
+    behind = [];
+    await minutes(9);
+    assert.equal(phase(), 'spread');
+    await minutes(2);
+    assert.equal(phase(), 'reissue');
+    behind = ['gw.example.com:7000'];
+    assert.deepEqual([...(await halfAnHour())].at(-1), 'stable');
+  });
+
+  it('does not wait for a gateway elsewhere when the authority of now would have to cut certificates short', async () => {
+    await everythingReconciles();
+    await ask();
+    behind = ['gw.example.com:7000'];
+    await halfAnHour();
+    const { authorityLifetime, lifetime, serverLifetime, rotationPause } = config.certificates;
+    clock.advance(authorityLifetime - Math.max(lifetime, serverLifetime) - rotationPause);
+    assert.ok((await halfAnHour()).has('reissue'));
   });
 
   it('does not wait for a service whose Secrets may not be read any more', async () => {

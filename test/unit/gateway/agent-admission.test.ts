@@ -49,7 +49,7 @@ beforeEach(() => {
     verify: async () => verdict,
     eligibilityOf: (pod, wanted) => eligibilityOf(pod, wanted, { services, patience: { of: () => 0 } }),
     members,
-    sessions: new OpenSessions({ list: async () => clients, ofNamespace: 40 }),
+    sessions: new OpenSessions({ list: async () => clients, room: 80 }),
     endTunnel: (address) => ended.push(address),
     log,
     onRefused: ({ reason }) => reasons.push(reason),
@@ -192,6 +192,18 @@ describe('the tunnels of a Pod and of a namespace', () => {
     await login();
   });
 
+  it('are counted over all namespaces of a cluster that has joined, so that others have room', async () => {
+    const edge = (n: number) => ({ cluster: 'edge', namespace: `n${n % 3}`, pod: `web-${n % 6}`, uid: `uid-${n % 6}` });
+    for (let n = 0; n < 60; n++) {
+      verdict = { ok: true, identity: edge(n) };
+      await login();
+    }
+    assert.equal(reasonOf(await admission.answer('Login', { privilege_key: 'token', ...fromPort(60) })), 'TooManyTunnels');
+    assert.deepEqual(ended, ['127.0.0.1:40060']);
+    verdict = { ok: true, identity };
+    await login();
+  });
+
   it('are not more by a sidecar that takes its earlier session over', async () => {
     const { run_id } = await login();
     for (let n = 0; n < 50; n++) assert.equal((await login({ run_id })).run_id, run_id);
@@ -220,6 +232,9 @@ describe('the logins of a Pod', () => {
     assert.equal(reasonOf(answer!), 'TooManyLogins');
     assert.deepEqual(reasons, ['TooManyLogins']);
     verdict = { ok: true, identity: { ...identity, pod: 'web-2', uid: `${uid.slice(0, -1)}2` } };
+    await login();
+    // Of another cluster, which gives its Pods the same UIDs.
+    verdict = { ok: true, identity: { ...identity, cluster: 'edge' } };
     await login();
   });
 });
@@ -350,6 +365,18 @@ describe('a proxy', () => {
     const next = { ...identity, pod: 'web-2', uid: `${uid.slice(0, -1)}2` };
     verdict = { ok: true, identity: next };
     contentOf(await newProxy({ proxy_name: `shop.web.0a1b2c3d.web-2.${next.uid}` }));
+    // Of another cluster, which gives its Pods the same UIDs.
+    verdict = { ok: true, identity: { ...identity, cluster: 'edge' } };
+    contentOf(await newProxy({}));
+  });
+
+  it('beyond the limit of a cluster that has joined is refused, whatever namespace it is of, and others have ports', async () => {
+    const edge = { ...identity, cluster: 'edge' };
+    for (let n = 0; n < limits.cluster; n++) members.assign(`${n}`, { ...edge, namespace: `n${n % 3}`, uid: `uid-${n}` }, 's');
+    verdict = { ok: true, identity: edge };
+    assert.equal(reasonOf(await newProxy({})), 'TooManyProxies');
+    verdict = { ok: true, identity };
+    contentOf(await newProxy({}));
   });
 
   it('is refused in an operation of frps that the plugin did not subscribe to', async () => {

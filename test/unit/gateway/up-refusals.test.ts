@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import { defaultConfig } from '../../../src/config/schema.ts';
 import { lock } from '../../../src/gateway/up/lock.ts';
 import { frpsConfig, ports } from '../../../src/gateway/up/layout.ts';
-import { checkClock, checkDirectory, checkPorts, checkProgram, frps, haproxy } from '../../../src/gateway/up/preflight.ts';
+import { checkClock, checkDirectory, checkPorts, checkProgram, checkServices, frps, haproxy } from '../../../src/gateway/up/preflight.ts';
 import { agentHangs, wantedPorts } from '../../../src/gateway/up/up.ts';
 import { upConfig, type UpOptions } from '../../../src/gateway/up/settings.ts';
 
@@ -33,6 +33,14 @@ describe('gateway up refuses a directory', () => {
   it('that others may read', () => {
     chmodSync(root, 0o755);
     assert.throws(() => checkDirectory(root), { message: `${root} holds keys, and others may read it: chmod 700 ${root}` });
+  });
+
+  it('of services that is not there, and none where none is named', () => {
+    const services = join(root, 'services');
+    assert.throws(() => checkServices(services), { message: new RegExp(`^--services ${services}: there is no such directory: mkdir -p`) });
+    mkdirSync(services);
+    checkServices(services);
+    checkServices(undefined);
   });
 
   it('that has something else in it', () => {
