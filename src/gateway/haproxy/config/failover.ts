@@ -12,7 +12,7 @@
 import { requestTargetRules } from './request-target.ts';
 import { lookupRules } from './route-rules.ts';
 import { handedSocket, handoverSections, overBackend, replicaServers } from './handover.ts';
-import { isAskedFor, isHanded, isStopping, others, replicasBackend } from './other-replicas.ts';
+import { isHanded, isStopping, others, replicasBackend } from './other-replicas.ts';
 import { isStuck } from './replica-state.ts';
 import { isAgain, isFinal, nobodyLines, recoveryLines, recoverySections, recoveryServer } from './recovery.ts';
 import { requestLog } from './request-log.ts';
@@ -21,6 +21,9 @@ import { idleTime, maxTimer, type ServiceConfig } from './service-config.ts';
 import type { UsersSettings } from './rendered.ts';
 
 const innerSocket = 'inner.sock';
+
+/** The rates and numbers of what another replica hands over were counted there. */
+export const notCounted = '!{ var(txn.counted) -m bool }';
 
 /** Where other replicas and `svc-…` come in, and the way to the others. @param choices rules of every service's routes (choiceRules) */
 export function failoverSections(services: readonly ServiceConfig[], choices: readonly string[], settings: UsersSettings): string[][] {
@@ -63,7 +66,7 @@ function handedSections(choices: readonly string[], longest: number, settings: U
         `timeout client ${longest}ms`,
         'http-request set-src req.hdr_ip(x-frp-source)',
         ...requestTargetRules,
-        'http-request set-var(txn.asked_for) bool(true)',
+        'http-request set-var(txn.counted) bool(true)',
         ...lookupRules(['http-request set-var(txn.site) req.hdr(x-frp-site)']),
         ...choices,
         'use_backend %[var(txn.target)]',
@@ -106,11 +109,11 @@ export function failoverLines(service: ServiceConfig, settings: UsersSettings): 
     ...servers,
     recoveryServer(settings, protocol),
     ...servedReading(settings),
-    ...nobodyLines(service, `{ res.hdr(x-frp-unserved) 502 } !${isAskedFor}`),
+    ...nobodyLines(service, `{ res.hdr(x-frp-unserved) 502 } !${isHanded}`),
     ...['502', '503', '504'].map(
-      (status) => `http-response set-status ${status} if { status 425 } { res.hdr(x-frp-unserved) ${status} } !${isAskedFor}`,
+      (status) => `http-response set-status ${status} if { status 425 } { res.hdr(x-frp-unserved) ${status} } !${isHanded}`,
     ),
-    `http-response del-header x-frp-unserved if !${isAskedFor}`,
+    `http-response del-header x-frp-unserved if !${isHanded}`,
   ];
 }
 

@@ -6,13 +6,7 @@ import type { UsersSettings } from './rendered.ts';
 /** Servers whose checks tell which replicas there are. */
 export const replicasBackend = 'frp-replicas';
 
-/** Of a connection or a request: another replica has handed it over, so it is not handed on again. */
 export const isHanded = '{ var(sess.handed) -m bool }';
-/**
- * Of a request: the other replica handles the answer, its rates and numbers too. A connection that was handed over whole it
- * only passes on: the answers there are the user's.
- */
-export const isAskedFor = '{ var(txn.asked_for) -m bool }';
 /** A process that is being replaced counts no server as usable (be_usable_srv): those that it asks for `here` its successor has. */
 export const isStopping = '{ stopping }';
 

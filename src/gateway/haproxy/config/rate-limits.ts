@@ -4,7 +4,7 @@
  */
 import { sourceKey } from './addresses.ts';
 import { peersName } from './global.ts';
-import { isAskedFor } from './other-replicas.ts';
+import { notCounted } from './failover.ts';
 import { safeName } from './names.ts';
 import type { ServiceConfig } from './service-config.ts';
 import { answer, when } from './escape.ts';
@@ -34,9 +34,7 @@ export function rateLimits(service: ServiceConfig, entries: readonly ServiceConf
   return {
     lines: limited.flatMap((entry) => {
       const isEntry = entry === service ? undefined : `{ var(txn.entry) -m str ${entry.id} }`;
-      const here = [isEntry, service.mode === 'http' ? `!${isAskedFor}` : undefined]
-        .filter((condition) => condition !== undefined)
-        .join(' ');
+      const here = [isEntry, service.mode === 'http' ? notCounted : undefined].filter((condition) => condition !== undefined).join(' ');
       return linesOf(entry, here || undefined, entry === service ? 0 : 1, settings);
     }),
   };

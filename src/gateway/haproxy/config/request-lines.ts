@@ -4,7 +4,7 @@
  * back in a header of the answer, over another replica too, and goes no further than `svc-…`.
  */
 import { when } from './escape.ts';
-import { isAskedFor } from './other-replicas.ts';
+import { isHanded } from './other-replicas.ts';
 import type { UsersSettings } from './rendered.ts';
 
 /** A line begins with its form. Fields are between bars; what a user said is in base64, or hexadecimal digits that were looked at. */
@@ -99,5 +99,5 @@ export const servedReading = ({ requestLines: wanted }: UsersSettings): string[]
     ? []
     : [
         `http-response set-var(txn.served) res.fhdr(${servedHeader}),bytes(0,128)`,
-        `http-response del-header ${servedHeader} if !${isAskedFor}`,
+        `http-response del-header ${servedHeader} if !${isHanded}`,
       ];
