@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { BlockList, createConnection } from 'node:net';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { runCommand } from '../../src/gateway/haproxy/runtime/cli.ts';
 import { FallbackListener, type FallbackOptions } from '../../src/gateway/replicas/fallback-listener.ts';
 import { OtherReplicas } from '../../src/gateway/replicas/other-replicas.ts';
 import { fallbackSocket, standInSocket } from '../../src/gateway/haproxy/index.ts';
@@ -11,10 +13,12 @@ import { app, freePort, gateway, member, service, tally, until, view, type Gatew
 import { replicas } from './replicas-harness.ts';
 
 const host = 'web.example.com';
-const web = (port: number) =>
-  service('web', { expose: { domain: host }, loadBalancing: { healthCheck: { interval: '1s', timeout: '1s' } } }, [
-    member('shop/web', 'x', port),
-  ]);
+const web = (...ports: number[]) =>
+  service(
+    'web',
+    { expose: { domain: host }, loadBalancing: { healthCheck: { interval: '1s', timeout: '1s' } } },
+    ports.map((port) => member('shop/web', 'x', port)),
+  );
 
 /** @param others addresses of the replicas that take users meanwhile */
 function fallback(
@@ -119,6 +123,36 @@ test('whom another replica has brought is answered 503 where no backend is, with
     [...headers.keys()].filter((name) => name.startsWith('x-frp')),
     [],
   );
+});
+
+test('users whom another replica brings read no answer that replicas give each other: 503 where nobody serves', async (t) => {
+  const here = await app(t, 'here');
+  const [a, b] = await replicas(t, [view(web(here.port)), view(web(await freePort()))]);
+  await until(async () => (await a.http(host)).status === 200);
+  fallback(t, a, { others: [...b.settings.addresses!] });
+  await a.crash();
+  const answers = await Promise.all(Array.from({ length: 10 }, () => a.http(host)));
+  for (const { status, body, headers } of answers) {
+    assert.deepEqual([status, headers.get('retry-after'), body], [503, '1', 'no backend of the service is available']);
+    assert.deepEqual(
+      [...headers.keys()].filter((name) => name.startsWith('x-frp-')),
+      [],
+    );
+  }
+});
+
+test('users whom another replica brings wait for servers there that went a moment ago, as its own users do', async (t) => {
+  const [here, there] = [await app(t, 'here'), await app(t, 'there')];
+  const [a, b] = await replicas(t, [view(web(here.port)), view(web(there.port))]);
+  await until(async () => (await a.http(host)).status === 200 && (await b.http(host)).status === 200);
+  fallback(t, a, { others: [...b.settings.addresses!] });
+  await a.crash();
+  await until(async () => /^frp-replicas,gw-0,.*,DOWN,/m.test(await runCommand(join(b.settings.directory, 'worker.sock'), 'show stat')));
+  await b.apply(view(web()));
+  const waiting = Promise.all(Array.from({ length: 5 }, () => a.http(host)));
+  await new Promise((later) => setTimeout(later, 1000));
+  await b.apply(view(web(there.port)));
+  assert.deepEqual(tally((await waiting).map(({ status, body }) => `${status} ${body}`)), { '200 there': 5 });
 });
 
 test('what a load balancer says of its users goes along', async (t) => {

@@ -1,11 +1,14 @@
 /** Two replicas, each a real HAProxy: what one cannot serve the other one does. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect as connectHttp2, createServer as createHttp2, type Http2Server } from 'node:http2';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { test, type TestContext } from 'node:test';
+import { runCommand } from '../../src/gateway/haproxy/runtime/cli.ts';
 import type { HandedRequests } from '../../src/gateway/haproxy/runtime/stats.ts';
 import { proxyHeader } from '../../src/gateway/replicas/proxy-protocol.ts';
 import { app, freePort, member, request, service, tally, until, view, type Gateway } from './haproxy-harness.ts';
@@ -126,6 +129,65 @@ test('a request that a backend took and did not answer is not sent again unless 
     [],
   );
 });
+
+test('a request that a replica died with is sent to another one if it may be, and answered on the same connection if not', async (t) => {
+  const [taken, repeated]: [string[], string[]] = [[], []];
+  const holding = await app(t, 'holding', (req, res) => void (req.url === '/held' ? taken.push(req.method!) : res.end('holding')));
+  const there = await app(t, 'there', (req, res) => {
+    if (req.url === '/held') repeated.push(req.method!);
+    res.end('there');
+  });
+  const [a, b, c] = await replicas(t, [view(web([])), view(web([holding])), view(web([there]))]);
+  // Until the others have what they hold it is the only one that may be asked.
+  await c.crash();
+  await until(() => knows(a, 'gw-2', 'DOWN'));
+  await ready(a);
+  const users = Array.from({ length: 4 }, () => new Agent({ keepAlive: true, maxSockets: 1 }));
+  t.after(() => users.forEach((each) => each.destroy()));
+  const send = (agent: Agent, method: string, path: string) => answerOf(agent, a, method, path);
+  for (const each of users) assert.equal(await send(each, 'GET', '/'), '200 holding');
+  const held = users.map((each, n) => send(each, n < 2 ? 'GET' : 'POST', '/held'));
+  await until(() => taken.length === users.length);
+  c.start();
+  await until(() => knows(a, 'gw-2', 'UP'));
+  await b.crash();
+  assert.deepEqual(tally(await Promise.all(held)), { '200 there': 2, '502 the backend gave no valid answer': 2 });
+  assert.deepEqual(repeated, ['GET', 'GET']);
+});
+
+test('over a connection that its user keeps, too, a request that no backend answered is answered, and sent again only if it may be', async (t) => {
+  const dying = await app(t, 'dying', (req, res) => void (req.url === '/boom' ? res.destroy() : res.end('ok')));
+  const there = await app(t, 'there', (req, res) => void (req.url === '/boom' ? res.destroy() : res.end('ok')));
+  const [a] = await replicas(t, [view(web([dying])), view(web([there]))]);
+  await ready(a);
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  t.after(() => agent.destroy());
+  for (const method of ['GET', 'POST', 'GET', 'POST']) {
+    assert.equal(await answerOf(agent, a, 'GET', '/'), '200 ok');
+    assert.equal(await answerOf(agent, a, method, '/boom'), '502 the backend gave no valid answer');
+  }
+  const posts = [...dying.requests, ...there.requests].filter(({ method }) => method === 'POST');
+  assert.equal(posts.length, 2);
+});
+
+const knows = async ({ settings }: Gateway, replica: string, status: 'UP' | 'DOWN') =>
+  (await runCommand(join(settings.directory, 'worker.sock'), 'show stat'))
+    .split('\n')
+    .some((line) => line.startsWith(`frp-replicas,${replica},`) && line.includes(`,${status},`));
+
+/** Of a request over a connection that its user keeps: status and text, or the error. */
+async function answerOf(agent: Agent, { settings }: Gateway, method: string, path: string): Promise<string> {
+  const sent = httpRequest({ agent, host: settings.addresses![0], port: settings.httpPort, method, path, headers: { host } });
+  sent.end();
+  try {
+    const [answer] = (await once(sent, 'response')) as [IncomingMessage];
+    let text = '';
+    for await (const chunk of answer) text += String(chunk);
+    return `${answer.statusCode} ${text}`;
+  } catch (error) {
+    return String(error);
+  }
+}
 
 test('a request that kills its backends is tried maxAttempts times in all', async (t) => {
   const killer = (name: string) => app(t, name, (req, res) => (req.url === '/boom' ? res.destroy() : res.end(name)));

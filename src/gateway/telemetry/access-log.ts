@@ -83,7 +83,7 @@ function backendFields(
 }
 
 /** Servers of `svc-…` that are no other replica (haproxy/config/failover.ts). */
-const ownServers = new Set(['here', 'again', '<NOSRV>', '']);
+const ownServers = new Set(['here', 'once', 'again', '<NOSRV>', '']);
 
 function handedTo({ protocol, section, server }: ToldRequest): string | undefined {
   const isHanded = protocol === 'http' ? section.startsWith('svc-') && !ownServers.has(server) : section === overBackend;

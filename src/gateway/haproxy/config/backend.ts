@@ -4,13 +4,14 @@ import { requestHeaderLines, responseHeaderLines } from './app-headers.ts';
 import { accessOf } from './authentication.ts';
 import { corsRules } from './cors.ts';
 import { checkLines } from './health-checks.ts';
-import { attemptsHere, failoverLines, unservedLines } from './failover.ts';
+import { failoverLines } from './failover.ts';
 import { peersName } from './global.ts';
-import { duration, hasRequestTime, idleTime, type ServiceConfig } from './service-config.ts';
+import { duration, idleTime, type ServiceConfig } from './service-config.ts';
 import { rateLimits } from './rate-limits.ts';
 import { servedLines } from './request-lines.ts';
 import { serverOptions } from './servers.ts';
 import { waitForTables } from './stick-tables.ts';
+import { always, attemptsOf, unservedLines } from './unserved.ts';
 import type { UsersSettings } from './rendered.ts';
 
 interface Context {
@@ -112,7 +113,7 @@ function affinityLines({ spec }: ServiceConfig): string[] {
   ];
 }
 
-const tcpLines = (service: ServiceConfig): string[] => [...retries(attemptsOf(service)), 'timeout server 86400s'];
+const tcpLines = (service: ServiceConfig): string[] => [...retries(attemptsOf(service).most), 'timeout server 86400s'];
 
 const httpLines = (service: ServiceConfig): string[] => [
   ...retryLines(service),
@@ -122,30 +123,22 @@ const httpLines = (service: ServiceConfig): string[] => [
 ];
 
 /**
- * A request that no backend has received is always sent again; one that was, if that can do no harm (RFC 9110, 9.2.2) and
- * the backend did not just need longer than it may.
+ * A request that no backend has received is always sent again; one that was, if that can do no harm and the backend did not
+ * just need longer than it may.
  */
 function retryLines(service: ServiceConfig): string[] {
-  const attempts = attemptsOf(service);
-  const here = attemptsHere(attempts);
-  const isIdempotent = '{ method GET HEAD OPTIONS PUT DELETE }';
-  const isAny = service.spec.advanced?.retry?.nonIdempotent === true;
-  const isHandedOn = here < attempts;
-  const isSlowAgain = !hasRequestTime(service);
+  const { here, repeatable, repeatableElsewhere, isSlowAgain } = attemptsOf(service);
   return [
     ...retries(here),
     ...(here === 1
       ? []
       : [
           `retry-on conn-failure empty-response${isSlowAgain ? ' response-timeout' : ''}`,
-          ...(isAny ? [] : [`http-request disable-l7-retry if !${isIdempotent}`]),
+          ...(repeatable === always ? [] : [`http-request disable-l7-retry if !${repeatable}`]),
         ]),
-    ...unservedLines(isHandedOn ? (isAny ? '{ always_true }' : isIdempotent) : '', isSlowAgain),
+    ...unservedLines(repeatableElsewhere, isSlowAgain),
   ];
 }
-
-const attemptsOf = ({ spec: { advanced } }: ServiceConfig): number =>
-  advanced?.retry?.enabled === false ? 1 : (advanced?.retry?.maxAttempts ?? 3);
 
 const retries = (attempts: number): string[] => (attempts <= 1 ? ['retries 0'] : [`retries ${attempts - 1}`, 'option redispatch 1']);
 

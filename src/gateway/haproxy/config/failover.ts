@@ -3,7 +3,7 @@
  * are still there at the others: but HAProxy tries servers of one backend only, and each of them refuses within a
  * millisecond. So http requests pass two sections: `svc-…`, where access is checked, and `be-…` with the servers, reached
  * by a socket of this process. Where the second one could not serve a request that may be sent again, it answers 425
- * (RFC 8470), and the first one sends it to another replica, for the last attempt. Streams have no second attempt: they go
+ * (unserved.ts), and the first one sends it to another replica, for the last attempt. Streams have no second attempt: they go
  * to another replica from the start where there is no server here.
  *
  * Both go to one port (handover.ts), where replicas know each other by certificate. Whoever came from a replica is not
@@ -11,16 +11,19 @@
  */
 import { requestTargetRules } from './request-target.ts';
 import { lookupRules } from './route-rules.ts';
-import { handedSocket, handoverSections, overBackend, replicaServers } from './handover.ts';
+import { handedSocket, handoverSections, overBackend } from './handover.ts';
+import { repeatHeader, replicaSections, replicaServers } from './over-requests.ts';
 import { isHanded, isStopping, others, replicasBackend } from './other-replicas.ts';
 import { isStuck } from './replica-state.ts';
-import { isAgain, isFinal, nobodyLines, recoveryLines, recoverySections, recoveryServer } from './recovery.ts';
+import { nobodyLines, recoveryLines, recoverySections, recoveryServer } from './recovery.ts';
 import { requestLog } from './request-log.ts';
 import { servedReading } from './request-lines.ts';
+import { always, attemptsOf, oneRequest, unservedLines } from './unserved.ts';
 import { idleTime, maxTimer, type ServiceConfig } from './service-config.ts';
 import type { UsersSettings } from './rendered.ts';
 
 const innerSocket = 'inner.sock';
+const onceSocket = 'once.sock';
 
 /** The rates and numbers of what another replica hands over were counted there. */
 export const notCounted = '!{ var(txn.counted) -m bool }';
@@ -28,14 +31,16 @@ export const notCounted = '!{ var(txn.counted) -m bool }';
 /** Where other replicas and `svc-…` come in, and the way to the others. @param choices rules of every service's routes (choiceRules) */
 export function failoverSections(services: readonly ServiceConfig[], choices: readonly string[], settings: UsersSettings): string[][] {
   const longest = services.reduce((most, service) => (service.mode === 'http' ? Math.max(most, patience(service)) : most), 60_000);
+  const inner = (name: string, socket: string, more: readonly string[]) => [
+    `frontend ${name}`,
+    '  mode http',
+    `  bind ${settings.directory}/${socket} mode 600 accept-proxy`,
+    `  timeout client ${longest}ms`,
+    ...[...more, ...requestLog(settings), ...poolLines([])].map((line) => `  ${line}`),
+  ];
   return [
-    [
-      'frontend frp-inner',
-      '  mode http',
-      `  bind ${settings.directory}/${innerSocket} mode 600 accept-proxy`,
-      `  timeout client ${longest}ms`,
-      ...[...requestLog(settings), ...poolLines([])].map((line) => `  ${line}`),
-    ],
+    inner('frp-inner', innerSocket, []),
+    inner('frp-once', onceSocket, [oneRequest]),
     ...recoverySections(poolLines, longest, settings),
     // A process that is being replaced may ask for a service that its successor does not have any more.
     ['backend frp-unserved', '  mode http', ...unservedLines('').map((line) => `  ${line}`)],
@@ -48,7 +53,7 @@ const poolLines = (rules: readonly string[]): string[] => [
   'http-request set-var(txn.pool) req.hdr(x-frp-pool)',
   'http-request disable-l7-retry if { req.hdr(x-frp-last) -m found }',
   ...rules,
-  ...['pool', 'site', 'source', 'tried', 'last', 'until'].map((name) => `http-request del-header x-frp-${name}`),
+  ...['pool', 'site', 'source', 'tried', 'last', 'until', 'repeat'].map((name) => `http-request del-header x-frp-${name}`),
   'use_backend %[var(txn.pool)]',
   'default_backend frp-unserved',
 ];
@@ -74,6 +79,7 @@ function handedSections(choices: readonly string[], longest: number, settings: U
       ].map((line) => `  ${line}`),
     ],
     ...handoverSections(settings),
+    ...replicaSections(longest, settings),
   ];
 }
 
@@ -81,6 +87,11 @@ function handedSections(choices: readonly string[], longest: number, settings: U
 export function failoverLines(service: ServiceConfig, settings: UsersSettings): string[] {
   const protocol = service.isGrpc ? ' proto h2' : '';
   const servers = replicaServers(settings, protocol);
+  const { repeatable, repeatableElsewhere } = attemptsOf(service);
+  // What may not be sent again needs an answer; over HTTP/2 every request has one.
+  const isOnce = !service.isGrpc && repeatable !== always;
+  const firsts = servers.length === 0 ? ['TRUE'] : ['{ var(txn.here) -m bool }', isHanded];
+  const server = (name: string, socket: string) => `server ${name} unix@${settings.directory}/${socket} send-proxy-v2 weight 0${protocol}`;
   const isHere = [
     `{ nbsrv(${service.pool}) gt 0 } !${isStuck}`,
     isStopping,
@@ -96,12 +107,17 @@ export function failoverLines(service: ServiceConfig, settings: UsersSettings): 
     `http-request set-header X-Frp-Last 1 if ${isHanded} { req.hdr(x-frp-tried) -m found }`,
     ...(servers.length === 0 ? [] : isHere.map((condition) => `http-request set-var(txn.here) bool(true) if ${condition} !${isHanded}`)),
     'http-request set-header X-Frp-Tried 1 if { var(txn.here) -m bool }',
+    ...(servers.length === 0 || repeatableElsewhere === ''
+      ? []
+      : [`http-request set-header ${repeatHeader} 1${repeatableElsewhere === always ? '' : ` if ${repeatableElsewhere}`}`]),
     `timeout server ${patience(service)}ms`,
     'http-reuse never',
     ...recoveryLines(service, settings),
     // The first attempt is bound to `here`, which has no weight: every further one goes to another replica.
-    servers.length === 0 ? 'use-server here if TRUE' : `use-server here if { var(txn.here) -m bool } or ${isHanded}`,
-    `server here unix@${settings.directory}/${innerSocket} send-proxy-v2 weight 0${protocol}`,
+    ...(isOnce ? firsts.map((first) => `use-server once if ${first} !${repeatable}`) : []),
+    ...firsts.map((first) => `use-server here if ${first}`),
+    server('here', innerSocket),
+    ...(isOnce ? [server('once', onceSocket)] : []),
     `retries ${Math.max(1, servers.length)}`,
     'option redispatch 1',
     'retry-on conn-failure empty-response 425',
@@ -116,30 +132,6 @@ export function failoverLines(service: ServiceConfig, settings: UsersSettings): 
     `http-response del-header x-frp-unserved if !${isHanded}`,
   ];
 }
-
-/**
- * Of `be-…`: answers of HAProxy's own that may be followed by another attempt elsewhere. A request that no backend has
- * received may always be.
- * @param repeatable condition of requests that may be sent again although a backend has received them; empty: none
- * @param isSlowAgain whether those too whose backend did not answer in time
- */
-export const unservedLines = (repeatable: string, isSlowAgain = true): string[] => {
-  const own = '!{ var(txn.answered) -m bool }';
-  const conditions: [condition: string, unless: string][] = [
-    [`{ status 503 } ${own}`, isFinal],
-    ...(repeatable === '' ? [] : [[`{ status 502${isSlowAgain ? ' 504' : ''} } ${own} ${repeatable}`, isAgain] satisfies [string, string]]),
-  ];
-  return [
-    'http-response set-var(txn.answered) bool(true)',
-    ...conditions.flatMap(([condition, unless]) => [
-      `http-after-response set-header X-Frp-Unserved %[status] if ${condition}`,
-      `http-after-response set-status 425 if ${condition} !${unless}`,
-    ]),
-  ];
-};
-
-/** Attempts that `be-…` may make of so many in all; the last one is another replica's, or made later where there is none. */
-export const attemptsHere = (attempts: number): number => (attempts >= 3 ? attempts - 1 : attempts);
 
 /**
  * Of a frontend in mode tcp: where a backend has no server here, or the way to it is stuck.

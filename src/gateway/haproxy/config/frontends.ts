@@ -87,6 +87,7 @@ function sniFrontend(settings: UsersSettings, socket: string): string[][] {
         ...bindTo(settings, settings.httpsPort),
         ...proxied(settings),
         'mode tcp',
+        ...fromReplicas(settings),
         'timeout client 86400s',
         ...requestLines(settings, 'tcp'),
         'tcp-request inspect-delay 10s',
@@ -160,6 +161,7 @@ const webPort = (port: number, entry: ServiceConfig, choices: readonly string[],
 
 const tcpPort = (handedAs: string, table: RouteTable, choices: readonly string[], settings: UsersSettings): string[] => [
   'mode tcp',
+  ...fromReplicas(settings),
   'timeout client 86400s',
   ...requestLines(settings, 'tcp'),
   `clitcpka-idle ${Math.max(1, Math.round(keepAliveTime(table.entry) / 1000))}s`,
@@ -181,10 +183,7 @@ const trusted = ({ trustedProxies }: UsersSettings): string | undefined => {
 
 function proxied(settings: UsersSettings): string[] {
   const source = trusted(settings);
-  return [
-    ...(settings.proxyProtocol && source !== undefined ? [`tcp-request connection expect-proxy layer4 if ${source}`] : []),
-    ...fromReplicas(settings),
-  ];
+  return [...(settings.proxyProtocol && source !== undefined ? [`tcp-request connection expect-proxy layer4 if ${source}`] : [])];
 }
 
 /** What a request is, in one form; and what is known of the client, as headers for the backend. What clients say of it themselves is believed from trusted proxies only. */

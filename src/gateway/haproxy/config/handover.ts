@@ -37,11 +37,11 @@ export const streamId = (port: number, hasHeader = false): string => (hasHeader 
 /** The same of one whose TLS has ended. */
 export const decryptedId = (port: number): string => `${port}-${decrypted}`;
 
-/** The servers that stand for the other replicas, for requests. */
-export const replicaServers = (settings: UsersSettings, options = ''): string[] =>
-  others(settings).map((replica) => `server ${replica.name} ${wayTo(replica, settings)}${tracking(replica)}${options}`);
-
-/** Of a port of users. */
+/**
+ * Of a port of users in mode tcp: what another replica sends here is not handed on. Where the port is one of requests, such a
+ * connection is a user's, brought while the HAProxy there is away: nobody but the user reads the answers, so what replicas
+ * say to each other has no place in them.
+ */
 export const fromReplicas = (settings: UsersSettings): string[] =>
   others(settings).length === 0 ? [] : [`tcp-request session set-var(sess.handed) bool(true) if { fc_pp_unique_id -m str ${handed} }`];
 
@@ -107,7 +107,8 @@ export function handoverSections(settings: UsersSettings): string[][] {
   ];
 }
 
-function wayTo({ ip }: Replica, settings: UsersSettings): string {
+/** Address and options of a server that leads to its port. */
+export function wayTo({ ip }: Replica, settings: UsersSettings): string {
   const own = ownIp(settings);
   const source = own === undefined ? undefined : sourceFor(ip, [own]);
   return `${endpoint(ip, settings.failoverPort ?? failoverPort)} ${replicaTlsOptions}${source === undefined ? '' : ` source ${source}`}`;
@@ -115,6 +116,7 @@ function wayTo({ ip }: Replica, settings: UsersSettings): string {
 
 const socketTo = ({ name }: Replica, { directory }: UsersSettings): string => `${directory}/to-${name}.sock`;
 
-const tracking = ({ name }: Replica): string => ` track ${replicasBackend}/${name}`;
+/** Option of a server: it is there as long as the checks of the replica succeed. */
+export const tracking = ({ name }: Replica): string => ` track ${replicasBackend}/${name}`;
 
 const section = (head: string, lines: readonly string[]): string[] => [head, '  mode tcp', ...lines.map((line) => `  ${line}`)];

@@ -16,6 +16,7 @@ import { isHanded, isStopping, others, replicasBackend } from './other-replicas.
 import type { UsersSettings } from './rendered.ts';
 import { requestLog } from './request-log.ts';
 import { ownLimit } from './user-connections.ts';
+import { isFinal, oneRequest } from './unserved.ts';
 import type { ServiceConfig } from './service-config.ts';
 
 export const recoveryFile = 'recovery.lua';
@@ -83,10 +84,6 @@ end, 1)
 const laterSocket = 'later.sock';
 const againSocket = 'again.sock';
 
-/** Conditions in `be-…`: an attempt after those that the service allows; one after which there is none. */
-export const isAgain = '{ var(txn.again) -m bool }';
-export const isFinal = '{ var(txn.final) -m bool }';
-
 /** Of `svc-…`: a request whose service has no server waits before its first attempt. */
 export const recoveryLines = ({ pool }: ServiceConfig, settings: UsersSettings): string[] => {
   const nobodyElse = others(settings).length === 0 ? '' : ` { nbsrv(${replicasBackend}) eq 0 }`;
@@ -116,6 +113,7 @@ export const recoverySections = (
   const server = `unix@${directory}/${againSocket} send-proxy-v2`;
   return [
     frontend('frp-later', laterSocket, [
+      oneRequest,
       `http-request set-header X-Frp-Until %[date(${patienceMs},ms)]`,
       'no log',
       'default_backend frp-later',

@@ -68,7 +68,7 @@ const texts = ['status', 'check_status', 'check_code'] as const;
 const answers = codeClasses.map((name) => `hrsp_${name}`);
 
 /** Servers of `svc-…` that lead to this process itself (failover.ts, recovery.ts); the others are replicas. */
-const own = new Set(['here', 'again', 'BACKEND']);
+const own = new Set(['here', 'once', 'again', 'BACKEND']);
 /** The section that hands connections of tcp over (handover.ts). */
 const streams = 'frp-over,';
 

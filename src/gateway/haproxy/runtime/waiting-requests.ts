@@ -28,7 +28,7 @@ export async function endWaiting(master: string, seconds: number): Promise<numbe
 /** Ids of such sessions. @param shown answer of `show sess` */
 export const waitingIn = (shown: string, seconds: number): string[] =>
   shown.split('\n').flatMap((line) => {
-    if (!line.startsWith('0x') || !/ fe=frp-(inner|again) be=be-/.test(line)) return [];
+    if (!line.startsWith('0x') || !/ fe=frp-(inner|once|again) be=be-/.test(line)) return [];
     const age = after(line, ' age=', ' ');
     const analysers = after(after(line, ' rp[', ']'), 'an=', 'h');
     return secondsOf(age) >= seconds && Number.parseInt(analysers, 16) & waitsForAnswer ? [line.slice(0, line.indexOf(':'))] : [];
