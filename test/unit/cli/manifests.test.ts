@@ -230,6 +230,30 @@ describe('a raw manifest', () => {
     ]);
   });
 
+  it('with annotations and labels that have no value is read as the API server reads it: they are empty', async () => {
+    const text = (extra: string) =>
+      `apiVersion: v1\nkind: Pod\nmetadata:\n  name: web\n  labels:\n    tier:\n  annotations:\n    frp.io/group: web\n    ${extra}:\nspec:\n  containers:\n  - name: app\n    ports:\n    - containerPort: 80\n`;
+    const { stdout } = await injected(file(text('checksum')));
+    assert.equal(sidecarsIn(stdout), 1);
+    assert.equal((await injected(file(stdout))).stdout, stdout);
+    assert.equal((await output(uninject, '-f', file(stdout))).stdout, text('checksum'));
+    const { stderr } = await injected(file(text('frp.io/port')));
+    assert.match(stderr, /annotation frp\.io\/port: invalid value ""/);
+  });
+
+  it('of a kind whose Pod templates are not below spec is passed over with their place', async () => {
+    const template = 'metadata: {annotations: {frp.io/group: web}}, spec: {containers: [{name: a}]}';
+    const text = [
+      `apiVersion: v1\nkind: PodTemplate\nmetadata: {name: one, annotations: {frp.io/group: web}}\ntemplate: {${template}}\n`,
+      `apiVersion: template.openshift.io/v1\nkind: Template\nmetadata: {name: two}\nobjects: [{kind: Deployment, spec: {template: {${template}}}}]\n`,
+    ].join('---\n');
+    const { stdout, stderr } = await injected(file(text));
+    assert.equal(stdout, text);
+    assert.match(stderr, /^passed over: .*PodTemplate\/one: annotation frp\.io\/group at template: /m);
+    assert.match(stderr, /^passed over: .*Template\/two: annotation frp\.io\/group at objects\[0\]\.spec\.template: /m);
+    assert.match(stderr, /^2 objects: 2 passed over$/m);
+  });
+
   it('whose group is on the workload itself is warned of, by inject and by validate', async () => {
     const text =
       'apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, annotations: {frp.io/group: web}}\nspec: {template: {spec: {containers: [{name: a}]}}}\n';
