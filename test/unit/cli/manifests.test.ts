@@ -171,6 +171,26 @@ describe('a raw manifest', () => {
     assert.match(stdout, /# kept$/m);
   });
 
+  it('that is changed may have keys without a value, as a set has them, and keeps its comments', async () => {
+    const text = `apiVersion: v1
+kind: Pod
+metadata:
+  name: web
+  annotations: {frp.io/group: web}
+spec:
+  # none
+  ? nodeSelector
+  ? affinity
+  containers:
+    - name: app
+      ports: [{containerPort: 80}]
+`;
+    const { stdout } = await injected(file(text));
+    assert.equal(sidecarsIn(stdout), 1);
+    assert.match(stdout, /# none$/m);
+    assert.deepEqual(values((await output(uninject, '-f', file(stdout))).stdout), values(text));
+  });
+
   it('is joined to others with one separator, and nothing is lost', async () => {
     const { stdout } = await injected(...rawManifests.map(({ file: location }) => location));
     const all = rawManifests.flatMap(({ text }) => values(text));
