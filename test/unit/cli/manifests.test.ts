@@ -404,10 +404,16 @@ describe('frp-k8s validate', () => {
       'input.yaml:5: a document must be an object with apiVersion and kind, not a list',
     );
     const deployment = `apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: own}\nspec: {template: {metadata: {annotations: {frp.io/group: own}}, spec: {containers: [{name: app, ports: {}}]}}}\n`;
-    assert.deepEqual(
-      (await check(`${service}---\n${deployment}`)).lines[0],
-      'input.yaml: Deployment/own: spec.template.spec.containers[0].ports: must be a list of objects',
-    );
+    const ofDeployment = async (ports: string) =>
+      (await check(`${service}---\n${deployment.replace('ports: {}', `ports: ${ports}`)}`)).lines[0];
+    const place = 'input.yaml: Deployment/own: spec.template.spec.containers[0].ports';
+    assert.equal(await ofDeployment('{}'), `${place}: must be a list of objects`);
+    for (const ports of [
+      '[{containerPort: 80}, {containerPort: "80"}]',
+      '[{containerPort: 80}, {name: http}]',
+      '[{containerPort: 1}, {containerPort: }]',
+    ])
+      assert.equal(await ofDeployment(ports), `${place}[1].containerPort: must be an integer`);
   });
 });
 
