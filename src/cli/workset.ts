@@ -1,6 +1,6 @@
 /** What a command works on: the objects of its input, the services among them, and the labels and annotations of its namespaces. */
 import type { Config } from '../config/schema.ts';
-import { isObject } from '../model/json.ts';
+import { isObject, objectAt } from '../model/json.ts';
 import { annotation, label, kind as serviceKind } from '../model/names.ts';
 import { ServiceStore } from '../model/store.ts';
 import { loadServices } from '../webhook/services/load.ts';
@@ -103,8 +103,16 @@ export interface FoundPod {
 export const podsOf = (objects: readonly ManifestObject[], further: FurtherKinds): FoundPod[] =>
   objects.flatMap((object) => {
     const template = podTemplateOf(object.value, further);
-    return template ? [{ object, pod: asReviewed(template.pod), pointer: object.pointer + template.pointer }] : [];
+    return template ? [{ object, pod: asStored(template.pod), pointer: object.pointer + template.pointer }] : [];
   });
+
+/** The Pod as the API server gives it to a webhook: an annotation or a label without a value is an empty one. */
+function asStored(template: unknown): unknown {
+  const pod = asReviewed(template);
+  for (const map of [objectAt(pod, 'metadata', 'annotations'), objectAt(pod, 'metadata', 'labels')])
+    for (const key of Object.keys(map ?? {})) if (map![key] === null) map![key] = '';
+  return pod;
+}
 
 /** For people: `FILE: Deployment/web`. */
 export const where = ({ document, value }: ManifestObject): string => `${document.file}: ${nameOf(value)}`;

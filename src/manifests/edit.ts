@@ -36,10 +36,14 @@ function withLastComment(printed: string, comment: string | null, text: string):
   return at < 0 || before < 1 || text[before - 1] === '\n' ? printed : printed.slice(0, at) + printed.slice(at + 1);
 }
 
-/** Go-yaml takes `{a:}` for a key "a:", and refuses a block whose first line begins with a tab. */
+/**
+ * Go-yaml takes `{a:}` for a key "a:", and refuses a block whose first line begins with a tab. The library does not print a
+ * key of a block that has no value.
+ */
 function rewriteForGoYaml(document: Document.Parsed): void {
   visit(document, {
     Map: (_key, map) => {
+      for (const pair of map.flow ? [] : map.items) pair.value ??= document.createNode('null');
       for (const { value } of map.flow ? map.items : []) if (isScalar(value) && value.source === '' && !value.tag) value.value = 'null';
     },
     Scalar: (_key, node) => {

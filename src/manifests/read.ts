@@ -99,8 +99,12 @@ function split(text: string): string[] {
   // Lines end in a line feed; for `^` they would end in U+2028 too.
   const [first = '', ...rest] = text.split(/(?<=\n)(?=---)/);
   const directives = first.startsWith('%') && first.split('\n').every((line) => /^(%|#|\s*$)/.test(line));
-  return directives && rest.length > 0 ? [first + rest[0]!, ...rest.slice(1)] : [first, ...rest];
+  const documents = directives && rest.length > 0 ? [first + rest[0]!, ...rest.slice(1)] : [first, ...rest];
+  return documents.map(withoutMark);
 }
+
+/** Files that were put together may each have begun with a byte order mark, which is none of their text. */
+const withoutMark = (source: string): string => source.replace(/^(---[^\n]*\n)?\ufeff/, '$1');
 
 /** The objects of a document: itself, or the items of a List, of Lists in it too. What is no object is left out. */
 export function objectsOf(document: ManifestDocument): ManifestObject[] {

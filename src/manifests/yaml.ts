@@ -53,16 +53,21 @@ export function parseWhole(text: string): unknown {
 }
 
 /**
- * go-yaml ends lines, and comments, at a carriage return, U+0085, U+2028 and U+2029 too, which this parser takes for text:
- * the value would be another one. Other control characters it refuses.
+ * go-yaml ends lines, and comments, at a carriage return, U+0085, U+2028 and U+2029 too, which this parser takes for text;
+ * and takes a byte order mark at the start of a line for text, which this parser drops: the value would be another one.
+ * Other control characters it refuses.
  */
 function checkCharacters(text: string): void {
-  const offset = text.search(/\r(?!\n)|[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]/);
+  const offset = text.search(/\r(?!\n)|(?<=\n)\ufeff|[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]/);
   if (offset < 0) return;
   const code = text.charCodeAt(offset).toString(16).padStart(4, '0');
-  const isBreak = /[\r\x85\u2028\u2029]/.test(text[offset]!);
-  const problem = isBreak ? 'is the end of a line to kubectl; end lines with a line feed, or' : 'is a control character, which kubectl refuses;';
-  throw new YamlError(`the character U+${code.toUpperCase()} ${problem} write it in double quotes as "\\u${code}"`, offset);
+  throw new YamlError(`the character U+${code.toUpperCase()} ${characterProblem(text[offset]!, `write it in double quotes as "\\u${code}"`)}`, offset);
+}
+
+function characterProblem(character: string, remedy: string): string {
+  if (character === '\ufeff') return '(a byte order mark) is a part of the text there to kubectl; remove it';
+  if (/[\r\x85\u2028\u2029]/.test(character)) return `is the end of a line to kubectl; end lines with a line feed, or ${remedy}`;
+  return `is a control character, which kubectl refuses; ${remedy}`;
 }
 
 const afterEnd = 'there is more text after "...", which kubectl would not read; separate documents by "---"';

@@ -4,6 +4,7 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { root, testNamespace } from '../cluster/support/cluster.ts';
+import { claimFaults } from '../cluster/support/gateway-claims.ts';
 import { apiServerAway, beyond, hangs, type Bounded } from '../cluster/support/gateway-hangs.ts';
 import { reloadFaults } from '../cluster/support/gateway-reloads.ts';
 import { failed, GatewayLoad, losses, summary, type Told } from '../cluster/support/gateway-load.ts';
@@ -15,7 +16,7 @@ const rate = Number(process.env.SOAK_RATE ?? 100);
 const only = process.env.SOAK_STEPS === undefined ? undefined : new RegExp(process.env.SOAK_STEPS);
 const say = (text: string): void => console.log(`${new Date().toISOString()} ${text}`);
 
-const steps = [...hangs, ...reloadFaults, apiServerAway].filter(({ name }) => only?.test(name) ?? true);
+const steps = [...hangs, ...reloadFaults, ...claimFaults, apiServerAway].filter(({ name }) => only?.test(name) ?? true);
 
 await gatewayInstalled();
 await testNamespace(ns);

@@ -85,6 +85,9 @@ function containersError(path: string, containers: unknown): string | undefined 
     for (const field of ['ports', 'env', 'volumeMounts']) {
       if (!isAbsentOr(container[field], isListOfObjects)) return `${path}[${index}].${field}: must be a list of objects`;
     }
+    const ports = (container.ports ?? []) as Record<string, unknown>[];
+    const wrong = ports.findIndex(({ containerPort }) => !Number.isInteger(containerPort));
+    if (wrong >= 0) return `${path}[${index}].ports[${wrong}].containerPort: must be an integer`;
     if (!isAbsentOr(container.resources, areResources)) return `${path}[${index}].resources: must be an object with requests and limits`;
   }
   return undefined;

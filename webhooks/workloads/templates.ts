@@ -54,9 +54,9 @@ const mostNodes = 10_000;
  * Where an object that is no workload of ours has Pod templates with the annotation: as paths of fields, such as
  * spec.template. The first ten.
  */
-export function annotatedTemplatesIn(object: JsonObject): string[] {
+export function annotatedTemplatesIn({ metadata: _own, status: _status, ...object }: JsonObject): string[] {
   const found: string[] = [];
-  const queue: [path: string, value: unknown][] = [['spec', object.spec]];
+  const queue: [path: string, value: unknown][] = Object.entries(object);
   for (let looked = 0; looked < mostNodes && found.length < 10; looked++) {
     const [path, value] = queue.shift() ?? [];
     if (path === undefined) break;

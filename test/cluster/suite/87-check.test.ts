@@ -6,8 +6,9 @@ import { after, before, suite, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { testNamespace } from '../support/cluster.ts';
 import { gatewayInstalled, users } from '../support/gateway.ts';
-import { apply, get, kubectl, rolledOut } from '../support/kubectl.ts';
+import { apply, rolledOut } from '../support/kubectl.ts';
 import { servedBy } from '../support/traffic.ts';
+import { unvalidated } from '../support/unvalidated.ts';
 import { chosen, chosenLanes, isWhole } from '../support/faults/chosen.ts';
 import { check, hostOf, isNamedAndMended, isWell, lineOf, name, workset } from '../support/faults/faults.ts';
 import { installationFaults, stripper } from '../support/faults/installation.ts';
@@ -19,19 +20,6 @@ const conflicting = 'check-conflict';
 const lanes = chosenLanes([...workloadLanes(), ...(await serviceLanes())]);
 const strip = await stripper();
 after(() => strip.close());
-
-/** As while the webhooks were not asked. */
-async function unvalidated(store: () => Promise<unknown>): Promise<void> {
-  const kind = 'validatingwebhookconfiguration';
-  const { apiVersion, metadata, webhooks, ...rest } = await get('', kind, 'frp-k8s');
-  const { labels, annotations } = metadata as { labels: Record<string, string>; annotations: Record<string, string> };
-  await kubectl('delete', kind, 'frp-k8s');
-  try {
-    await store();
-  } finally {
-    await apply({ apiVersion: String(apiVersion), kind: String(rest.kind), metadata: { name: 'frp-k8s', labels, annotations }, webhooks });
-  }
-}
 
 suite('frp-k8s check', () => {
   before(async () => {

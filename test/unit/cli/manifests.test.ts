@@ -171,6 +171,26 @@ describe('a raw manifest', () => {
     assert.match(stdout, /# kept$/m);
   });
 
+  it('that is changed may have keys without a value, as a set has them, and keeps its comments', async () => {
+    const text = `apiVersion: v1
+kind: Pod
+metadata:
+  name: web
+  annotations: {frp.io/group: web}
+spec:
+  # none
+  ? nodeSelector
+  ? affinity
+  containers:
+    - name: app
+      ports: [{containerPort: 80}]
+`;
+    const { stdout } = await injected(file(text));
+    assert.equal(sidecarsIn(stdout), 1);
+    assert.match(stdout, /# none$/m);
+    assert.deepEqual(values((await output(uninject, '-f', file(stdout))).stdout), values(text));
+  });
+
   it('is joined to others with one separator, and nothing is lost', async () => {
     const { stdout } = await injected(...rawManifests.map(({ file: location }) => location));
     const all = rawManifests.flatMap(({ text }) => values(text));
@@ -228,6 +248,30 @@ describe('a raw manifest', () => {
       'passed over: partial.yaml: JobSet/jobset: annotation frp.io/group at spec.replicatedJobs[0].template.spec.template: only a Pod template at spec.template can be injected here; in the cluster the webhook injects its Pods',
       '6 objects: 1 injected, 3 skipped, 2 passed over',
     ]);
+  });
+
+  it('with annotations and labels that have no value is read as the API server reads it: they are empty', async () => {
+    const text = (extra: string) =>
+      `apiVersion: v1\nkind: Pod\nmetadata:\n  name: web\n  labels:\n    tier:\n  annotations:\n    frp.io/group: web\n    ${extra}:\nspec:\n  containers:\n  - name: app\n    ports:\n    - containerPort: 80\n`;
+    const { stdout } = await injected(file(text('checksum')));
+    assert.equal(sidecarsIn(stdout), 1);
+    assert.equal((await injected(file(stdout))).stdout, stdout);
+    assert.equal((await output(uninject, '-f', file(stdout))).stdout, text('checksum'));
+    const { stderr } = await injected(file(text('frp.io/port')));
+    assert.match(stderr, /annotation frp\.io\/port: invalid value ""/);
+  });
+
+  it('of a kind whose Pod templates are not below spec is passed over with their place', async () => {
+    const template = 'metadata: {annotations: {frp.io/group: web}}, spec: {containers: [{name: a}]}';
+    const text = [
+      `apiVersion: v1\nkind: PodTemplate\nmetadata: {name: one, annotations: {frp.io/group: web}}\ntemplate: {${template}}\n`,
+      `apiVersion: template.openshift.io/v1\nkind: Template\nmetadata: {name: two}\nobjects: [{kind: Deployment, spec: {template: {${template}}}}]\n`,
+    ].join('---\n');
+    const { stdout, stderr } = await injected(file(text));
+    assert.equal(stdout, text);
+    assert.match(stderr, /^passed over: .*PodTemplate\/one: annotation frp\.io\/group at template: /m);
+    assert.match(stderr, /^passed over: .*Template\/two: annotation frp\.io\/group at objects\[0\]\.spec\.template: /m);
+    assert.match(stderr, /^2 objects: 2 passed over$/m);
   });
 
   it('whose group is on the workload itself is warned of, by inject and by validate', async () => {
@@ -360,10 +404,16 @@ describe('frp-k8s validate', () => {
       'input.yaml:5: a document must be an object with apiVersion and kind, not a list',
     );
     const deployment = `apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: own}\nspec: {template: {metadata: {annotations: {frp.io/group: own}}, spec: {containers: [{name: app, ports: {}}]}}}\n`;
-    assert.deepEqual(
-      (await check(`${service}---\n${deployment}`)).lines[0],
-      'input.yaml: Deployment/own: spec.template.spec.containers[0].ports: must be a list of objects',
-    );
+    const ofDeployment = async (ports: string) =>
+      (await check(`${service}---\n${deployment.replace('ports: {}', `ports: ${ports}`)}`)).lines[0];
+    const place = 'input.yaml: Deployment/own: spec.template.spec.containers[0].ports';
+    assert.equal(await ofDeployment('{}'), `${place}: must be a list of objects`);
+    for (const ports of [
+      '[{containerPort: 80}, {containerPort: "80"}]',
+      '[{containerPort: 80}, {name: http}]',
+      '[{containerPort: 1}, {containerPort: }]',
+    ])
+      assert.equal(await ofDeployment(ports), `${place}[1].containerPort: must be an integer`);
   });
 });
 

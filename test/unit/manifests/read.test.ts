@@ -83,6 +83,16 @@ describe('a manifest', () => {
     assert.deepEqual(values('{"a":"b\u2028c"}'), [{ a: 'b\u2028c' }]);
   });
 
+  it('may begin with a byte order mark in each document, as files do that were put together', () => {
+    const bom = '\ufeff';
+    assert.deepEqual(values(`${bom}a: 1\n---\n${bom}b: 2\n--- # c\r\n${bom}# d\nc: 3\n`), [{ a: 1 }, { b: 2 }, { c: 3 }]);
+    assert.deepEqual(values(`a: 1\n---\n${bom}{"b": 2}\n---\n${bom}\n`), [{ a: 1 }, { b: 2 }, undefined]);
+    assert.deepEqual(values(`{"a": 1}\n${bom}{"b": 2}\n`), [{ a: 1 }, { b: 2 }]);
+    assert.deepEqual(values('a: "b\ufeff"\n'), [{ a: 'b\ufeff' }]);
+    for (const text of [`\n${bom}b: 2\n`, `# c\n${bom}b: 2\n`, `a: 1\n${bom}---\nb: 2\n`, `a: 1\n${bom}b: 2\n`])
+      assert.match(message(text), /^f:2: not valid YAML: the character U\+FEFF .* is a part of the text there to kubectl; remove it$/);
+  });
+
   it('is refused where kubectl would drop what follows "..."', () => {
     assert.deepEqual(values('a: 1\n...\n'), [{ a: 1 }]);
     assert.match(message('a: 1\n...\nb: 2\n'), /^f:2|^f:3/);
