@@ -13,21 +13,23 @@ const signs: Readonly<Record<Tone, string>> = { ok: '√', warn: '‼', bad: '×
 export const badge = (tone: Tone, word: string): Html =>
   html`<span class="state ${tone}"><span aria-hidden="true">${signs[tone]}</span> ${word}</span>`;
 
-const tones: Readonly<Record<string, Tone>> = {
-  Running: 'ok',
-  up: 'ok',
-  Degraded: 'warn',
-  Pending: 'warn',
-  Provisioning: 'warn',
-  Updating: 'warn',
-  Terminating: 'warn',
-  drain: 'warn',
-  maint: 'warn',
-  starting: 'warn',
-};
+const tones: ReadonlyMap<string, Tone> = new Map(
+  Object.entries<Tone>({
+    Running: 'ok',
+    up: 'ok',
+    Degraded: 'warn',
+    Pending: 'warn',
+    Provisioning: 'warn',
+    Updating: 'warn',
+    Terminating: 'warn',
+    drain: 'warn',
+    maint: 'warn',
+    starting: 'warn',
+  }),
+);
 
 /** Of a backend, or of a service by its word alone; a word that is not known is nothing good. */
-export const stateBadge = (state: string): Html => badge(tones[state] ?? 'bad', state);
+export const stateBadge = (state: string): Html => badge(tones.get(state) ?? 'bad', state);
 
 /** Whether users get it, and all of its backends serve. */
 export const isWell = ({ state, reason }: ServiceStatus): boolean => state === 'Running' && reason === undefined;
