@@ -48,12 +48,12 @@ export async function explainInCluster(values: LiveOptions, { kind, name, namesp
       values.config === undefined ? undefined : loadConfig(values.config, process.env),
     );
     const namespace = wanted ?? access.namespace ?? 'default';
-    const unconfigured = world.isConfigKnown
-      ? undefined
-      : withoutConfig(world, kind === 'host' ? { kind, name } : { kind: kindsOf[kind], namespace, name });
-    if (unconfigured && !world.isConfigInvalid) return unconfigured;
-    if (!unconfigured && question) return await explainHost(world, question);
-    const explained = unconfigured ?? (await explainObject(world, kind as Exclude<Word, 'host'>, namespace, name));
+    const subject = kind === 'host' ? { kind, name } : { kind: kindsOf[kind], namespace, name };
+    if (!world.isConfigKnown && !world.isConfigInvalid) return withoutConfig(world, subject);
+    if (world.isConfigKnown && question) return await explainHost(world, question);
+    const explained = world.isConfigKnown
+      ? await explainObject(world, kind as Exclude<Word, 'host'>, namespace, name)
+      : withoutConfig(world, subject);
     const snapshot = await takeSnapshot(client, { namespace, installation: world.installation });
     return await withFindings(explained, snapshot, liveProbes(access));
   } finally {
