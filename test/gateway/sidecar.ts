@@ -24,12 +24,14 @@ export interface Overrides {
   token?: TokenOptions;
   proxy?: object;
   client?: object;
+  /** of its certificate; default an hour */
+  lifetimeMs?: number;
 }
 
 /** @returns path of frpc's configuration */
 export async function sidecarFiles(
   { parent, pod, service, port, serverPort, authority, signer }: SidecarInput,
-  { token = {}, ...overrides }: Overrides,
+  { token = {}, lifetimeMs = hour, ...overrides }: Overrides,
 ): Promise<string> {
   const directory = join(parent, pod.uid);
   await mkdir(directory, { recursive: true });
@@ -37,7 +39,7 @@ export async function sidecarFiles(
   const certificate = await issue(authority, {
     commonName: `${service}.${pod.namespace}`,
     usages: ['clientAuth'],
-    lifetimeMs: hour,
+    lifetimeMs,
     now,
   });
   const file = (name: string) => join(directory, name);
