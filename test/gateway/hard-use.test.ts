@@ -1,6 +1,7 @@
 /** What users may do to HAProxy: it costs nobody else anything. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { createServer as createHttpServer, request, type IncomingMessage } from 'node:http';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -25,9 +26,10 @@ async function listening(t: TestContext, server: Server): Promise<number> {
 }
 
 /** Asks a host all the time. @returns what ends it, and gives how often each answer came */
-function asking(gw: Gateway, domain: string): () => Promise<Record<string, number>> {
+function asking(t: TestContext, gw: Gateway, domain: string): () => Promise<Record<string, number>> {
   const answers: string[] = [];
   let isOver = false;
+  t.after(() => (isOver = true));
   const load = (async () => {
     while (!isOver) answers.push(await answerOf(gw, domain));
   })();
@@ -49,7 +51,7 @@ test('a hundred users that send slowly and a hundred that read slowly are served
   const answer = Buffer.alloc(1 << 20, 'a');
   const backend = await app(t, 'web', (request, response) => void response.end(request.url === '/large' ? answer : 'web'));
   const gw = await gateway(t, view(at('web', host, backend.port)));
-  const load = asking(gw, host);
+  const load = asking(t, gw, host);
   const opened = () => {
     const socket = connect(gw.settings.httpPort, '127.0.0.1').on('error', () => {});
     t.after(() => socket.destroy());
@@ -80,6 +82,37 @@ test('a hundred users that send slowly and a hundred that read slowly are served
   const served = await Promise.all(Array.from({ length: 100 }, () => [sender(), reader()]).flat());
   assert.deepEqual(tally(served.map(String)), { true: 200 });
   assert.deepEqual(Object.keys(await load()), ['200 web']);
+});
+
+test('an upload of 100 MB that is under way goes on over a reload, and arrives whole', async (t) => {
+  const arriving = Promise.withResolvers<IncomingMessage>();
+  const server = createHttpServer((incoming, response) => {
+    let bytes = 0;
+    incoming.on('end', () => response.end(String(bytes)));
+    // Held back until HAProxy has been reloaded.
+    void gate.promise.then(() => incoming.on('data', (chunk: Buffer) => (bytes += chunk.length)));
+    arriving.resolve(incoming);
+  });
+  const gate = Promise.withResolvers<void>();
+  const web = at('web', host, await listening(t, server));
+  const gw = await gateway(t, view(web));
+  const size = 100 * 1024 * 1024;
+  const upload = request({ port: gw.settings.httpPort, method: 'PUT', headers: { host, 'content-length': size } });
+  const answered = once(upload, 'response') as Promise<[IncomingMessage]>;
+  const sent = (async () => {
+    const chunk = Buffer.alloc(1024 * 1024, 'a');
+    for (let count = 0; count < 100; count++) if (!upload.write(chunk)) await once(upload, 'drain');
+    upload.end();
+  })();
+  await arriving.promise;
+  await gw.apply(view(web, another));
+  assert.equal(gw.proxy.reloads, 1);
+  assert.equal(upload.writableEnded, false, 'it is still under way');
+  gate.resolve();
+  await sent;
+  const [answer] = await answered;
+  assert.equal(answer.statusCode, 200);
+  assert.equal(String((await answer.toArray()).join('')), String(size));
 });
 
 test('five hundred WebSockets stay over a reload', async (t) => {
