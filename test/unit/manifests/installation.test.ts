@@ -38,4 +38,9 @@ describe('the manifests of an installation', () => {
       assert.ok(livenessProbe.periodSeconds * (livenessProbe.failureThreshold ?? 3) >= 60, name);
     }
   });
+
+  it('go on asking a webhook that answers late: on a node without a core to spare all of its replicas do at once', () => {
+    const [{ spec }] = objects.filter(({ kind, metadata }) => kind === 'Deployment' && metadata.name === 'frp-webhook');
+    assert.ok(spec.template.spec.containers[0].readinessProbe.timeoutSeconds >= 5);
+  });
 });
