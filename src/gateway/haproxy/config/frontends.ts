@@ -183,7 +183,7 @@ const trusted = ({ trustedProxies }: UsersSettings): string | undefined => {
 
 function proxied(settings: UsersSettings): string[] {
   const source = trusted(settings);
-  return [...(settings.proxyProtocol && source !== undefined ? [`tcp-request connection expect-proxy layer4 if ${source}`] : [])];
+  return settings.proxyProtocol && source !== undefined ? [`tcp-request connection expect-proxy layer4 if ${source}`] : [];
 }
 
 /** What a request is, in one form; and what is known of the client, as headers for the backend. What clients say of it themselves is believed from trusted proxies only. */
